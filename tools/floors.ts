@@ -35,9 +35,7 @@ const covers = (entry: string, specifier: string): boolean => specifier === entr
 
 /** `effect` and `effect/Schema` are core and open to all; `effect/http` and the other lower-case groups need a row. */
 const isOpen = (specifier: string): boolean =>
-  floors.open.some((entry) =>
-    covers(entry, specifier) && !/^[a-z]/.test(specifier.slice(entry.length + 1))
-  )
+  floors.open.some((entry) => covers(entry, specifier) && !/^[a-z]/.test(specifier.slice(entry.length + 1)))
 
 const packageRefusal = (file: string, specifier: string): string | undefined => {
   if (floors.neverWhole.includes(specifier)) return `import a module of "${specifier}", never the whole package`
@@ -58,7 +56,9 @@ const floorRefusal = (file: string, target: string): string | undefined => {
   if (to === undefined) return `"${target}" belongs to no room`
   const root = floors.rootFiles[file]
   if (root !== undefined) {
-    return root.rooms === "every" || root.rooms.includes(to) ? undefined : `${file} imports ${root.rooms.join(", ")} only`
+    return root.rooms === "every" || root.rooms.includes(to)
+      ? undefined
+      : `${file} imports ${root.rooms.join(", ")} only`
   }
   const from = roomOf(file)
   if (from === to) return undefined
@@ -72,7 +72,9 @@ const floorRefusal = (file: string, target: string): string | undefined => {
  * Type imports, re-exports and dynamic imports are judged alike.
  */
 export const importRefusal = (file: string, specifier: string): string | undefined => {
-  if (floors.rootFiles[file] === undefined && roomOf(file) === undefined) return `${file} stands in no room of floors.json`
+  if (floors.rootFiles[file] === undefined && roomOf(file) === undefined) {
+    return `${file} stands in no room of floors.json`
+  }
   if (!specifier.startsWith(".")) return packageRefusal(file, specifier)
   if (/\.[cm]?jsx?$/.test(specifier)) return `"${specifier}" must end in .ts: Node runs the source as it is`
   return floorRefusal(file, normalize(join(dirname(file), specifier)))

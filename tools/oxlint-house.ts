@@ -20,7 +20,9 @@ const hasReason = (context: Context, node: Node): boolean => {
   const endingOn = (line: number) => comments.find((comment) => comment.loc.end.line === line)
   const above = (line: number): boolean => {
     const comment = endingOn(line - 1)
-    if (comment === undefined || !/^\s*\/[/*]/.test(context.sourceCode.lines[comment.loc.start.line - 1] ?? "")) return false
+    if (comment === undefined || !/^\s*\/[/*]/.test(context.sourceCode.lines[comment.loc.start.line - 1] ?? "")) {
+      return false
+    }
     return isReason(comment.value) || above(comment.loc.start.line)
   }
   return [node.loc.start.line, node.loc.end.line].some((line) => isReason(endingOn(line)?.value ?? "") || above(line))
@@ -49,7 +51,10 @@ const floorsRule: Rule = {
 /** Clock, randomness, environment and network come from Effect, so that TestClock and seeds rule every test. */
 const ambientRule: Rule = {
   create: (context) => {
-    const roots = new Set(["globalThis", ...Object.keys(floors.never).map((name) => name.replace(/^new |[.(].*$/g, ""))])
+    const roots = new Set([
+      "globalThis",
+      ...Object.keys(floors.never).map((name) => name.replace(/^new |[.(].*$/g, ""))
+    ])
     const report = (node: Node, path: string): void => {
       const name = Object.keys(floors.never).find((never) => path === never || path.startsWith(`${never}.`))
       if (name === undefined || hasReason(context, node)) return
@@ -69,7 +74,9 @@ const ambientRule: Rule = {
           path === "Date" && at.parent.arguments.length === 0
         if (at.parent?.type === "VariableDeclarator" && at.parent.id.type === "ObjectPattern") {
           for (const property of at.parent.id.properties) {
-            if (property.type === "Property" && property.key.type === "Identifier") report(node, `${path}.${property.key.name}`)
+            if (property.type === "Property" && property.key.type === "Identifier") {
+              report(node, `${path}.${property.key.name}`)
+            }
           }
         } else if (at.parent?.type !== "TSTypeQuery") {
           report(node, isBareDate ? "new Date()" : path)
@@ -83,12 +90,16 @@ const ambientRule: Rule = {
 const reasonsRule: Rule = {
   create: (context) => {
     const demand = (node: Node, what: string): void => {
-      if (!hasReason(context, node)) context.report({ node, message: `${what} needs its reason in a comment beside it` })
+      if (!hasReason(context, node)) {
+        context.report({ node, message: `${what} needs its reason in a comment beside it` })
+      }
     }
     return {
       Program: () => {
         for (const comment of context.sourceCode.getAllComments()) {
-          if (/@effect-diagnostics|@ts-expect-error|(ox|es)lint-disable/.test(comment.value) && !isReason(comment.value)) {
+          if (
+            /@effect-diagnostics|@ts-expect-error|(ox|es)lint-disable/.test(comment.value) && !isReason(comment.value)
+          ) {
             context.report({ loc: comment.loc, message: "A directive says why on its own line: `-- reason`" })
           }
         }

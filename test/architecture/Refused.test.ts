@@ -16,12 +16,18 @@ const lines = (count: number): string => "  a()\n".repeat(count)
 
 /** File → what is wrong with it (rule code) and its text. */
 const lint: Readonly<Record<string, readonly [rule: string | undefined, text: string]>> = {
-  "src/resilience/Upward.ts": ["house(floors)", `import type { Route } from "../gateway/Route.ts"\nexport type A = Route`],
+  "src/resilience/Upward.ts": [
+    "house(floors)",
+    `import type { Route } from "../gateway/Route.ts"\nexport type A = Route`
+  ],
   "src/resilience/Outside.ts": ["house(floors)", `export { connect } from "node:net"`],
   "src/resilience/Dynamic.ts": ["house(floors)", `export const a = () => import("../gateway/Route.ts")`],
   "src/resilience/TypeQuery.ts": ["house(floors)", `export type A = import("../gateway/Route.ts").Route`],
   "src/resilience/Env.ts": ["house(ambient)", `export const a = process.env["HOME"]`],
-  "src/resilience/Destructured.ts": ["house(ambient)", `export const a = () => { const { env } = process\n  return env }`],
+  "src/resilience/Destructured.ts": [
+    "house(ambient)",
+    `export const a = () => { const { env } = process\n  return env }`
+  ],
   "src/resilience/Print.ts": ["house(ambient)", `export const a = () => console.log("a")`],
   "src/resilience/Fetch.ts": ["house(ambient)", `export const a = () => globalThis.fetch("http://127.0.0.1")`],
   "src/resilience/Now.ts": ["house(ambient)", `export const a = () => Date.now()`],
@@ -86,13 +92,18 @@ describe("a broken rule", () => {
     symlinkSync(realpathSync(join(root, "node_modules")), join(scratch, "node_modules"))
     for (const [path, [, text]] of Object.entries(lint)) write(path, text)
     const { stdout } = spawnSync(bin("oxlint"), ["--format", "json", "src", "test"], { cwd: scratch, encoding: "utf8" })
-    for (const { code, filename } of JSON.parse(stdout).diagnostics) found.set(filename, [...found.get(filename) ?? [], code])
+    for (const { code, filename } of JSON.parse(stdout).diagnostics) {
+      found.set(filename, [...found.get(filename) ?? [], code])
+    }
 
     rmSync(join(scratch, "src"), { recursive: true })
     rmSync(join(scratch, "test"), { recursive: true })
     for (const [rule, text] of Object.entries(types)) write(`src/resilience/${rule}.ts`, text)
-    write("test/resilience/Free.test.ts", `export const a = async () => [Date.now(), Math.random(), process.env["HOME"]]`)
-    execFileSync(bin("effect-tsgo"), ["patch"], { cwd: root })
+    write(
+      "test/resilience/Free.test.ts",
+      `export const a = async () => [Date.now(), Math.random(), process.env["HOME"]]`
+    )
+    execFileSync(bin("effect-tsgo"), ["patch"], { cwd: root, stdio: "pipe" })
     refused = spawnSync(bin("tsc"), ["-p", scratch], { cwd: scratch, encoding: "utf8" }).stdout
   }, 60_000)
 

@@ -109,7 +109,9 @@ describe("the shape rules themselves", () => {
     expect(suffixed(source("src/domain/A.ts", "const isLive = 1\nconst b = () => { const StoreLive = 1 }"))).toEqual(
       ["StoreLive"]
     )
-    expect(suffixed(source("src/domain/A.ts", "export const fooImpl = 1\nexport class A { static readonly aLive = 1 }"))).toEqual(
+    expect(
+      suffixed(source("src/domain/A.ts", "export const fooImpl = 1\nexport class A { static readonly aLive = 1 }"))
+    ).toEqual(
       ["fooImpl", "aLive"]
     )
   })

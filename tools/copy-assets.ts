@@ -1,0 +1,10 @@
+/** The half of the build that tsc leaves: whatever in src is not TypeScript (pages, SQL) goes to dist beside its module. */
+import { cpSync, globSync, statSync } from "node:fs"
+import { join } from "node:path"
+
+const root = new URL("..", import.meta.url).pathname
+
+for (const path of globSync("**/*", { cwd: join(root, "src") })) {
+  const from = join(root, "src", path)
+  if (statSync(from).isFile() && !path.endsWith(".ts")) cpSync(from, join(root, "dist", path))
+}
