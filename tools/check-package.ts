@@ -22,9 +22,6 @@ try {
   for (const message of messages) console.error(formatMessage(message, manifest))
 
   for (const face of [".", "./testing"]) await import(join(scratch, manifest.exports[face].default))
-  if (!readFileSync(join(scratch, manifest.bin.breakwater), "utf8").startsWith("#!/usr/bin/env node")) {
-    throw new Error("dist/main.js has no shebang")
-  }
   if (messages.length > 0) throw new Error(`publint: ${messages.length} finding(s)`)
   console.log("The package builds, imports and satisfies publint.")
 } finally {
