@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
 
-const root = new URL("..", import.meta.url).pathname
+const root = join(import.meta.dirname, "..")
 const copied = ["package.json", "README.md", "LICENSE", "tsconfig.json", "tsconfig.build.json", "tools", "src"]
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), "breakwater-package-")))
 

@@ -2,7 +2,7 @@
 import { cpSync, globSync, statSync } from "node:fs"
 import { join } from "node:path"
 
-const root = new URL("..", import.meta.url).pathname
+const root = join(import.meta.dirname, "..")
 
 for (const path of globSync("**/*", { cwd: join(root, "src") })) {
   const from = join(root, "src", path)

@@ -1,5 +1,5 @@
 /** The house rules of src that no stock linter knows; floors.json holds their data. */
-import { relative, sep } from "node:path"
+import { join, relative, sep } from "node:path"
 import type { RuleTester } from "oxlint/plugins-dev"
 import { floors, importRefusal } from "./floors.ts"
 
@@ -7,7 +7,7 @@ type Rule = Extract<Parameters<RuleTester["run"]>[1], { create: unknown }>
 type Context = Parameters<Rule["create"]>[0]
 type Node = NonNullable<ReturnType<Context["sourceCode"]["getNodeByRangeIndex"]>>
 
-const root = new URL("..", import.meta.url).pathname
+const root = join(import.meta.dirname, "..")
 const pathOf = (context: Context): string => relative(root, context.filename).split(sep).join("/")
 
 /** Words that explain, once the directives that checkers read are taken out. */

@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
-const root = new URL("../../", import.meta.url).pathname
+const root = join(import.meta.dirname, "../..")
 const bin = (name: string): string => join(root, "node_modules/.bin", name)
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), "breakwater-refused-")))
 

@@ -1,9 +1,9 @@
 /** Every TypeScript file of src, parsed; what the architecture tests read. */
 import { globSync, readFileSync } from "node:fs"
-import { sep } from "node:path"
+import { join, sep } from "node:path"
 import { parseAst } from "vitest/node"
 
-const root = new URL("../../", import.meta.url).pathname
+const root = join(import.meta.dirname, "../..")
 
 /** A syntax node seen from outside: its kind and whatever hangs on it. */
 export interface SyntaxNode {
@@ -52,4 +52,4 @@ export const parse = (path: string, text: string): Source => {
 export const sources: ReadonlyArray<Source> = globSync("src/**/*.ts", { cwd: root })
   .map((path) => path.split(sep).join("/"))
   .toSorted()
-  .map((path) => parse(path, readFileSync(root + path, "utf8")))
+  .map((path) => parse(path, readFileSync(join(root, path), "utf8")))
