@@ -191,9 +191,15 @@ export const sendBody = async (exchange: Exchange, pieces: Iterable<string | Uin
   await endBody(exchange)
 }
 
-/** The healthy answer. */
-export const sendAnswer = (exchange: Exchange, reply: Reply = replyOf(exchange), headers: Headers = {}) =>
-  sendBody(exchange, allOf(partsOf(exchange, reply)), headers)
+/** The healthy answer: chunked events, or one JSON body with its length. */
+export const sendAnswer = (
+  exchange: Exchange,
+  reply: Reply = replyOf(exchange),
+  headers: Headers = {}
+): Promise<void> =>
+  exchange.stream
+    ? sendBody(exchange, allOf(partsOf(exchange, reply)), headers)
+    : sendJson(exchange, 200, completionOf(reply), headers)
 
 /** One way to misbehave. */
 export interface Script {
