@@ -87,7 +87,7 @@ const exchangeOf = (connection: Connection, request: HttpRequest): Exchange => {
     stream: asked.stream,
     includeUsage: asked.includeUsage,
     lastRole: asked.lastRole,
-    onSocket: attempts.length,
+    onSocket: attempts.filter((earlier) => earlier.scenario === scenario).length,
     random: () => server.random(),
     ...operationsOf(connection, attempt)
   }

@@ -18,7 +18,7 @@ const resets: Scripts = {
   },
   "reset-on-reuse": {
     faults: [11],
-    does: "the answer on a fresh socket, RST to every later request on the same socket",
+    does: "the answer, then RST to its every later request on the same socket",
     run: (exchange) => exchange.onSocket > 1 ? resetNow(exchange) : sendAnswer(exchange)
   },
   "close-idle": {

@@ -45,7 +45,7 @@ export interface Exchange {
   readonly includeUsage: boolean
   /** The role of the last message, if there is one. */
   readonly lastRole: string | undefined
-  /** Which request on its socket this is, from 1. */
+  /** Which request of its scenario on its socket this is, from 1. */
   readonly onSocket: number
   /** The server's seeded source, in [0, 1). */
   readonly random: () => number
