@@ -1,0 +1,293 @@
+/**
+ * What the gateway must make of each fault, as data: what the caller gets and how often the faulty target was asked. Rows
+ * run with `limits`; the faulty target is the first of an ordered alias, and unless a row says otherwise the second is healthy.
+ */
+import { answer, unicodeAnswer } from "./Answer.ts"
+
+/** The settings the rows count on; everything else is the default. */
+export const limits = {
+  timeouts: { connect: "1s", firstToken: "1s", answer: "1s", idle: "1s", total: "20s" },
+  retry: { attempts: 3, base: "5ms", throttleBase: "20ms", max: "5s" }
+} as const
+
+export interface Expectation {
+  readonly status: number
+  /**
+   * `full`: the whole answer and a clean end. `filtered`: a clean end with finish_reason content_filter.
+   * `partial-then-error`: a true beginning, one error event, neither finish_reason nor [DONE]. `none`: an error body.
+   */
+  readonly content: "full" | "none" | "partial-then-error" | "filtered"
+  /** Attempts on the faulty target over all requests of the row. */
+  readonly attempts: { readonly min: number; readonly max: number }
+  readonly fallbackUsed: boolean
+  readonly errorCode?: string
+  /** Least pause between the first two attempts, in milliseconds. */
+  readonly gapMs?: number
+  /** The whole answer's text; default the canonical answer. */
+  readonly says?: string
+}
+
+export interface FaultCase {
+  readonly name: string
+  /** The scenario of the faulty target, used as its model. */
+  readonly scenario: string
+  readonly stream: boolean
+  /** The scenario of the second target; default `ok`, `none` when there is no second target. */
+  readonly fallback?: string
+  /** How many requests are made, one after the other; default 1. */
+  readonly requests?: number
+  /** Rows of the reliability page's fault table. */
+  readonly faults: ReadonlyArray<number>
+  readonly expect: Expectation
+}
+
+const exactly = (attempts: number) => ({ min: attempts, max: attempts })
+const retried = { status: 200, content: "full", attempts: exactly(2), fallbackUsed: false } as const
+const atOnce = { status: 200, content: "full", attempts: exactly(1), fallbackUsed: true } as const
+const afterOneRetry = { status: 200, content: "full", attempts: exactly(2), fallbackUsed: true } as const
+const soon = { status: 200, content: "full", attempts: { min: 1, max: 2 }, fallbackUsed: true } as const
+const untouched = { status: 200, content: "full", attempts: exactly(1), fallbackUsed: false } as const
+const interrupted = { status: 200, content: "partial-then-error", attempts: exactly(1), fallbackUsed: false } as const
+
+/** The same row for a streamed and for a plain request. */
+const both = (row: Omit<FaultCase, "stream">): ReadonlyArray<FaultCase> => [
+  { ...row, name: `${row.name}, streamed`, stream: true },
+  { ...row, name: `${row.name}, plain`, stream: false }
+]
+
+const streamed = (name: string, scenario: string, faults: ReadonlyArray<number>, expect: Expectation): FaultCase => ({
+  name,
+  scenario,
+  stream: true,
+  faults,
+  expect
+})
+
+const plain = (name: string, scenario: string, faults: ReadonlyArray<number>, expect: Expectation): FaultCase => ({
+  name,
+  scenario,
+  stream: false,
+  faults,
+  expect
+})
+
+const rates: ReadonlyArray<FaultCase> = [
+  ...both({
+    name: "429 with a short Retry-After is waited out",
+    scenario: "429-retry-after:1",
+    faults: [37],
+    expect: { ...retried, gapMs: 1000 }
+  }),
+  ...both({
+    name: "a hint in milliseconds comes before one in seconds",
+    scenario: "429-hint:ms-and-hour:1:50",
+    faults: [39],
+    expect: { ...retried, gapMs: 50 }
+  }),
+  ...both({ name: "lasting 429 without a header fails over", scenario: "429", faults: [38], expect: soon }),
+  ...["hour", "huge", "far-date"].map((kind) =>
+    streamed(`429 with the hint "${kind}" is not waited for`, `429-hint:${kind}`, [39], atOnce)
+  ),
+  ...["negative", "nan", "empty", "past", "ms-negative", "ms-nan"].map((kind) =>
+    streamed(`429 with the hint "${kind}" is 429 without one`, `429-hint:${kind}`, [39], soon)
+  ),
+  ...both({ name: "an exhausted quota is not tried again", scenario: "429-quota", faults: [40], expect: atOnce }),
+  {
+    ...plain("429 from every target reaches the caller", "429", [38, 47], {
+      status: 429,
+      content: "none",
+      attempts: { min: 1, max: 3 },
+      fallbackUsed: true
+    }),
+    fallback: "429"
+  }
+]
+
+const outages: ReadonlyArray<FaultCase> = [
+  ...both({ name: "one 500 is tried again", scenario: "500-once", faults: [42], expect: retried }),
+  ...both({ name: "lasting 503 fails over", scenario: "503", faults: [42], expect: afterOneRetry }),
+  ...both({ name: "lasting 529 fails over", scenario: "529", faults: [42], expect: afterOneRetry }),
+  {
+    ...plain("503 from every target reaches the caller after a second round", "503", [42, 47], {
+      status: 503,
+      content: "none",
+      attempts: exactly(3),
+      fallbackUsed: true
+    }),
+    fallback: "503"
+  },
+  {
+    ...streamed("503 from the only target is tried three times", "503", [42, 47], {
+      status: 503,
+      content: "none",
+      attempts: exactly(3),
+      fallbackUsed: false
+    }),
+    fallback: "none"
+  },
+  ...both({
+    name: "a flapping target never reaches the caller",
+    scenario: "flapping:3:3",
+    requests: 12,
+    faults: [45],
+    expect: { status: 200, content: "full", attempts: { min: 3, max: 24 }, fallbackUsed: true }
+  }),
+  ...both({ name: "a rejected credential is not tried again", scenario: "401", faults: [58], expect: atOnce }),
+  ...both({ name: "a missing model is not tried again", scenario: "404", faults: [], expect: atOnce }),
+  {
+    ...plain("a dead credential of ours is not the caller's 401", "401", [58], {
+      status: 502,
+      content: "none",
+      attempts: exactly(1),
+      fallbackUsed: false
+    }),
+    fallback: "none"
+  }
+]
+
+const connections: ReadonlyArray<FaultCase> = [
+  ...both({
+    name: "one reset before headers is tried again",
+    scenario: "reset-before-headers-once",
+    faults: [10],
+    expect: retried
+  }),
+  ...both({
+    name: "lasting resets fail over",
+    scenario: "reset-before-headers",
+    faults: [10],
+    expect: { ...afterOneRetry, attempts: { min: 2, max: 3 } }
+  }),
+  ...both({
+    name: "a reset inside the headers fails over",
+    scenario: "reset-mid-headers",
+    faults: [12],
+    expect: afterOneRetry
+  }),
+  ...both({
+    name: "a reset on a reused socket costs nothing",
+    scenario: "reset-on-reuse",
+    requests: 2,
+    faults: [11],
+    expect: { ...untouched, attempts: { min: 2, max: 3 } }
+  }),
+  ...both({ name: "a silent target is asked once", scenario: "silence", faults: [5], expect: atOnce }),
+  ...both({ name: "dripping headers count as silence", scenario: "slow-headers:500", faults: [6], expect: atOnce }),
+  ...both({
+    name: "headers and then silence is silence",
+    scenario: "headers-then-silence",
+    faults: [7],
+    expect: atOnce
+  }),
+  ...both({ name: "a slow first token fails over", scenario: "slow-first:20000", faults: [7], expect: atOnce }),
+  {
+    ...streamed("a slow first token from the only target is waited for", "slow-first:2000", [7], untouched),
+    fallback: "none"
+  },
+  ...both({
+    name: "an answer ended by FIN alone is an answer",
+    scenario: "close-delimited",
+    faults: [],
+    expect: untouched
+  }),
+  ...both({
+    name: "a target that stops reading still answers",
+    scenario: "half-close",
+    faults: [17],
+    expect: untouched
+  }),
+  ...both({ name: "early hints are passed over", scenario: "early-hints", faults: [56], expect: untouched }),
+  ...both({ name: "a redirect is not followed", scenario: "302", faults: [56], expect: soon }),
+  ...both({ name: "no content is no answer", scenario: "204", faults: [56], expect: soon }),
+  ...both({ name: "bytes that are not HTTP fail over", scenario: "garbage", faults: [24], expect: soon }),
+  ...both({ name: "headers beyond reason fail over", scenario: "huge-headers", faults: [55], expect: soon }),
+  ...both({ name: "gzip that is none fails over", scenario: "gzip-mismatch", faults: [55], expect: soon }),
+  ...both({ name: "an HTML page fails over", scenario: "html:200", faults: [34], expect: soon })
+]
+
+const streams: ReadonlyArray<FaultCase> = [
+  streamed("a reset after the role alone fails over", "role-only-reset", [13], soon),
+  streamed("a role and then silence fails over", "role-then-silence", [7], atOnce),
+  streamed("comments do not count as a first token", "comments-only:200", [9], atOnce),
+  streamed("deltas without content do not count as a first token", "empty-deltas:200", [7], atOnce),
+  streamed("a cut stream ends in an error", "cut:40", [14], interrupted),
+  streamed("a FIN without terminator ends in an error", "fin-cut:40", [15], interrupted),
+  streamed("a clean end without finish_reason ends in an error", "clean-cut:40", [16], interrupted),
+  streamed("a stalled stream ends in an error", "stall:20", [18], interrupted),
+  streamed("comments do not keep a stalled stream alive", "stall-comments:20:200", [9, 18], interrupted),
+  streamed("a cut inside tool arguments ends in an error", "tool-cut:4", [14], interrupted),
+  streamed("an error event after tokens ends in an error", "error-after:20", [31], interrupted),
+  ...["openai", "anthropic", "bare", "coded", "response-failed"].map((kind) =>
+    streamed(`an error as first event (${kind}) fails over`, `error-first:${kind}`, [30, 32], soon)
+  ),
+  streamed("a JSON error in a 200 fails over", "json-error-200", [33], soon),
+  streamed("an empty stream fails over", "empty-stream", [36], soon),
+  streamed("a stream that stays open after its end is whole", "never-ending", [19], untouched),
+  streamed("a missing [DONE] is supplied", "no-done", [20], untouched),
+  streamed("what follows [DONE] is dropped", "done-then-more", [21], untouched),
+  streamed("a doubled end is one end", "duplicate-end", [22], untouched),
+  streamed("one malformed event is skipped", "malformed:1", [23], untouched),
+  streamed("three malformed events are an error", "malformed:3", [23], interrupted),
+  streamed("an event of sixteen MiB is an error", "big-line:16777216", [29], interrupted)
+]
+
+const framings: ReadonlyArray<FaultCase> = [
+  streamed("characters split across chunks arrive whole", "utf8-split", [25], { ...untouched, says: unicodeAnswer }),
+  ...[
+    "byte-by-byte",
+    "one-write",
+    "crlf",
+    "cr",
+    "mixed-ends",
+    "bom",
+    "multi-line",
+    "no-space",
+    "fields",
+    "comments-then-ok:3:10"
+  ]
+    .map((scenario) =>
+      streamed(`framing "${scenario}" is read`, scenario, [26, 27, 28], { ...untouched, says: answer })
+    ),
+  ...both({ name: "an answer as text/plain is read", scenario: "wrong-content-type", faults: [57], expect: untouched })
+]
+
+const bodies: ReadonlyArray<FaultCase> = [
+  plain("a cut JSON body is tried again, then fails over", "cut:40", [14, 35], afterOneRetry),
+  plain("a cleanly truncated JSON body is tried again, then fails over", "truncated-json", [35], afterOneRetry),
+  plain("malformed JSON is tried again, then fails over", "malformed-json", [35], afterOneRetry),
+  plain("an answer without choices is tried again, then fails over", "empty-choices", [36], afterOneRetry)
+]
+
+const refusal = { status: 400, content: "none", attempts: exactly(1), fallbackUsed: false } as const
+
+const refusals: ReadonlyArray<FaultCase> = [
+  ...both({
+    name: "too long a context is the caller's to mend",
+    scenario: "context-length",
+    faults: [48],
+    expect: { ...refusal, errorCode: "context_length_exceeded" }
+  }),
+  ...both({
+    name: "a filtered prompt is not carried elsewhere",
+    scenario: "content-filter",
+    faults: [48],
+    expect: { ...refusal, errorCode: "content_filter" }
+  }),
+  ...both({
+    name: "a filtered answer is an answer",
+    scenario: "content-filter-answer",
+    faults: [48],
+    expect: { ...untouched, content: "filtered" }
+  }),
+  ...both({ name: "a bad request is not tried again", scenario: "400", faults: [50], expect: refusal })
+]
+
+export const cases: ReadonlyArray<FaultCase> = [
+  ...rates,
+  ...outages,
+  ...connections,
+  ...streams,
+  ...framings,
+  ...bodies,
+  ...refusals
+]
