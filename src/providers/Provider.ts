@@ -1,0 +1,60 @@
+/**
+ * Who can answer: the interface between the flow and every upstream. A provider makes exactly one attempt per call, never
+ * retries, and closes its socket when the fiber is interrupted or the scope closes.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
+import type { ChatChunk, ChatCompletion, ChatRequest } from "../domain/Chat.ts"
+import type { GatewayError } from "../domain/GatewayError.ts"
+import type { Usage } from "../domain/Usage.ts"
+import type { JsonText } from "../validation/JsonText.ts"
+
+/** One attempt at one target. */
+export interface ProviderCall {
+  /** The caller's own text; the provider replaces the spans of `model` and `stream_options` and forwards the rest. */
+  readonly source: JsonText
+  /** The decoded view of the same request, for dialects that must translate; never forwarded in OpenAI's own dialect. */
+  readonly request: ChatRequest
+  /** The upstream's name of the model. */
+  readonly model: string
+  /** Correlation id of the request, for logs; not sent to third parties. */
+  readonly requestId: string
+}
+
+/** A whole answer. `text` is the body as the caller gets it and keeps OpenAI's shape; `completion` is the same, parsed. */
+export interface Answer {
+  readonly text: string
+  readonly completion: ChatCompletion
+  readonly usage: Usage | undefined
+  /** The upstream's own request id, if it sent one. */
+  readonly upstreamRequestId: string | undefined
+}
+
+/** One server-sent event of an answer. */
+export interface Frame {
+  /** `data: {…}\n\n`, ready to send; absent when the frame is for us alone (usage that the caller did not ask for). */
+  readonly bytes: Uint8Array | undefined
+  readonly chunk: ChatChunk
+  /** True for a non-empty content, reasoning, refusal, tool-call or audio delta: the event that commits a stream. */
+  readonly isContent: boolean
+  /** True once the answer is complete in itself (every choice has its finish_reason); only usage may follow. */
+  readonly isTerminal: boolean
+  readonly usage: Usage | undefined
+}
+
+/** A streamed answer. Ends with `Cause.Done` only after a clean end; a cut, a stall or an in-band error is a failure. */
+export interface AnswerStream {
+  readonly pull: Pull.Pull<readonly [Frame, ...Array<Frame>], GatewayError>
+  readonly upstreamRequestId: string | undefined
+}
+
+/** An upstream. `name` is its name in the configuration, `kind` its dialect or preset. */
+export interface Provider {
+  readonly name: string
+  readonly kind: string
+  readonly complete: (call: ProviderCall) => Effect.Effect<Answer, GatewayError>
+  readonly stream: (call: ProviderCall) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
+  /** Model ids to show in `GET /v1/models` as `name/id`; empty when the upstream is not asked. */
+  readonly models: ReadonlyArray<string>
+}
