@@ -47,26 +47,22 @@ const hex = (hash: number): string => hash.toString(16).padStart(8, "0")
 
 const tokensOf = (text: string): ReadonlyArray<string> => text.match(/[^]{1,4}/gu) ?? []
 
-const openings = [
+const openings: readonly [(quote: string) => string, ...Array<(quote: string) => string>] = [
   (quote: string) => `You wrote: “${quote}”.`,
   (quote: string) => `Your message reached the model intact: “${quote}”.`,
   (quote: string) => `Here is the simulated answer to “${quote}”.`
 ]
-const bodies = [
+const bodies: readonly [string, ...Array<string>] = [
   "It was answered inside the gateway by the simulated provider, so it needed no key and nothing left this machine.",
   "No key was needed and no request left this machine, because the simulated provider of the gateway answered it.",
   "The gateway's own simulated provider made this text from the request and a seed, without any key or network."
 ]
-const closings = [
+const closings: readonly [string, ...Array<string>] = [
   "Name a real provider in the configuration and the same request goes there unchanged.",
   "Add a real provider to the configuration and send exactly the same request again."
 ]
 
-const pick = <A>(options: ReadonlyArray<A>, hash: number): A => {
-  const option = options[hash % options.length]
-  if (option === undefined) throw new Error("nothing to pick from")
-  return option
-}
+const pick = <A>(options: readonly [A, ...Array<A>], hash: number): A => options[hash % options.length] ?? options[0]
 
 const shortened = (text: string): string => {
   const words = text.trim().split(/\s+/)
