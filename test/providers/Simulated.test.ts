@@ -4,6 +4,7 @@ import { Cause, Clock, Effect, Exit, Fiber, Pull } from "effect"
 import { TestClock } from "effect/testing"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { ChatCompletionStream } from "openai/lib/ChatCompletionStream"
 import type { Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
 import { make } from "../../src/providers/Simulated.ts"
 
@@ -449,4 +450,22 @@ describe.skipIf(!existsSync(specFolder))("OpenAI's own schemas (skipped where th
       for (const frame of frames) expect(valid(dataOf(frame)) || valid.errors).toBe(true)
       expect(new Set(frames.map((frame) => `${dataOf(frame).id} ${dataOf(frame).created}`)).size).toBe(1)
     }))
+})
+
+describe("the openai package", () => {
+  it.effect.each(["sim", "sim-tools", "sim-filter"])(
+    "accumulates the stream of %s to the whole answer",
+    (model) =>
+      Effect.gen(function*() {
+        const call = callOf(model, { tools: [weather, clock], stream_options: { include_usage: true } })
+        const { body } = yield* answered(make("s"), call)
+        const { frames } = yield* streamed(make("s"), call)
+        const lines = ReadableStream.from(frames.map((frame) => `${JSON.stringify(dataOf(frame))}\n`))
+        const bytes = lines.pipeThrough(new TextEncoderStream())
+        const read = yield* Effect.promise(() => ChatCompletionStream.fromReadableStream(bytes).finalChatCompletion())
+        expect(read.choices[0]?.finish_reason).toBe(body.choices[0].finish_reason)
+        expect(read.choices[0]?.message).toMatchObject(body.choices[0].message)
+        expect(read.usage).toEqual(body.usage)
+      })
+  )
 })
