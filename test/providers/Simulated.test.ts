@@ -11,7 +11,7 @@ import { make } from "../../src/providers/Simulated.ts"
 type Body = Record<string, unknown>
 
 const callOf = (model: string, body: Body = {}): ProviderCall => {
-  const messages: [unknown, ...Array<unknown>] = [{ role: "user", content: "How deep is the harbour?" }]
+  const messages = [{ role: "user", content: "How deep is the harbour?" }] as const
   const whole = { model, messages, ...body }
   return {
     source: { text: JSON.stringify(whole), members: new Map() },
