@@ -5,9 +5,7 @@
 import * as Schema from "effect/Schema"
 
 const between = (minimum: number, maximum: number) =>
-  Schema.Number.check(
-    Schema.isBetween({ minimum, maximum }, { expected: `a number between ${minimum} and ${maximum}` })
-  )
+  Schema.Number.check(Schema.isBetween({ minimum, maximum }, { expected: `a number between ${minimum} and ${maximum}` }))
 const integer = Schema.Number.check(Schema.makeFilter(Number.isInteger, {
   expected: "an integer",
   toJsonSchema: () => ({ type: "integer" })
@@ -68,7 +66,9 @@ const OtherPart = Schema.Struct({
     })
   )
 })
-const ContentPart = Schema.Union([TextPart, ImagePart, AudioPart, FilePart, RefusalPart, OtherPart])
+const ContentPart = Schema.Union([TextPart, ImagePart, AudioPart, FilePart, RefusalPart, OtherPart]).annotate({
+  expected: "a content part such as {\"type\": \"text\", \"text\": \"…\"}"
+})
 export type ContentPart = typeof ContentPart.Type
 
 const content = <S extends Schema.Top>(parts: S) =>
@@ -114,17 +114,12 @@ const AssistantMessage = Schema.Struct({
   audio: nullable(Schema.Struct({ id: Schema.String })),
   tool_calls: nullable(Schema.Array(ToolCall)),
   function_call: nullable(Schema.Struct({ name: Schema.String, arguments: Schema.String }))
-}).check(
-  Schema.makeFilter((message) =>
-    message.content != null || message.tool_calls != null || message.function_call != null || message.refusal != null ||
-      message.audio != null
-      ? undefined
-      : {
-        path: ["content"],
-        issue: "Expected content, because the message has no tool_calls, function_call or refusal"
-      }
-  )
-)
+}).check(Schema.makeFilter((message) =>
+  message.content != null || message.tool_calls != null || message.function_call != null || message.refusal != null ||
+    message.audio != null
+    ? undefined
+    : { path: ["content"], issue: "Expected content, because the message has no tool_calls, function_call or refusal" }
+))
 const ToolMessage = Schema.Struct({
   role: Schema.Literal("tool"),
   content: anyContent,
@@ -142,7 +137,10 @@ const ChatMessage = Schema.Union([
   AssistantMessage,
   ToolMessage,
   FunctionMessage
-]).annotate({ expected: "a message whose role is developer, system, user, assistant, tool or function" })
+]).annotate({
+  expected: "a message object with role and content",
+  discriminator: { key: "role", expected: "developer, system, user, assistant, tool or function" }
+})
 export type ChatMessage = typeof ChatMessage.Type
 
 // Tools.
@@ -201,7 +199,10 @@ const ResponseFormat = Schema.Union([
       strict: nullable(Schema.Boolean)
     })
   })
-]).annotate({ expected: "an object whose type is text, json_object or json_schema" })
+]).annotate({
+  expected: "an object whose type is text, json_object or json_schema",
+  discriminator: { key: "type", expected: "text, json_object or json_schema" }
+})
 
 const Stop = Schema.Union([
   Schema.String,
