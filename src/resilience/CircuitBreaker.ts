@@ -24,16 +24,7 @@ import { initial, nameOf } from "./BreakerState.ts"
 import { monotonicMillis, monotonicMillisUnsafe } from "./MonotonicTime.ts"
 import * as SlidingWindow from "./SlidingWindow.ts"
 
-export type {
-  BreakerSettings,
-  Cause,
-  Command,
-  Outcome,
-  Permit,
-  Rejection,
-  StateName,
-  Transition
-} from "./BreakerState.ts"
+export type { BreakerSettings, Command, Outcome, Permit, Rejection, StateName, Transition } from "./BreakerState.ts"
 
 export const defaultBreakerSettings: BreakerSettings = {
   windowMs: 30_000,
