@@ -9,13 +9,21 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import { createServer, type Server } from "node:http"
 import type { Settings } from "../config/Settings.ts"
-import { Health } from "../gateway/Health.ts"
 import type { Signal } from "./Signals.ts"
 
-/** Everything that answers, given a listening server: the door, the flow behind it, and the health of both. */
-export type Application<E = never> = Layer.Layer<Health, E, HttpServer.HttpServer>
+/** What a Node server layer gives to the application. */
+export type Platform = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
+
+/** An application that serves, until its scope closes. */
+export interface Running {
+  readonly setPhase: (phase: "ready" | "draining") => Effect.Effect<void>
+}
+
+/** Everything that answers: the door, the flow behind it, and the health of both. */
+export type Application<E = never> = Effect.Effect<Running, E, Platform | Scope.Scope>
 
 /** After the limit for streams: time for the last words, in milliseconds, before every connection is cut. */
 const lastWordsMs = 1000
@@ -40,10 +48,9 @@ const listening = (server: Server, settings: Settings) =>
   })
 
 /** From the moment of the signal to the moment before the scope closes. */
-const leave = Effect.fnUntraced(function*(server: Server, settings: Settings) {
+const leave = Effect.fnUntraced(function*(server: Server, running: Running, settings: Settings) {
   const { notReady, streams } = settings.server.drain
-  const health = yield* Health
-  yield* health.setPhase("draining")
+  yield* running.setPhase("draining")
   yield* Effect.logInfo("draining: not ready, still serving").pipe(Effect.annotateLogs({ notReadyMs: notReady }))
   // Answers from here on take their connection with them, so that none is idle when the door closes.
   server.prependListener("request", (_, response) => {
@@ -83,10 +90,10 @@ export const serveHere = <E>(options: {
   Effect.scoped(Effect.gen(function*() {
     const { settings } = options
     const server = makeServer()
-    const context = yield* Layer.build(Layer.provideMerge(options.application, listening(server, settings)))
-    const health = Context.get(context, Health)
-    yield* health.setPhase("ready")
+    const context = yield* Layer.build(listening(server, settings))
+    const running = yield* Effect.provideContext(options.application, context)
+    yield* running.setPhase("ready")
     yield* options.onReady(boundPort(Context.get(context, HttpServer.HttpServer).address, settings.server.port))
     yield* untilStopped(options.signals, options.onReload)
-    yield* Effect.provideContext(leave(server, settings), context)
+    yield* leave(server, running, settings)
   }))

@@ -3,6 +3,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import cluster from "node:cluster"
+import type { ConfigurationRefused } from "../config/Problem.ts"
 import type { Settings } from "../config/Settings.ts"
 import { type Flags, load, type Loaded } from "../config/Source.ts"
 import { banner, urlOf } from "./Banner.ts"
@@ -14,13 +15,10 @@ import { processSignals, readyWord, workerSignals } from "./Signals.ts"
 import { killAll, supervise } from "./Workers.ts"
 
 /** Makes the application from settings; called once per process, while the configuration is being read. */
-export type LoadApplication = () => Promise<(settings: Settings) => Application<unknown>>
+export type LoadApplication = () => Promise<(settings: Settings) => Application<Error>>
 
-const sayRefusal = Effect.catchTag(
-  "ConfigurationRefused",
-  (error: Parameters<typeof refusal>[0]) =>
-    Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 })))
-)
+const sayRefusal = (error: ConfigurationRefused) =>
+  Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 })))
 
 const sayReady = (loaded: Loaded) => (port: number) =>
   Console.error(banner(loaded, urlOf(loaded.settings.server.host, port)))
@@ -49,8 +47,8 @@ const asPrimary = Effect.fnUntraced(function*(flags: Flags) {
 })
 
 /** A failure to start, said in one line where it is one that an operator knows. */
-const sayFailure = (settings: Settings) => (failure: unknown) => {
-  const cause = typeof failure === "object" && failure !== null && "cause" in failure ? failure.cause : failure
+const sayFailure = (settings: Settings) => (failure: Error) => {
+  const cause = failure.cause ?? failure
   const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
   const { host, port } = settings.server
   const line = code === "EADDRINUSE"
@@ -85,6 +83,6 @@ export const start = Effect.fnUntraced(
       : here(loaded, () => early)
   },
   Effect.scoped,
-  sayRefusal,
+  Effect.catchTag("ConfigurationRefused", sayRefusal),
   Effect.provide(Logger.layer([Logger.consoleJson]))
 )

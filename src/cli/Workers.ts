@@ -66,13 +66,13 @@ const drain = (worker: Worker): void => {
 }
 
 /** Runs `count` workers until a stop signal has drained all of them. `checkReload` says whether SIGHUP may replace them. */
-export const supervise = Effect.fnUntraced(function*(options: {
+export const supervise = Effect.fnUntraced(function*<R>(options: {
   readonly count: number
   readonly signals: Queue.Dequeue<Signal>
   /** Called once, when the first worker listens. */
   readonly onReady: (port: number) => Effect.Effect<void>
-  readonly checkReload: Effect.Effect<boolean>
-}): Effect.fn.Return<void, WorkersFailed, Scope.Scope> {
+  readonly checkReload: Effect.Effect<boolean, never, R>
+}): Effect.fn.Return<void, WorkersFailed, R | Scope.Scope> {
   const queue = yield* events(options.signals)
   const places: Array<Place> = []
   let waiting: Array<number> = []

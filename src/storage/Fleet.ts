@@ -200,3 +200,6 @@ export const hub = (members: () => Iterable<Worker>): Effect.Effect<void, never,
     () => Effect.sync(() => cluster.off("message", onMessage).off("exit", onExit))
   ))
 }
+
+/** A worker's part under a primary, else a process alone. */
+export const layer: Layer.Layer<Fleet> = Layer.suspend(() => cluster.isWorker ? layerWorker : layerSingle)

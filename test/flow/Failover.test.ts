@@ -20,14 +20,20 @@ const unreachable = new E.UpstreamUnreachable({ message: "refused" })
 const order = (decision: Decision) => decision.attempts.map((attempt) => attempt.target.split("/")[0]).join("")
 
 /** Completes one request while time runs, and says how it ended and who was asked. */
-const complete = (scripts: ReadonlyArray<Script>, settings: Parameters<typeof flow>[1] = {}, patience = "20 minutes" as const) => {
+const complete = (
+  scripts: ReadonlyArray<Script>,
+  settings: Parameters<typeof flow>[1] = {},
+  patience = "20 minutes" as const
+) => {
   const request = ask()
   return Effect.gen(function*() {
     const completion = yield* Completion
     const fiber = yield* Effect.forkChild(completion.complete(request))
     yield* TestClock.adjust(patience)
     const exit = yield* Fiber.await(fiber)
-    const reason = Exit.isFailure(exit) ? exit.cause.reasons.find((one) => one._tag === "Fail")?.error.reason._tag : undefined
+    const reason = Exit.isFailure(exit)
+      ? exit.cause.reasons.find((one) => one._tag === "Fail")?.error.reason._tag
+      : undefined
     return { reason, decision: request.decision, order: order(request.decision) }
   }).pipe(Effect.provide(flow(scripts, settings)))
 }
@@ -55,7 +61,9 @@ describe("failover of whole answers", () => {
 
   it.effect("the tries that are left go to a second round, six in all, and the caller hears of the overload", () =>
     Effect.gen(function*() {
-      expect(yield* complete([script("a", overloaded), script("b", overloaded)], { breaker: { consecutiveFailures: 50 } }))
+      expect(
+        yield* complete([script("a", overloaded), script("b", overloaded)], { breaker: { consecutiveFailures: 50 } })
+      )
         .toMatchObject({ order: "aabbab", reason: "Overloaded" })
     }))
 
@@ -66,12 +74,18 @@ describe("failover of whole answers", () => {
 
   it.effect("a request that the upstream refuses is neither retried nor sent elsewhere", () =>
     Effect.gen(function*() {
-      expect(yield* complete([script("a", refused), script("b", "ok")])).toMatchObject({ order: "a", reason: "UpstreamRefused" })
+      expect(yield* complete([script("a", refused), script("b", "ok")])).toMatchObject({
+        order: "a",
+        reason: "UpstreamRefused"
+      })
     }))
 
   it.effect("filtered content is never sent to another provider", () =>
     Effect.gen(function*() {
-      expect(yield* complete([script("a", filtered), script("b", "ok")])).toMatchObject({ order: "a", reason: "ContentFiltered" })
+      expect(yield* complete([script("a", filtered), script("b", "ok")])).toMatchObject({
+        order: "a",
+        reason: "ContentFiltered"
+      })
     }))
 
   it.effect("a rejected credential fails over at once and is not tried again", () =>

@@ -31,7 +31,12 @@ const completion = (name: string, model: string): ChatCompletion => ({
   object: "chat.completion",
   created: 1,
   model,
-  choices: [{ index: 0, finish_reason: "stop", logprobs: null, message: { role: "assistant", content: `I am ${name}`, refusal: null } }]
+  choices: [{
+    index: 0,
+    finish_reason: "stop",
+    logprobs: null,
+    message: { role: "assistant", content: `I am ${name}`, refusal: null }
+  }]
 })
 
 const usage = { promptTokens: 3, completionTokens: 4, totalTokens: 7 }
@@ -45,11 +50,21 @@ export const frame = (content: string | undefined, finish: string | null = null)
     choices: [{ index: 0, delta: content === undefined ? {} : { content }, finish_reason: finish }]
   }
   const bytes = new TextEncoder().encode(`data: ${JSON.stringify(chunk)}\n\n`)
-  return { bytes, chunk, isContent: content !== undefined && content !== "", isTerminal: finish !== null, usage: undefined }
+  return {
+    bytes,
+    chunk,
+    isContent: content !== undefined && content !== "",
+    isTerminal: finish !== null,
+    usage: undefined
+  }
 }
 
 const streamOf = (play: Play & { readonly words: ReadonlyArray<string> }): AnswerStream => {
-  const left = [frame(""), ...play.words.map((word) => frame(word)), ...(play.end === "clean" ? [frame(undefined, "stop")] : [])]
+  const left = [
+    frame(""),
+    ...play.words.map((word) => frame(word)),
+    ...(play.end === "clean" ? [frame(undefined, "stop")] : [])
+  ]
   return {
     upstreamRequestId: undefined,
     pull: Effect.suspend(() => {
@@ -61,7 +76,12 @@ const streamOf = (play: Play & { readonly words: ReadonlyArray<string> }): Answe
   }
 }
 
-export const script = (name: string, ...plays: ReadonlyArray<Play>): Script => ({ name, plays, calls: [], interrupted: 0 })
+export const script = (name: string, ...plays: ReadonlyArray<Play>): Script => ({
+  name,
+  plays,
+  calls: [],
+  interrupted: 0
+})
 
 const providerOf = (script: Script): Provider => {
   const next = (call: ProviderCall): Play => {
@@ -92,7 +112,13 @@ const providerOf = (script: Script): Provider => {
       ),
     stream: (call) =>
       Effect.suspend(() =>
-        outcome(next(call), (play) => streamOf(typeof play === "object" && "words" in play ? play : { words: ["I am ", script.name], end: "clean" }))
+        outcome(
+          next(call),
+          (play) =>
+            streamOf(
+              typeof play === "object" && "words" in play ? play : { words: ["I am ", script.name], end: "clean" }
+            )
+        )
       )
   }
 }
@@ -101,11 +127,16 @@ const providerOf = (script: Script): Provider => {
 export const flow = (scripts: ReadonlyArray<Script>, settings: Partial<Gateway.GatewaySettings> = {}) =>
   Gateway.layer({
     aliases: {
-      fast: { strategy: "ordered", targets: scripts.map(({ name }) => ({ provider: name, model: `${name}-model`, weight: 1 })) }
+      fast: {
+        strategy: "ordered",
+        targets: scripts.map(({ name }) => ({ provider: name, model: `${name}-model`, weight: 1 }))
+      }
     },
     ...settings
   }).pipe(
-    Layer.provide(Layer.succeed(Providers, Providers.of({ providers: new Map(scripts.map((one) => [one.name, providerOf(one)])) })))
+    Layer.provide(
+      Layer.succeed(Providers, Providers.of({ providers: new Map(scripts.map((one) => [one.name, providerOf(one)])) }))
+    )
   )
 
 /** A request for the alias `fast`, with the record it will fill. */

@@ -50,15 +50,24 @@ describe("streams", () => {
 
   it.effect("a stream that breaks before its first content is failed over invisibly", () =>
     Effect.gen(function*() {
-      const { decision, end, text } = yield* stream([script("a", { words: [], end: cut }), script("b", { words, end: "clean" })])
+      const { decision, end, text } = yield* stream([
+        script("a", { words: [], end: cut }),
+        script("b", { words, end: "clean" })
+      ])
       expect([text, end, decision.provider]).toEqual(["one two three", "clean", "b"])
     }))
 
   it.effect("a stream that is silent before its first content is failed over at the first-token limit", () =>
     Effect.gen(function*() {
-      const { decision, text } = yield* stream([script("a", { words: [], end: "stall" }), script("b", { words, end: "clean" })])
+      const { decision, text } = yield* stream([
+        script("a", { words: [], end: "stall" }),
+        script("b", { words, end: "clean" })
+      ])
       expect(text).toBe("one two three")
-      expect(decision.attempts.map(({ outcome, startedAtMs }) => [outcome, startedAtMs])).toEqual([["UpstreamTimedOut", 0], ["ok", 10_000]])
+      expect(decision.attempts.map(({ outcome, startedAtMs }) => [outcome, startedAtMs])).toEqual([[
+        "UpstreamTimedOut",
+        0
+      ], ["ok", 10_000]])
     }))
 
   it.effect("a cut after the first content ends in an error, never cleanly, and nobody else is asked", () =>
@@ -93,7 +102,10 @@ describe("streams", () => {
 
   it.effect("every target failing before content is one honest error", () =>
     Effect.gen(function*() {
-      expect((yield* stream([script("a", { words: [], end: cut }), script("b", new E.Overloaded({ message: "503" }))])).reason)
+      expect(
+        (yield* stream([script("a", { words: [], end: cut }), script("b", new E.Overloaded({ message: "503" }))]))
+          .reason
+      )
         .toBeDefined()
     }))
 })
