@@ -69,7 +69,7 @@ const drain = (worker: Worker): void => {
 export const supervise = Effect.fnUntraced(function*<R>(options: {
   readonly count: number
   readonly signals: Queue.Dequeue<Signal>
-  /** Called once, when the first worker listens. */
+  /** Called once, when all workers listen. */
   readonly onReady: (port: number) => Effect.Effect<void>
   readonly checkReload: Effect.Effect<boolean, never, R>
 }): Effect.fn.Return<void, WorkersFailed, R | Scope.Scope> {
@@ -77,9 +77,12 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   const places: Array<Place> = []
   let waiting: Array<number> = []
   const living = new Set<Worker>()
+  // Those that listen and have not been told to drain: the fleet that is asked.
+  const serving = new Set<Worker>()
   let everReady = false
+  let isTold = false
   let stopping = false
-  yield* Fleet.hub(() => places.map((place) => place.worker))
+  yield* Fleet.hub(() => serving)
 
   const start = Effect.fnUntraced(function*(index: number, shortLives: number, replaces: Worker | undefined) {
     const startedAt = yield* Clock.currentTimeMillis
@@ -95,16 +98,22 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   })
   const onReady = Effect.fnUntraced(function*(worker: Worker, port: number) {
     const place = places.find((one) => one.worker === worker)
-    if (!everReady) yield* options.onReady(port)
     everReady = true
-    if (stopping) drain(worker) // it may have been deaf when the word went round
+    if (stopping) return drain(worker) // it may have been deaf when the word went round
+    serving.add(worker)
+    if (!isTold && serving.size === options.count) {
+      isTold = true
+      yield* options.onReady(port)
+    }
     if (place?.replaces === undefined) return
+    serving.delete(place.replaces)
     drain(place.replaces)
     place.replaces = undefined
     yield* replaceNext
   })
   const onExited = Effect.fnUntraced(function*(worker: Worker, code: number) {
     living.delete(worker)
+    serving.delete(worker)
     const index = places.findIndex((one) => one.worker === worker)
     const place = places[index]
     if (stopping || place === undefined) return // it was told to go
@@ -123,6 +132,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   const onSignal = Effect.fnUntraced(function*(signal: Signal) {
     if (signal === "stop") {
       stopping = true
+      serving.clear()
       living.forEach(drain)
     } else if (!stopping && waiting.length === 0 && (yield* options.checkReload)) {
       waiting = places.map((_, index) => index)
