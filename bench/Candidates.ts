@@ -15,9 +15,8 @@ export interface Candidate {
   readonly talks: boolean
 }
 
-const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
-
-const main = path("../src/main.ts")
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+const bareProxy = fileURLToPath(import.meta.resolve("./candidates/raw.ts"))
 
 /** The yardstick: every ratio is taken against it. */
 export const yardstick = "raw"
@@ -25,7 +24,7 @@ export const yardstick = "raw"
 const raw = (name: string): Candidate => ({
   name,
   budgets: {},
-  args: (port, upstreamPort) => [path("./candidates/raw.ts"), String(port), String(upstreamPort)],
+  args: (port, upstreamPort) => [bareProxy, String(port), String(upstreamPort)],
   talks: true
 })
 

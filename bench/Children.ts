@@ -18,9 +18,12 @@ export interface Child {
   readonly complaints: () => string
 }
 
+/** Of util-linux; without it, and on one core, everything runs where the system puts it. */
+const taskset = "taskset"
+
 const hasTaskset = (): boolean => {
   try {
-    execFileSync("taskset", ["-p", String(process.pid)], { stdio: "ignore" })
+    execFileSync(taskset, ["-p", String(process.pid)], { stdio: "ignore" })
     return true
   } catch {
     return false
@@ -49,7 +52,7 @@ export const start = (
 ): Child => {
   const log = join(folder, `${name.replaceAll(/\W+/g, "-")}.stderr`)
   const command = [process.execPath, ...args]
-  const pinning = pinned ? ["taskset", "-c", place === "candidate" ? "0" : "1"] : []
+  const pinning = pinned ? [taskset, "-c", place === "candidate" ? "0" : "1"] : []
   const [program = "", ...rest] = [...pinning, ...command]
   const child = spawn(program, rest, {
     cwd: folder,

@@ -46,8 +46,11 @@ const fixed = (value: number, digits: number): string => Number.isFinite(value) 
 const percent = (value: number): string => Number.isFinite(value) ? `${Math.round(value * 100)} %` : "-"
 const range = (spread: Spread | undefined): string =>
   spread === undefined ? "-" : `${fixed(spread.min, 2)}–${fixed(spread.max, 2)}`
-const verdict = (row: Row): string =>
-  row.budget === undefined ? "" : `≤ ${row.budget} ${row.passed === true ? "pass" : "FAIL"}`
+const verdict = (row: Row): string => {
+  if (row.budget === undefined) return ""
+  if (row.passed === true) return `≤ ${row.budget} pass`
+  return row.badAnswers > 0 ? `≤ ${row.budget} FAIL (bad answers)` : `≤ ${row.budget} FAIL`
+}
 
 const heading = (unit: string): ReadonlyArray<string> => [
   "candidate",

@@ -203,11 +203,24 @@ const runSlice = async (order: SliceOrder): Promise<SliceResult> => {
   }
 }
 
+/** Whoever was measured, so that no candidate outlives a bench that was killed outright. */
+const measured = new Set<number>()
+
 process.on("message", (order: SliceOrder) => {
+  measured.add(order.pid)
   runSlice(order).then(
     (result): DriverReply => ({ result }),
     (cause: unknown): DriverReply => ({ failure: String(cause) })
   ).then((reply) => process.send?.(reply))
 })
-process.on("disconnect", () => process.exit())
+process.on("disconnect", () => {
+  for (const pid of measured) {
+    try {
+      process.kill(pid, "SIGKILL")
+    } catch {
+      // already gone, as it should be
+    }
+  }
+  process.exit()
+})
 process.send?.("ready")

@@ -17,7 +17,7 @@ const usage = `node bench/load.ts [options]
   --quick             3 rounds of 0.8 s instead of 7 of 2 s
   --rounds N --slice MS
   --scenarios LIST    of json, paced, burst (default all)
-  --only LIST         candidates beside raw, by part of their name, such as "openai-compatible,again"
+  --only LIST         candidates beside raw, by how their name ends, such as "openai-compatible,again"
   --profile           profile one candidate (the first of --only, else the first gateway) under the first scenario
   --enforce           end with 1 when a budget is exceeded
   --no-write          leave bench/results alone
@@ -65,6 +65,7 @@ interface Stage {
 
 const setUp = async (): Promise<Stage> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-bench-"))
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
   const upstreamPort = await freePort()
   const upstream = start(
     "upstream",
@@ -128,8 +129,8 @@ const runScenario = async (
   running: ReadonlyArray<Running>
 ): Promise<ReadonlyArray<Row>> => {
   say(`\n${scenario.title}`)
-  // One turn that does not count, so that no candidate is measured before its code is compiled.
-  for (const one of running) await runSlice(stage, scenario, one, sliceMs / 2)
+  // One turn that does not count, so that no candidate is measured before its hot code is compiled.
+  for (const one of running) await runSlice(stage, scenario, one, Math.max(sliceMs, 1500))
   const done: Array<Round> = []
   for (let n = 0; n < rounds; n++) {
     const round = new Map<string, SliceResult>()
@@ -200,7 +201,7 @@ const run = async (): Promise<number> => {
     return 0
   }
   if (flags.peers) {
-    say("No peer is installed: Breakwater does not depend on other gateways. See docs for how to put one beside it.")
+    say("No peer is installed: Breakwater does not depend on other gateways. None of the figures needs one.")
     return 0
   }
   const stage = await setUp()
@@ -208,11 +209,10 @@ const run = async (): Promise<number> => {
     return await (flags.profile ? profile(stage) : measure(stage))
   } finally {
     await stopAll()
-    rmSync(stage.folder, { recursive: true, force: true })
   }
 }
 
-// Ending through `exit` kills what was started.
+// Ending through `exit` kills what was started and removes the folder.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130))
 
 process.exitCode = await run().catch((cause: unknown) => {

@@ -13,11 +13,15 @@ const program = Effect.gen(function*() {
 
   const answer = yield* ai.complete({ model: "sim", messages: [{ role: "user", content: "What holds back the sea?" }] })
   yield* Console.log(answer.text)
-  yield* Console.log(`${answer.provider}/${answer.model}: ${answer.usage?.totalTokens} tokens, ${answer.attempts} attempt(s)`)
+  yield* Console.log(
+    `${answer.provider}/${answer.model}: ${answer.usage?.totalTokens} tokens, ${answer.attempts} attempt(s)`
+  )
 
   yield* ai.stream({ model: "sim-fast", messages: [{ role: "user", content: "Count to three." }] }).pipe(
     Stream.runForEach((event) =>
-      event._tag === "Delta" ? Effect.sync(() => process.stdout.write(event.text)) : Console.log(`\n${event.summary.attempts} attempt(s)`)
+      event._tag === "Delta"
+        ? Effect.sync(() => process.stdout.write(event.text))
+        : Console.log(`\n${event.summary.attempts} attempt(s)`)
     )
   )
 

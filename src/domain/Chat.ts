@@ -1,20 +1,333 @@
-/** OpenAI's chat request, answer and chunk as schemas: read leniently (unknown members are allowed everywhere), written strictly. */
+/**
+ * OpenAI's chat request as a schema, and the members of answer and chunk that the flow reads. The schema is a check, not a
+ * transformation: unknown members, unknown content parts and unknown tool types pass, so that what a provider adds survives.
+ */
 import * as Schema from "effect/Schema"
 
-/** The members of a request that the flow itself reads. */
-export const ChatRequest = Schema.Struct({
-  model: Schema.String.check(Schema.isNonEmpty()),
-  messages: Schema.NonEmptyArray(Schema.Any),
-  stream: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
+const between = (minimum: number, maximum: number) =>
+  Schema.Number.check(Schema.isBetween({ minimum, maximum }, { expected: `a number between ${minimum} and ${maximum}` }))
+const integer = Schema.Number.check(Schema.makeFilter(Number.isInteger, {
+  expected: "an integer",
+  toJsonSchema: () => ({ type: "integer" })
+}))
+const integerBetween = (minimum: number, maximum: number) =>
+  Schema.Number.check(Schema.makeFilter((n: number) => Number.isInteger(n) && n >= minimum && n <= maximum, {
+    expected: `an integer between ${minimum} and ${maximum}`,
+    toJsonSchema: () => ({ type: "integer", minimum, maximum })
+  }))
+const tokens = Schema.Number.check(Schema.makeFilter((n: number) => Number.isInteger(n) && n >= 1, {
+  expected: "a whole number of tokens, at least 1",
+  toJsonSchema: () => ({ type: "integer", minimum: 1 })
+}))
+const nonEmpty = Schema.String.check(Schema.isNonEmpty({ expected: "a non-empty string" }))
+const text = (maxLength: number) =>
+  Schema.String.check(Schema.isMaxLength(maxLength, { expected: `a string of at most ${maxLength} characters` }))
+const identifier = Schema.String.check(
+  Schema.isPattern(/^[a-zA-Z0-9_-]{1,64}$/, { expected: "a name of 1 to 64 letters, digits, underscores or dashes" })
+)
+const object = Schema.Record(Schema.String, Schema.Unknown)
+/** Absent or null, as OpenAI documents it for most parameters. */
+const nullable = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+
+// Content parts.
+const breakpoint = { prompt_cache_breakpoint: Schema.optionalKey(object) }
+const TextPart = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String, ...breakpoint })
+const ImagePart = Schema.Struct({
+  type: Schema.Literal("image_url"),
+  image_url: Schema.Struct({
+    url: Schema.String.check(
+      Schema.isPattern(/^(?:https?|data|gs|s3):/i, { expected: "an http(s) URL or a data URI with base64 content" })
+    ),
+    detail: nullable(Schema.Literals(["auto", "low", "high", "original"]))
+  }),
+  ...breakpoint
 })
+const AudioPart = Schema.Struct({
+  type: Schema.Literal("input_audio"),
+  input_audio: Schema.Struct({ data: nonEmpty, format: nonEmpty }),
+  ...breakpoint
+})
+const FilePart = Schema.Struct({
+  type: Schema.Literal("file"),
+  file: Schema.Struct({
+    filename: nullable(Schema.String),
+    file_data: nullable(Schema.String),
+    file_id: nullable(Schema.String)
+  }),
+  ...breakpoint
+})
+const RefusalPart = Schema.Struct({ type: Schema.Literal("refusal"), refusal: Schema.String })
+const knownParts: ReadonlySet<string> = new Set(["text", "image_url", "input_audio", "file", "refusal"])
+/** A part that OpenAI does not document; some provider may know it. */
+const OtherPart = Schema.Struct({
+  type: Schema.String.check(
+    Schema.makeFilter((type: string) => type !== "" && !knownParts.has(type), {
+      expected: "text, image_url, input_audio, file, refusal or the name of a provider's own part"
+    })
+  )
+})
+const ContentPart = Schema.Union([TextPart, ImagePart, AudioPart, FilePart, RefusalPart, OtherPart]).annotate({
+  expected: "a content part such as {\"type\": \"text\", \"text\": \"…\"}"
+})
+export type ContentPart = typeof ContentPart.Type
+
+const content = <S extends Schema.Top>(parts: S) =>
+  Schema.Union([Schema.String, Schema.NonEmptyArray(parts)]).annotate({
+    expected: "a string or a non-empty array of content parts"
+  })
+const anyContent = content(ContentPart)
+const textContent = content(Schema.Union([TextPart, OtherPart]))
+
+// Messages: one literal role a member, so that a fault is reported against the role that was meant.
+const ToolCall = Schema.Union([
+  Schema.Struct({
+    id: Schema.String,
+    type: Schema.Literal("function"),
+    function: Schema.Struct({ name: Schema.String, arguments: Schema.String })
+  }),
+  Schema.Struct({
+    id: Schema.String,
+    type: Schema.Literal("custom"),
+    custom: Schema.Struct({ name: Schema.String, input: Schema.String })
+  })
+])
+const DeveloperMessage = Schema.Struct({
+  role: Schema.Literal("developer"),
+  content: textContent,
+  name: nullable(Schema.String)
+})
+const SystemMessage = Schema.Struct({
+  role: Schema.Literal("system"),
+  content: textContent,
+  name: nullable(Schema.String)
+})
+const UserMessage = Schema.Struct({
+  role: Schema.Literal("user"),
+  content: anyContent,
+  name: nullable(Schema.String)
+})
+const AssistantMessage = Schema.Struct({
+  role: Schema.Literal("assistant"),
+  content: nullable(anyContent),
+  refusal: nullable(Schema.String),
+  name: nullable(Schema.String),
+  audio: nullable(Schema.Struct({ id: Schema.String })),
+  tool_calls: nullable(Schema.Array(ToolCall)),
+  function_call: nullable(Schema.Struct({ name: Schema.String, arguments: Schema.String }))
+}).check(Schema.makeFilter((message) =>
+  message.content != null || message.tool_calls != null || message.function_call != null || message.refusal != null ||
+    message.audio != null
+    ? undefined
+    : { path: ["content"], issue: "Expected content, because the message has no tool_calls, function_call or refusal" }
+))
+const ToolMessage = Schema.Struct({
+  role: Schema.Literal("tool"),
+  content: anyContent,
+  tool_call_id: Schema.String
+})
+const FunctionMessage = Schema.Struct({
+  role: Schema.Literal("function"),
+  content: Schema.NullOr(Schema.String),
+  name: Schema.String
+})
+const ChatMessage = Schema.Union([
+  DeveloperMessage,
+  SystemMessage,
+  UserMessage,
+  AssistantMessage,
+  ToolMessage,
+  FunctionMessage
+]).annotate({
+  expected: "a message object with role and content",
+  discriminator: { key: "role", expected: "developer, system, user, assistant, tool or function" }
+})
+export type ChatMessage = typeof ChatMessage.Type
+
+// Tools.
+const FunctionDefinition = Schema.Struct({
+  name: identifier,
+  description: nullable(Schema.String),
+  parameters: nullable(object),
+  strict: nullable(Schema.Boolean)
+})
+const CustomFormat = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("text") }),
+  Schema.Struct({
+    type: Schema.Literal("grammar"),
+    grammar: Schema.Struct({ definition: Schema.String, syntax: Schema.Literals(["lark", "regex"]) })
+  })
+])
+const Tool = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("function"), function: FunctionDefinition }),
+  Schema.Struct({
+    type: Schema.Literal("custom"),
+    custom: Schema.Struct({
+      name: Schema.String,
+      description: nullable(Schema.String),
+      format: nullable(CustomFormat)
+    })
+  }),
+  Schema.Struct({
+    type: Schema.String.check(
+      Schema.makeFilter((type: string) => type !== "" && type !== "function" && type !== "custom", {
+        expected: "function, custom or the name of a provider's own tool"
+      })
+    )
+  })
+])
+export type Tool = typeof Tool.Type
+const named = Schema.Struct({ name: Schema.String })
+const ToolChoice = Schema.Union([
+  Schema.Literals(["none", "auto", "required", "any"]),
+  Schema.Struct({ type: Schema.Literal("function"), function: named }),
+  Schema.Struct({ type: Schema.Literal("custom"), custom: named }),
+  Schema.Struct({
+    type: Schema.Literal("allowed_tools"),
+    allowed_tools: Schema.Struct({ mode: Schema.Literals(["auto", "required"]), tools: Schema.Array(object) })
+  })
+]).annotate({ expected: "\"none\", \"auto\", \"required\" or an object that names a tool" })
+
+const ResponseFormat = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("text") }),
+  Schema.Struct({ type: Schema.Literal("json_object") }),
+  Schema.Struct({
+    type: Schema.Literal("json_schema"),
+    json_schema: Schema.Struct({
+      name: identifier,
+      description: nullable(Schema.String),
+      schema: nullable(object),
+      strict: nullable(Schema.Boolean)
+    })
+  })
+]).annotate({
+  expected: "an object whose type is text, json_object or json_schema",
+  discriminator: { key: "type", expected: "text, json_object or json_schema" }
+})
+
+const Stop = Schema.Union([
+  Schema.String,
+  Schema.Array(Schema.String).check(Schema.isBetweenLength(1, 4, { expected: "1 to 4 stop sequences" }))
+]).annotate({ expected: "a string or an array of 1 to 4 strings" })
+
+const metadataLimits = Schema.makeFilter((metadata: Readonly<Record<string, string>>) => {
+  const entries = Object.entries(metadata)
+  return entries.length <= 16 && entries.every(([key, value]) => key.length <= 64 && value.length <= 512)
+}, { expected: "at most 16 pairs, keys of at most 64 and values of at most 512 characters" })
+
+/** Every documented parameter with its documented limits; `model` and `messages` are required. */
+export const ChatRequest = Schema.Struct({
+  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  messages: Schema.NonEmptyArray(ChatMessage).annotate({ expected: "a non-empty array of messages" }),
+  max_completion_tokens: nullable(tokens),
+  max_tokens: nullable(tokens),
+  temperature: nullable(between(0, 2)),
+  top_p: nullable(between(0, 1)),
+  frequency_penalty: nullable(between(-2, 2)),
+  presence_penalty: nullable(between(-2, 2)),
+  n: nullable(integerBetween(1, 128)),
+  stop: nullable(Stop),
+  seed: nullable(integer),
+  logit_bias: nullable(Schema.Record(Schema.String, between(-100, 100))),
+  logprobs: nullable(Schema.Boolean),
+  top_logprobs: nullable(integerBetween(0, 20)),
+  stream: nullable(Schema.Boolean),
+  stream_options: nullable(Schema.Struct({
+    include_usage: nullable(Schema.Boolean),
+    include_obfuscation: nullable(Schema.Boolean)
+  })),
+  tools: nullable(Schema.Array(Tool)),
+  tool_choice: nullable(ToolChoice),
+  parallel_tool_calls: nullable(Schema.Boolean),
+  functions: nullable(
+    Schema.Array(FunctionDefinition).check(Schema.isBetweenLength(1, 128, { expected: "1 to 128 functions" }))
+  ),
+  function_call: nullable(Schema.Union([Schema.Literals(["none", "auto"]), named])),
+  response_format: nullable(ResponseFormat),
+  reasoning_effort: nullable(
+    Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max", "default"])
+  ),
+  verbosity: nullable(Schema.Literals(["low", "medium", "high"])),
+  modalities: nullable(Schema.Array(Schema.Literals(["text", "audio", "image", "video"]))),
+  audio: nullable(
+    Schema.Struct({ voice: Schema.Union([Schema.String, Schema.Struct({ id: Schema.String })]), format: Schema.String })
+  ),
+  prediction: nullable(Schema.Struct({ type: Schema.Literal("content"), content: textContent })),
+  web_search_options: nullable(Schema.Struct({
+    user_location: nullable(object),
+    search_context_size: nullable(Schema.Literals(["low", "medium", "high"]))
+  })),
+  service_tier: nullable(nonEmpty),
+  store: nullable(Schema.Boolean),
+  metadata: nullable(Schema.Record(Schema.String, Schema.String).check(metadataLimits)),
+  prompt_cache_key: nullable(Schema.String),
+  prompt_cache_options: nullable(object),
+  prompt_cache_retention: nullable(Schema.String),
+  safety_identifier: nullable(text(64)),
+  user: nullable(Schema.String),
+  moderation: nullable(object)
+}).check(Schema.makeFilter((request) => {
+  if (typeof request.top_logprobs === "number" && request.logprobs !== true) {
+    return { path: ["top_logprobs"], issue: "Expected logprobs to be true, because top_logprobs needs it" }
+  }
+  return request.stream_options != null && request.stream !== true
+    ? { path: ["stream_options"], issue: "Expected stream to be true, because stream_options needs it" }
+    : undefined
+})).annotate({ identifier: "ChatRequest", expected: "a JSON object with model and messages" })
 export type ChatRequest = typeof ChatRequest.Type
 
-export interface ChatCompletion {
+/** One call of a tool, as an answer carries it. */
+export interface ToolCall {
   readonly id: string
-  readonly model: string
+  readonly type: string
+  readonly function?: { readonly name: string; readonly arguments: string } | undefined
 }
 
+/** A whole answer in OpenAI's shape; other members survive beside these. */
+export interface ChatCompletion {
+  readonly id: string
+  readonly object: "chat.completion"
+  /** Seconds since 1970. */
+  readonly created: number
+  readonly model: string
+  readonly choices: ReadonlyArray<{
+    readonly index: number
+    readonly finish_reason: string
+    readonly logprobs: unknown
+    readonly message: {
+      readonly role: string
+      readonly content: string | null
+      readonly refusal: string | null
+      readonly reasoning_content?: string | undefined
+      readonly tool_calls?: ReadonlyArray<ToolCall> | undefined
+    }
+  }>
+}
+
+/** One event of a streamed answer; other members survive beside these. */
 export interface ChatChunk {
   readonly id: string
+  readonly object: "chat.completion.chunk"
+  /** Seconds since 1970, the same on every chunk of a stream. */
+  readonly created: number
   readonly model: string
+  readonly choices: ReadonlyArray<{
+    readonly index: number
+    readonly finish_reason?: string | null | undefined
+    readonly delta: {
+      readonly role?: string | undefined
+      readonly content?: string | null | undefined
+      readonly refusal?: string | null | undefined
+      readonly reasoning_content?: string | undefined
+      readonly tool_calls?:
+        | ReadonlyArray<{
+          readonly index: number
+          readonly id?: string | undefined
+          readonly type?: string | undefined
+          readonly function?:
+            | { readonly name?: string | undefined; readonly arguments?: string | undefined }
+            | undefined
+        }>
+        | undefined
+    }
+  }>
 }

@@ -62,7 +62,10 @@ const image = (
   const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")
   return {
     type: "image_url" as const,
-    image_url: { url: `data:${mediaType};base64,${base64}`, ...(options?.detail === undefined ? {} : { detail: options.detail }) }
+    image_url: {
+      url: `data:${mediaType};base64,${base64}`,
+      ...(options?.detail === undefined ? {} : { detail: options.detail })
+    }
   }
 }
 
@@ -77,8 +80,12 @@ const summaryOf = (decision: Decision.Decision): AiSummary => ({
 const prepare = Effect.fnUntraced(function*(request: AiRequest, stream: boolean) {
   const whole: ChatRequest = stream ? { ...request, stream } : request
   const source = JsonText.scan(JSON.stringify(whole))
-  if ("_tag" in source) return yield* Effect.fail(gatewayError(new InvalidRequest({ message: source.message })))
-  const decision = Decision.make(yield* Correlation.mint)
+  if (JsonText.isScanProblem(source)) {
+    return yield* Effect.fail(gatewayError(new InvalidRequest({ message: source.message })))
+  }
+  const decision = yield* Effect.withFiber((fiber) =>
+    Effect.succeed(Decision.make(Correlation.requestId(undefined, fiber)))
+  )
   return { source, request: whole, decision } satisfies CompletionRequest
 })
 
@@ -98,7 +105,9 @@ const make = Effect.gen(function*() {
         Stream.filter((frame) => frame.bytes !== undefined),
         Stream.map(({ chunk }): AiEvent => ({ _tag: "Delta", text: chunk.choices[0]?.delta.content ?? "", chunk }))
       )
-      const finished = Stream.fromEffect(Effect.sync((): AiEvent => ({ _tag: "Finished", summary: summaryOf(prepared.decision) })))
+      const finished = Stream.fromEffect(
+        Effect.sync((): AiEvent => ({ _tag: "Finished", summary: summaryOf(prepared.decision) }))
+      )
       return Stream.concat(deltas, finished)
     }))
   return { complete, stream }

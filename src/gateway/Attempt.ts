@@ -8,8 +8,9 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull, UpstreamTimedOut } from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream, Frame, ProviderCall } from "../providers/Provider.ts"
-import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Classification from "../resilience/Classification.ts"
+import type { Deadline } from "../resilience/Deadline.ts"
 import type { AttemptRecord, Decision } from "./Decision.ts"
 import * as Streaming from "./Streaming.ts"
 import type { Target } from "./Target.ts"
@@ -22,8 +23,8 @@ export interface AttemptClock {
   readonly slowAfterMs: number
   /** Longest silence between events once a stream is committed. */
   readonly idleMs: number
-  /** Absolute end of the whole request. */
-  readonly deadlineMs: number
+  /** The end of the whole request. */
+  readonly deadline: Deadline
 }
 
 export interface AttemptOptions {
@@ -42,6 +43,10 @@ interface Turn {
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
 }
 
+const success: CircuitBreaker.Outcome = { _tag: "Success" }
+const slow: CircuitBreaker.Outcome = { _tag: "Slow" }
+const ignored: CircuitBreaker.Outcome = { _tag: "Ignored" }
+
 const refuse = (options: AttemptOptions, why: string, error: GatewayError) => {
   options.decision.skipped.push({ target: options.target.name, why })
   return Effect.fail(error)
@@ -51,14 +56,25 @@ const enter = Effect.fnUntraced(function*(options: AttemptOptions, scope: Scope.
   const { decision, target, waitedMs } = options
   const { breaker, bulkhead } = target.guards
   const release = yield* Effect.catch(bulkhead.acquire, () =>
-    refuse(options, "queue full", gatewayError(
-      new QueueFull({ message: `${target.name} has as many requests in flight as it may have, and its queue is full.`, retryAfterMs: 1000 })
-    )))
+    refuse(
+      options,
+      "queue full",
+      gatewayError(
+        new QueueFull({
+          message: `${target.name} has as many requests in flight as it may have, and its queue is full.`,
+          retryAfterMs: 1000
+        })
+      )
+    ))
   yield* Scope.addFinalizer(scope, release)
   const permit = yield* Effect.catch(breaker.admit, ({ retryAfterMs }) =>
-    refuse(options, "circuit open", gatewayError(
-      new CircuitOpen({ message: `The circuit of ${target.name} is open.`, retryAfterMs })
-    )))
+    refuse(
+      options,
+      "circuit open",
+      gatewayError(
+        new CircuitOpen({ message: `The circuit of ${target.name} is open.`, retryAfterMs })
+      )
+    ))
   const startedAtMs = yield* Clock.currentTimeMillis
   const record: AttemptRecord = { target: target.name, startedAtMs, waitedMs }
   decision.attempts.push(record)
@@ -69,14 +85,16 @@ const enter = Effect.fnUntraced(function*(options: AttemptOptions, scope: Scope.
   }
   yield* Scope.addFinalizer(
     scope,
-    Effect.suspend(() => settled ? Effect.void : breaker.record(permit, CircuitBreaker.ignored))
+    Effect.suspend(() => settled ? Effect.void : breaker.record(permit, ignored))
   )
   return { startedAtMs, record, settle } satisfies Turn
 }, Effect.uninterruptible)
 
 const timedOut = (options: AttemptOptions, what: string) => () =>
   Effect.fail(gatewayError(
-    new UpstreamTimedOut({ message: `${options.target.name} sent no ${what} within ${Math.round(options.clock.limitMs)} ms.` })
+    new UpstreamTimedOut({
+      message: `${options.target.name} sent no ${what} within ${Math.round(options.clock.limitMs)} ms.`
+    })
   ))
 
 const failed = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> =>
@@ -84,7 +102,8 @@ const failed = (options: AttemptOptions, turn: Turn, error: GatewayError): Effec
     turn.record.outcome = error.reason._tag
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     options.target.guards.lastError = error.reason._tag
-    return turn.settle(Classification.outcomeOf(error.reason))
+    const { breaker } = Classification.classify(error.reason)
+    return turn.settle({ _tag: breaker, retryAfterMs: error.reason.retryAfterMs })
   })
 
 const answered = (options: AttemptOptions, turn: Turn): Effect.Effect<void> =>
@@ -94,8 +113,8 @@ const answered = (options: AttemptOptions, turn: Turn): Effect.Effect<void> =>
     turn.record.endedAtMs = now
     options.decision.provider = options.target.provider.name
     options.decision.model = options.call.model
-    options.target.guards.budget.onSuccess()
-    return turn.settle(now - turn.startedAtMs > options.clock.slowAfterMs ? CircuitBreaker.slow : CircuitBreaker.success)
+    const outcome = now - turn.startedAtMs > options.clock.slowAfterMs ? slow : success
+    return Effect.andThen(options.target.guards.budget.onSuccess, turn.settle(outcome))
   })
 
 /** A whole answer from one target. */
@@ -140,11 +159,14 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   decision.upstreamRequestId = answer.upstreamRequestId
   return Streaming.committed(held, answer, {
     idleMs: clock.idleMs,
-    deadlineMs: clock.deadlineMs,
+    deadline: clock.deadline,
     onFrame: observe(decision),
     onEnd: (error) => {
       if (error !== undefined) decision.error = error.reason._tag
-      return Effect.andThen(error === undefined ? Effect.void : failed(options, turn, error), Scope.close(scope, Exit.void))
+      return Effect.andThen(
+        error === undefined ? Effect.void : failed(options, turn, error),
+        Scope.close(scope, Exit.void)
+      )
     }
   })
 })

@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream, ProviderCall } from "../providers/Provider.ts"
+import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import type { JsonText } from "../validation/JsonText.ts"
 import * as Attempt from "./Attempt.ts"
@@ -48,12 +49,8 @@ const callOf = ({ decision, request, source }: CompletionRequest, target: Target
   requestId: decision.requestId
 })
 
-/** The parts that both kinds of answer share. */
-const begin = Effect.fnUntraced(function*(request: CompletionRequest, route: Route) {
-  const startedAtMs = yield* Clock.currentTimeMillis
-  const totalMs = Math.min(route.timeouts.totalMs, request.timeoutMs ?? Number.POSITIVE_INFINITY)
-  return { startedAtMs, deadlineMs: startedAtMs + totalMs }
-})
+const deadlineOf = (request: CompletionRequest, route: Route) =>
+  Deadline.after(Math.min(route.timeouts.totalMs, request.timeoutMs ?? Number.POSITIVE_INFINITY))
 
 const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect<void> =>
   Effect.sync(() => {
@@ -68,12 +65,12 @@ const make = Effect.fnUntraced(function*(settings: { readonly retry: RetrySettin
     const { decision } = request
     decision.alias = request.request.model
     const route = yield* routes.resolve(request.request.model)
-    const { deadlineMs } = yield* begin(request, route)
+    const deadline = yield* deadlineOf(request, route)
     return yield* Failover.run({
       ...route,
       retry,
       decision,
-      deadlineMs,
+      deadline,
       verdictMs: route.timeouts.answerMs,
       attempt: (target, clock, waitedMs) =>
         Attempt.complete({ target, clock, waitedMs, decision, call: callOf(request, target) })
@@ -85,12 +82,13 @@ const make = Effect.fnUntraced(function*(settings: { readonly retry: RetrySettin
     decision.alias = request.request.model
     decision.stream = true
     const route = yield* routes.resolve(request.request.model)
-    const { deadlineMs, startedAtMs } = yield* begin(request, route)
+    const startedAtMs = yield* Clock.currentTimeMillis
+    const deadline = yield* deadlineOf(request, route)
     const answer = yield* Failover.run({
       ...route,
       retry,
       decision,
-      deadlineMs,
+      deadline,
       verdictMs: route.timeouts.firstTokenMs,
       attempt: (target, clock, waitedMs) =>
         Attempt.stream({ target, clock, waitedMs, decision, call: callOf(request, target) })

@@ -2,11 +2,11 @@
  * Failover goes around the targets, retry around the attempts on one of them. While another target could answer: one retry, then
  * the next target; the tries that are left are spent in a second round. One deadline and one cap for the whole request.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { type GatewayError, gatewayError, InternalFailure } from "../domain/GatewayError.ts"
 import * as Classification from "../resilience/Classification.ts"
-import type { TimeoutSettings } from "../resilience/Deadline.ts"
+import * as Deadline from "../resilience/Deadline.ts"
 import * as Retry from "../resilience/Retry.ts"
 import type { AttemptClock } from "./Attempt.ts"
 import type { Decision } from "./Decision.ts"
@@ -14,11 +14,11 @@ import type { Target } from "./Target.ts"
 
 export interface FailoverOptions<A, R> {
   readonly targets: ReadonlyArray<Target>
-  readonly timeouts: TimeoutSettings
+  readonly timeouts: Deadline.TimeoutSettings
   readonly retry: Retry.RetrySettings
   readonly decision: Decision
-  /** Absolute end of the request, in milliseconds of the clock. */
-  readonly deadlineMs: number
+  /** The end of the whole request. */
+  readonly deadline: Deadline.Deadline
   /** The clock that an attempt has to beat: `firstTokenMs` for streams, `answerMs` for whole answers. */
   readonly verdictMs: number
   readonly attempt: (target: Target, clock: AttemptClock, waitedMs: number) => Effect.Effect<A, GatewayError, R>
@@ -34,7 +34,8 @@ interface Course {
 }
 
 /** The later failure is the better story, but what an upstream said beats what we decided ourselves. */
-const isOurOwn = (error: GatewayError): boolean => error.reason._tag === "CircuitOpen" || error.reason._tag === "QueueFull"
+const isOurOwn = (error: GatewayError): boolean =>
+  error.reason._tag === "CircuitOpen" || error.reason._tag === "QueueFull"
 
 const worse = (first: GatewayError | undefined, second: GatewayError): GatewayError => {
   if (first === undefined || !isOurOwn(second)) return second
@@ -44,7 +45,7 @@ const worse = (first: GatewayError | undefined, second: GatewayError): GatewayEr
 
 /** Runs the attempts until one succeeds, a failure says that no other target could do better, or nothing is left to try. */
 export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A, R>) {
-  const { deadlineMs, retry, timeouts, verdictMs } = options
+  const { deadline, retry, timeouts, verdictMs } = options
   const courses = options.targets.map((target): Course => ({ target, tries: 0, spent: false, failed: false }))
   let attemptsLeft = retry.attempts * 2
   let last: GatewayError | undefined
@@ -53,16 +54,15 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
   const others = (course: Course) => courses.filter((other) => other !== course && open(other))
 
   const clockFor = (course: Course): Effect.Effect<AttemptClock> =>
-    Clock.clockWith((clock) => {
-      const left = Math.max(deadlineMs - clock.currentTimeMillisUnsafe(), 0)
+    Effect.map(Deadline.remaining(deadline), (left) => {
       // The last hope is given the rest of the request; a target that has failed already is no better hope.
       const isLastHope = !others(course).some((other) => !other.failed)
-      return Effect.succeed({
+      return {
         limitMs: isLastHope ? left : Math.min(verdictMs, left),
         slowAfterMs: verdictMs,
         idleMs: timeouts.idleMs,
-        deadlineMs
-      })
+        deadline
+      }
     })
 
   const once = (course: Course, waited: { ms: number }) =>
@@ -81,15 +81,17 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
 
   const onTarget = (course: Course, tries: number) => {
     const waited = { ms: 0 }
-    return Retry.around(once(course, waited), {
+    const schedule = Retry.schedule({
       settings: retry,
       retries: Math.min(tries, attemptsLeft) - 1,
-      deadlineMs,
-      budget: course.target.guards.budget,
-      onRetry: (delayMs) => {
-        waited.ms = delayMs
-      }
+      deadline,
+      budget: course.target.guards.budget
     })
+    const noteWait = Schedule.tap(schedule, ({ output }) =>
+      Effect.sync(() => {
+        waited.ms = output
+      }))
+    return Effect.retry(once(course, waited), noteWait)
   }
 
   for (const round of [1, 2]) {
@@ -99,12 +101,12 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
       const tries = round === 1 && others(course).length > 0 ? Math.min(2, left) : left
       const result = yield* Effect.result(onTarget(course, tries))
       if (result._tag === "Success") return result.success
-      const verdict = Classification.verdictOf(result.failure.reason)
+      const verdict = Classification.classify(result.failure.reason)
       last = worse(last, result.failure)
       if (!verdict.failover) return yield* Effect.fail(result.failure)
       course.failed = true
       course.spent ||= verdict.retrySame === "no"
-      if ((yield* Clock.currentTimeMillis) >= deadlineMs) return yield* Effect.fail(last)
+      if ((yield* Deadline.remaining(deadline)) === 0) return yield* Effect.fail(last)
     }
   }
   return yield* Effect.fail(last ?? gatewayError(new InternalFailure({ message: "No target could be asked." })))

@@ -74,16 +74,17 @@ const commandOf = ({ action, reason, ttlMs }: Control): CircuitBreaker.Command =
 }
 
 const show = (guards: Guards): Effect.Effect<TargetHealth> =>
-  Effect.map(guards.breaker.snapshot, (breaker) => ({
+  Effect.map(Effect.all([guards.breaker.snapshot, guards.budget.left]), ([breaker, retryBudget]) => ({
     target: guards.name,
     breaker,
     inFlight: guards.bulkhead.inFlight(),
     waiting: guards.bulkhead.waiting(),
-    retryBudget: guards.budget.left(),
+    retryBudget,
     lastError: guards.lastError
   }))
 
-const isWell = (target: TargetHealth): boolean => target.breaker.state === "closed" || target.breaker.state === "forced-closed"
+const isWell = (target: TargetHealth): boolean =>
+  target.breaker.state === "closed" || target.breaker.state === "forced-closed"
 
 /** A provider that is down is `warn`, never `fail`: every replica sees it, and together they would leave nobody to answer. */
 const componentsOf = (targets: ReadonlyArray<TargetHealth>): ReadonlyArray<ComponentHealth> => {
@@ -121,13 +122,24 @@ const make = Effect.gen(function*() {
   const overall = Effect.gen(function*() {
     const components = componentsOf(yield* targets)
     const draining = (yield* Ref.get(phase)) === "draining"
-    const status: Status = draining ? "fail" : components.some((component) => component.status !== "pass") ? "warn" : "pass"
+    const status: Status = draining
+      ? "fail"
+      : components.some((component) => component.status !== "pass")
+      ? "warn"
+      : "pass"
     return { status, components }
   })
 
   const monitoring = Effect.gen(function*() {
     const uptimeMs = (yield* Clock.currentTimeMillis) - startedAtMs
-    return { ...(yield* overall), phase: yield* Ref.get(phase), uptimeMs, totals: { ...totals }, targets: yield* targets, recent: [...recent] }
+    return {
+      ...(yield* overall),
+      phase: yield* Ref.get(phase),
+      uptimeMs,
+      totals: { ...totals },
+      targets: yield* targets,
+      recent: [...recent]
+    }
   })
 
   const control = Effect.fnUntraced(function*(request: Control) {
@@ -136,17 +148,30 @@ const make = Effect.gen(function*() {
     if (chosen.length === 0) {
       return yield* Effect.fail(gatewayError(
         new RouteNotFound({
-          message: `There is no target ${request.target}; the targets are ${all.map((guards) => guards.name).join(", ")}.`,
+          message: `There is no target ${request.target}; the targets are ${
+            all.map((guards) => guards.name).join(", ")
+          }.`,
           code: "target_not_found",
           param: "target"
         })
       ))
     }
-    return yield* Effect.forEach(chosen, (guards) =>
-      Effect.map(guards.breaker.control(commandOf(request)), ({ from, to }) => ({ target: guards.name, from, to })))
+    return yield* Effect.forEach(
+      chosen,
+      (guards) =>
+        Effect.map(guards.breaker.control(commandOf(request)), ({ from, to }) => ({ target: guards.name, from, to }))
+    )
   })
 
-  return Health.of({ overall, targets, monitoring, control, note, phase: Ref.get(phase), setPhase: (next) => Ref.set(phase, next) })
+  return Health.of({
+    overall,
+    targets,
+    monitoring,
+    control,
+    note,
+    phase: Ref.get(phase),
+    setPhase: (next) => Ref.set(phase, next)
+  })
 })
 
 export const layer: Layer.Layer<Health, never, Targets> = Layer.effect(Health, make)

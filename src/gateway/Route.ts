@@ -82,7 +82,8 @@ const notFound = (model: string, known: Iterable<string>): GatewayError => {
   const shown = model.length > 100 ? `${model.slice(0, 100)}…` : model
   return gatewayError(
     new ModelNotFound({
-      message: `The model \`${shown}\` does not exist here. Ask for an alias, a provider's model as provider/model, or one of: ${names}. `
+      message:
+        `The model \`${shown}\` does not exist here. Ask for an alias, a provider's model as provider/model, or one of: ${names}. `
         + "GET /v1/models lists them all.",
       param: "model"
     })
@@ -107,7 +108,12 @@ const make = Effect.fnUntraced(function*(settings: {
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
     const weights = alias.targets.map((target) => target.weight)
-    aliases.set(name, { strategy: alias.strategy, targets: found, weights, timeouts: { ...settings.timeouts, ...alias.timeouts } })
+    aliases.set(name, {
+      strategy: alias.strategy,
+      targets: found,
+      weights,
+      timeouts: { ...settings.timeouts, ...alias.timeouts }
+    })
   }
   const listed = targets.listed.filter((target) => !aliases.has(target.name))
   const bare = new Map(listed.map((target) => [target.model, target]))
@@ -128,7 +134,10 @@ const make = Effect.fnUntraced(function*(settings: {
     if (alias.strategy === "ordered" || alias.targets.length === 1) return Effect.succeed(alias)
     return Effect.map(
       Effect.forEach(alias.targets, () => Random.next),
-      (draws) => ({ targets: drawOrder(alias.targets, alias.weights, () => draws.pop() ?? 0), timeouts: alias.timeouts })
+      (draws) => ({
+        targets: drawOrder(alias.targets, alias.weights, () => draws.pop() ?? 0),
+        timeouts: alias.timeouts
+      })
     )
   }
 

@@ -3,7 +3,6 @@
  * is invisible; from then on it is committed, and it never ends cleanly unless the provider ended cleanly.
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import {
@@ -14,6 +13,7 @@ import {
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
+import * as Deadline from "../resilience/Deadline.ts"
 
 type Frames = readonly [Frame, ...Array<Frame>]
 
@@ -49,8 +49,8 @@ export const hold = Effect.fnUntraced(function*(stream: AnswerStream) {
 export interface CommittedOptions {
   /** Longest silence between two events, in milliseconds. */
   readonly idleMs: number
-  /** Absolute end of the request, in milliseconds of the clock. */
-  readonly deadlineMs: number
+  /** The end of the whole request. */
+  readonly deadline: Deadline.Deadline
   readonly onFrame: (frame: Frame) => void
   /** Heard once: undefined after a clean end, else why the stream broke. */
   readonly onEnd: (error: GatewayError | undefined) => Effect.Effect<void>
@@ -75,15 +75,16 @@ export const committed = (held: Frames, stream: AnswerStream, options: Committed
     return Effect.fail(gatewayError(
       byDeadline
         ? new DeadlineExceeded({ message: "The deadline of the request passed in the middle of the stream." })
-        : new UpstreamTimedOut({ message: `The upstream sent nothing for ${options.idleMs} ms in the middle of its stream.` })
+        : new UpstreamTimedOut({
+          message: `The upstream sent nothing for ${options.idleMs} ms in the middle of its stream.`
+        })
     ))
   }
 
-  const next: Pull.Pull<Frames, GatewayError> = Clock.clockWith((clock) => {
-    const left = options.deadlineMs - clock.currentTimeMillisUnsafe()
+  const next: Pull.Pull<Frames, GatewayError> = Effect.flatMap(Deadline.remaining(options.deadline), (left) => {
     const patience = terminal ? tailMs : options.idleMs
     return Effect.timeoutOrElse(stream.pull, {
-      duration: Math.max(Math.min(patience, left), 0),
+      duration: Math.min(patience, left),
       orElse: () => silent(left <= patience)
     })
   })

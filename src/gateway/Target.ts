@@ -63,7 +63,10 @@ const make = Effect.fnUntraced(function*(settings: GuardSettings, onTransition: 
     const own = settings.perProvider[provider]
     const guards: Guards = {
       name,
-      breaker: yield* CircuitBreaker.make({ ...settings.breaker, ...own?.breaker }, (transition) => onTransition(name, transition)),
+      breaker: yield* CircuitBreaker.make(
+        { ...settings.breaker, ...own?.breaker },
+        (transition) => onTransition(name, transition)
+      ),
       bulkhead: yield* Bulkhead.make({ maxConcurrency: own?.maxConcurrency }),
       budget: yield* RetryBudget.make(settings.retryBudget),
       lastError: undefined

@@ -13,17 +13,11 @@ export interface Envelope {
 }
 
 interface Completion extends ChatCompletion {
-  readonly object: "chat.completion"
-  readonly created: number
-  readonly choices: ReadonlyArray<unknown>
   readonly usage: ReturnType<typeof usageBody>
   readonly system_fingerprint: string
 }
 
 interface Chunk extends ChatChunk {
-  readonly object: "chat.completion.chunk"
-  readonly created: number
-  readonly choices: ReadonlyArray<unknown>
   readonly usage?: ReturnType<typeof usageBody> | null
   readonly system_fingerprint: string
 }

@@ -17,7 +17,12 @@ export type Play =
   | "silent"
   | E.Reason
   | { readonly afterMs: number; readonly then: Play }
-  | { readonly words: ReadonlyArray<string>; readonly end: "clean" | "stall" | E.Reason }
+  | Words
+
+interface Words {
+  readonly words: ReadonlyArray<string>
+  readonly end: "clean" | "stall" | E.Reason
+}
 
 export interface Script {
   readonly name: string
@@ -59,7 +64,7 @@ export const frame = (content: string | undefined, finish: string | null = null)
   }
 }
 
-const streamOf = (play: Play & { readonly words: ReadonlyArray<string> }): AnswerStream => {
+const streamOf = (play: Words): AnswerStream => {
   const left = [
     frame(""),
     ...play.words.map((word) => frame(word)),
@@ -67,7 +72,7 @@ const streamOf = (play: Play & { readonly words: ReadonlyArray<string> }): Answe
   ]
   return {
     upstreamRequestId: undefined,
-    pull: Effect.suspend(() => {
+    pull: Effect.suspend((): AnswerStream["pull"] => {
       const next = left.shift()
       if (next !== undefined) return Effect.succeed([next] as const)
       if (play.end === "clean") return Cause.done()
@@ -143,6 +148,6 @@ export const flow = (scripts: ReadonlyArray<Script>, settings: Partial<Gateway.G
 export const ask = (overrides: Partial<ChatRequest> = {}) => {
   const request: ChatRequest = { model: "fast", messages: [{ role: "user", content: "hi" }], ...overrides }
   const source = JsonText.scan(JSON.stringify(request))
-  if ("_tag" in source) throw new Error(source.message)
+  if (JsonText.isScanProblem(source)) throw new Error(source.message)
   return { request, source, decision: Decision.make("req-1") } satisfies Completion.CompletionRequest
 }

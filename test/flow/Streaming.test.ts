@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -27,18 +28,18 @@ const drain = Effect.fnUntraced(function*(answer: AnswerStream) {
 })
 
 /** Streams one request while time runs. */
-const stream = (scripts: ReadonlyArray<Script>, settings: Parameters<typeof flow>[1] = {}) => {
+const stream = (scripts: ReadonlyArray<Script>, patience: Duration.Input = "20 minutes") => {
   const request = ask({ stream: true })
   return Effect.gen(function*() {
     const completion = yield* Completion
     const health = yield* Health
     const fiber = yield* Effect.forkChild(Effect.scoped(Effect.flatMap(completion.stream(request), drain)))
-    yield* TestClock.adjust("20 minutes")
+    yield* TestClock.adjust(patience)
     const exit = yield* Fiber.await(fiber)
     const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error.reason._tag : undefined
     const result = Exit.isSuccess(exit) ? exit.value : undefined
     return { ...result, reason, decision: request.decision, targets: yield* health.targets }
-  }).pipe(Effect.provide(flow(scripts, settings)))
+  }).pipe(Effect.provide(flow(scripts)))
 }
 
 describe("streams", () => {
@@ -73,7 +74,7 @@ describe("streams", () => {
   it.effect("a cut after the first content ends in an error, never cleanly, and nobody else is asked", () =>
     Effect.gen(function*() {
       const b = script("b", "ok")
-      const { end, targets, text } = yield* stream([script("a", { words, end: cut }), b])
+      const { end, targets, text } = yield* stream([script("a", { words, end: cut }), b], "1 seconds")
       expect([text, end, b.calls.length]).toEqual(["one two three", "StreamInterrupted", 0])
       expect(targets[0]?.lastError).toBe("StreamInterrupted")
       expect(targets[0]?.breaker.failureRate).toBeGreaterThan(0)

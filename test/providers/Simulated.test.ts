@@ -4,13 +4,14 @@ import { Cause, Clock, Effect, Exit, Fiber, Pull } from "effect"
 import { TestClock } from "effect/testing"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { ChatCompletionStream } from "openai/lib/ChatCompletionStream"
 import type { Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
 import { make } from "../../src/providers/Simulated.ts"
 
 type Body = Record<string, unknown>
 
 const callOf = (model: string, body: Body = {}): ProviderCall => {
-  const messages: [unknown, ...Array<unknown>] = [{ role: "user", content: "How deep is the harbour?" }]
+  const messages = [{ role: "user", content: "How deep is the harbour?" }] as const
   const whole = { model, messages, ...body }
   return {
     source: { text: JSON.stringify(whole), members: new Map() },
@@ -449,4 +450,22 @@ describe.skipIf(!existsSync(specFolder))("OpenAI's own schemas (skipped where th
       for (const frame of frames) expect(valid(dataOf(frame)) || valid.errors).toBe(true)
       expect(new Set(frames.map((frame) => `${dataOf(frame).id} ${dataOf(frame).created}`)).size).toBe(1)
     }))
+})
+
+describe("the openai package", () => {
+  it.effect.each(["sim", "sim-tools", "sim-filter"])(
+    "accumulates the stream of %s to the whole answer",
+    (model) =>
+      Effect.gen(function*() {
+        const call = callOf(model, { tools: [weather, clock], stream_options: { include_usage: true } })
+        const { body } = yield* answered(make("s"), call)
+        const { frames } = yield* streamed(make("s"), call)
+        const lines = ReadableStream.from(frames.map((frame) => `${JSON.stringify(dataOf(frame))}\n`))
+        const bytes = lines.pipeThrough(new TextEncoderStream())
+        const read = yield* Effect.promise(() => ChatCompletionStream.fromReadableStream(bytes).finalChatCompletion())
+        expect(read.choices[0]?.finish_reason).toBe(body.choices[0].finish_reason)
+        expect(read.choices[0]?.message).toMatchObject(body.choices[0].message)
+        expect(read.usage).toEqual(body.usage)
+      })
+  )
 })

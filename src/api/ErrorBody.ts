@@ -1,0 +1,65 @@
+/** From a reason to what the caller sees: OpenAI's envelope with all four keys, its headers, and the error event of a stream. */
+import * as Schema from "effect/Schema"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import type { Reason } from "../domain/GatewayError.ts"
+
+/** The body of every error answer and the data of a stream's error event. */
+export const ErrorBody = Schema.Struct({
+  error: Schema.Struct({
+    message: Schema.String.annotate({ description: "What happened and, where the caller can, how to mend it." }),
+    type: Schema.String.annotate({
+      description: "invalid_request_error, rate_limit_error, insufficient_quota or server_error."
+    }),
+    param: Schema.NullOr(Schema.String).annotate({ description: "Path of the offending member of the request." }),
+    code: Schema.NullOr(Schema.String).annotate({ description: "What a program can branch on." })
+  })
+}).annotate({ identifier: "ErrorBody", description: "OpenAI's error envelope; all four keys are always there." })
+
+/** The envelope under each of these statuses, for the contract. */
+export const errorsAt = <const Statuses extends ReadonlyArray<number>>(...statuses: Statuses) =>
+  statuses.map((status) => ErrorBody.pipe(HttpApiSchema.status(status)))
+
+/** The envelope as text. */
+export const errorText = (reason: Reason): string =>
+  JSON.stringify({
+    error: { message: reason.message, type: reason.type, param: reason.param ?? null, code: reason.errorCode }
+  })
+
+/**
+ * True when asking again may help: the refusal came from this gateway's own momentary state. After an upstream's failure the
+ * gateway has already retried and failed over, so a client that repeats only multiplies the attempts.
+ */
+const isRepeatable = (reason: Reason): boolean =>
+  reason._tag === "Draining" || reason._tag === "QueueFull" ||
+  (reason._tag === "RateLimited" && reason.upstreamStatus === undefined)
+
+/** Headers that belong to a reason: `x-should-retry`, `retry-after` (whole seconds) with `retry-after-ms`, `allow`, `www-authenticate`. */
+export const errorHeaders = (reason: Reason): Record<string, string> => {
+  const headers: Record<string, string> = {}
+  if (!isRepeatable(reason)) headers["x-should-retry"] = "false"
+  if (reason.retryAfterMs !== undefined) {
+    const ms = Math.max(0, Math.ceil(reason.retryAfterMs))
+    headers["retry-after"] = String(Math.ceil(ms / 1000))
+    headers["retry-after-ms"] = String(ms)
+  }
+  if (reason.allow !== undefined) headers["allow"] = reason.allow
+  if (reason._tag === "Unauthorized") headers["www-authenticate"] = "Bearer realm=\"breakwater\""
+  return headers
+}
+
+/** The whole error answer; `headers` are added last and win. */
+export const errorResponse = (
+  reason: Reason,
+  headers?: Readonly<Record<string, string>>
+): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(errorText(reason), {
+    status: reason.status,
+    contentType: "application/json",
+    headers: { ...errorHeaders(reason), ...headers }
+  })
+
+const encoder = new TextEncoder()
+
+/** The one event that ends a stream which failed after it had begun; no `[DONE]` follows. */
+export const errorFrame = (reason: Reason): Uint8Array => encoder.encode(`data: ${errorText(reason)}\n\n`)

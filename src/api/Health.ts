@@ -1,0 +1,45 @@
+/** Health for people, probes and the dashboard. */
+import * as Schema from "effect/Schema"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import { AdminAuthorization } from "./Authorization.ts"
+import { errorsAt } from "./ErrorBody.ts"
+
+const Status = Schema.Literals(["pass", "warn", "fail"])
+
+/** Without the admin key a component shows its name and status only. */
+export const HealthBody = Schema.Struct({
+  status: Status,
+  components: Schema.Array(Schema.Struct({
+    component: Schema.String,
+    status: Status,
+    output: Schema.optionalKey(Schema.String)
+  }))
+}).annotate({ identifier: "Health" })
+
+const Probe = Schema.Struct({ status: Status, phase: Schema.String }).annotate({ identifier: "Probe" })
+const unready = Probe.pipe(HttpApiSchema.status(503))
+
+const overall = HttpApiEndpoint.get("overall", "/api/v1/health", {
+  success: [HealthBody, HealthBody.pipe(HttpApiSchema.status(503))],
+  error: errorsAt(500)
+}).annotateMerge(OpenApi.annotations({ summary: "Overall health and that of each component; 503 when it is fail" }))
+const live = HttpApiEndpoint.get("live", "/api/v1/health/live", { success: Probe })
+  .annotateMerge(OpenApi.annotations({ summary: "Liveness: the process answers; touches nothing else" }))
+const ready = HttpApiEndpoint.get("ready", "/api/v1/health/ready", { success: [Probe, unready] })
+  .annotateMerge(OpenApi.annotations({ summary: "Readiness: started and not draining" }))
+const startup = HttpApiEndpoint.get("startup", "/api/v1/health/startup", { success: [Probe, unready] })
+  .annotateMerge(OpenApi.annotations({ summary: "Startup: 503 until the first readiness" }))
+
+/** Public health and probes. */
+export class HealthApi extends HttpApiGroup.make("health").add(overall, live, ready, startup) {}
+
+const monitoring = HttpApiEndpoint.get("monitoring", "/api/v1/health/monitoring", {
+  success: Schema.Record(Schema.String, Schema.Unknown),
+  error: errorsAt(500)
+}).annotateMerge(OpenApi.annotations({ summary: "Everything the dashboard shows" }))
+
+/** What only an operator sees. */
+export class MonitoringApi extends HttpApiGroup.make("monitoring").add(monitoring).middleware(AdminAuthorization) {}

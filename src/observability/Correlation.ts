@@ -1,0 +1,25 @@
+/** One id per request, on every log line, span and answer: the caller's if it is sane, else a UUIDv7 of ours. */
+import type * as Fiber from "effect/Fiber"
+import * as Clock from "effect/Clock"
+import * as Random from "effect/Random"
+
+const sane = /^[A-Za-z0-9._-]{1,128}$/
+
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0")
+
+/** A UUIDv7: 48 bits of milliseconds, then random. */
+export const mint = (nowMs: number, random: () => number): string => {
+  const time = hex(nowMs, 12)
+  const a = hex(Math.floor(random() * 0x1000), 3)
+  const b = hex(0x8000 + Math.floor(random() * 0x4000), 4)
+  const c = hex(Math.floor(random() * 0x1000000), 6)
+  const d = hex(Math.floor(random() * 0x1000000), 6)
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${a}-${b}-${c}${d}`
+}
+
+/** The id of a request that came with this `x-request-id`; a header that is not `[A-Za-z0-9._-]{1,128}` is ignored. */
+export const requestId = (header: string | undefined, fiber: Fiber.Fiber<unknown, unknown>): string => {
+  if (header !== undefined && sane.test(header)) return header
+  const random = fiber.getRef(Random.Random)
+  return mint(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), () => random.nextDoubleUnsafe())
+}

@@ -1,0 +1,57 @@
+/** Manual control of the breakers. The body is optional and may come with any content type. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { ControlRequest } from "../api/Admin.ts"
+import { Api } from "../api/Api.ts"
+import { errorResponse } from "../api/ErrorBody.ts"
+import { type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import { type Control, Health } from "../gateway/Health.ts"
+import { CurrentExchange } from "./Exchange.ts"
+import { parseJson, readText, schemaReason } from "./RequestBody.ts"
+
+/** Bytes of a control body. */
+const bodyLimit = 64 * 1024
+
+const decode = Schema.decodeUnknownExit(ControlRequest)
+
+const readControl = (
+  request: HttpServerRequest,
+  action: Control["action"]
+): Effect.Effect<Control, GatewayError> =>
+  Effect.flatMap(readText(request, bodyLimit), (text) => {
+    if (text.trim() === "") return Effect.succeed<Control>({ action })
+    const parsed = parseJson(text)
+    if ("_tag" in parsed) return Effect.fail(gatewayError(parsed))
+    const decoded = decode(parsed.value)
+    if (Exit.isFailure(decoded)) return Effect.fail(gatewayError(schemaReason(decoded.cause, parsed.value)))
+    const { reason, target, ttl } = decoded.value
+    return Effect.succeed<Control>({
+      action,
+      target: target ?? undefined,
+      reason: reason ?? undefined,
+      ttlMs: ttl ?? undefined
+    })
+  })
+
+/** Breaker control, behind the admin key. */
+export const layer = HttpApiBuilder.group(Api, "admin", (handlers) =>
+  Effect.gen(function*() {
+    const health = yield* Health
+    const act = (action: Control["action"]) => ({ request }: { readonly request: HttpServerRequest }) =>
+      readControl(request, action).pipe(
+        Effect.flatMap(health.control),
+        Effect.map((targets) => HttpServerResponse.jsonUnsafe({ targets })),
+        Effect.catch((error) =>
+          Effect.map(CurrentExchange, (exchange) => errorResponse(error.reason, { "x-request-id": exchange.requestId }))
+        )
+      )
+    return handlers
+      .handleRaw("reset", act("reset"))
+      .handleRaw("open", act("open"))
+      .handleRaw("close", act("close"))
+      .handleRaw("metrics-only", act("metrics-only"))
+  }))

@@ -1,0 +1,32 @@
+/** What is known about one HTTP exchange while it runs: filled on the way, read by the access log when the last byte has left. */
+import * as Context from "effect/Context"
+import * as Decision from "../gateway/Decision.ts"
+
+/** A plain mutable record: it is on the hot path. */
+export interface Exchange {
+  readonly requestId: string
+  readonly method: string
+  /** Route template such as `/v1/models/{id}`, or `_other`. */
+  readonly route: string
+  readonly startedAtMs: number
+  readonly decision: Decision.Decision
+  /** Status of the answer's head; 0 until there is one. */
+  status: number
+  /** Name of the client key that was accepted. */
+  keyName: string | undefined
+}
+
+export const make = (requestId: string, method: string, route: string, startedAtMs: number): Exchange => ({
+  requestId,
+  method,
+  route,
+  startedAtMs,
+  decision: Decision.make(requestId),
+  status: 0,
+  keyName: undefined
+})
+
+/** The exchange of the request at hand; the door puts it there. */
+export const CurrentExchange = Context.Reference<Exchange>("breakwater/server/Exchange/CurrentExchange", {
+  defaultValue: () => make("unknown", "", "_other", 0)
+})

@@ -1,0 +1,38 @@
+/** Health for people, probes for Kubernetes, monitoring for the operator. */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { Api } from "../api/Api.ts"
+import { Health } from "../gateway/Health.ts"
+import { judgeAdmin } from "./Authorization.ts"
+import { ServerOptions } from "./ServerSettings.ts"
+
+const answer = (body: unknown, status: number) =>
+  HttpServerResponse.jsonUnsafe(body, { status, headers: { "cache-control": "no-store" } })
+
+const probe = (phase: string, isPassing: boolean) =>
+  answer({ status: isPassing ? "pass" : "fail", phase }, isPassing ? 200 : 503)
+
+/** Public health and probes. Without the admin key a component shows its name and status only. */
+export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
+  Effect.gen(function*() {
+    const health = yield* Health
+    const settings = yield* ServerOptions
+    return handlers
+      .handle("overall", ({ request }) =>
+        Effect.map(health.overall, ({ components, status }) => {
+          const isOperator = judgeAdmin(settings, request.method, request.headers) === undefined
+          const shown = isOperator ? components : components.map(({ component, status }) => ({ component, status }))
+          return answer({ status, components: shown }, status === "fail" ? 503 : 200)
+        }))
+      .handle("live", () => Effect.map(health.phase, (phase) => probe(phase, true)))
+      .handle("ready", () => Effect.map(health.phase, (phase) => probe(phase, phase === "ready")))
+      .handle("startup", () => Effect.map(health.phase, (phase) => probe(phase, phase !== "starting")))
+  }))
+
+/** Everything the dashboard shows. */
+export const layerMonitoring = HttpApiBuilder.group(Api, "monitoring", (handlers) =>
+  Effect.gen(function*() {
+    const health = yield* Health
+    return handlers.handle("monitoring", () => Effect.map(health.monitoring, (value) => answer(value, 200)))
+  }))

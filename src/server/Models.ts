@@ -1,0 +1,62 @@
+/** What a caller may put in `model`. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpRouter from "effect/http/HttpRouter"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { Api } from "../api/Api.ts"
+import { errorResponse } from "../api/ErrorBody.ts"
+import { ModelNotFound } from "../domain/GatewayError.ts"
+import { type ModelListing, Routes } from "../gateway/Route.ts"
+import { judgeClient } from "./Authorization.ts"
+import { CurrentExchange } from "./Exchange.ts"
+import { ServerOptions } from "./ServerSettings.ts"
+
+const body = (model: ModelListing) => ({ id: model.id, object: "model" as const, created: 0, owned_by: model.ownedBy })
+
+const notFound = (id: string, requestId: string) =>
+  errorResponse(
+    new ModelNotFound({
+      message: `The model '${id.slice(0, 200)}' does not exist here. GET /v1/models lists what does.`,
+      param: "model"
+    }),
+    { "x-request-id": requestId }
+  )
+
+/** The ids of a model may contain slashes, which a caller may leave as they are: one route for each number of segments. */
+const segmentCounts = [2, 3, 4, 5, 6, 7, 8]
+
+const find = (routes: Routes["Service"], id: string) =>
+  Effect.flatMap(routes.models, (models) => {
+    const model = models.find((candidate) => candidate.id === id)
+    return model === undefined
+      ? Effect.map(CurrentExchange, (exchange) => notFound(id, exchange.requestId))
+      : Effect.succeed(HttpServerResponse.jsonUnsafe(body(model)))
+  })
+
+/** The models of the contract. */
+export const layer = HttpApiBuilder.group(Api, "models", (handlers) =>
+  Effect.gen(function*() {
+    const routes = yield* Routes
+    return handlers
+      .handle("list", () => Effect.map(routes.models, (models) => ({ object: "list" as const, data: models.map(body) })))
+      .handle("retrieve", ({ params }) => find(routes, params.id))
+  }))
+
+/** `GET /v1/models/{id}` where the id's slashes are raw. */
+export const layerRawIds = Layer.effectDiscard(Effect.gen(function*() {
+  const router = yield* HttpRouter.HttpRouter
+  const routes = yield* Routes
+  const settings = yield* ServerOptions
+  const handler = Effect.gen(function*() {
+    const judged = judgeClient(settings, (yield* HttpServerRequest).headers)
+    if ("_tag" in judged) return errorResponse(judged, { "x-request-id": (yield* CurrentExchange).requestId })
+    const segments = Object.values(yield* HttpRouter.params)
+    return yield* find(routes, segments.join("/"))
+  })
+  for (const count of segmentCounts) {
+    const path = Array.from({ length: count }, (_, index) => `:p${index}`).join("/")
+    yield* router.add("GET", `/v1/models/${path}`, handler)
+  }
+}))

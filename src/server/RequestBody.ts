@@ -1,0 +1,132 @@
+/**
+ * From an HTTP body to a checked chat request: media type, size, JSON, duplicate members, nesting, schema — in this order, each
+ * with an answer that says how to mend it. Plain functions, because this is the hot path.
+ */
+import * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Cause from "effect/Cause"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import type { HttpServerError } from "effect/http/HttpServerError"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import { requestProblem } from "../api/RequestProblem.ts"
+import { ChatRequest } from "../domain/Chat.ts"
+import {
+  type GatewayError,
+  gatewayError,
+  InvalidRequest,
+  PayloadTooLarge,
+  type Reason,
+  UnsupportedMediaType
+} from "../domain/GatewayError.ts"
+import type { JsonText } from "../validation/JsonText.ts"
+import { isScanProblem, scan } from "./Scan.ts"
+import type { ServerSettings } from "./ServerSettings.ts"
+
+const jsonType = /^\s*application\/(?:json|[a-z0-9!#$&^_.-]+\+json)\s*(?:;|$)/i
+
+const megabytes = (bytes: number): string =>
+  bytes >= 1024 ** 2 ? `${Math.round(bytes / 1024 ** 2 * 10) / 10} MB` : `${bytes} bytes`
+
+const tooLarge = (limit: number): Reason =>
+  new PayloadTooLarge({
+    message: `The request body is larger than ${megabytes(limit)}. Send less, or raise server.limits.body.`
+  })
+
+const readFailure = (error: HttpServerError, limit: number): GatewayError => {
+  const { reason } = error
+  return reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
+    ? gatewayError(tooLarge(limit))
+    : gatewayError(new InvalidRequest({ message: "The request body could not be read to its end.", code: "invalid_body" }))
+}
+
+/** Reads the body up to `limit` bytes; a declared length above it is refused before anything is read. */
+export const readText = (request: HttpServerRequest, limit: number): Effect.Effect<string, GatewayError> => {
+  const declared = request.headers["content-length"]
+  if (declared !== undefined && Number(declared) > limit) return Effect.fail(gatewayError(tooLarge(limit)))
+  return Effect.mapError(
+    Effect.provideService(request.text, HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limit)),
+    (error) => readFailure(error, limit)
+  )
+}
+
+/** The reason to refuse a media type: one that is named and is not JSON. */
+export const judgeMediaType = (contentType: string | undefined): Reason | undefined =>
+  contentType === undefined || contentType === "" || jsonType.test(contentType) ? undefined : new UnsupportedMediaType({
+    message: "The request body must be JSON. Send it with 'content-type: application/json'."
+  })
+
+const place = (text: string, error: unknown): string => {
+  const found = /position (\d+)/.exec(String(error))
+  if (found === null) return "The text ends too early"
+  const at = Number(found[1])
+  const before = text.slice(0, at).split("\n")
+  return `Line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1} (position ${at}) is where it stops making sense`
+}
+
+/** The parsed text, or the reason why it is no JSON. */
+export const parseJson = (text: string): { readonly value: unknown } | Reason => {
+  if (text.trim() === "") {
+    return new InvalidRequest({
+      message: "The request body is empty. Send a JSON object with model and messages.",
+      code: "empty_body"
+    })
+  }
+  try {
+    return { value: JSON.parse(text) }
+  } catch (error) {
+    return new InvalidRequest({ message: `The request body is not valid JSON. ${place(text, error)}.`, code: "invalid_json" })
+  }
+}
+
+const isDeeper = (value: unknown, levels: number): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  if (levels === 0) return true
+  for (const member of Array.isArray(value) ? value : Object.values(value)) {
+    if (typeof member === "object" && isDeeper(member, levels - 1)) return true
+  }
+  return false
+}
+
+const decode = Schema.decodeUnknownExit(ChatRequest)
+
+/** The failure of a decoder, told as a reason. */
+export const schemaReason = (cause: Cause.Cause<Schema.SchemaError>, input: unknown): Reason => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  return new InvalidRequest(
+    error === undefined ? { message: "The request could not be checked." } : requestProblem(error.issue, input)
+  )
+}
+
+/** A chat request that may go on, with the text it was written in. */
+export interface CheckedRequest {
+  readonly source: JsonText
+  readonly request: ChatRequest
+}
+
+/** Everything that can be said about a body without asking anyone. */
+export const checkChat = (text: string, limits: ServerSettings["limits"]): CheckedRequest | Reason => {
+  const parsed = parseJson(text)
+  if ("_tag" in parsed) return parsed
+  const { value } = parsed
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return new InvalidRequest({ message: "The request body must be a JSON object with model and messages." })
+  }
+  if (isDeeper(value, limits.depth)) {
+    return new InvalidRequest({ message: `The request is nested deeper than ${limits.depth} levels.`, code: "too_deep" })
+  }
+  const source = scan(text)
+  if (isScanProblem(source)) return new InvalidRequest({ message: source.message, param: source.param })
+  const decoded = decode(value)
+  if (Exit.isFailure(decoded)) return schemaReason(decoded.cause, value)
+  if (decoded.value.messages.length > limits.messages) {
+    return new InvalidRequest({
+      message: `Invalid 'messages': expected at most ${limits.messages} messages, got ${decoded.value.messages.length}.`,
+      param: "messages"
+    })
+  }
+  // The schema only checks, so the checked value is the decoded one; it keeps the members that a dialect may still want to map.
+  return { source, request: value as ChatRequest }
+}

@@ -1,0 +1,34 @@
+/** Which paths exist with which methods: for the 405 answer, and for a route label that no caller can make up. */
+import { Api } from "../api/Api.ts"
+
+const own: ReadonlyArray<readonly [string, string]> = [
+  ["/metrics", "GET"],
+  ["/docs", "GET"],
+  ["/openapi.json", "GET"],
+  ["/dashboard", "GET"]
+]
+
+const methodsByPath = new Map<string, Array<string>>()
+for (const group of Object.values(Api.groups)) {
+  for (const endpoint of Object.values(group.endpoints)) {
+    const path = endpoint.path.replace(/:(\w+)/g, "{$1}")
+    methodsByPath.set(path, [...(methodsByPath.get(path) ?? []), endpoint.method])
+  }
+}
+for (const [path, method] of own) methodsByPath.set(path, [method])
+
+/** The route template of a URL as the caller wrote it, or `_other`. Takes the same liberties as the router. */
+export const routeOf = (url: string): string => {
+  const known = url.length < 64 && methodsByPath.has(url) ? url : undefined
+  if (known !== undefined) return known
+  const path = (url.split(/[?#;]/, 1)[0] ?? "").replace(/\/{2,}/g, "/").replace(/(.)\/$/, "$1").toLowerCase()
+  if (methodsByPath.has(path)) return path
+  if (path.startsWith("/v1/models/")) return "/v1/models/{id}"
+  return path.startsWith("/dashboard/") ? "/dashboard" : "_other"
+}
+
+/** The methods of a route template; empty when there is no such route. GET answers HEAD too. */
+export const methodsOf = (route: string): ReadonlyArray<string> => {
+  const methods = methodsByPath.get(route) ?? []
+  return methods.includes("GET") ? [...methods, "HEAD"] : methods
+}

@@ -1,0 +1,142 @@
+/** A gateway without upstreams: what the server's tests ask instead of the flow. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import { type GatewayError, gatewayError, type Reason, RouteNotFound } from "../../src/domain/GatewayError.ts"
+import { Completion, type CompletionRequest } from "../../src/gateway/Completion.ts"
+import { type ComponentHealth, type Control, Health } from "../../src/gateway/Health.ts"
+import { Routes } from "../../src/gateway/Route.ts"
+import type { AnswerStream, Frame } from "../../src/providers/Provider.ts"
+import * as Server from "../../src/server/Server.ts"
+import { defaultServerSettings, type ServerSettings } from "../../src/server/ServerSettings.ts"
+
+const encoder = new TextEncoder()
+
+export const frame = (content: string, hidden = false): Frame => {
+  const chunk = {
+    id: "chatcmpl-1",
+    object: "chat.completion.chunk",
+    created: 1,
+    model: "upstream-model",
+    choices: [{ index: 0, delta: { role: "assistant", content }, finish_reason: null }]
+  }
+  return {
+    bytes: hidden ? undefined : encoder.encode(`data: ${JSON.stringify(chunk)}\n\n`),
+    chunk,
+    isContent: content !== "",
+    isTerminal: false,
+    usage: undefined
+  }
+}
+
+export const completionText = JSON.stringify({
+  id: "chatcmpl-1",
+  object: "chat.completion",
+  created: 1,
+  model: "upstream-model",
+  choices: [{
+    index: 0,
+    finish_reason: "stop",
+    logprobs: null,
+    message: { role: "assistant", content: "Hello", refusal: null }
+  }]
+})
+
+/** What the fake does and what was asked of it. */
+export interface Fake {
+  /** The answer to every request, unless `fail` says otherwise. */
+  fail: Reason | undefined
+  defect: unknown
+  frames: ReadonlyArray<readonly [Frame, ...Array<Frame>]>
+  /** How the stream ends after its frames. */
+  ending: "clean" | "hang" | Reason
+  readonly asked: Array<CompletionRequest>
+  readonly controls: Array<Control>
+  /** Scopes of streams that were closed. */
+  closed: number
+  phase: "starting" | "ready" | "draining"
+  components: ReadonlyArray<ComponentHealth>
+}
+
+export const makeFake = (): Fake => ({
+  fail: undefined,
+  defect: undefined,
+  frames: [[frame("Hel")], [frame("lo"), frame("", true)]],
+  ending: "clean",
+  asked: [],
+  controls: [],
+  closed: 0,
+  phase: "ready",
+  components: [{ component: "providers", status: "warn", output: "openai is open" }]
+})
+
+const asked = (fake: Fake, request: CompletionRequest): Effect.Effect<void, GatewayError> =>
+  Effect.suspend(() => {
+    fake.asked.push(request)
+    request.decision.attempts.push({ target: "openai/upstream-model", startedAtMs: 0, waitedMs: 0 })
+    if (fake.defect !== undefined) return Effect.die(fake.defect)
+    if (fake.fail !== undefined) return Effect.fail(gatewayError(fake.fail))
+    request.decision.provider = "openai"
+    request.decision.model = "upstream-model"
+    return Effect.void
+  })
+
+const layerFake = (fake: Fake) =>
+  Layer.mergeAll(
+    Layer.succeed(Completion, {
+      complete: (request) =>
+        Effect.as(asked(fake, request), {
+          text: completionText,
+          completion: JSON.parse(completionText),
+          usage: undefined,
+          upstreamRequestId: undefined
+        }),
+      stream: (request) =>
+        Effect.gen(function*() {
+          yield* asked(fake, request)
+          yield* Effect.addFinalizer(() => Effect.sync(() => fake.closed++))
+          const frames = [...fake.frames]
+          return {
+            upstreamRequestId: undefined,
+            pull: Effect.suspend((): AnswerStream["pull"] => {
+              const next = frames.shift()
+              if (next !== undefined) return Effect.succeed(next)
+              if (fake.ending === "clean") return Cause.done()
+              return fake.ending === "hang" ? Effect.never : Effect.fail(gatewayError(fake.ending))
+            })
+          }
+        })
+    }),
+    Layer.succeed(Health, {
+      overall: Effect.sync(() => ({ status: "warn" as const, components: fake.components })),
+      targets: Effect.succeed([]),
+      monitoring: Effect.succeed({ uptimeMs: 1 }),
+      control: (control) => {
+        fake.controls.push(control)
+        return control.target === "nobody/nothing"
+          ? Effect.fail(gatewayError(new RouteNotFound({ message: "No such target.", code: "target_not_found" })))
+          : Effect.succeed([{ target: control.target ?? "openai/upstream-model", from: "closed", to: control.action }])
+      },
+      phase: Effect.sync(() => fake.phase),
+      setPhase: (phase) => Effect.sync(() => void (fake.phase = phase))
+    }),
+    Layer.succeed(Routes, {
+      models: Effect.succeed([
+        { id: "fast", ownedBy: "breakwater" },
+        { id: "openai/upstream-model", ownedBy: "openai" },
+        { id: "router/meta/llama-3", ownedBy: "router" }
+      ])
+    })
+  )
+
+/** The routes over a fake, without a socket. */
+export const makeServer = (fake: Fake, settings: Partial<ServerSettings> = {}) =>
+  HttpRouter.toWebHandler(
+    Server.layer({ ...defaultServerSettings, ...settings }).pipe(
+      Layer.provide(layerFake(fake)),
+      Layer.provide(HttpServer.layerServices)
+    ),
+    { disableLogger: true }
+  )
