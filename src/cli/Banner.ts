@@ -41,8 +41,8 @@ export const banner = (loaded: Loaded, url: string): string => {
     ...section("providers off", loaded.off.map((one) => `${column(one.name)}${one.why}`)),
     ...section(
       "models",
-      models.map((one) =>
-        `${column(one.alias)}${one.targets.map((target) => `${target.provider}/${target.model}`).join(", ")}`
+      Object.entries(models).map(([alias, one]) =>
+        `${column(alias)}${one.targets.map((target) => `${target.provider}/${target.model}`).join(", ")}`
       )
     ),
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),

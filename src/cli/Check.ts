@@ -23,7 +23,7 @@ export const summary = (loaded: Loaded): string => {
       server.keys.length === 0 ? "none: open, loopback only" : names(server.keys.map((key) => key.name))
     }`,
     `  providers    ${names(providers.map((provider) => provider.name))}`,
-    `  models       ${names(models.map((model) => model.alias))}`,
+    `  models       ${names(Object.keys(models))}`,
     ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`)
   ].join("\n")
 }

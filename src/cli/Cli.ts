@@ -90,4 +90,4 @@ export const runWith = (args: ReadonlyArray<string>, loadApplication: LoadApplic
 
 /** Runs the process's command line to its exit code. */
 export const main = (): void =>
-  runMain(runWith(process.argv.slice(2), () => import("../config/Layers.ts").then((layers) => layers.application)))
+  runMain(runWith(process.argv.slice(2), () => import("./Application.ts").then((module) => module.serve)))

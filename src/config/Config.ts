@@ -5,10 +5,12 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { AliasSettingsInput } from "../gateway/Route.ts"
+import { BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
+import { TimeoutSettingsInput } from "../resilience/Deadline.ts"
+import { RetrySettingsInput } from "../resilience/Retry.ts"
 import { crossCheck } from "./CrossCheck.ts"
-import { BreakerSettingsInput, RetrySettingsInput, TimeoutSettingsInput } from "./FlowSections.ts"
 import { type InactiveKey, inactiveKeys } from "./Inactive.ts"
-import { AliasSectionInput } from "./ModelSection.ts"
 import { ConfigurationRefused, type Flaw, flaws, fromFlaw, renderPath, valueAt } from "./Problem.ts"
 import { ProviderSectionInput } from "./ProviderSection.ts"
 import { ServerSectionInput } from "./ServerSection.ts"
@@ -20,7 +22,7 @@ import { StorageSectionInput, TelemetrySectionInput } from "./TelemetrySection.t
 export const ConfigurationFile = Schema.Struct({
   server: Schema.optionalKey(ServerSectionInput),
   providers: Schema.optionalKey(Schema.Record(Schema.String, ProviderSectionInput)),
-  models: Schema.optionalKey(Schema.Record(Schema.String, AliasSectionInput)),
+  models: Schema.optionalKey(Schema.Record(Schema.String, AliasSettingsInput)),
   defaults: Schema.optionalKey(Schema.Struct({
     timeouts: Schema.optionalKey(TimeoutSettingsInput),
     retry: Schema.optionalKey(RetrySettingsInput),

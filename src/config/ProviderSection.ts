@@ -1,7 +1,7 @@
 /** The `providers` section: the upstreams by name, their keys and their own limits. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { type BreakerSettings, BreakerSettingsInput } from "./FlowSections.ts"
+import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 
 export interface ProviderSection {
   /** Its name in the file: the left half of `provider/model`. */

@@ -1,30 +1,26 @@
 /** What the file means once every default has been filled in: the value that Layers are made from. */
 import * as Redacted from "effect/Redacted"
+import type { AliasSettings } from "../gateway/Route.ts"
+import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import * as Deadline from "../resilience/Deadline.ts"
+import * as Retry from "../resilience/Retry.ts"
+import type { ClientKey } from "../server/ServerSettings.ts"
 import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
-import {
-  type BreakerSettings,
-  defaultBreakerSettings,
-  defaultRetrySettings,
-  defaultTimeoutSettings,
-  type RetrySettings,
-  type TimeoutSettings
-} from "./FlowSections.ts"
-import type { AliasSection } from "./ModelSection.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
-import { type ClientKey, defaultServerSection, type ServerSection } from "./ServerSection.ts"
+import { defaultServerSection, type ServerSection } from "./ServerSection.ts"
 import { defaultTelemetrySection, type TelemetrySection } from "./TelemetrySection.ts"
 
 export interface Settings {
   readonly server: ServerSection
   /** In the file's order; the simulated provider is always among them. */
   readonly providers: ReadonlyArray<ProviderSection>
-  /** In the file's order. */
-  readonly models: ReadonlyArray<AliasSection>
+  /** By alias, in the file's order. */
+  readonly models: Readonly<Record<string, AliasSettings>>
   readonly defaults: {
-    readonly timeouts: TimeoutSettings
-    readonly retry: RetrySettings
-    readonly breaker: BreakerSettings
+    readonly timeouts: Deadline.TimeoutSettings
+    readonly retry: Retry.RetrySettings
+    readonly breaker: CircuitBreaker.BreakerSettings
   }
   readonly telemetry: TelemetrySection
 }
@@ -47,7 +43,10 @@ const server = (file: ConfigurationFile): ServerSection => ({
 
 type ProviderInput = NonNullable<ConfigurationFile["providers"]>[string]
 
-const providers = (file: ConfigurationFile, breaker: BreakerSettings): ReadonlyArray<ProviderSection> => {
+const providers = (
+  file: ConfigurationFile,
+  breaker: CircuitBreaker.BreakerSettings
+): ReadonlyArray<ProviderSection> => {
   const written = Object.entries(file.providers ?? {})
   const all: ReadonlyArray<readonly [string, ProviderInput]> = written.some(([name]) => name === simulatedName)
     ? written
@@ -59,24 +58,19 @@ const providers = (file: ConfigurationFile, breaker: BreakerSettings): ReadonlyA
     apiKeys: entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]),
     headers: entry.headers ?? {},
     maxConcurrency: entry.maxConcurrency,
-    breaker: { ...breaker, ...entry.breaker },
+    breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
     models: entry.models ?? []
   }))
 }
 
-const models = (file: ConfigurationFile, timeouts: TimeoutSettings): ReadonlyArray<AliasSection> =>
-  Object.entries(file.models ?? {}).map(([alias, entry]): AliasSection => ({
-    alias,
-    strategy: entry.strategy ?? "ordered",
-    targets: entry.targets.map((target) => ({
-      provider: target.provider,
-      model: target.model,
-      weight: target.weight ?? 1,
-      capabilities: target.capabilities ?? {}
-    })),
-    stream: { onInterrupted: entry.stream?.onInterrupted ?? "error" },
-    timeouts: { ...timeouts, ...entry.timeouts }
-  }))
+const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Settings["models"] =>
+  Object.fromEntries(
+    Object.entries(file.models ?? {}).map(([alias, entry]): readonly [string, AliasSettings] => [alias, {
+      strategy: entry.strategy ?? "ordered",
+      targets: entry.targets.map(({ model, provider, weight }) => ({ provider, model, weight: weight ?? 1 })),
+      timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
+    }])
+  )
 
 const telemetry = (file: ConfigurationFile): TelemetrySection => ({
   logs: { ...defaultTelemetrySection.logs, ...file.telemetry?.logs },
@@ -86,13 +80,13 @@ const telemetry = (file: ConfigurationFile): TelemetrySection => ({
 
 /** Fills in every default: built-in, then the file's `defaults`, then the entry's own. */
 export const toSettings = (file: ConfigurationFile): Settings => {
-  const timeouts = { ...defaultTimeoutSettings, ...file.defaults?.timeouts }
-  const breaker = { ...defaultBreakerSettings, ...file.defaults?.breaker }
+  const timeouts = Deadline.fromInput(file.defaults?.timeouts ?? {})
+  const breaker = CircuitBreaker.fromInput(file.defaults?.breaker ?? {})
   return {
     server: server(file),
     providers: providers(file, breaker),
     models: models(file, timeouts),
-    defaults: { timeouts, breaker, retry: { ...defaultRetrySettings, ...file.defaults?.retry } },
+    defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },
     telemetry: telemetry(file)
   }
 }

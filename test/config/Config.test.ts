@@ -72,13 +72,12 @@ describe("the contract's file", () => {
       expect(settings.server.limits.body).toBe(20 * 1024 * 1024)
       expect(settings.server.drain).toEqual({ notReady: 5000, streams: 300_000 })
       expect(settings.providers.map((provider) => provider.name)).toEqual(["openai", "backup", "claude", "simulated"])
-      expect(settings.models[0]?.targets[1]).toEqual({
+      expect(settings.models["fast"]?.targets[1]).toEqual({
         provider: "claude",
         model: "claude-haiku-4-5",
-        weight: 1,
-        capabilities: { prefill: false }
+        weight: 1
       })
-      expect(settings.defaults.breaker.openMax).toBe(15_000)
+      expect(settings.defaults.breaker.openMaxMs).toBe(15_000)
     }))
 
   it.effect("takes keys from the environment and keeps them redacted", () =>
