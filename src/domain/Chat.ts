@@ -79,6 +79,10 @@ const content = <S extends Schema.Top>(parts: S) =>
     expected: "a string or a non-empty array of content parts"
   })
 const anyContent = content(ContentPart)
+/** Recorded agents send an assistant turn without any part. */
+const assistantContent = Schema.Union([Schema.String, Schema.Array(ContentPart)]).annotate({
+  expected: "a string or an array of content parts"
+})
 const textContent = content(Schema.Union([TextPart, OtherPart]))
 
 // Messages: one literal role a member, so that a fault is reported against the role that was meant.
@@ -111,7 +115,7 @@ const UserMessage = Schema.Struct({
 })
 const AssistantMessage = Schema.Struct({
   role: Schema.Literal("assistant"),
-  content: nullable(anyContent),
+  content: nullable(assistantContent),
   refusal: nullable(Schema.String),
   name: nullable(Schema.String),
   audio: nullable(Schema.Struct({ id: Schema.String })),
@@ -201,7 +205,8 @@ const ResponseFormat = Schema.Union([
   Schema.Struct({
     type: Schema.Literal("json_schema"),
     json_schema: Schema.Struct({
-      name: identifier,
+      // Required at OpenAI; some hosts do without.
+      name: nullable(identifier),
       description: nullable(Schema.String),
       schema: nullable(object),
       strict: nullable(Schema.Boolean)
