@@ -83,7 +83,7 @@ const asked = (fake: Fake, request: CompletionRequest): Effect.Effect<void, Gate
     return Effect.void
   })
 
-const layerFake = (fake: Fake) =>
+export const layerFake = (fake: Fake) =>
   Layer.mergeAll(
     Layer.succeed(Completion, {
       complete: (request) =>
