@@ -288,14 +288,59 @@ export const ChatRequest = Schema.Struct({
 })).annotate({ identifier: "ChatRequest", expected: "a JSON object with model and messages" })
 export type ChatRequest = typeof ChatRequest.Type
 
-/** The members of a whole answer that the flow reads; the text itself is what the caller gets. */
-export interface ChatCompletion {
+/** One call of a tool, as an answer carries it. */
+export interface ToolCall {
   readonly id: string
-  readonly model: string
+  readonly type: string
+  readonly function?: { readonly name: string; readonly arguments: string } | undefined
 }
 
-/** The members of one chunk that the flow reads. */
+/** A whole answer in OpenAI's shape; other members survive beside these. */
+export interface ChatCompletion {
+  readonly id: string
+  readonly object: "chat.completion"
+  /** Seconds since 1970. */
+  readonly created: number
+  readonly model: string
+  readonly choices: ReadonlyArray<{
+    readonly index: number
+    readonly finish_reason: string
+    readonly logprobs: unknown
+    readonly message: {
+      readonly role: string
+      readonly content: string | null
+      readonly refusal: string | null
+      readonly reasoning_content?: string | undefined
+      readonly tool_calls?: ReadonlyArray<ToolCall> | undefined
+    }
+  }>
+}
+
+/** One event of a streamed answer; other members survive beside these. */
 export interface ChatChunk {
   readonly id: string
+  readonly object: "chat.completion.chunk"
+  /** Seconds since 1970, the same on every chunk of a stream. */
+  readonly created: number
   readonly model: string
+  readonly choices: ReadonlyArray<{
+    readonly index: number
+    readonly finish_reason?: string | null | undefined
+    readonly delta: {
+      readonly role?: string | undefined
+      readonly content?: string | null | undefined
+      readonly refusal?: string | null | undefined
+      readonly reasoning_content?: string | undefined
+      readonly tool_calls?:
+        | ReadonlyArray<{
+          readonly index: number
+          readonly id?: string | undefined
+          readonly type?: string | undefined
+          readonly function?:
+            | { readonly name?: string | undefined; readonly arguments?: string | undefined }
+            | undefined
+        }>
+        | undefined
+    }
+  }>
 }

@@ -1,12 +1,29 @@
-/** The sentence in code: request → decode → admit → route → attempt → account → encode. */
+/**
+ * The sentence in code: request → decode → admit → route → attempt → account → encode.
+ *
+ * 1. decode and encode belong to the door that calls: HTTP in `server/Completions.ts`, another Effect app in `Ai.ts`.
+ * 2. admit: the caller's key was judged at the door; limits and budgets come here, before anything is spent.
+ * 3. route: the alias becomes targets in the order they are asked (`Route.ts`).
+ * 4. attempt: `bulkhead(breaker(deadline(provider)))` (`Attempt.ts`), retry around one target, failover around all (`Failover.ts`).
+ * 5. a stream is held until its first content event; before that every failure is invisible (`Streaming.ts`).
+ * 6. account: what happened is in the decision record when the answer leaves (`Decision.ts`).
+ */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import type { Answer, AnswerStream } from "../providers/Provider.ts"
+import type { Answer, AnswerStream, ProviderCall } from "../providers/Provider.ts"
+import * as Deadline from "../resilience/Deadline.ts"
+import type { RetrySettings } from "../resilience/Retry.ts"
 import type { JsonText } from "../validation/JsonText.ts"
+import * as Attempt from "./Attempt.ts"
 import type { Decision } from "./Decision.ts"
+import * as Failover from "./Failover.ts"
+import { type Route, Routes } from "./Route.ts"
+import type { Target } from "./Target.ts"
 
 /** A decoded completion request on its way through the flow. */
 export interface CompletionRequest {
@@ -14,7 +31,7 @@ export interface CompletionRequest {
   readonly request: ChatRequest
   /** Filled while the request runs, also when it fails. */
   readonly decision: Decision
-  /** The caller's own bound on the whole request, in milliseconds (`x-request-timeout-ms`). */
+  /** The caller's own bound on the whole request, in milliseconds (`x-request-timeout-ms`); it can only shorten ours. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -24,3 +41,65 @@ export class Completion extends Context.Service<Completion, {
   /** A committed stream: this returns only when the first content event is in hand. Permits live as long as the scope. */
   readonly stream: (request: CompletionRequest) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
 }>()("breakwater/gateway/Completion") {}
+
+const callOf = ({ decision, request, source }: CompletionRequest, target: Target): ProviderCall => ({
+  source,
+  request,
+  model: target.model,
+  requestId: decision.requestId
+})
+
+const deadlineOf = (request: CompletionRequest, route: Route) =>
+  Deadline.after(Math.min(route.timeouts.totalMs, request.timeoutMs ?? Number.POSITIVE_INFINITY))
+
+const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect<void> =>
+  Effect.sync(() => {
+    decision.error = error.reason._tag
+  })
+
+const make = Effect.fnUntraced(function*(settings: { readonly retry: RetrySettings }) {
+  const routes = yield* Routes
+  const { retry } = settings
+
+  const complete = Effect.fnUntraced(function*(request: CompletionRequest) {
+    const { decision } = request
+    decision.alias = request.request.model
+    const route = yield* routes.resolve(request.request.model)
+    const deadline = yield* deadlineOf(request, route)
+    return yield* Failover.run({
+      ...route,
+      retry,
+      decision,
+      deadline,
+      verdictMs: route.timeouts.answerMs,
+      attempt: (target, clock, waitedMs) =>
+        Attempt.complete({ target, clock, waitedMs, decision, call: callOf(request, target) })
+    })
+  }, (effect, { decision }) => Effect.tapError(effect, noteFailure(decision)))
+
+  const stream = Effect.fnUntraced(function*(request: CompletionRequest) {
+    const { decision } = request
+    decision.alias = request.request.model
+    decision.stream = true
+    const route = yield* routes.resolve(request.request.model)
+    const startedAtMs = yield* Clock.currentTimeMillis
+    const deadline = yield* deadlineOf(request, route)
+    const answer = yield* Failover.run({
+      ...route,
+      retry,
+      decision,
+      deadline,
+      verdictMs: route.timeouts.firstTokenMs,
+      attempt: (target, clock, waitedMs) =>
+        Attempt.stream({ target, clock, waitedMs, decision, call: callOf(request, target) })
+    })
+    decision.firstContentMs = (yield* Clock.currentTimeMillis) - startedAtMs
+    return answer
+  }, (effect, { decision }) => Effect.tapError(effect, noteFailure(decision)))
+
+  return Completion.of({ complete, stream })
+})
+
+/** The flow over the routes. */
+export const layer = (settings: { readonly retry: RetrySettings }): Layer.Layer<Completion, never, Routes> =>
+  Layer.effect(Completion, make(settings))

@@ -1,9 +1,16 @@
 /** What an operator sees and does: the state of every target, the manual control of breakers, and whether we are draining. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import type { GatewayError } from "../domain/GatewayError.ts"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import { type GatewayError, gatewayError, RouteNotFound } from "../domain/GatewayError.ts"
+import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import type { Decision } from "./Decision.ts"
+import { type Guards, Targets } from "./Target.ts"
 
 export type Status = "pass" | "warn" | "fail"
+export type Phase = "starting" | "ready" | "draining"
 
 export interface ComponentHealth {
   readonly component: string
@@ -12,13 +19,13 @@ export interface ComponentHealth {
 }
 
 export interface TargetHealth {
-  /** `provider/model` of the file. */
+  /** `provider/model` of the file; `provider/*` stands for models that only callers name. */
   readonly target: string
-  readonly state: "closed" | "half-open" | "open" | "forced-open" | "forced-closed" | "metrics-only"
-  readonly failureRate: number
-  readonly callsInWindow: number
+  readonly breaker: CircuitBreaker.Snapshot
   readonly inFlight: number
-  readonly retryAfterMs?: number | undefined
+  readonly waiting: number
+  readonly retryBudget: number
+  /** Tag of the reason of the last failure. */
   readonly lastError?: string | undefined
 }
 
@@ -30,19 +37,141 @@ export interface Control {
   readonly ttlMs?: number | undefined
 }
 
+export interface Controlled {
+  readonly target: string
+  readonly from: string
+  readonly to: string
+}
+
+/** How many decision records monitoring shows. */
+const remembered = 50
+
 export class Health extends Context.Service<Health, {
   readonly overall: Effect.Effect<{ readonly status: Status; readonly components: ReadonlyArray<ComponentHealth> }>
   readonly targets: Effect.Effect<ReadonlyArray<TargetHealth>>
-  /** The last requests' decision records, newest first, and totals since start. */
+  /** The last 50 requests' decision records, newest first, totals since start, and every target. */
   readonly monitoring: Effect.Effect<Readonly<Record<string, unknown>>>
   /** Fails with `RouteNotFound` (code `target_not_found`) for an unknown target. */
-  readonly control: (
-    control: Control
-  ) => Effect.Effect<
-    ReadonlyArray<{ readonly target: string; readonly from: string; readonly to: string }>,
-    GatewayError
-  >
-  /** started: ready to serve; draining: SIGTERM was seen. */
-  readonly phase: Effect.Effect<"starting" | "ready" | "draining">
-  readonly setPhase: (phase: "starting" | "ready" | "draining") => Effect.Effect<void>
+  readonly control: (control: Control) => Effect.Effect<ReadonlyArray<Controlled>, GatewayError>
+  /** Remembers a finished request; called once per request, when its last byte has left. */
+  readonly note: (decision: Decision) => void
+  /** `ready` to serve; `draining` once SIGTERM was seen. */
+  readonly phase: Effect.Effect<Phase>
+  readonly setPhase: (phase: Phase) => Effect.Effect<void>
 }>()("breakwater/gateway/Health") {}
+
+const commandOf = ({ action, reason, ttlMs }: Control): CircuitBreaker.Command => {
+  switch (action) {
+    case "reset":
+      return { _tag: "Reset" }
+    case "open":
+      return { _tag: "ForceOpen", reason, ttlMs }
+    case "close":
+      return { _tag: "ForceClosed", reason, ttlMs }
+    case "metrics-only":
+      return { _tag: "MetricsOnly", reason, ttlMs }
+  }
+}
+
+const show = (guards: Guards): Effect.Effect<TargetHealth> =>
+  Effect.map(Effect.all([guards.breaker.snapshot, guards.budget.left]), ([breaker, retryBudget]) => ({
+    target: guards.name,
+    breaker,
+    inFlight: guards.bulkhead.inFlight(),
+    waiting: guards.bulkhead.waiting(),
+    retryBudget,
+    lastError: guards.lastError
+  }))
+
+const isWell = (target: TargetHealth): boolean =>
+  target.breaker.state === "closed" || target.breaker.state === "forced-closed"
+
+/** A provider that is down is `warn`, never `fail`: every replica sees it, and together they would leave nobody to answer. */
+const componentsOf = (targets: ReadonlyArray<TargetHealth>): ReadonlyArray<ComponentHealth> => {
+  const providers = Map.groupBy(targets, (target) => target.target.slice(0, target.target.indexOf("/")))
+  return [...providers].map(([provider, own]) => {
+    const ill = own.filter((target) => !isWell(target))
+    return ill.length === 0
+      ? { component: `provider:${provider}`, status: "pass" as const }
+      : {
+        component: `provider:${provider}`,
+        status: "warn" as const,
+        output: ill.map((target) => `${target.target} is ${target.breaker.state}`).join("; ")
+      }
+  })
+}
+
+const make = Effect.gen(function*() {
+  const registry = yield* Targets
+  const phase = yield* Ref.make<Phase>("starting")
+  const startedAtMs = yield* Clock.currentTimeMillis
+  const recent: Array<Decision> = []
+  const totals = { requests: 0, failed: 0, attempts: 0, retriesAndFailovers: 0 }
+
+  const note = (decision: Decision): void => {
+    totals.requests += 1
+    totals.attempts += decision.attempts.length
+    totals.retriesAndFailovers += Math.max(decision.attempts.length - 1, 0)
+    if (decision.error !== undefined) totals.failed += 1
+    recent.unshift(decision)
+    if (recent.length > remembered) recent.pop()
+  }
+
+  const targets = Effect.flatMap(registry.guards, (all) => Effect.forEach(all, show))
+
+  const overall = Effect.gen(function*() {
+    const components = componentsOf(yield* targets)
+    const draining = (yield* Ref.get(phase)) === "draining"
+    const status: Status = draining
+      ? "fail"
+      : components.some((component) => component.status !== "pass")
+      ? "warn"
+      : "pass"
+    return { status, components }
+  })
+
+  const monitoring = Effect.gen(function*() {
+    const uptimeMs = (yield* Clock.currentTimeMillis) - startedAtMs
+    return {
+      ...(yield* overall),
+      phase: yield* Ref.get(phase),
+      uptimeMs,
+      totals: { ...totals },
+      targets: yield* targets,
+      recent: [...recent]
+    }
+  })
+
+  const control = Effect.fnUntraced(function*(request: Control) {
+    const all = yield* registry.guards
+    const chosen = request.target === undefined ? all : all.filter((guards) => guards.name === request.target)
+    if (chosen.length === 0) {
+      return yield* Effect.fail(gatewayError(
+        new RouteNotFound({
+          message: `There is no target ${request.target}; the targets are ${
+            all.map((guards) => guards.name).join(", ")
+          }.`,
+          code: "target_not_found",
+          param: "target"
+        })
+      ))
+    }
+    return yield* Effect.forEach(
+      chosen,
+      (guards) =>
+        Effect.map(guards.breaker.control(commandOf(request)), ({ from, to }) => ({ target: guards.name, from, to }))
+    )
+  })
+
+  return Health.of({
+    overall,
+    targets,
+    monitoring,
+    control,
+    note,
+    phase: Ref.get(phase),
+    setPhase: (next) => Ref.set(phase, next)
+  })
+})
+
+export const layer: Layer.Layer<Health, never, Targets> = Layer.effect(Health, make)

@@ -54,7 +54,11 @@ const wrap = (
       (response) => Effect.map(health.phase, (phase) => complete(response, exchange, phase === "draining"))
     )
     return Effect.andThen(
-      Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => end(exchange, exit, fiber, log, span))),
+      Scope.addFinalizerExit(scope, (exit) =>
+        Effect.sync(() => {
+          end(exchange, exit, fiber, log, span)
+          if (exchange.decision.alias !== "") health.note(exchange.decision)
+        })),
       answered
     )
   }

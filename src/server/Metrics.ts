@@ -68,7 +68,7 @@ export const record = (
   if (tries > 0) bound.attempts.updateUnsafe(tries, context)
 }
 
-const stateNumber: Readonly<Record<TargetHealth["state"], number>> = {
+const stateNumber: Readonly<Record<TargetHealth["breaker"]["state"], number>> = {
   closed: 0,
   "metrics-only": 0,
   "half-open": 1,
@@ -83,8 +83,8 @@ export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const health = yield* Health
   const settings = yield* ServerOptions
   const page = Effect.gen(function*() {
-    for (const { state, target } of yield* health.targets) {
-      yield* Metric.update(Metric.withAttributes(breakerState, { target }), stateNumber[state])
+    for (const { breaker, target } of yield* health.targets) {
+      yield* Metric.update(Metric.withAttributes(breakerState, { target }), stateNumber[breaker.state])
     }
     return HttpServerResponse.text(yield* Prometheus.render, { contentType: Prometheus.contentType })
   })

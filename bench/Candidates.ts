@@ -1,0 +1,88 @@
+/** Who is measured, and what each may cost in units of the bare proxy. */
+import { existsSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { type Child, freePort, start } from "./Children.ts"
+import { alias, type Mode, upstreamModel } from "./Payload.ts"
+
+export interface Candidate {
+  readonly name: string
+  /** Highest ratio to the bare proxy that is still fine, by load. */
+  readonly budgets: { readonly [mode in Mode]?: number }
+  /** Arguments of the node process that serves at `port`; may write its settings into `folder`. */
+  readonly args: (port: number, upstreamPort: number, folder: string) => ReadonlyArray<string>
+  /** Listens to the bench over a channel, as our own small servers do. */
+  readonly talks: boolean
+}
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+const bareProxy = fileURLToPath(import.meta.resolve("./candidates/raw.ts"))
+
+/** The yardstick: every ratio is taken against it. */
+export const yardstick = "raw"
+
+const raw = (name: string): Candidate => ({
+  name,
+  budgets: {},
+  args: (port, upstreamPort) => [bareProxy, String(port), String(upstreamPort)],
+  talks: true
+})
+
+/** Defaults wherever possible: only what makes the gateway reachable, and no trace export. */
+const settings = (kind: string, upstreamPort: number): string =>
+  `server:
+  host: 127.0.0.1
+  drain: { notReady: 10ms, streams: 1s }
+providers:
+  upstream:
+    kind: ${kind}
+    baseUrl: http://127.0.0.1:${upstreamPort}/v1
+    apiKey: sk-bench
+models:
+  ${alias}:
+    targets:
+      - { provider: upstream, model: ${upstreamModel} }
+telemetry:
+  logs: { format: json, level: info }
+`
+
+const gateway = (kind: string, budgets: Candidate["budgets"]): Candidate => ({
+  name: `gateway ${kind}`,
+  budgets,
+  args: (port, upstreamPort, folder) => {
+    const file = join(folder, `${kind}.yaml`)
+    writeFileSync(file, settings(kind, upstreamPort))
+    return [main, "--config", file, "--port", String(port)]
+  },
+  talks: false
+})
+
+/** `raw again` is the same program as `raw`: how far its ratio strays from 1 is the noise of the run. */
+export const candidates: ReadonlyArray<Candidate> = [
+  raw(yardstick),
+  raw("raw again"),
+  gateway("openai-compatible", { json: 2.5, paced: 1.6 }),
+  gateway("openai", { json: 3 })
+]
+
+export const isGateway = (candidate: Candidate): boolean => candidate.name.startsWith("gateway")
+
+export const gatewayExists = (): boolean => existsSync(main)
+
+export interface Running {
+  readonly candidate: Candidate
+  readonly child: Child
+  readonly port: number
+}
+
+/** Starts a candidate before the upstream; `nodeFlags` go before the program. */
+export const launch = async (
+  candidate: Candidate,
+  upstreamPort: number,
+  folder: string,
+  nodeFlags: ReadonlyArray<string> = []
+): Promise<Running> => {
+  const port = await freePort()
+  const args = [...nodeFlags, ...candidate.args(port, upstreamPort, folder)]
+  return { candidate, child: start(candidate.name, "candidate", folder, args, candidate.talks), port }
+}

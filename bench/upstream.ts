@@ -1,0 +1,56 @@
+/** The provider of the load bench, a process of its own: a fixed completion, or a fixed stream when the body asks for one. */
+import { createServer, type Socket } from "node:net"
+import { messageReader } from "./Http1.ts"
+import { completion, paceMs, streamEvents } from "./Payload.ts"
+
+const json = Buffer.from(
+  `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\ncontent-length: ${completion.length}\r\n\r\n${completion}`
+)
+const streamHead = Buffer.from(
+  "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-request-id: req_bench\r\n" +
+    "transfer-encoding: chunked\r\n\r\n"
+)
+const streamEnd = Buffer.from("0\r\n\r\n")
+const chunked = (events: ReadonlyArray<string>): ReadonlyArray<Buffer> =>
+  events.map((event) => Buffer.from(`${event.length.toString(16)}\r\n${event}\r\n`))
+const plainStream = chunked(streamEvents(false))
+const usageStream = chunked(streamEvents(true))
+
+const pace = (socket: Socket, frames: ReadonlyArray<Buffer>): void => {
+  let next = 0
+  const timer = setInterval(() => {
+    const frame = frames[next++]
+    if (frame !== undefined && !socket.destroyed) return void socket.write(frame)
+    clearInterval(timer)
+    if (!socket.destroyed) socket.write(streamEnd)
+  }, paceMs)
+}
+
+const answer = (socket: Socket, body: string): void => {
+  if (!/"stream" *: *true/.test(body)) return void socket.write(json)
+  const frames = /"include_usage" *: *true/.test(body) ? usageStream : plainStream
+  socket.write(streamHead)
+  if (/"user" *: *"paced"/.test(body)) return pace(socket, frames)
+  for (const frame of frames) socket.write(frame)
+  socket.write(streamEnd)
+}
+
+const server = createServer({ noDelay: true }, (socket) => {
+  let body = ""
+  socket.on(
+    "data",
+    messageReader({
+      head: () => {
+        body = ""
+      },
+      body: (slice) => {
+        body += slice.toString("latin1")
+      },
+      end: () => answer(socket, body)
+    })
+  )
+  socket.on("error", () => socket.destroy())
+})
+server.listen(Number(process.argv[2]), "127.0.0.1", () => process.send?.("ready"))
+process.on("disconnect", () => process.exit())
+process.on("SIGTERM", () => process.exit())

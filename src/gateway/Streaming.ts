@@ -1,0 +1,108 @@
+/**
+ * The commit gate: a stream is held until its first content event, so that the status stays honest and every failure before it
+ * is invisible; from then on it is committed, and it never ends cleanly unless the provider ended cleanly.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import {
+  DeadlineExceeded,
+  type GatewayError,
+  gatewayError,
+  MalformedAnswer,
+  UpstreamTimedOut
+} from "../domain/GatewayError.ts"
+import type { AnswerStream, Frame } from "../providers/Provider.ts"
+import * as Deadline from "../resilience/Deadline.ts"
+
+type Frames = readonly [Frame, ...Array<Frame>]
+
+/** Nothing that keeps its word needs more events or bytes than this before its first content. */
+const heldEvents = 64
+const heldBytes = 256 * 1024
+/** After its terminal event an upstream gets this long for usage and `[DONE]` before we finish without them. */
+const tailMs = 1000
+
+const noContent = (message: string) => gatewayError(new MalformedAnswer({ message }))
+
+const commits = (frame: Frame): boolean => frame.isContent || frame.isTerminal
+
+/** Pulls until the first content or terminal event and returns everything up to it. Comments never reach this point. */
+export const hold = Effect.fnUntraced(function*(stream: AnswerStream) {
+  const held: Array<Frame> = []
+  let bytes = 0
+  while (true) {
+    const frames = yield* Pull.catchDone(
+      stream.pull,
+      () => Effect.fail(noContent("The upstream ended its stream before any content."))
+    )
+    held.push(...frames)
+    for (const frame of frames) bytes += frame.bytes?.length ?? 0
+    // `frames` is never empty, so neither is what was held.
+    if (frames.some(commits)) return held as unknown as Frames
+    if (held.length > heldEvents || bytes > heldBytes) {
+      return yield* Effect.fail(noContent("The upstream sent no content within its first 64 events or 256 KiB."))
+    }
+  }
+})
+
+export interface CommittedOptions {
+  /** Longest silence between two events, in milliseconds. */
+  readonly idleMs: number
+  /** The end of the whole request. */
+  readonly deadline: Deadline.Deadline
+  readonly onFrame: (frame: Frame) => void
+  /** Heard once: undefined after a clean end, else why the stream broke. */
+  readonly onEnd: (error: GatewayError | undefined) => Effect.Effect<void>
+}
+
+/** The stream as the caller gets it: the held frames first, then the rest under the idle clock and the deadline. */
+export const committed = (held: Frames, stream: AnswerStream, options: CommittedOptions): AnswerStream => {
+  let first: Frames | undefined = held
+  let terminal = false
+  let done = false
+
+  const observe = (frames: Frames): Frames => {
+    for (const frame of frames) {
+      terminal ||= frame.isTerminal
+      options.onFrame(frame)
+    }
+    return frames
+  }
+
+  const silent = (byDeadline: boolean): Pull.Pull<Frames, GatewayError> => {
+    if (terminal) return Cause.done()
+    return Effect.fail(gatewayError(
+      byDeadline
+        ? new DeadlineExceeded({ message: "The deadline of the request passed in the middle of the stream." })
+        : new UpstreamTimedOut({
+          message: `The upstream sent nothing for ${options.idleMs} ms in the middle of its stream.`
+        })
+    ))
+  }
+
+  const next: Pull.Pull<Frames, GatewayError> = Effect.flatMap(Deadline.remaining(options.deadline), (left) => {
+    const patience = terminal ? tailMs : options.idleMs
+    return Effect.timeoutOrElse(stream.pull, {
+      duration: Math.min(patience, left),
+      orElse: () => silent(left <= patience)
+    })
+  })
+
+  const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Effect.Effect<void> => {
+    if (done || Cause.hasInterruptsOnly(cause)) return Effect.void
+    done = true
+    const failure = cause.reasons.find(Cause.isFailReason)?.error
+    return options.onEnd(failure === undefined || Cause.isDone(failure) ? undefined : failure)
+  }
+
+  const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
+    if (first !== undefined) {
+      const frames = first
+      first = undefined
+      return Effect.succeed(observe(frames))
+    }
+    return done ? Cause.done() : Effect.map(Effect.tapCause(next, ending), observe)
+  })
+  return { pull, upstreamRequestId: stream.upstreamRequestId }
+}

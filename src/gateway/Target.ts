@@ -1,0 +1,117 @@
+/** One provider's model as something that can be asked, with the machines that guard it. The label `provider/model` is from the file. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Provider } from "../providers/Provider.ts"
+import { Providers } from "../providers/Providers.ts"
+import * as Bulkhead from "../resilience/Bulkhead.ts"
+import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import * as RetryBudget from "../resilience/RetryBudget.ts"
+
+export interface Target {
+  /** `provider/model`, or `provider/*` for models that the file does not name. */
+  readonly name: string
+  readonly provider: Provider
+  readonly model: string
+  readonly guards: Guards
+}
+
+/** What decides whether a target is asked; targets outside the file share their provider's. */
+export interface Guards {
+  readonly name: string
+  readonly breaker: CircuitBreaker.CircuitBreaker
+  readonly bulkhead: Bulkhead.Bulkhead
+  readonly budget: RetryBudget.RetryBudget
+  /** Tag of the reason of the last failure. */
+  lastError: string | undefined
+}
+
+export interface GuardSettings {
+  readonly breaker: CircuitBreaker.BreakerSettings
+  /** Tokens of the retry budget of a target; default 100. */
+  readonly retryBudget: number
+  /** By provider name: at most this many requests in flight per target, and overrides of the breaker. */
+  readonly perProvider: Readonly<
+    Record<string, {
+      readonly maxConcurrency?: number | undefined
+      readonly breaker?: Partial<CircuitBreaker.BreakerSettings> | undefined
+    }>
+  >
+}
+
+export class Targets extends Context.Service<Targets, {
+  /** A target that the file names; made once, dies if the provider is unknown. */
+  readonly named: (provider: string, model: string) => Effect.Effect<Target>
+  /** A target that a caller names; absent if there is no such provider. Guards are shared per provider, so their number is bounded. */
+  readonly adHoc: (provider: string, model: string) => Target | undefined
+  /** What the providers list themselves. */
+  readonly listed: ReadonlyArray<Target>
+  /** Everything that has guards, for operators. */
+  readonly guards: Effect.Effect<ReadonlyArray<Guards>>
+}>()("breakwater/gateway/Target/Targets") {}
+
+export interface TransitionListener {
+  (target: string, transition: CircuitBreaker.Transition): Effect.Effect<void>
+}
+
+const make = Effect.fnUntraced(function*(settings: GuardSettings, onTransition: TransitionListener) {
+  const { providers } = yield* Providers
+  const known = new Map<string, Target>()
+  const shared = new Map<string, Guards>()
+
+  const makeGuards = Effect.fnUntraced(function*(name: string, provider: string) {
+    const own = settings.perProvider[provider]
+    const guards: Guards = {
+      name,
+      breaker: yield* CircuitBreaker.make(
+        { ...settings.breaker, ...own?.breaker },
+        (transition) => onTransition(name, transition)
+      ),
+      bulkhead: yield* Bulkhead.make({ maxConcurrency: own?.maxConcurrency }),
+      budget: yield* RetryBudget.make(settings.retryBudget),
+      lastError: undefined
+    }
+    return guards
+  })
+
+  const named = Effect.fnUntraced(function*(providerName: string, model: string) {
+    const name = `${providerName}/${model}`
+    const found = known.get(name)
+    if (found !== undefined) return found
+    const provider = providers.get(providerName)
+    if (provider === undefined) {
+      return yield* Effect.die(`the target ${name} names the provider ${providerName}, which is not configured`)
+    }
+    const target: Target = { name, provider, model, guards: yield* makeGuards(name, providerName) }
+    known.set(name, target)
+    return target
+  })
+
+  const listed: Array<Target> = []
+  for (const provider of providers.values()) {
+    shared.set(provider.name, yield* makeGuards(`${provider.name}/*`, provider.name))
+    for (const model of provider.models) listed.push(yield* named(provider.name, model))
+  }
+
+  const adHoc = (providerName: string, model: string): Target | undefined => {
+    const found = known.get(`${providerName}/${model}`)
+    if (found !== undefined) return found
+    const provider = providers.get(providerName)
+    const guards = shared.get(providerName)
+    if (provider === undefined || guards === undefined || model === "") return undefined
+    return { name: guards.name, provider, model, guards }
+  }
+
+  return Targets.of({
+    named,
+    adHoc,
+    listed,
+    guards: Effect.sync(() => [...[...known.values()].map((target) => target.guards), ...shared.values()])
+  })
+})
+
+/** `onTransition` hears every change of a breaker's state. */
+export const layer = (
+  settings: GuardSettings,
+  onTransition: TransitionListener = () => Effect.void
+): Layer.Layer<Targets, never, Providers> => Layer.effect(Targets, make(settings, onTransition))

@@ -1,0 +1,11 @@
+/** What another Effect app imports: the flow as Layers, the providers it runs over, and the words they share. */
+export type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest, ContentPart } from "./domain/Chat.ts"
+export * as GatewayError from "./domain/GatewayError.ts"
+export type { Usage } from "./domain/Usage.ts"
+export { Ai, type AiAnswer, type AiEvent, type AiRequest, type AiSummary } from "./gateway/Ai.ts"
+export type { AttemptRecord, Decision } from "./gateway/Decision.ts"
+export * as Gateway from "./gateway/Gateway.ts"
+export { Health } from "./gateway/Health.ts"
+export type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./providers/Provider.ts"
+export { Providers } from "./providers/Providers.ts"
+export * as Simulated from "./providers/Simulated.ts"

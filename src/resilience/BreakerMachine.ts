@@ -1,0 +1,280 @@
+/**
+ * The circuit breaker as one pure, total function: `step(settings, state, event)`, without clock and without randomness.
+ * `CircuitBreaker` holds its state in a Ref. Time passes only in events, so what a timer would do (a lease that lapses, a
+ * force that runs out) happens at the next event, dated to the moment it was due.
+ */
+import type {
+  BreakerSettings,
+  Closed,
+  Command,
+  Forced,
+  HalfOpen,
+  Open,
+  Outcome,
+  Permit,
+  Rejection,
+  State,
+  Transition
+} from "./BreakerState.ts"
+import { closed, nameOf, permitOf } from "./BreakerState.ts"
+import * as SlidingWindow from "./SlidingWindow.ts"
+
+/** What happens to a breaker. `jitter` in [0, 1) is used only where a circuit opens. */
+export type Event =
+  & { readonly nowMs: number; readonly jitter: number }
+  & (
+    | { readonly _tag: "Admit" | "LastResort" | "Tick" }
+    | { readonly _tag: "Record"; readonly permit: Permit; readonly outcome: Outcome }
+    | { readonly _tag: "Control"; readonly command: Command }
+  )
+
+export interface Step {
+  readonly state: State
+  /** Of `Admit` and `LastResort`; undefined for the rest. */
+  readonly decision: Permit | Rejection | undefined
+  readonly transitions: ReadonlyArray<Transition>
+}
+
+/** Successes that close a half-open circuit, and probes at once until then. */
+const successesToClose = 1
+const firstStage = 1
+
+const none: ReadonlyArray<Transition> = []
+
+const reject = (waitMs: number): Rejection => ({ _tag: "Rejection", retryAfterMs: Math.max(0, Math.ceil(waitMs)) })
+
+/** Equal jitter on a doubling delay, never shorter than the provider asked for, never longer than `openMaxMs`. */
+const openingMs = (settings: BreakerSettings, openings: number, jitter: number, retryAfterMs: number | undefined) => {
+  // 2^30 of anything is beyond every limit, and Infinity × 0 would be NaN.
+  const full = Math.min(settings.openMaxMs, settings.openForMs * 2 ** Math.min(openings - 1, 30))
+  const jittered = full / 2 + jitter * full / 2
+  return retryAfterMs !== undefined && retryAfterMs > jittered
+    ? Math.min(retryAfterMs, settings.openMaxMs)
+    : jittered
+}
+
+const open = (
+  settings: BreakerSettings,
+  from: { readonly generation: number; readonly lastResortMs?: number },
+  openings: number,
+  fromMs: number,
+  jitter: number,
+  retryAfterMs?: number
+): Open => {
+  const openMs = openingMs(settings, openings, jitter, retryAfterMs)
+  return {
+    _tag: "Open",
+    generation: from.generation + 1,
+    untilMs: fromMs + openMs,
+    openings,
+    openMs,
+    lastResortMs: from.lastResortMs ?? Number.NEGATIVE_INFINITY
+  }
+}
+
+/** What time alone does to a state; the same object if nothing. A clock set back shortens every wait to its full length. */
+const lapse = (settings: BreakerSettings, state: State, nowMs: number, jitter: number): State => {
+  switch (state._tag) {
+    case "Closed":
+      return state
+    case "Open":
+      return state.untilMs - nowMs > state.openMs ? { ...state, untilMs: nowMs + state.openMs } : state
+    case "HalfOpen": {
+      const expired = state.leases.find((lease) => lease.untilMs <= nowMs)
+      if (expired !== undefined) return open(settings, state, state.openings + 1, expired.untilMs, jitter)
+      const longest = nowMs + settings.leaseMs
+      return state.leases.some((lease) => lease.untilMs > longest)
+        ? { ...state, leases: state.leases.map(({ id }) => ({ id, untilMs: longest })) }
+        : state
+    }
+    case "Forced":
+      if (state.untilMs <= nowMs) return closed(state.generation + 1, nowMs, 0, 0)
+      return state.untilMs - nowMs > state.ttlMs ? { ...state, untilMs: nowMs + state.ttlMs } : state
+  }
+}
+
+const grant = (settings: BreakerSettings, state: HalfOpen, nowMs: number): { state: HalfOpen; decision: Permit } => ({
+  state: {
+    ...state,
+    leases: [...state.leases, { id: state.nextLease, untilMs: nowMs + settings.leaseMs }],
+    nextLease: state.nextLease + 1
+  },
+  decision: { _tag: "Permit", generation: state.generation, probe: true, lease: state.nextLease }
+})
+
+const probe = (settings: BreakerSettings, state: Open, nowMs: number, cause: "open-elapsed" | "last-resort"): Step => {
+  const halfOpen: HalfOpen = {
+    _tag: "HalfOpen",
+    generation: state.generation + 1,
+    stage: firstStage,
+    successes: 0,
+    leases: [],
+    nextLease: 1,
+    openings: state.openings,
+    openMs: state.openMs,
+    lastResortMs: cause === "last-resort" ? nowMs : state.lastResortMs
+  }
+  return { ...grant(settings, halfOpen, nowMs), transitions: [{ from: "open", to: "half-open", cause }] }
+}
+
+const admit = (settings: BreakerSettings, state: State, nowMs: number, isLastResort: boolean): Step => {
+  switch (state._tag) {
+    case "Closed":
+      return { state, decision: state.permit, transitions: none }
+    case "Open": {
+      if (nowMs >= state.untilMs) return probe(settings, state, nowMs, "open-elapsed")
+      if (!isLastResort) return { state, decision: reject(state.untilMs - nowMs), transitions: none }
+      const nextMs = Math.min(state.untilMs, state.lastResortMs + settings.openForMs)
+      return nowMs >= nextMs || nowMs < state.lastResortMs
+        ? probe(settings, state, nowMs, "last-resort")
+        : { state, decision: reject(nextMs - nowMs), transitions: none }
+    }
+    case "HalfOpen": {
+      if (state.leases.length < state.stage) return { ...grant(settings, state, nowMs), transitions: none }
+      const nextMs = Math.min(...state.leases.map((lease) => lease.untilMs))
+      return { state, decision: reject(nextMs - nowMs), transitions: none }
+    }
+    case "Forced":
+      return {
+        state,
+        decision: state.mode === "forced-open"
+          ? reject(Math.min(state.untilMs - nowMs, settings.openMaxMs))
+          : state.permit,
+        transitions: none
+      }
+  }
+}
+
+/** Why this window opens the circuit, if it does. */
+const tripCause = (settings: BreakerSettings, window: SlidingWindow.SlidingWindow, nowMs: number) => {
+  const rates = SlidingWindow.rates(window, nowMs, settings.windowMs)
+  if (rates.calls >= settings.minimumCalls) {
+    if (rates.failureRate >= settings.failureRate) return "failure-rate"
+    if (rates.slowRate >= settings.slowRate) return "slow-rate"
+  }
+  return window.consecutiveFailures >= settings.consecutiveFailures &&
+      nowMs - window.lastSuccessMs >= settings.windowMs
+    ? "consecutive-failures"
+    : undefined
+}
+
+type Sample = Exclude<Outcome, { readonly _tag: "Ignored" }>
+
+const unchanged = (state: State): Step => ({ state, decision: undefined, transitions: none })
+
+const recordClosed = (settings: BreakerSettings, state: Closed, outcome: Sample, event: Event): Step => {
+  const { jitter, nowMs } = event
+  const window = SlidingWindow.add(state.window, outcome._tag, nowMs, settings.windowMs)
+  // Only bad news opens a circuit, even where a success is the call that makes the minimum.
+  const cause = outcome._tag === "Success" ? undefined : tripCause(settings, window, nowMs)
+  if (cause === undefined) {
+    const { generation, openMs, openings, permit, sinceMs } = state
+    return unchanged({ _tag: "Closed", generation, window, openings, openMs, sinceMs, permit })
+  }
+  const openings = nowMs - state.sinceMs >= state.openMs ? 1 : state.openings + 1
+  const retryAfterMs = outcome._tag === "Failure" ? outcome.retryAfterMs : undefined
+  return {
+    state: open(settings, state, openings, nowMs, jitter, retryAfterMs),
+    decision: undefined,
+    transitions: [{ from: "closed", to: "open", cause }]
+  }
+}
+
+const recordProbe = (
+  settings: BreakerSettings,
+  state: HalfOpen,
+  permit: Permit,
+  outcome: Outcome,
+  event: Event
+): Step => {
+  if (!state.leases.some((lease) => lease.id === permit.lease)) return unchanged(state)
+  const leases = state.leases.filter((lease) => lease.id !== permit.lease)
+  switch (outcome._tag) {
+    case "Ignored":
+      return unchanged({ ...state, leases })
+    case "Success": {
+      const successes = state.successes + 1
+      if (successes < successesToClose) return unchanged({ ...state, leases, successes })
+      return {
+        state: closed(state.generation + 1, event.nowMs, state.openings, state.openMs),
+        decision: undefined,
+        transitions: [{ from: "half-open", to: "closed", cause: "probe-succeeded" }]
+      }
+    }
+    case "Failure":
+    case "Slow":
+      return {
+        state: open(
+          settings,
+          state,
+          state.openings + 1,
+          event.nowMs,
+          event.jitter,
+          outcome._tag === "Failure" ? outcome.retryAfterMs : undefined
+        ),
+        decision: undefined,
+        transitions: [{ from: "half-open", to: "open", cause: "probe-failed" }]
+      }
+  }
+}
+
+const record = (settings: BreakerSettings, state: State, permit: Permit, outcome: Outcome, event: Event): Step => {
+  if (permit.generation !== state.generation) return unchanged(state)
+  if (state._tag === "HalfOpen") return recordProbe(settings, state, permit, outcome, event)
+  if (outcome._tag === "Ignored" || state._tag === "Open") return unchanged(state)
+  if (state._tag === "Closed") return recordClosed(settings, state, outcome, event)
+  const window = SlidingWindow.add(state.window, outcome._tag, event.nowMs, settings.windowMs)
+  return unchanged({ ...state, window })
+}
+
+const modes = { ForceOpen: "forced-open", ForceClosed: "forced-closed", MetricsOnly: "metrics-only" } as const
+
+const control = (state: State, command: Command, nowMs: number): Step => {
+  const generation = state.generation + 1
+  const from = nameOf(state)
+  if (command._tag === "Reset") {
+    return {
+      state: closed(generation, nowMs, 0, 0),
+      decision: undefined,
+      transitions: [{ from, to: "closed", cause: "control" }]
+    }
+  }
+  const mode = modes[command._tag]
+  const ttlMs = command.ttlMs !== undefined && command.ttlMs >= 0 ? command.ttlMs : Number.POSITIVE_INFINITY
+  const forced: Forced = {
+    _tag: "Forced",
+    generation,
+    mode,
+    reason: command.reason,
+    ttlMs,
+    untilMs: nowMs + ttlMs,
+    window: SlidingWindow.empty(nowMs),
+    permit: permitOf(generation)
+  }
+  return { state: forced, decision: undefined, transitions: [{ from, to: mode, cause: "control" }] }
+}
+
+const react = (settings: BreakerSettings, state: State, event: Event): Step => {
+  switch (event._tag) {
+    case "Admit":
+      return admit(settings, state, event.nowMs, false)
+    case "LastResort":
+      return admit(settings, state, event.nowMs, true)
+    case "Record":
+      return record(settings, state, event.permit, event.outcome, event)
+    case "Control":
+      return control(state, event.command, event.nowMs)
+    case "Tick":
+      return unchanged(state)
+  }
+}
+
+/** The whole breaker: what an event makes of a state, what is decided, and what changed on the way. */
+export const step = (settings: BreakerSettings, state: State, event: Event): Step => {
+  const current = lapse(settings, state, event.nowMs, event.jitter)
+  const done = react(settings, current, event)
+  if (current._tag === state._tag) return done
+  const cause = state._tag === "Forced" ? "ttl-elapsed" : "lease-expired"
+  const lapsed: Transition = { from: nameOf(state), to: nameOf(current), cause }
+  return { state: done.state, decision: done.decision, transitions: [lapsed, ...done.transitions] }
+}

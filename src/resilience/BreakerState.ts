@@ -1,0 +1,162 @@
+/**
+ * What a circuit breaker is made of: its settings, what passes in and out of it, and its state as a union in which each state
+ * carries only its own flat data. What happens to a state is `BreakerMachine`'s.
+ */
+import * as SlidingWindow from "./SlidingWindow.ts"
+
+/** How a target is judged. Times are milliseconds. */
+export interface BreakerSettings {
+  /** What counts as lately. At least twice the p99 time to a verdict. Default 30,000. */
+  readonly windowMs: number
+  /** Rates mean nothing below this many calls in the window. Default 20. */
+  readonly minimumCalls: number
+  /** Share of failures that opens the circuit, above 0 and at most 1. Default 0.5. */
+  readonly failureRate: number
+  /** Share of slow answers that opens the circuit, above 0 and at most 1. Default 0.8. */
+  readonly slowRate: number
+  /** Failures in a row, with no success in the window, that open it below `minimumCalls` too. Default 5. */
+  readonly consecutiveFailures: number
+  /** First opening; each further one doubles, half of it random. Default 2,000. */
+  readonly openForMs: number
+  /** The longest opening, a provider's own Retry-After included. Default 15,000. */
+  readonly openMaxMs: number
+  /** How long a probe may hold its slot; then it counts as failed. Limit of the first token + 5 s. Default 15,000. */
+  readonly leaseMs: number
+}
+
+/** The right to make one call. Recording it twice adds a late sample (a stream that broke after its first token). */
+export interface Permit {
+  readonly _tag: "Permit"
+  /** A permit of an older generation changes nothing when it is recorded. */
+  readonly generation: number
+  /** Whether this call decides if a half-open circuit closes. */
+  readonly probe: boolean
+  readonly lease: number
+}
+
+/** No call now. A plain value: nothing on the hot path builds an `Error`. */
+export interface Rejection {
+  readonly _tag: "Rejection"
+  /** When asking again may be answered, in whole milliseconds. */
+  readonly retryAfterMs: number
+}
+
+/**
+ * How a call went, as a verdict on the target. `Slow`: it was still silent at its limit. `Ignored`: it says nothing about the
+ * target (the caller left, the request was wrong, we refused it ourselves); it frees a probe's slot and changes no rate.
+ */
+export type Outcome =
+  | { readonly _tag: "Success" }
+  | { readonly _tag: "Failure"; readonly retryAfterMs?: number | undefined }
+  | { readonly _tag: "Slow" }
+  | { readonly _tag: "Ignored" }
+
+/** What an operator may say. Without `ttlMs` a force stays until the next command. */
+export type Command =
+  | { readonly _tag: "Reset" }
+  | {
+    readonly _tag: "ForceOpen" | "ForceClosed" | "MetricsOnly"
+    readonly reason?: string | undefined
+    readonly ttlMs?: number | undefined
+  }
+
+export type StateName = "closed" | "half-open" | "open" | "forced-open" | "forced-closed" | "metrics-only"
+
+export type Cause =
+  | "failure-rate"
+  | "slow-rate"
+  | "consecutive-failures"
+  | "open-elapsed"
+  | "last-resort"
+  | "probe-succeeded"
+  | "probe-failed"
+  | "lease-expired"
+  | "control"
+  | "ttl-elapsed"
+
+export interface Transition {
+  readonly from: StateName
+  readonly to: StateName
+  readonly cause: Cause
+}
+
+/** `openings` and `openMs` are of the run of openings so far; they are forgotten after `openMs` of staying closed. */
+export interface Closed {
+  readonly _tag: "Closed"
+  readonly generation: number
+  readonly window: SlidingWindow.SlidingWindow
+  readonly openings: number
+  readonly openMs: number
+  readonly sinceMs: number
+  readonly permit: Permit
+}
+
+export interface Open {
+  readonly _tag: "Open"
+  readonly generation: number
+  readonly untilMs: number
+  readonly openings: number
+  readonly openMs: number
+  readonly lastResortMs: number
+}
+
+interface Lease {
+  readonly id: number
+  readonly untilMs: number
+}
+
+/** `stage` probes may run at once; `successes` of them have come back. */
+export interface HalfOpen {
+  readonly _tag: "HalfOpen"
+  readonly generation: number
+  readonly stage: number
+  readonly successes: number
+  readonly leases: ReadonlyArray<Lease>
+  readonly nextLease: number
+  readonly openings: number
+  readonly openMs: number
+  readonly lastResortMs: number
+}
+
+export interface Forced {
+  readonly _tag: "Forced"
+  readonly generation: number
+  readonly mode: "forced-open" | "forced-closed" | "metrics-only"
+  readonly reason: string | undefined
+  readonly ttlMs: number
+  readonly untilMs: number
+  readonly window: SlidingWindow.SlidingWindow
+  readonly permit: Permit
+}
+
+export type State = Closed | Open | HalfOpen | Forced
+
+/** The permit of every call that is not a probe, one object per generation. */
+export const permitOf = (generation: number): Permit => ({ _tag: "Permit", generation, probe: false, lease: 0 })
+
+/** A circuit that just closed, or was reset with `openings` 0. */
+export const closed = (generation: number, nowMs: number, openings: number, openMs: number): Closed => ({
+  _tag: "Closed",
+  generation,
+  window: SlidingWindow.empty(nowMs),
+  openings,
+  openMs,
+  sinceMs: nowMs,
+  permit: permitOf(generation)
+})
+
+/** A circuit that has seen nothing yet. */
+export const initial = (nowMs: number): State => closed(0, nowMs, 0, 0)
+
+export const nameOf = (state: State): StateName => {
+  switch (state._tag) {
+    case "Closed":
+      return "closed"
+    case "Open":
+      return "open"
+    case "HalfOpen":
+      return "half-open"
+    case "Forced":
+      return state.mode
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Whether a target is working, one breaker per target: `admit` before a call, `record` after it, an operator's `control`
+ * between. It sits inside the retry, so it sees attempts. The rules are `BreakerMachine`'s; this is its Ref, clock and dice.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
+import { DurationText } from "../domain/Quantity.ts"
+import type { Event, Step } from "./BreakerMachine.ts"
+import { step } from "./BreakerMachine.ts"
+import type {
+  BreakerSettings,
+  Command,
+  Outcome,
+  Permit,
+  Rejection,
+  State,
+  StateName,
+  Transition
+} from "./BreakerState.ts"
+import { initial, nameOf } from "./BreakerState.ts"
+import { monotonicMillis, monotonicMillisUnsafe } from "./MonotonicTime.ts"
+import * as SlidingWindow from "./SlidingWindow.ts"
+
+export type { BreakerSettings, Command, Outcome, Permit, Rejection, StateName, Transition } from "./BreakerState.ts"
+
+export const defaultBreakerSettings: BreakerSettings = {
+  windowMs: 30_000,
+  minimumCalls: 20,
+  failureRate: 0.5,
+  slowRate: 0.8,
+  consecutiveFailures: 5,
+  openForMs: 2000,
+  openMaxMs: 15_000,
+  leaseMs: 15_000
+}
+
+const Share = Schema.Number.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1))
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+const Span = DurationText.check(Schema.isGreaterThan(0))
+
+/** `breaker` of the configuration. A threshold of zero is refused: it would open for ever or never. */
+export const BreakerSettingsInput = Schema.Struct({
+  window: Schema.optionalKey(Span),
+  minimumCalls: Schema.optionalKey(Count),
+  failureRate: Schema.optionalKey(Share),
+  slowRate: Schema.optionalKey(Share),
+  consecutiveFailures: Schema.optionalKey(Count),
+  openFor: Schema.optionalKey(Span),
+  openMax: Schema.optionalKey(Span)
+})
+export type BreakerSettingsInput = typeof BreakerSettingsInput.Type
+
+/** What was written over what was there. */
+export const fromInput = (input: BreakerSettingsInput, base = defaultBreakerSettings): BreakerSettings => ({
+  windowMs: input.window ?? base.windowMs,
+  minimumCalls: input.minimumCalls ?? base.minimumCalls,
+  failureRate: input.failureRate ?? base.failureRate,
+  slowRate: input.slowRate ?? base.slowRate,
+  consecutiveFailures: input.consecutiveFailures ?? base.consecutiveFailures,
+  openForMs: input.openFor ?? base.openForMs,
+  openMaxMs: input.openMax ?? base.openMaxMs,
+  leaseMs: base.leaseMs
+})
+
+/** A breaker at one moment. Rates are over the window; 0 while a circuit is open or half-open, for its window is gone. */
+export interface Snapshot {
+  readonly state: StateName
+  readonly failureRate: number
+  readonly slowRate: number
+  readonly callsInWindow: number
+  /** Openings in a row; 0 after the circuit stayed closed. */
+  readonly openings: number
+  /** Milliseconds until the next call may pass; absent when one may pass now. */
+  readonly retryAfterMs?: number | undefined
+  /** Why an operator forced it. */
+  readonly reason?: string | undefined
+}
+
+export interface CircuitBreaker {
+  /**
+   * The right to make one call, or at once the refusal. Take it in an uninterruptible region and give it back with `record`:
+   * a probe that is lost holds its slot until its lease ends.
+   */
+  readonly admit: Effect.Effect<Permit, Rejection>
+  /** How the call went. A permit of an older generation changes nothing. */
+  readonly record: (permit: Permit, outcome: Outcome) => Effect.Effect<void>
+  /** In force before the next `admit`; calls under way are no longer counted. */
+  readonly control: (command: Command) => Effect.Effect<Transition>
+  readonly snapshot: Effect.Effect<Snapshot>
+  /** An early probe of an open circuit, for when no target is left; at most one per `openForMs`. Otherwise like `admit`. */
+  readonly tryLastResort: Effect.Effect<Permit, Rejection>
+}
+
+const view = (settings: BreakerSettings, state: State, nowMs: number): Snapshot => {
+  const rates = state._tag === "Closed" || state._tag === "Forced"
+    ? SlidingWindow.rates(state.window, nowMs, settings.windowMs)
+    : { calls: 0, failureRate: 0, slowRate: 0 }
+  // A dry run of the next call tells how long it would wait.
+  const { decision } = step(settings, state, { _tag: "Admit", nowMs, jitter: 0 })
+  return {
+    state: nameOf(state),
+    failureRate: rates.failureRate,
+    slowRate: rates.slowRate,
+    callsInWindow: Math.round(rates.calls),
+    openings: state._tag === "Forced" ? 0 : state.openings,
+    retryAfterMs: decision?._tag === "Rejection" ? decision.retryAfterMs : undefined,
+    reason: state._tag === "Forced" ? state.reason : undefined
+  }
+}
+
+const isOpening = (transition: Transition): boolean => transition.to === "open"
+
+/** A closed breaker. `onTransition` runs in the fiber that caused the change, after it took effect. */
+export const make = Effect.fnUntraced(function*(
+  settings: BreakerSettings,
+  onTransition: (transition: Transition) => Effect.Effect<void> = () => Effect.void
+): Effect.fn.Return<CircuitBreaker> {
+  const ref = yield* Ref.make(initial(yield* monotonicMillis))
+
+  /**
+   * One step on the Ref and the answer to it, in one synchronous stretch: a `Ref.modify` spelled out, which saves an admitted
+   * call a third of its cost. Dice are thrown only where a circuit opens, so a seed gives the same run whatever the load.
+   */
+  const dispatch = <A, E>(toEvent: (nowMs: number) => Event, answer: (done: Step) => Effect.Effect<A, E>) =>
+    Effect.withFiber<A, E>((fiber) => {
+      const event = toEvent(monotonicMillisUnsafe(fiber.getRef(Clock.Clock)))
+      const state = Ref.getUnsafe(ref)
+      let done = step(settings, state, event)
+      if (done.transitions.some(isOpening)) {
+        done = step(settings, state, { ...event, jitter: fiber.getRef(Random.Random).nextDoubleUnsafe() })
+      }
+      ref.ref.current = done.state
+      return done.transitions.length === 0
+        ? answer(done)
+        : Effect.andThen(Effect.forEach(done.transitions, onTransition, { discard: true }), answer(done))
+    })
+
+  const decide = ({ decision }: Step): Effect.Effect<Permit, Rejection> =>
+    decision?._tag === "Permit"
+      ? Effect.succeed(decision)
+      : Effect.fail(decision ?? { _tag: "Rejection", retryAfterMs: 0 })
+
+  return {
+    admit: dispatch((nowMs) => ({ _tag: "Admit", nowMs, jitter: 0 }), decide),
+    tryLastResort: dispatch((nowMs) => ({ _tag: "LastResort", nowMs, jitter: 0 }), decide),
+    record: (permit, outcome) =>
+      dispatch((nowMs) => ({ _tag: "Record", nowMs, jitter: 0, permit, outcome }), () => Effect.void),
+    control: (command) =>
+      dispatch(
+        (nowMs) => ({ _tag: "Control", nowMs, jitter: 0, command }),
+        ({ state, transitions }) =>
+          Effect.succeed(transitions.at(-1) ?? { from: nameOf(state), to: nameOf(state), cause: "control" })
+      ),
+    snapshot: dispatch(
+      (nowMs) => ({ _tag: "Tick", nowMs, jitter: 0 }),
+      ({ state }) => Effect.map(monotonicMillis, (nowMs) => view(settings, state, nowMs))
+    )
+  }
+})

@@ -1,0 +1,65 @@
+/**
+ * What a failure means for the flow: the one table from a reason to whether the same target is asked again, another one is
+ * asked, and what the breaker hears. It knows tags, never a provider's wire.
+ */
+import type { Reason } from "../domain/GatewayError.ts"
+
+export interface Verdict {
+  /** Ask this target again: never, after a short wait, or after a long one. */
+  readonly retrySame: "no" | "transient" | "throttle"
+  /** Whether another target could answer. */
+  readonly failover: boolean
+  /** What the target's breaker hears. `Ignored`: this says nothing about whether it works. */
+  readonly breaker: "Failure" | "Slow" | "Ignored"
+  /** Whether `retryAfterMs` binds everyone, so that the target is left alone until then. */
+  readonly cooldown?: boolean
+}
+
+/** The request itself, or our own last word: no target would answer it better. */
+const final: Verdict = { retrySame: "no", failover: false, breaker: "Ignored" }
+/** This target cannot or may not, but it is healthy. */
+const elsewhere: Verdict = { retrySame: "no", failover: true, breaker: "Ignored" }
+/** A blip: the next try may well pass. */
+const blip: Verdict = { retrySame: "transient", failover: true, breaker: "Failure" }
+
+const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
+  // What the caller did.
+  InvalidRequest: final,
+  Unauthorized: final,
+  Forbidden: final,
+  ModelNotFound: final,
+  RouteNotFound: final,
+  MethodNotAllowed: final,
+  PayloadTooLarge: final,
+  UnsupportedMediaType: final,
+  // What the upstream said about this request. A filtered answer is an answer; failing over would shop for a laxer filter.
+  UpstreamRefused: final,
+  ContextLengthExceeded: final,
+  ContentFiltered: final,
+  // What the upstream said about itself or about our account with it. A busy account is not a broken target.
+  RateLimited: { retrySame: "throttle", failover: true, breaker: "Ignored", cooldown: true },
+  QuotaExhausted: { ...elsewhere, cooldown: true },
+  CredentialRejected: elsewhere,
+  UpstreamModelMissing: elsewhere,
+  Overloaded: { ...blip, cooldown: true },
+  UpstreamFailed: { ...blip, cooldown: true },
+  // What happened on the way. A refused connection is refused again, and a silent target stays silent: do not wait twice.
+  UpstreamUnreachable: { retrySame: "no", failover: true, breaker: "Failure" },
+  ConnectionReset: blip,
+  UpstreamTimedOut: { retrySame: "no", failover: true, breaker: "Slow" },
+  MalformedAnswer: blip,
+  StreamInterrupted: blip,
+  // What this gateway decided.
+  CircuitOpen: elsewhere,
+  QueueFull: elsewhere,
+  DeadlineExceeded: final,
+  Draining: final,
+  InternalFailure: final
+}
+
+/** A timeout that the upstream reported itself (408, 504) is an answer, and a failure; one of our own limits is `Slow`. */
+const reportedTimeout: Verdict = { retrySame: "no", failover: true, breaker: "Failure" }
+
+/** The verdict on a failure that reached the flow before anything of the answer did. */
+export const classify = (reason: Reason): Verdict =>
+  reason._tag === "UpstreamTimedOut" && (reason.upstreamStatus ?? 0) >= 400 ? reportedTimeout : verdicts[reason._tag]

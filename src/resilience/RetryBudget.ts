@@ -1,0 +1,25 @@
+/**
+ * What a target's retries may cost, so that an outage is not multiplied: a bucket that only successes refill. At 30 % errors
+ * it never runs dry; in a total outage it allows its content once and then nothing.
+ */
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+
+/** Cost of trying again after a blip, and after a timeout, which held a slot of the target for long. */
+export const retryCost = { transient: 1, timeout: 2 } as const
+
+export interface RetryBudget {
+  /** One more success, of a first try or of a retry. */
+  readonly onSuccess: Effect.Effect<void>
+  /** Takes the cost, or takes nothing and says no. */
+  readonly tryTake: (cost: number) => Effect.Effect<boolean>
+  readonly left: Effect.Effect<number>
+}
+
+/** A full bucket of one target. */
+export const make = (capacity: number): Effect.Effect<RetryBudget> =>
+  Effect.map(Ref.make(capacity), (ref) => ({
+    onSuccess: Ref.update(ref, (left) => Math.min(capacity, left + 1)),
+    tryTake: (cost) => Ref.modify(ref, (left) => left >= cost ? [true, left - cost] : [false, left]),
+    left: Ref.get(ref)
+  }))

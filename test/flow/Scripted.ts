@@ -1,0 +1,153 @@
+/** Providers that do what a list says, one entry per attempt, so that a flow can be told as a story. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { ChatChunk, ChatCompletion, ChatRequest } from "../../src/domain/Chat.ts"
+import * as E from "../../src/domain/GatewayError.ts"
+import * as Completion from "../../src/gateway/Completion.ts"
+import * as Decision from "../../src/gateway/Decision.ts"
+import * as Gateway from "../../src/gateway/Gateway.ts"
+import type { AnswerStream, Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
+import { Providers } from "../../src/providers/Providers.ts"
+import * as JsonText from "../../src/validation/JsonText.ts"
+
+/** What one attempt comes to. `silent` never answers; a list of words is a stream of them, with its ending last. */
+export type Play =
+  | "ok"
+  | "silent"
+  | E.Reason
+  | { readonly afterMs: number; readonly then: Play }
+  | Words
+
+interface Words {
+  readonly words: ReadonlyArray<string>
+  readonly end: "clean" | "stall" | E.Reason
+}
+
+export interface Script {
+  readonly name: string
+  readonly plays: ReadonlyArray<Play>
+  readonly calls: Array<ProviderCall>
+  interrupted: number
+}
+
+const completion = (name: string, model: string): ChatCompletion => ({
+  id: `chatcmpl-${name}`,
+  object: "chat.completion",
+  created: 1,
+  model,
+  choices: [{
+    index: 0,
+    finish_reason: "stop",
+    logprobs: null,
+    message: { role: "assistant", content: `I am ${name}`, refusal: null }
+  }]
+})
+
+const usage = { promptTokens: 3, completionTokens: 4, totalTokens: 7 }
+
+export const frame = (content: string | undefined, finish: string | null = null): Frame => {
+  const chunk: ChatChunk = {
+    id: "chatcmpl-1",
+    object: "chat.completion.chunk",
+    created: 1,
+    model: "m",
+    choices: [{ index: 0, delta: content === undefined ? {} : { content }, finish_reason: finish }]
+  }
+  const bytes = new TextEncoder().encode(`data: ${JSON.stringify(chunk)}\n\n`)
+  return {
+    bytes,
+    chunk,
+    isContent: content !== undefined && content !== "",
+    isTerminal: finish !== null,
+    usage: undefined
+  }
+}
+
+const streamOf = (play: Words): AnswerStream => {
+  const left = [
+    frame(""),
+    ...play.words.map((word) => frame(word)),
+    ...(play.end === "clean" ? [frame(undefined, "stop")] : [])
+  ]
+  return {
+    upstreamRequestId: undefined,
+    pull: Effect.suspend((): AnswerStream["pull"] => {
+      const next = left.shift()
+      if (next !== undefined) return Effect.succeed([next] as const)
+      if (play.end === "clean") return Cause.done()
+      return play.end === "stall" ? Effect.never : Effect.fail(E.gatewayError(play.end))
+    })
+  }
+}
+
+export const script = (name: string, ...plays: ReadonlyArray<Play>): Script => ({
+  name,
+  plays,
+  calls: [],
+  interrupted: 0
+})
+
+const providerOf = (script: Script): Provider => {
+  const next = (call: ProviderCall): Play => {
+    script.calls.push(call)
+    return script.plays[script.calls.length - 1] ?? script.plays.at(-1) ?? "ok"
+  }
+  const outcome = <A>(play: Play, ok: (play: Play) => A): Effect.Effect<A, E.GatewayError> => {
+    if (play === "silent") {
+      return Effect.onInterrupt(Effect.never, () =>
+        Effect.sync(() => {
+          script.interrupted += 1
+        }))
+    }
+    if (play === "ok" || "words" in play) return Effect.succeed(ok(play))
+    if ("afterMs" in play) return Effect.delay(Effect.suspend(() => outcome(play.then, ok)), play.afterMs)
+    return Effect.fail(E.gatewayError(play))
+  }
+  return {
+    name: script.name,
+    kind: "scripted",
+    models: [],
+    complete: (call) =>
+      Effect.suspend(() =>
+        outcome(next(call), () => {
+          const whole = completion(script.name, call.model)
+          return { text: JSON.stringify(whole), completion: whole, usage, upstreamRequestId: undefined }
+        })
+      ),
+    stream: (call) =>
+      Effect.suspend(() =>
+        outcome(
+          next(call),
+          (play) =>
+            streamOf(
+              typeof play === "object" && "words" in play ? play : { words: ["I am ", script.name], end: "clean" }
+            )
+        )
+      )
+  }
+}
+
+/** The flow over these scripts, under the alias `fast` in their order. */
+export const flow = (scripts: ReadonlyArray<Script>, settings: Partial<Gateway.GatewaySettings> = {}) =>
+  Gateway.layer({
+    aliases: {
+      fast: {
+        strategy: "ordered",
+        targets: scripts.map(({ name }) => ({ provider: name, model: `${name}-model`, weight: 1 }))
+      }
+    },
+    ...settings
+  }).pipe(
+    Layer.provide(
+      Layer.succeed(Providers, Providers.of({ providers: new Map(scripts.map((one) => [one.name, providerOf(one)])) }))
+    )
+  )
+
+/** A request for the alias `fast`, with the record it will fill. */
+export const ask = (overrides: Partial<ChatRequest> = {}) => {
+  const request: ChatRequest = { model: "fast", messages: [{ role: "user", content: "hi" }], ...overrides }
+  const source = JsonText.scan(JSON.stringify(request))
+  if (JsonText.isScanProblem(source)) throw new Error(source.message)
+  return { request, source, decision: Decision.make("req-1") } satisfies Completion.CompletionRequest
+}

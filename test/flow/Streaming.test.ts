@@ -1,0 +1,112 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { TestClock } from "effect/testing"
+import * as E from "../../src/domain/GatewayError.ts"
+import { Completion } from "../../src/gateway/Completion.ts"
+import { Health } from "../../src/gateway/Health.ts"
+import type { AnswerStream } from "../../src/providers/Provider.ts"
+import { ask, flow, type Script, script } from "./Scripted.ts"
+
+const cut = new E.StreamInterrupted({ message: "cut" })
+const words = ["one ", "two ", "three"]
+
+const drain = Effect.fnUntraced(function*(answer: AnswerStream) {
+  let text = ""
+  while (true) {
+    const exit = yield* Effect.exit(answer.pull)
+    if (Exit.isFailure(exit)) {
+      const failure = exit.cause.reasons.find(Cause.isFailReason)?.error
+      return { text, end: failure === undefined || Cause.isDone(failure) ? "clean" : failure.reason._tag }
+    }
+    for (const frame of exit.value) text += frame.chunk.choices[0]?.delta.content ?? ""
+  }
+})
+
+/** Streams one request while time runs. */
+const stream = (scripts: ReadonlyArray<Script>, patience: Duration.Input = "20 minutes") => {
+  const request = ask({ stream: true })
+  return Effect.gen(function*() {
+    const completion = yield* Completion
+    const health = yield* Health
+    const fiber = yield* Effect.forkChild(Effect.scoped(Effect.flatMap(completion.stream(request), drain)))
+    yield* TestClock.adjust(patience)
+    const exit = yield* Fiber.await(fiber)
+    const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error.reason._tag : undefined
+    const result = Exit.isSuccess(exit) ? exit.value : undefined
+    return { ...result, reason, decision: request.decision, targets: yield* health.targets }
+  }).pipe(Effect.provide(flow(scripts)))
+}
+
+describe("streams", () => {
+  it.effect("a whole stream arrives in order and ends cleanly", () =>
+    Effect.gen(function*() {
+      const { decision, end, text } = yield* stream([script("a", { words, end: "clean" })])
+      expect([text, end, decision.finishReasons]).toEqual(["one two three", "clean", ["stop"]])
+    }))
+
+  it.effect("a stream that breaks before its first content is failed over invisibly", () =>
+    Effect.gen(function*() {
+      const { decision, end, text } = yield* stream([
+        script("a", { words: [], end: cut }),
+        script("b", { words, end: "clean" })
+      ])
+      expect([text, end, decision.provider]).toEqual(["one two three", "clean", "b"])
+    }))
+
+  it.effect("a stream that is silent before its first content is failed over at the first-token limit", () =>
+    Effect.gen(function*() {
+      const { decision, text } = yield* stream([
+        script("a", { words: [], end: "stall" }),
+        script("b", { words, end: "clean" })
+      ])
+      expect(text).toBe("one two three")
+      expect(decision.attempts.map(({ outcome, startedAtMs }) => [outcome, startedAtMs])).toEqual([[
+        "UpstreamTimedOut",
+        0
+      ], ["ok", 10_000]])
+    }))
+
+  it.effect("a cut after the first content ends in an error, never cleanly, and nobody else is asked", () =>
+    Effect.gen(function*() {
+      const b = script("b", "ok")
+      const { end, targets, text } = yield* stream([script("a", { words, end: cut }), b], "1 seconds")
+      expect([text, end, b.calls.length]).toEqual(["one two three", "StreamInterrupted", 0])
+      expect(targets[0]?.lastError).toBe("StreamInterrupted")
+      expect(targets[0]?.breaker.failureRate).toBeGreaterThan(0)
+    }))
+
+  it.effect("a stall after the first content ends in an error at the idle limit", () =>
+    Effect.gen(function*() {
+      const { decision, end } = yield* stream([script("a", { words, end: "stall" })])
+      expect([end, decision.attempts[0]?.endedAtMs]).toEqual(["UpstreamTimedOut", 20_000])
+    }))
+
+  it.effect("a stream that is closed mid-way gives its permit back and counts as answered", () => {
+    const a = script("a", { words, end: "stall" })
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      const health = yield* Health
+      const scope = yield* Scope.make()
+      const answer = yield* Scope.provide(completion.stream(ask({ stream: true })), scope)
+      yield* answer.pull
+      expect((yield* health.targets)[0]?.inFlight).toBe(1)
+      yield* Scope.close(scope, Exit.void)
+      const target = (yield* health.targets)[0]
+      expect([target?.inFlight, target?.breaker.callsInWindow, target?.breaker.failureRate]).toEqual([0, 1, 0])
+    }).pipe(Effect.provide(flow([a], { perProvider: { a: { maxConcurrency: 1 } } })))
+  })
+
+  it.effect("every target failing before content is one honest error", () =>
+    Effect.gen(function*() {
+      expect(
+        (yield* stream([script("a", { words: [], end: cut }), script("b", new E.Overloaded({ message: "503" }))]))
+          .reason
+      )
+        .toBeDefined()
+    }))
+})
