@@ -16,7 +16,7 @@ const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
 })
 
 /** The flow over the providers of the file. */
-export const gateway = (settings: Settings) =>
+const gateway = (settings: Settings) =>
   Gateway.layer(gatewaySettings(settings)).pipe(
     Layer.provide(Providers.layer(settings.providers.map(Upstreams.provider)))
   )
