@@ -97,13 +97,17 @@ const timedOut = (options: AttemptOptions, what: string) => () =>
     })
   ))
 
-const failed = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> =>
+/** `late`: after the stream was committed, where a silence is a stall and not merely slow. */
+const failed = (options: AttemptOptions, turn: Turn, error: GatewayError, late = false): Effect.Effect<void> =>
   Clock.clockWith((clock) => {
     turn.record.outcome = error.reason._tag
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     options.target.guards.lastError = error.reason._tag
     const { breaker } = Classification.classify(error.reason)
-    return turn.settle({ _tag: breaker, retryAfterMs: error.reason.retryAfterMs })
+    return turn.settle({
+      _tag: late && breaker === "Slow" ? "Failure" : breaker,
+      retryAfterMs: error.reason.retryAfterMs
+    })
   })
 
 const answered = (options: AttemptOptions, turn: Turn): Effect.Effect<void> =>
@@ -164,7 +168,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     onEnd: (error) => {
       if (error !== undefined) decision.error = error.reason._tag
       return Effect.andThen(
-        error === undefined ? Effect.void : failed(options, turn, error),
+        error === undefined ? Effect.void : failed(options, turn, error, true),
         Scope.close(scope, Exit.void)
       )
     }
