@@ -4,6 +4,7 @@ import * as Gateway from "../gateway/Gateway.ts"
 import { Providers } from "../providers/Providers.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
+import * as FleetHealth from "./FleetHealth.ts"
 import type { Settings } from "./Settings.ts"
 import * as Upstreams from "./Upstreams.ts"
 
@@ -21,9 +22,9 @@ const gateway = (settings: Settings) =>
     Layer.provide(Providers.layer(settings.providers.map(Upstreams.provider)))
   )
 
-/** Every route over the flow, on a router; gives the flow as well. */
-export const application = (settings: Settings) =>
-  Server.layer(settings.server).pipe(
-    Layer.provideMerge(gateway(settings)),
-    Layer.provideMerge(Fleet.layer)
-  )
+/** Every route over the flow, on a router; gives the flow as well. Health is the fleet's wherever it is asked for. */
+export const application = (settings: Settings) => {
+  const flow = gateway(settings)
+  const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
+  return Server.layer(settings.server).pipe(Layer.provideMerge(health), Layer.provideMerge(flow))
+}
