@@ -16,7 +16,7 @@ export type Play =
   | "ok"
   | "silent"
   | E.Reason
-  | { readonly afterMs: number; readonly then: Play }
+  | { readonly afterMs: number; readonly play: Play }
   | Words
 
 interface Words {
@@ -101,7 +101,7 @@ const providerOf = (script: Script): Provider => {
         }))
     }
     if (play === "ok" || "words" in play) return Effect.succeed(ok(play))
-    if ("afterMs" in play) return Effect.delay(Effect.suspend(() => outcome(play.then, ok)), play.afterMs)
+    if ("afterMs" in play) return Effect.delay(Effect.suspend(() => outcome(play.play, ok)), play.afterMs)
     return Effect.fail(E.gatewayError(play))
   }
   return {
