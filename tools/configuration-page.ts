@@ -152,6 +152,8 @@ const placeholders: Readonly<Record<string, string>> = { providers: "NAME", mode
 interface Key {
   readonly path: string
   readonly type: string
+  /** The members of a closed set. */
+  readonly values: ReadonlyArray<string>
 }
 
 const literals = (ast: SchemaAST.AST): ReadonlyArray<string> =>
@@ -176,36 +178,43 @@ const objectsIn = (ast: SchemaAST.AST): ReadonlyArray<SchemaAST.Objects> =>
   ast._tag === "Objects" ? [ast] : ast._tag === "Union" ? ast.types.flatMap(objectsIn) : []
 
 const keysUnder = (ast: SchemaAST.AST, path: string): ReadonlyArray<Key> => {
-  if (path.endsWith("tiers[]")) return [{ path, type: "object" }]
+  if (path.endsWith("tiers[]")) return [{ path, type: "object", values: [] }]
   if (ast._tag === "Arrays") return ast.rest.slice(0, 1).flatMap((member) => keysUnder(member, `${path}[]`))
   const objects = objectsIn(ast)
-  if (objects.length === 0) return [{ path, type: typeOf(ast) }]
+  if (objects.length === 0) return [{ path, type: typeOf(ast), values: literals(ast) }]
   const inner = objects.flatMap((object) => [
     ...object.propertySignatures.flatMap(({ name, type }) =>
       keysUnder(type, path === "" ? String(name) : `${path}.${String(name)}`)
     ),
     ...object.indexSignatures.flatMap(({ type }) => keysUnder(type, `${path}.${placeholders[path] ?? "*"}`))
   ])
-  return ast._tag === "Union" ? [{ path, type: "secret or object" }, ...inner] : inner
+  return ast._tag === "Union" ? [{ path, type: "secret or object", values: [] }, ...inner] : inner
 }
 
 /** A document in which a key is written, with a value that stands for any. */
-const documentWith = (path: string): unknown =>
+const documentWith = (path: string, value: string): unknown =>
   path.split(".").reduceRight<unknown>(
-    (value, part) => part.endsWith("[]") ? { [part.slice(0, -2)]: [value] } : { [part]: value },
-    "some value"
+    (inner, part) => part.endsWith("[]") ? { [part.slice(0, -2)]: [inner] } : { [part]: inner },
+    value
   )
 
-const remark = (path: string): string => {
-  const [inactive] = inactiveKeys(documentWith(path))
-  return inactive === undefined ? "" : `not active: ${inactive.why}`
+/** What the banner would say of the key; of a closed set, of those values only for which it would. */
+const remark = (path: string, values: ReadonlyArray<string>): string => {
+  const told = (value: string) => inactiveKeys(documentWith(path, value))[0]?.why
+  if (values.length === 0) {
+    const why = told("some value")
+    return why === undefined ? "" : `not active: ${why}`
+  }
+  const inactive = values.filter((value) => told(value) !== undefined)
+  const [first] = inactive
+  return first === undefined ? "" : `not active: ${inactive.join(", ")} (${told(first)})`
 }
 
 const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
-  keys.map(({ path, type }) => {
+  keys.map(({ path, type, values }) => {
     const doc = docs[path]
     if (doc === undefined) throw new Error(`tools/configuration-page.ts says nothing about ${path}`)
-    const told = [doc.text, remark(path)].filter((text) => text !== "").join("; ")
+    const told = [doc.text, remark(path, values)].filter((text) => text !== "").join("; ")
     return [`\`${path}\``, type, doc.default === undefined ? "" : `\`${doc.default}\``, told]
   })
 

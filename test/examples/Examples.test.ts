@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
-import { globSync, readFileSync } from "node:fs"
+import { globSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 
@@ -60,13 +60,5 @@ describe("the examples", () => {
   it("are all run here", () => {
     const files = globSync("examples/*.ts", { cwd: root }).map((path) => path.replace(/^examples\/|\.ts$/g, ""))
     expect(files.toSorted()).toEqual(["custom-provider", "embedded", "failover", "quickstart", "readme"])
-  })
-})
-
-describe("the README", () => {
-  it("shows examples/readme.ts as it is", () => {
-    const blocks = readFileSync(join(root, "README.md"), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)
-    const example = readFileSync(join(root, "examples/readme.ts"), "utf8")
-    expect(Array.from(blocks, ([, code]) => code)).toContain(example)
   })
 })
