@@ -27,6 +27,7 @@ const rules: ReadonlyArray<Rule> = [
     active: kinds.flatMap(({ kind }) => kind === "bedrock" ? [] : [kind])
   },
   { path: ["providers", "*", "prices"], why: "costs are not computed" },
+  { path: ["models", "*", "targets", "*", "capabilities"], why: "no stream is continued by prefill" },
   {
     path: ["models", "*", "stream", "onInterrupted"],
     why: "an interrupted stream ends in an error",

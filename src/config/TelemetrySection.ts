@@ -15,9 +15,9 @@ export interface OtlpSettings {
   readonly sample: number
   /** `sdk` = OpenTelemetry SDK, `native` = Effect's own. Default sdk. */
   readonly exporter: "sdk" | "native"
-  /** Headers for the collector, from OTEL_EXPORTER_OTLP_HEADERS (`name=value,name=value`). */
+  /** Headers for the collector; OTEL_EXPORTER_OTLP_HEADERS (`name=value,name=value`) takes their place. */
   readonly headers: Readonly<Record<string, string>>
-  /** From OTEL_SERVICE_NAME. Default breakwater. */
+  /** What traces call this service; OTEL_SERVICE_NAME takes its place. Default breakwater. */
   readonly serviceName: string
 }
 
@@ -42,7 +42,9 @@ export const TelemetrySectionInput = Schema.Struct({
   otlp: Schema.optionalKey(Schema.Struct({
     endpoint: Schema.optionalKey(Schema.String),
     sample: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
-    exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"]))
+    exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"])),
+    headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+    serviceName: Schema.optionalKey(Schema.String)
   })),
   capture: Schema.optionalKey(Schema.Literals(["none", "metadata", "content"]))
 })
