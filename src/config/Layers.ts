@@ -1,10 +1,11 @@
 /** Settings to Layers: each room gets its own part of the file, and the whole becomes one application. */
 import * as Layer from "effect/Layer"
 import * as Gateway from "../gateway/Gateway.ts"
+import * as Logger from "../observability/Logger.ts"
+import * as Tracing from "../observability/Tracing.ts"
 import { Providers } from "../providers/Providers.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
-import * as FleetHealth from "./FleetHealth.ts"
 import type { Settings } from "./Settings.ts"
 import * as Upstreams from "./Upstreams.ts"
 
@@ -16,15 +17,23 @@ const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
   )
 })
 
+/** The presets of the contract that are not built yet keep the default's keys; the banner says so. */
+const logSettings = ({ telemetry }: Settings): Logger.LogSettings => ({
+  format: telemetry.logs.format === "pretty" || telemetry.logs.format === "auto" ? telemetry.logs.format : "json",
+  level: telemetry.logs.level
+})
+
 /** The flow over the providers of the file. */
-const gateway = (settings: Settings) =>
+export const gateway = (settings: Settings) =>
   Gateway.layer(gatewaySettings(settings)).pipe(
     Layer.provide(Providers.layer(settings.providers.map(Upstreams.provider)))
   )
 
-/** Every route over the flow, on a router; gives the flow as well. Health is the fleet's wherever it is asked for. */
-export const application = (settings: Settings) => {
-  const flow = gateway(settings)
-  const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
-  return Server.layer(settings.server).pipe(Layer.provideMerge(health), Layer.provideMerge(flow))
-}
+/** Every route over the flow, on a router; gives the flow as well. */
+export const application = (settings: Settings) =>
+  Server.layer(settings.server).pipe(
+    Layer.provideMerge(gateway(settings)),
+    Layer.provideMerge(Fleet.layer),
+    Layer.provideMerge(Tracing.layer(settings.telemetry.otlp)),
+    Layer.provideMerge(Logger.layer(logSettings(settings)))
+  )

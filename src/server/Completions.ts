@@ -2,19 +2,17 @@
  * The completions handler. Nothing is sent before the flow has an answer or a committed stream, so the status is honest; after
  * that a failure is one error event and no `[DONE]`.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Option from "effect/Option"
-import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { Api } from "../api/Api.ts"
-import { errorFrame, errorResponse } from "../api/ErrorBody.ts"
-import { type GatewayError, gatewayError, InternalFailure, type Reason } from "../domain/GatewayError.ts"
+import { errorResponse } from "../api/ErrorBody.ts"
+import { type GatewayError, gatewayError, type Reason } from "../domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
-import type { AnswerStream, Frame } from "../providers/Provider.ts"
+import { EventLog, type EventLogShape } from "../observability/Logger.ts"
+import { encodeFrames } from "./EventFrames.ts"
 import { CurrentExchange, type Exchange } from "./Exchange.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
@@ -38,47 +36,6 @@ const refuse = (exchange: Exchange, reason: Reason): Response => {
   return errorResponse(reason, answerHeaders(exchange))
 }
 
-const done = new TextEncoder().encode("data: [DONE]\n\n")
-
-type Bytes = readonly [Uint8Array, ...Array<Uint8Array>]
-
-const frameBytes = (frames: ReadonlyArray<Frame>): Bytes | undefined => {
-  const out: Array<Uint8Array> = []
-  for (const frame of frames) if (frame.bytes !== undefined) out.push(frame.bytes)
-  const [first, ...rest] = out
-  return first === undefined ? undefined : [first, ...rest]
-}
-
-/** The answer's frames as bytes, then `[DONE]` after a clean end, one error event after any other, nothing after an interrupt. */
-const encodeFrames = (answer: AnswerStream, exchange: Exchange): Pull.Pull<Bytes> => {
-  let ended = false
-  const finish = (last: Uint8Array): Effect.Effect<Bytes> => {
-    ended = true
-    return Effect.succeed([last])
-  }
-  const next: Pull.Pull<Bytes> = Effect.suspend(() =>
-    ended ? Cause.done() : Effect.matchCauseEffect(answer.pull, {
-      onSuccess: (frames): Pull.Pull<Bytes> => {
-        const bytes = frameBytes(frames)
-        return bytes === undefined ? next : Effect.succeed(bytes)
-      },
-      onFailure: (cause): Pull.Pull<Bytes> => {
-        if (Pull.isDoneCause(cause)) return finish(done)
-        if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
-        const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-        const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internal
-        exchange.decision.error = reason._tag
-        return reason === internal
-          ? Effect.andThen(Effect.logError("A stream ended in a defect", cause), finish(errorFrame(reason)))
-          : finish(errorFrame(reason))
-      }
-    })
-  )
-  return next
-}
-
-const internal = new InternalFailure({ message: "The gateway failed. The request id helps to find out why." })
-
 const streamHeaders = (exchange: Exchange): Record<string, string> => {
   const headers = answerHeaders(exchange)
   headers["cache-control"] = "no-cache"
@@ -93,6 +50,7 @@ const wantedTimeout = (header: string | undefined): number | undefined =>
 const answer = (
   completion: Completion["Service"],
   settings: ServerSettings,
+  log: EventLogShape,
   request: HttpServerRequest.HttpServerRequest,
   exchange: Exchange
 ) => {
@@ -111,7 +69,7 @@ const answer = (
       ? Effect.map(
         completion.stream(input),
         (stream) =>
-          HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, exchange))), {
+          HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, exchange, log))), {
             contentType: "text/event-stream; charset=utf-8",
             headers: streamHeaders(exchange)
           })
@@ -130,6 +88,9 @@ export const layer = HttpApiBuilder.group(Api, "completions", (handlers) =>
   Effect.gen(function*() {
     const completion = yield* Completion
     const settings = yield* ServerOptions
+    const log = yield* EventLog
     return handlers.handleRaw("create", ({ request }) =>
-      Effect.withFiber((fiber) => answer(completion, settings, request, fiber.getRef(CurrentExchange))))
+      Effect.withFiber((fiber) =>
+        answer(completion, settings, log, request, fiber.getRef(CurrentExchange))
+      ))
   }))
