@@ -7,6 +7,7 @@ import { Providers } from "../providers/Providers.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import type { Settings } from "./Settings.ts"
+import { logSettings } from "./TelemetrySection.ts"
 import * as Upstreams from "./Upstreams.ts"
 
 const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
@@ -15,12 +16,6 @@ const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
   perProvider: Object.fromEntries(
     settings.providers.map(({ breaker, maxConcurrency, name }) => [name, { breaker, maxConcurrency }])
   )
-})
-
-/** The presets of the contract that are not built yet keep the default's keys; the banner says so. */
-const logSettings = ({ telemetry }: Settings): Logger.LogSettings => ({
-  format: telemetry.logs.format === "pretty" || telemetry.logs.format === "auto" ? telemetry.logs.format : "json",
-  level: telemetry.logs.level
 })
 
 /** The flow over the providers of the file. */
@@ -35,5 +30,5 @@ export const application = (settings: Settings) =>
     Layer.provideMerge(gateway(settings)),
     Layer.provideMerge(Fleet.layer),
     Layer.provideMerge(Tracing.layer(settings.telemetry.otlp)),
-    Layer.provideMerge(Logger.layer(logSettings(settings)))
+    Layer.provideMerge(Logger.layer(logSettings(settings.telemetry)))
   )

@@ -1,5 +1,6 @@
 /** The `telemetry` and `storage` sections: what we write down and where state lives. */
 import * as Schema from "effect/Schema"
+import type * as Logger from "../observability/Logger.ts"
 
 export interface LogSettings {
   /** `auto` = pretty in a terminal, else json. Default auto. */
@@ -33,6 +34,12 @@ export const defaultTelemetrySection: TelemetrySection = {
   otlp: { endpoint: undefined, sample: 1, exporter: "sdk", headers: {}, serviceName: "breakwater" },
   capture: "none"
 }
+
+/** What the logger is told. The presets of the contract that are not built yet write as json; the banner says so. */
+export const logSettings = ({ logs }: TelemetrySection): Logger.LogSettings => ({
+  format: logs.format === "pretty" || logs.format === "auto" ? logs.format : "json",
+  level: logs.level
+})
 
 export const TelemetrySectionInput = Schema.Struct({
   logs: Schema.optionalKey(Schema.Struct({
