@@ -2,10 +2,15 @@ import { afterAll, describe, expect, it } from "@effect/vitest"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { start, url } from "../cli/Child.ts"
+import { type Child, start, url } from "../cli/Child.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "breakwater-fleet-"))
-afterAll(() => rmSync(folder, { recursive: true }))
+let child: Child | undefined
+afterAll(async () => {
+  child?.process.kill("SIGTERM")
+  await child?.ended
+  rmSync(folder, { recursive: true })
+})
 
 interface Monitoring {
   readonly workers: ReadonlyArray<{
@@ -17,7 +22,7 @@ describe("with workers", () => {
   it("control has reached every process when it answers, and monitoring shows every process", async () => {
     const file = join(folder, "two.json")
     writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "10ms", streams: "1s" } } }))
-    const child = start("node", ["src/main.ts", "--config", file])
+    child = start("node", ["src/main.ts", "--config", file])
     const health = `${await url(child)}/api/v1/health`
     const opened = await fetch(`${health}/circuit-breakers/open`, {
       method: "POST",
