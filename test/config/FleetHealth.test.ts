@@ -5,10 +5,10 @@ import { join } from "node:path"
 import { type Child, start, url } from "../cli/Child.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "breakwater-fleet-"))
-let child: Child | undefined
+let running: Child | undefined
 afterAll(async () => {
-  child?.process.kill("SIGTERM")
-  await child?.ended
+  running?.process.kill("SIGTERM")
+  await running?.ended
   rmSync(folder, { recursive: true })
 })
 
