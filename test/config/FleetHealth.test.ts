@@ -22,7 +22,8 @@ describe("with workers", () => {
   it("control has reached every process when it answers, and monitoring shows every process", async () => {
     const file = join(folder, "two.json")
     writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "10ms", streams: "1s" } } }))
-    child = start("node", ["src/main.ts", "--config", file])
+    const child = start("node", ["src/main.ts", "--config", file])
+    running = child
     const health = `${await url(child)}/api/v1/health`
     const opened = await fetch(`${health}/circuit-breakers/open`, {
       method: "POST",
