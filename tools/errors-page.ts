@@ -1,5 +1,5 @@
 /** `docs/ERRORS.md` from the reasons and the one table of verdicts. */
-import { errorHeaders } from "../src/api/ErrorBody.ts"
+import { errorResponse } from "../src/api/ErrorBody.ts"
 import * as Errors from "../src/domain/GatewayError.ts"
 import { classify, type Verdict } from "../src/resilience/Classification.ts"
 import { table } from "./markdown-table.ts"
@@ -54,7 +54,7 @@ const again: { readonly [R in Verdict["retrySame"]]: string } = {
 }
 
 const clientMayRetry = (reason: Errors.Reason): string =>
-  errorHeaders(reason)["x-should-retry"] === undefined ? "yes" : "no"
+  errorResponse(reason).headers["x-should-retry"] === undefined ? "yes" : "no"
 
 const code = (text: string | null): string => text === null ? "`null`" : `\`${text}\``
 
