@@ -5,6 +5,8 @@ import { inactiveKeys } from "../src/config/Inactive.ts"
 import { kinds } from "../src/config/ProviderSection.ts"
 import { defaultServerSection as server } from "../src/config/ServerSection.ts"
 import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySection.ts"
+import { builtKinds } from "../src/providers/Kinds.ts"
+import { presetNamed } from "../src/providers/Presets.ts"
 import { defaultBreakerSettings as breaker } from "../src/resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings as timeouts } from "../src/resilience/Deadline.ts"
 import { defaultRetrySettings as retry } from "../src/resilience/Retry.ts"
@@ -29,7 +31,10 @@ interface Doc {
 const timeoutDocs = (defaults: boolean): Readonly<Record<string, Doc>> => {
   const own = (ms: number) => defaults ? { default: duration(ms) } : {}
   return {
-    connect: { ...own(timeouts.connectMs), text: "to an open connection" },
+    connect: {
+      ...own(timeouts.connectMs),
+      text: defaults ? "to an open connection" : "not active: the default rules"
+    },
     firstToken: { ...own(timeouts.firstTokenMs), text: "to the first content of a stream" },
     answer: { ...own(timeouts.answerMs), text: "to a whole answer that is not streamed" },
     idle: { ...own(timeouts.idleMs), text: "longest silence between two events of a stream" },
@@ -226,12 +231,15 @@ const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
 const section = (title: string, keys: ReadonlyArray<Key>): string =>
   `## ${title}\n\n${table(["key", "type", "default", "what"], rows(keys))}\n`
 
-/** The kinds that `config/Upstreams.ts` makes a provider of; targets on the others fail at once and the alias goes on. */
-const answering: ReadonlySet<string> = new Set(["simulated"])
+const addressOf = (kind: string): string => {
+  const address = kind === "openai" ? "https://api.openai.com/v1" : presetNamed(kind)?.baseUrl
+  return address === undefined ? "" : `\`${address}\``
+}
 
 const kindRows = kinds.map(({ endpointName, keyName, kind, needsBaseUrl, needsKey }) => [
   `\`${kind}\``,
-  answering.has(kind) ? "yes" : "not yet",
+  builtKinds.includes(kind) ? "yes" : "not yet",
+  addressOf(kind),
   [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and "),
   [needsKey === true ? "`apiKey`" : "", needsBaseUrl === true ? "`baseUrl`" : ""].filter((need) => need !== "").join(
     ", "
@@ -271,6 +279,8 @@ ${sections.join("\n")}
 Without a \`providers\` section every kind whose variables are set is on, under its own name, and a local Ollama if it answers. The
 provider \`simulated\` is always there. A target on a kind that does not answer yet fails at once, and its alias goes on to the next.
 
-${table(["kind", "answers", "on without a file when set", "needs in the file"], kindRows)}
+The address of \`vllm\` is the one Breakwater itself listens on by default: give one of them another port.
+
+${table(["kind", "answers", "its own address", "on without a file when set", "needs in the file"], kindRows)}
 `
 }

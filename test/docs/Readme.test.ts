@@ -2,22 +2,25 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { kinds } from "../../src/config/ProviderSection.ts"
+import { builtKinds } from "../../src/providers/Kinds.ts"
 import { type Child, root, start, url } from "../cli/Child.ts"
 
 const text = readFileSync(join(root, "README.md"), "utf8")
 
-/** The first code block of a language. */
-const block = (language: string): string =>
-  new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? `no ${language} in the README`
+/** A code block of a language, counted from 0. */
+const block = (language: string, index = 0): string =>
+  Array.from(text.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g")))[index]?.[1] ??
+    `no ${language} in the README`
 
 const port = "127.0.0.1:8000"
 let server: Child
 let address = ""
 
-// The README's own breakwater.yaml, found in the folder of the start.
+// The README's rehearsal, found in the folder of the start.
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-readme-"))
-  writeFileSync(join(folder, "breakwater.yaml"), block("yaml"))
+  writeFileSync(join(folder, "breakwater.yaml"), block("yaml", 1))
   server = start("node", [join(root, "src/main.ts"), "--port", "0"], { cwd: folder })
   address = (await url(server)).replace("http://", "")
 })
@@ -47,8 +50,25 @@ describe("the README", () => {
     expect(output).toBe(JSON.parse(block("text")).choices[0].message.content)
   })
 
-  it("has a file of eight lines that fails over as it says", async () => {
+  it("has a file of eight lines that is one", async () => {
     expect(block("yaml").trim().split("\n")).toHaveLength(8)
+    const file = join(mkdtempSync(join(tmpdir(), "breakwater-readme-")), "eight.yaml")
+    writeFileSync(file, block("yaml"))
+    const env = { OPENAI_API_KEY: "sk-1", GROQ_API_KEY: "gsk-1" }
+    const child = start("node", [join(root, "src/main.ts"), "check", file], { env })
+    expect((await child.ended).code).toBe(0)
+    expect(child.output()).not.toContain("not active")
+  })
+
+  it("names the kinds that answer, and those that do not yet", () => {
+    const [, answering = "", notYet = ""] = /Kinds that answer today:([\s\S]*?)Not yet:(.*)/.exec(text) ?? []
+    const known = kinds.map(({ kind }) => kind)
+    const namesIn = (said: string) => known.filter((kind) => said.includes(`\`${kind}\``)).toSorted()
+    expect(namesIn(answering)).toEqual(known.filter((kind) => builtKinds.includes(kind)).toSorted())
+    expect(namesIn(notYet)).toEqual(known.filter((kind) => !builtKinds.includes(kind)).toSorted())
+  })
+
+  it("has a rehearsal that fails over as it says", async () => {
     const attempts: Array<string | null> = []
     for (const question of ["first", "second", "third"]) {
       const answer = await fetch(`http://${address}/v1/chat/completions`, {
@@ -56,7 +76,7 @@ describe("the README", () => {
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ model: "fast", messages: [{ role: "user", content: question }] })
       })
-      expect(answer.headers.get("x-breakwater-provider")).toBe("backup")
+      expect(answer.headers.get("x-breakwater-model")).toBe("sim")
       await answer.text()
       attempts.push(answer.headers.get("x-breakwater-attempts"))
     }
