@@ -1,8 +1,8 @@
 /** Manual control of the circuit breakers. */
-import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
 import { AdminAuthorization } from "./Authorization.ts"
 import { errorsAt } from "./ErrorBody.ts"
@@ -15,7 +15,9 @@ export const ControlRequest = Schema.Struct({
   ),
   reason: Schema.optionalKey(Schema.NullOr(Schema.String).annotate({ description: "For the record." })),
   ttl: Schema.optionalKey(
-    Schema.NullOr(DurationText).annotate({ description: "How long it holds, such as 30s or 10m; absent = until undone." })
+    Schema.NullOr(DurationText).annotate({
+      description: "How long it holds, such as 30s or 10m; absent = until undone."
+    })
   )
 }).annotate({ identifier: "BreakerControl" })
 

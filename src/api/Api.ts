@@ -10,7 +10,9 @@ import { ModelsApi } from "./Models.ts"
 const openObjects = (node: unknown): unknown => {
   if (Array.isArray(node)) return node.map(openObjects)
   if (typeof node !== "object" || node === null) return node
-  const entries = Object.entries(node).filter(([key]) => !key.startsWith("x-effect-")).map(([key, value]): [string, unknown] => [
+  const entries = Object.entries(node).filter(([key]) => !key.startsWith("x-effect-")).map((
+    [key, value]
+  ): [string, unknown] => [
     key,
     key === "additionalProperties" && value === false ? true : openObjects(value)
   ])
@@ -27,7 +29,8 @@ export class Api extends HttpApi.make("breakwater")
   .annotateMerge(OpenApi.annotations({
     title: "Breakwater",
     version: "0.1.0",
-    description: "An OpenAI-compatible gateway: retries, a circuit breaker per target and failover behind one endpoint. " +
+    description:
+      "An OpenAI-compatible gateway: retries, a circuit breaker per target and failover behind one endpoint. " +
       "Unknown members of a request are allowed and forwarded.",
     // The transformer is handed the document as an untyped record and must give one back.
     transform: (document) => ({ ...document, ...Object(openObjects(document)) })

@@ -1,10 +1,10 @@
 /** `POST /v1/chat/completions`: OpenAI's shape, as one JSON answer or as server-sent events. */
-import * as Schema from "effect/Schema"
 import * as Sse from "effect/encoding/Sse"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
 import { ChatRequest } from "../domain/Chat.ts"
 import { ClientAuthorization } from "./Authorization.ts"
 import { errorsAt } from "./ErrorBody.ts"

@@ -1,7 +1,7 @@
 /** From a reason to what the caller sees: OpenAI's envelope with all four keys, its headers, and the error event of a stream. */
-import * as Schema from "effect/Schema"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Schema from "effect/Schema"
 import type { Reason } from "../domain/GatewayError.ts"
 
 /** The body of every error answer and the data of a stream's error event. */

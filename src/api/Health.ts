@@ -1,9 +1,9 @@
 /** Health for people, probes and the dashboard. */
-import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
 import { AdminAuthorization } from "./Authorization.ts"
 import { errorsAt } from "./ErrorBody.ts"
 

@@ -1,8 +1,8 @@
 /** `GET /v1/models` and `GET /v1/models/{id}`: what a caller may put in `model`. */
-import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
 import { ClientAuthorization } from "./Authorization.ts"
 import { errorsAt } from "./ErrorBody.ts"
 

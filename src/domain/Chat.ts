@@ -5,7 +5,9 @@
 import * as Schema from "effect/Schema"
 
 const between = (minimum: number, maximum: number) =>
-  Schema.Number.check(Schema.isBetween({ minimum, maximum }, { expected: `a number between ${minimum} and ${maximum}` }))
+  Schema.Number.check(
+    Schema.isBetween({ minimum, maximum }, { expected: `a number between ${minimum} and ${maximum}` })
+  )
 const integer = Schema.Number.check(Schema.makeFilter(Number.isInteger, {
   expected: "an integer",
   toJsonSchema: () => ({ type: "integer" })
@@ -114,12 +116,17 @@ const AssistantMessage = Schema.Struct({
   audio: nullable(Schema.Struct({ id: Schema.String })),
   tool_calls: nullable(Schema.Array(ToolCall)),
   function_call: nullable(Schema.Struct({ name: Schema.String, arguments: Schema.String }))
-}).check(Schema.makeFilter((message) =>
-  message.content != null || message.tool_calls != null || message.function_call != null || message.refusal != null ||
-    message.audio != null
-    ? undefined
-    : { path: ["content"], issue: "Expected content, because the message has no tool_calls, function_call or refusal" }
-))
+}).check(
+  Schema.makeFilter((message) =>
+    message.content != null || message.tool_calls != null || message.function_call != null || message.refusal != null ||
+      message.audio != null
+      ? undefined
+      : {
+        path: ["content"],
+        issue: "Expected content, because the message has no tool_calls, function_call or refusal"
+      }
+  )
+)
 const ToolMessage = Schema.Struct({
   role: Schema.Literal("tool"),
   content: anyContent,

@@ -1,6 +1,6 @@
 /** One id per request, on every log line, span and answer: the caller's if it is sane, else a UUIDv7 of ours. */
-import type * as Fiber from "effect/Fiber"
 import * as Clock from "effect/Clock"
+import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 
 const sane = /^[A-Za-z0-9._-]{1,128}$/

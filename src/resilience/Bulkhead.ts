@@ -72,17 +72,16 @@ export const make = (settings: BulkheadSettings): Effect.Effect<Bulkhead> =>
         else queue.delete(waiter)
       })
 
-    const wait = Effect.uninterruptibleMask((restore) => {
+    // Interruptible by name, for `restore` would restore the uninterruptible region that a place is taken in.
+    const wait = Effect.uninterruptible(Effect.suspend(() => {
       const waiter: Waiter = { latch: Latch.makeUnsafe(false), granted: false }
       queue.add(waiter)
-      return restore(Effect.timeoutOrElse(waiter.latch.await, {
+      const granted = Effect.timeoutOrElse(waiter.latch.await, {
         duration: maxWaitMs,
         orElse: () => waiter.granted ? Effect.void : refuse("waited-too-long")
-      })).pipe(
-        Effect.onError(() => withdraw(waiter)),
-        Effect.map(place)
-      )
-    })
+      })
+      return Effect.map(Effect.onError(Effect.interruptible(granted), () => withdraw(waiter)), place)
+    }))
 
     const acquire = Effect.suspend((): Effect.Effect<Release, BulkheadFull> => {
       if (inFlight < capacity) {

@@ -37,7 +37,7 @@ export const empty = (nowMs: number): SlidingWindow => ({
 })
 
 /** The window as seen at `nowMs`; the same object while its slot runs. A clock set back restarts the slot and keeps the counts. */
-export const roll = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
+const roll = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
   const elapsed = nowMs - window.startMs
   if (elapsed >= 0 && elapsed < windowMs) return window
   if (elapsed < 0) return { ...window, startMs: nowMs, lastSuccessMs: Math.min(window.lastSuccessMs, nowMs) }

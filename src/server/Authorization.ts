@@ -1,10 +1,10 @@
 /** Who may pass: client keys on `/v1/*`, the admin key or loopback on the operator's routes. Judged before a body is read. */
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Base64 from "effect/encoding/Base64"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import { AdminAuthorization, ClientAuthorization } from "../api/Authorization.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { Forbidden, type Reason, Unauthorized } from "../domain/GatewayError.ts"
@@ -30,7 +30,10 @@ const credential = (headers: HeaderMap, scheme: "bearer" | "basic"): string | un
 }
 
 /** The reason to refuse a client, or the name of the key it showed (undefined = the door is open). */
-export const judgeClient = (settings: ServerSettings, headers: HeaderMap): Unauthorized | { name: string | undefined } => {
+export const judgeClient = (
+  settings: ServerSettings,
+  headers: HeaderMap
+): Unauthorized | { name: string | undefined } => {
   if (settings.keys.length === 0) return { name: undefined }
   const presented = credential(headers, "bearer")
   if (presented === undefined) {
@@ -67,19 +70,25 @@ const isForeign = (headers: HeaderMap): boolean => {
   const site = headers["sec-fetch-site"]
   if (site !== undefined && site !== "same-origin" && site !== "none") return true
   const origin = headers["origin"]
-  return origin !== undefined && origin.replace(/^https?:\/\//i, "").toLowerCase() !== (headers["host"] ?? "").toLowerCase()
+  return origin !== undefined &&
+    origin.replace(/^https?:\/\//i, "").toLowerCase() !== (headers["host"] ?? "").toLowerCase()
 }
 
 /** The reason to refuse an operator, or undefined. */
 export const judgeAdmin = (settings: ServerSettings, method: string, headers: HeaderMap): Reason | undefined => {
   if (method === "POST" && isForeign(headers)) {
-    return new Forbidden({ message: "A request from another origin may not change anything here.", code: "foreign_origin" })
+    return new Forbidden({
+      message: "A request from another origin may not change anything here.",
+      code: "foreign_origin"
+    })
   }
   if (settings.adminKey !== undefined) {
     const presented = adminPassword(headers)
-    return presented !== undefined && isSame(presented, Redacted.value(settings.adminKey)) ? undefined : new Unauthorized({
-      message: "This route needs the admin key, as Bearer token or as the password of Basic authentication."
-    })
+    return presented !== undefined && isSame(presented, Redacted.value(settings.adminKey)) ?
+      undefined :
+      new Unauthorized({
+        message: "This route needs the admin key, as Bearer token or as the password of Basic authentication."
+      })
   }
   const isLocal = isLoopbackHost(settings.host) && isLoopbackHost(hostName(headers["host"])) &&
     !Object.keys(headers).some((name) => forwarding.test(name))

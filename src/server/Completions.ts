@@ -4,12 +4,12 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { Api } from "../api/Api.ts"
 import { errorFrame, errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError, InternalFailure, type Reason } from "../domain/GatewayError.ts"
@@ -108,13 +108,19 @@ const answer = (
     decision.stream = checked.request.stream === true
     const input: CompletionRequest = { ...checked, decision, timeoutMs }
     return decision.stream
-      ? Effect.map(completion.stream(input), (stream) =>
-        HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, exchange))), {
-          contentType: "text/event-stream; charset=utf-8",
-          headers: streamHeaders(exchange)
-        }))
-      : Effect.map(completion.complete(input), (whole) =>
-        HttpServerResponse.text(whole.text, { contentType: "application/json", headers: answerHeaders(exchange) }))
+      ? Effect.map(
+        completion.stream(input),
+        (stream) =>
+          HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, exchange))), {
+            contentType: "text/event-stream; charset=utf-8",
+            headers: streamHeaders(exchange)
+          })
+      )
+      : Effect.map(
+        completion.complete(input),
+        (whole) =>
+          HttpServerResponse.text(whole.text, { contentType: "application/json", headers: answerHeaders(exchange) })
+      )
   })
   return Effect.catch(run, (error: GatewayError) => Effect.succeed(refuse(exchange, error.reason)))
 }

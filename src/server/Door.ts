@@ -4,17 +4,17 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type { unhandled } from "effect/Types"
+import type * as Fiber from "effect/Fiber"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerError from "effect/http/HttpServerError"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type { unhandled } from "effect/Types"
 import { errorResponse } from "../api/ErrorBody.ts"
 import {
   GatewayError,
@@ -102,8 +102,11 @@ export const layer = (onEnd: OnEnd) =>
             Effect.provideService(effect, CurrentExchange, exchange),
             (cause) => recover(cause, exchange)
           )
-          const answered = Effect.flatMap(handled, (response) =>
-            Effect.map(health.phase, (phase) => complete(response, exchange, phase === "draining")))
+          const answered = Effect.flatMap(
+            handled,
+            (response) => Effect.map(health.phase, (phase) => complete(response, exchange, phase === "draining"))
+          )
           return Effect.andThen(ended, answered)
-        })))
+        })
+      ))
   )

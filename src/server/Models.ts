@@ -1,10 +1,10 @@
 /** What a caller may put in `model`. */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
 import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { ModelNotFound } from "../domain/GatewayError.ts"
@@ -40,7 +40,10 @@ export const layer = HttpApiBuilder.group(Api, "models", (handlers) =>
   Effect.gen(function*() {
     const routes = yield* Routes
     return handlers
-      .handle("list", () => Effect.map(routes.models, (models) => ({ object: "list" as const, data: models.map(body) })))
+      .handle(
+        "list",
+        () => Effect.map(routes.models, (models) => ({ object: "list" as const, data: models.map(body) }))
+      )
       .handle("retrieve", ({ params }) => find(routes, params.id))
   }))
 

@@ -3,14 +3,14 @@
  * with an answer that says how to mend it. Plain functions, because this is the hot path.
  */
 import * as ByteSize from "effect/ByteSize"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as Cause from "effect/Cause"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type { HttpServerError } from "effect/http/HttpServerError"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { requestProblem } from "../api/RequestProblem.ts"
 import { ChatRequest } from "../domain/Chat.ts"
 import {
@@ -39,7 +39,9 @@ const readFailure = (error: HttpServerError, limit: number): GatewayError => {
   const { reason } = error
   return reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
     ? gatewayError(tooLarge(limit))
-    : gatewayError(new InvalidRequest({ message: "The request body could not be read to its end.", code: "invalid_body" }))
+    : gatewayError(
+      new InvalidRequest({ message: "The request body could not be read to its end.", code: "invalid_body" })
+    )
 }
 
 /** Reads the body up to `limit` bytes; a declared length above it is refused before anything is read. */
@@ -63,7 +65,9 @@ const place = (text: string, error: unknown): string => {
   if (found === null) return "The text ends too early"
   const at = Number(found[1])
   const before = text.slice(0, at).split("\n")
-  return `Line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1} (position ${at}) is where it stops making sense`
+  return `Line ${before.length}, column ${
+    (before.at(-1)?.length ?? 0) + 1
+  } (position ${at}) is where it stops making sense`
 }
 
 /** The parsed text, or the reason why it is no JSON. */
@@ -77,7 +81,10 @@ export const parseJson = (text: string): { readonly value: unknown } | Reason =>
   try {
     return { value: JSON.parse(text) }
   } catch (error) {
-    return new InvalidRequest({ message: `The request body is not valid JSON. ${place(text, error)}.`, code: "invalid_json" })
+    return new InvalidRequest({
+      message: `The request body is not valid JSON. ${place(text, error)}.`,
+      code: "invalid_json"
+    })
   }
 }
 
@@ -115,7 +122,10 @@ export const checkChat = (text: string, limits: ServerSettings["limits"]): Check
     return new InvalidRequest({ message: "The request body must be a JSON object with model and messages." })
   }
   if (isDeeper(value, limits.depth)) {
-    return new InvalidRequest({ message: `The request is nested deeper than ${limits.depth} levels.`, code: "too_deep" })
+    return new InvalidRequest({
+      message: `The request is nested deeper than ${limits.depth} levels.`,
+      code: "too_deep"
+    })
   }
   const source = scan(text)
   if (isScanProblem(source)) return new InvalidRequest({ message: source.message, param: source.param })
@@ -123,7 +133,8 @@ export const checkChat = (text: string, limits: ServerSettings["limits"]): Check
   if (Exit.isFailure(decoded)) return schemaReason(decoded.cause, value)
   if (decoded.value.messages.length > limits.messages) {
     return new InvalidRequest({
-      message: `Invalid 'messages': expected at most ${limits.messages} messages, got ${decoded.value.messages.length}.`,
+      message:
+        `Invalid 'messages': expected at most ${limits.messages} messages, got ${decoded.value.messages.length}.`,
       param: "messages"
     })
   }

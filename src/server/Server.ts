@@ -1,7 +1,7 @@
 /** The HTTP door put together: contract, documents, raw model ids, locks and the wrapping that every exchange passes. */
-import * as Layer from "effect/Layer"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as Layer from "effect/Layer"
 import { Api } from "../api/Api.ts"
 import * as Admin from "./Admin.ts"
 import * as Authorization from "./Authorization.ts"

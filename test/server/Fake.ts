@@ -1,9 +1,9 @@
 /** A gateway without upstreams: what the server's tests ask instead of the flow. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
 import { type GatewayError, gatewayError, type Reason, RouteNotFound } from "../../src/domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../../src/gateway/Completion.ts"
 import { type ComponentHealth, type Control, Health } from "../../src/gateway/Health.ts"

@@ -1,0 +1,60 @@
+/** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
+import type { Loaded } from "../config/Source.ts"
+
+const column = (name: string): string => name.padEnd(14)
+
+const section = (title: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lines.length === 0 ? [] : [`  ${title}`, ...lines.map((line) => `    ${line}`), ""]
+
+const curl = (loaded: Loaded, url: string): string => {
+  const key = loaded.settings.server.keys.length === 0 ? "" : " -H \"authorization: Bearer $BREAKWATER_KEY\""
+  const body = "{\"model\":\"sim\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}"
+  return `curl ${url}/v1/chat/completions${key} -H 'content-type: application/json' -d '${body}'`
+}
+
+const doors = (loaded: Loaded): ReadonlyArray<string> => {
+  const { adminKey, keys, workers } = loaded.settings.server
+  const count = keys.length === 1 ? "1 key" : `${keys.length} keys`
+  return [
+    `${column("callers")}${keys.length === 0 ? "open (no server.keys), so only loopback is bound" : count}`,
+    `${column("admin")}${adminKey === undefined ? "loopback only (no server.adminKey)" : "by the admin key"}`,
+    ...(workers > 1 ? [`${column("workers")}${workers}`] : [])
+  ]
+}
+
+/** The banner. `url` is where the server listens, such as `http://127.0.0.1:8000`. */
+export const banner = (loaded: Loaded, url: string): string => {
+  const { models, providers, telemetry } = loaded.settings
+  const endpoint = telemetry.otlp.endpoint
+  return [
+    "",
+    `  Breakwater is listening on ${url}`,
+    `  configured by ${loaded.source}`,
+    "",
+    ...section("who may come in", doors(loaded)),
+    ...section(
+      "providers on",
+      providers.map((one) =>
+        `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [one.baseUrl])].join("  ")}`
+      )
+    ),
+    ...section("providers off", loaded.off.map((one) => `${column(one.name)}${one.why}`)),
+    ...section(
+      "models",
+      Object.entries(models).map(([alias, one]) =>
+        `${column(alias)}${one.targets.map((target) => `${target.provider}/${target.model}`).join(", ")}`
+      )
+    ),
+    ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
+    ...section("telemetry", [`${column("traces")}${endpoint ?? "off (no telemetry.otlp.endpoint)"}`]),
+    "  Try it:",
+    `    ${curl(loaded, url)}`,
+    ""
+  ].join("\n")
+}
+
+/** An address as a URL that this machine can open: a wildcard is shown as loopback. */
+export const urlOf = (host: string, port: number): string => {
+  const name = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
+  return `http://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}`
+}

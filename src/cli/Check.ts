@@ -1,0 +1,37 @@
+/** `breakwater check FILE`: what the file means, or everything that is wrong with it. */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { type ConfigurationRefused, render } from "../config/Problem.ts"
+import { load, type Loaded } from "../config/Source.ts"
+import { ExitWith } from "./Exit.ts"
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
+
+/** Everything that is wrong, one problem after the other. */
+export const refusal = (error: ConfigurationRefused): string =>
+  [`${error.source}: ${count(error.problems.length, "problem")}`, ...error.problems.map(render)].join("\n")
+
+const names = (list: ReadonlyArray<string>): string => list.length === 0 ? "none" : list.join(", ")
+
+/** What the file means, in a few lines. */
+export const summary = (loaded: Loaded): string => {
+  const { models, providers, server } = loaded.settings
+  return [
+    `${loaded.source}: ok`,
+    `  listens on   ${server.host}:${server.port}`,
+    `  client keys  ${
+      server.keys.length === 0 ? "none: open, loopback only" : names(server.keys.map((key) => key.name))
+    }`,
+    `  providers    ${names(providers.map((provider) => provider.name))}`,
+    `  models       ${names(Object.keys(models))}`,
+    ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`)
+  ].join("\n")
+}
+
+/** Writes the summary to stdout, or the problems to stderr and exits 1. */
+export const check = (file: string) =>
+  load({ config: file }, Effect.succeed(false)).pipe(
+    Effect.flatMap((loaded) => Console.log(summary(loaded))),
+    Effect.catchTag("ConfigurationRefused", (error) =>
+      Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 }))))
+  )

@@ -1,0 +1,93 @@
+/** The command door: `breakwater [serve] | check | explain | keys | usage | breakers`. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { check } from "./Check.ts"
+import { ExitWith, runMain } from "./Exit.ts"
+import { type LoadApplication, start } from "./Start.ts"
+
+/** Kept in step with package.json by a test. */
+export const version = "0.1.0"
+
+const serveFlags = {
+  config: Flag.String("config").pipe(
+    Flag.withAlias("c"),
+    Flag.withDescription(
+      "Configuration file: .yaml, .json or .toml (else BREAKWATER_CONFIG, else ./breakwater.yaml if present)"
+    ),
+    Flag.optional
+  ),
+  host: Flag.String("host").pipe(Flag.withDescription("Address to listen on (default 127.0.0.1)"), Flag.optional),
+  port: Flag.Int("port").pipe(
+    Flag.withAlias("p"),
+    Flag.withDescription("Port to listen on (default 8000; 0 = any free one)"),
+    Flag.optional
+  ),
+  workers: Flag.Int("workers").pipe(
+    Flag.withAlias("w"),
+    Flag.withDescription("Worker processes (default 1)"),
+    Flag.optional
+  )
+}
+
+interface ServeInput {
+  readonly config: Option.Option<string>
+  readonly host: Option.Option<string>
+  readonly port: Option.Option<number>
+  readonly workers: Option.Option<number>
+}
+
+const serve = (loadApplication: LoadApplication) => (input: ServeInput) =>
+  start({
+    config: Option.getOrUndefined(input.config),
+    host: Option.getOrUndefined(input.host),
+    port: Option.getOrUndefined(input.port),
+    workers: Option.getOrUndefined(input.workers)
+  }, loadApplication)
+
+const notYet = (name: string, description: string) =>
+  Command.make(name, {}, () =>
+    Effect.andThen(
+      Console.error(`breakwater ${name}: not available yet in version ${version}`),
+      Effect.fail(new ExitWith({ code: 2 }))
+    )).pipe(Command.withDescription(description))
+
+const command = (loadApplication: LoadApplication) =>
+  Command.make("breakwater", serveFlags, serve(loadApplication)).pipe(
+    Command.withDescription("An AI gateway: one OpenAI-compatible door with failover. Without a command it serves."),
+    Command.withSubcommands([
+      Command.make("serve", serveFlags, serve(loadApplication)).pipe(
+        Command.withDescription("Serve until told to stop")
+      ),
+      Command.make("check", {
+        file: Argument.String("file").pipe(Argument.withDescription("Configuration file to check"))
+      }, ({ file }) => check(file)).pipe(
+        Command.withDescription("Say what a configuration file means, or everything that is wrong with it")
+      ),
+      notYet("explain", "Show which targets would answer a request, and why"),
+      notYet("keys", "Manage client keys of a running server"),
+      notYet("usage", "Show usage and cost of a running server"),
+      notYet("breakers", "Show and control the circuit breakers of a running server")
+    ])
+  )
+
+/** Empty variables are kept: `${NAME}` of an empty one means absent, of one that is not set is a mistake. */
+const environment = Layer.unwrap(
+  Effect.sync(() => ConfigProvider.layer(ConfigProvider.fromEnv({ preserveEmptyStrings: true })))
+)
+
+/** The command line as an Effect; `args` without node and script. Fails with `ExitWith` or a usage error. */
+export const runWith = (args: ReadonlyArray<string>, loadApplication: LoadApplication) =>
+  Command.runWith(command(loadApplication), { version })(args).pipe(
+    Effect.provide(Layer.mergeAll(NodeServices.layer, environment))
+  )
+
+/** Runs the process's command line to its exit code. */
+export const main = (): void =>
+  runMain(runWith(process.argv.slice(2), () => import("./Application.ts").then((module) => module.serve)))

@@ -1,0 +1,99 @@
+/**
+ * Serves until told to stop, then leaves in order: not ready but still serving, then closed to newcomers, then open streams
+ * to their end or to the limit. Trap: the Node server closes when its scope does, so the first wait comes before that.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import { createServer, type Server } from "node:http"
+import type { Settings } from "../config/Settings.ts"
+import type { Signal } from "./Signals.ts"
+
+/** What a Node server layer gives to the application. */
+export type Platform = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
+
+/** An application that serves, until its scope closes. */
+export interface Running {
+  readonly setPhase: (phase: "ready" | "draining") => Effect.Effect<void>
+}
+
+/** Everything that answers: the door, the flow behind it, and the health of both. */
+export type Application<E = never> = Effect.Effect<Running, E, Platform | Scope.Scope>
+
+/** After the limit for streams: time for the last words, in milliseconds, before every connection is cut. */
+const lastWordsMs = 1000
+
+/** How often connections that have fallen idle are closed while we leave, in milliseconds. */
+const idleSweepMs = 50
+
+const makeServer = (): Server =>
+  createServer({
+    // Longer than the usual 60 s of a balancer in front, so that it is never we who close a connection it is about to use.
+    keepAliveTimeout: 75_000,
+    // To receive a whole request; answers may take as long as they like.
+    requestTimeout: 300_000,
+    headersTimeout: 76_000
+  })
+
+const listening = (server: Server, settings: Settings) =>
+  NodeHttpServer.layer(() => server, {
+    host: settings.server.host,
+    port: settings.server.port,
+    gracefulShutdownTimeout: settings.server.drain.streams
+  })
+
+/** From the moment of the signal to the moment before the scope closes. */
+const leave = Effect.fnUntraced(function*(server: Server, running: Running, settings: Settings) {
+  const { notReady, streams } = settings.server.drain
+  yield* running.setPhase("draining")
+  yield* Effect.logInfo("draining: not ready, still serving").pipe(Effect.annotateLogs({ notReadyMs: notReady }))
+  // Answers from here on take their connection with them, so that none is idle when the door closes.
+  server.prependListener("request", (_, response) => {
+    response.shouldKeepAlive = false
+  })
+  yield* Effect.sleep(notReady)
+  yield* Effect.logInfo("draining: closed to newcomers").pipe(Effect.annotateLogs({ streamsMs: streams }))
+  yield* Effect.sync(() => server.closeIdleConnections()).pipe(
+    Effect.repeat(Schedule.spaced(idleSweepMs)),
+    Effect.forkDetach
+  )
+  yield* Effect.sleep(streams + lastWordsMs).pipe(
+    Effect.andThen(Effect.sync(() => server.closeAllConnections())),
+    Effect.forkDetach
+  )
+})
+
+/** Takes signals until it is told to stop; `onReload` answers SIGHUP. */
+const untilStopped = (signals: Queue.Dequeue<Signal>, onReload: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.flatMap(
+    Queue.take(signals),
+    (signal) => signal === "stop" ? Effect.void : Effect.andThen(onReload, untilStopped(signals, onReload))
+  )
+
+/** Where the process listens; `port` is the real one when 0 was asked for. */
+const boundPort = (address: HttpServer.HttpServer["Service"]["address"], asked: number): number =>
+  "port" in address ? address.port : asked
+
+/** Serves in this process. Returns when everything has been answered or cut; the exit code is then 0. */
+export const serveHere = <E>(options: {
+  readonly settings: Settings
+  readonly application: Application<E>
+  readonly signals: Queue.Dequeue<Signal>
+  readonly onReady: (port: number) => Effect.Effect<void>
+  readonly onReload: Effect.Effect<void>
+}) =>
+  Effect.scoped(Effect.gen(function*() {
+    const { settings } = options
+    const server = makeServer()
+    const context = yield* Layer.build(listening(server, settings))
+    const running = yield* Effect.provideContext(options.application, context)
+    yield* running.setPhase("ready")
+    yield* options.onReady(boundPort(Context.get(context, HttpServer.HttpServer).address, settings.server.port))
+    yield* untilStopped(options.signals, options.onReload)
+    yield* leave(server, running, settings)
+  }))

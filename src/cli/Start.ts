@@ -1,0 +1,88 @@
+/** `breakwater serve`: load the configuration, then serve here or through workers, and say so. */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import cluster from "node:cluster"
+import type { ConfigurationRefused } from "../config/Problem.ts"
+import type { Settings } from "../config/Settings.ts"
+import { type Flags, load, type Loaded } from "../config/Source.ts"
+import { banner, urlOf } from "./Banner.ts"
+import { refusal } from "./Check.ts"
+import { ExitWith } from "./Exit.ts"
+import * as Ollama from "./Ollama.ts"
+import { type Application, serveHere } from "./Serve.ts"
+import { processSignals, readyWord, workerSignals } from "./Signals.ts"
+import { killAll, supervise } from "./Workers.ts"
+
+/** Makes the application from settings; called once per process, while the configuration is being read. */
+export type LoadApplication = () => Promise<(settings: Settings) => Application<Error>>
+
+const sayRefusal = (error: ConfigurationRefused) =>
+  Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 })))
+
+const sayReady = (loaded: Loaded) => (port: number) =>
+  Console.error(banner(loaded, urlOf(loaded.settings.server.host, port)))
+
+const tellPrimary = (port: number) => Effect.sync(() => void process.send?.({ word: readyWord, port }))
+
+const notReread = Effect.logWarning("SIGHUP: prices are not re-read, they are not active")
+
+const asPrimary = Effect.fnUntraced(function*(flags: Flags) {
+  const loaded = yield* load(flags, Ollama.answers)
+  const signals = yield* processSignals(killAll)
+  const checkReload = load(flags, Ollama.answers).pipe(
+    Effect.as(true),
+    Effect.catchTag(
+      "ConfigurationRefused",
+      (error) => Effect.as(Console.error(`SIGHUP: the workers stay as they are\n${refusal(error)}`), false)
+    )
+  )
+  const count = loaded.settings.server.workers
+  yield* supervise({ count, signals, onReady: sayReady(loaded), checkReload }).pipe(
+    Effect.catchTag("WorkersFailed", ({ code }) => {
+      killAll()
+      return Effect.fail(new ExitWith({ code }))
+    })
+  )
+})
+
+/** A failure to start, said in one line where it is one that an operator knows. */
+const sayFailure = (settings: Settings) => (failure: Error) => {
+  const cause = failure.cause ?? failure
+  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+  const { host, port } = settings.server
+  const line = code === "EADDRINUSE"
+    ? `port ${port} on ${host} is taken: stop what listens there, or choose another with --port`
+    : code === "EACCES"
+    ? `port ${port} on ${host} may not be bound by this user: choose one above 1023 with --port`
+    : `cannot start: ${cause instanceof Error ? cause.message : String(cause)}`
+  return Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
+}
+
+const here = Effect.fnUntraced(function*(loaded: Loaded, loadApplication: LoadApplication) {
+  const isWorker = cluster.isWorker
+  const signals = yield* isWorker ? workerSignals : processSignals(() => {})
+  const application = yield* Effect.promise(loadApplication)
+  yield* serveHere({
+    settings: loaded.settings,
+    application: application(loaded.settings),
+    signals,
+    onReady: isWorker ? tellPrimary : sayReady(loaded),
+    onReload: notReread
+  }).pipe(Effect.catch(sayFailure(loaded.settings)))
+})
+
+/** Serves until SIGTERM or SIGINT has drained everything. Fails with `ExitWith` when it cannot start. */
+export const start = Effect.fnUntraced(
+  function*(flags: Flags, loadApplication: LoadApplication) {
+    // Its modules load while the files and the local Ollama are asked.
+    const early = loadApplication()
+    const loaded = yield* load(flags, Ollama.answers)
+    yield* cluster.isPrimary && loaded.settings.server.workers > 1
+      ? asPrimary(flags)
+      : here(loaded, () => early)
+  },
+  Effect.scoped,
+  Effect.catchTag("ConfigurationRefused", sayRefusal),
+  Effect.provide(Logger.layer([Logger.consoleJson]))
+)

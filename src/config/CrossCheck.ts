@@ -1,0 +1,152 @@
+/**
+ * What no schema of one value can see: names that must exist, keys that must not meet, an open door on a public address.
+ * Works on the document before decoding, so that its findings stand beside the schema's.
+ */
+import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
+import { kindNamed, kinds } from "./ProviderSection.ts"
+import { nearest } from "./Suggestion.ts"
+
+/** The provider that always exists. */
+export const simulatedName = "simulated"
+
+const entriesAt = (document: unknown, path: Path): ReadonlyArray<readonly [string, unknown]> => {
+  const value = valueAt(document, path)
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.entries(value) : []
+}
+
+const listAt = (document: unknown, path: Path): ReadonlyArray<unknown> => {
+  const value = valueAt(document, path)
+  return Array.isArray(value) ? value : []
+}
+
+/** True for a host that only this machine can reach. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host)
+
+const checkServer = (document: unknown): ReadonlyArray<Problem> => {
+  const found: Array<Problem> = []
+  const host = valueAt(document, ["server", "host"])
+  const keys = listAt(document, ["server", "keys"])
+  if (typeof host === "string" && !isLoopback(host) && keys.length === 0) {
+    found.push(problem(
+      ["server", "host"],
+      host,
+      "without server.keys anybody could call, so only loopback may be bound; add a key (or set BREAKWATER_KEY) or use 127.0.0.1"
+    ))
+  }
+  const names = new Set<unknown>()
+  const texts = new Set<unknown>()
+  keys.forEach((entry, index) => {
+    const text = typeof entry === "string" ? entry : valueAt(entry, ["key"])
+    const name = valueAt(entry, ["name"])
+    if (text !== undefined && texts.has(text)) {
+      found.push(problem(["server", "keys", index], text, "the same key stands in the list twice"))
+    }
+    if (name !== undefined && names.has(name)) {
+      found.push({
+        path: `server.keys[${index}].name`,
+        value: String(name),
+        message: "another key has this name already"
+      })
+    }
+    texts.add(text)
+    names.add(name)
+  })
+  return found
+}
+
+const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
+  const path = ["providers", name]
+  const written = valueAt(document, [...path, "kind"])
+  const known = kinds.map((entry) => entry.kind)
+  const kind = kindNamed(typeof written === "string" ? written : name)
+  if (kind === undefined) {
+    return written === undefined
+      ? [problem([...path, "kind"], undefined, `required, but missing; known: ${known.join(", ")}`)]
+      : [
+        problem([...path, "kind"], written, `unknown kind; known: ${known.join(", ")}`, nearest(String(written), known))
+      ]
+  }
+  const baseUrl = valueAt(document, [...path, "baseUrl"])
+  const hasKey = valueAt(document, [...path, "apiKey"]) !== undefined ||
+    listAt(document, [...path, "apiKeys"]).length > 0
+  const found: Array<Problem> = []
+  if (kind.needsBaseUrl === true && baseUrl === undefined) {
+    found.push(
+      problem([...path, "baseUrl"], undefined, `required, but missing: kind ${kind.kind} has no address of its own`)
+    )
+  }
+  if (kind.needsKey === true && !hasKey && baseUrl === undefined) {
+    found.push(
+      problem([...path, "apiKey"], undefined, `required, but missing: ${kind.kind} answers nobody without a key`)
+    )
+  }
+  return found
+}
+
+const checkProviders = (document: unknown): ReadonlyArray<Problem> =>
+  entriesAt(document, ["providers"]).flatMap(([name, provider]) => {
+    const found: Array<Problem> = []
+    const path = ["providers", name]
+    if (name === "" || name.includes("/")) {
+      found.push(
+        problem(path, undefined, "a provider's name must not be empty or contain a slash (callers say provider/model)")
+      )
+    }
+    if (valueAt(provider, ["apiKey"]) !== undefined && valueAt(provider, ["apiKeys"]) !== undefined) {
+      found.push(problem([...path, "apiKeys"], undefined, "give either apiKey or apiKeys, not both"))
+    }
+    return [...found, ...checkKind(document, name)]
+  })
+
+const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<string>): ReadonlyArray<Problem> => {
+  const path = ["models", alias, "targets"]
+  const seen = new Set<string>()
+  const targets = listAt(document, path)
+  if (Array.isArray(valueAt(document, path)) && targets.length === 0) {
+    return [problem(path, [], "an alias needs at least one target")]
+  }
+  const found = targets.flatMap((target, index): ReadonlyArray<Problem> => {
+    const provider = valueAt(target, ["provider"])
+    const model = valueAt(target, ["model"])
+    if (typeof provider !== "string") return []
+    if (!providers.has(provider)) {
+      const message = `no provider of this name; known: ${Array.from(providers).join(", ")}`
+      return [problem([...path, index, "provider"], provider, message, nearest(provider, providers))]
+    }
+    const name = `${provider}/${String(model)}`
+    if (seen.has(name)) return [problem([...path, index], name, "the same target stands in the list twice")]
+    seen.add(name)
+    return []
+  })
+  const isWeighted = valueAt(document, ["models", alias, "strategy"]) === "weighted"
+  const weightless = targets.length > 0 && targets.every((target) => valueAt(target, ["weight"]) === 0)
+  return isWeighted && weightless
+    ? [...found, problem(path, undefined, "every weight is 0, so no target could ever be chosen")]
+    : found
+}
+
+const checkModels = (document: unknown): ReadonlyArray<Problem> => {
+  const providers = new Set([...entriesAt(document, ["providers"]).map(([name]) => name), simulatedName])
+  return entriesAt(document, ["models"]).flatMap(([alias]) => {
+    const left = alias.split("/")[0] ?? ""
+    const confusing = alias.includes("/") && providers.has(left)
+      ? [problem(
+        ["models", alias],
+        undefined,
+        `reads like model ${
+          alias.slice(left.length + 1)
+        } of provider ${left}; choose a name that does not begin with a provider's`
+      )]
+      : alias === ""
+      ? [problem(["models"], undefined, "an alias must not be empty")]
+      : []
+    return [...confusing, ...checkTargets(document, alias, providers)]
+  })
+}
+
+export const crossCheck = (document: unknown): ReadonlyArray<Problem> => [
+  ...checkServer(document),
+  ...checkProviders(document),
+  ...checkModels(document)
+]

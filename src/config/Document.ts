@@ -1,0 +1,44 @@
+/** Text of a configuration file to a plain document: YAML, JSON or TOML by the file's extension. */
+import * as Effect from "effect/Effect"
+import * as Toml from "effect/encoding/Toml"
+import * as Yaml from "effect/encoding/Yaml"
+import { ConfigurationRefused } from "./Problem.ts"
+
+const extension = (file: string): string => /\.([A-Za-z]+)$/.exec(file)?.[1]?.toLowerCase() ?? ""
+
+const refused = (file: string, message: string) =>
+  new ConfigurationRefused({ source: file, problems: [{ path: "", message }] })
+
+const reader = (file: string): ((text: string) => unknown) | undefined => {
+  switch (extension(file)) {
+    case "yaml":
+    case "yml":
+      return Yaml.parse
+    case "json":
+      return (text) => JSON.parse(text) as unknown // unknown narrows the any of JSON.parse
+    default:
+      return undefined
+  }
+}
+
+/** The document in the text; an empty file is an empty document. Fails with one problem that names the line where it can. */
+export const parse = (file: string, text: string): Effect.Effect<unknown, ConfigurationRefused> => {
+  if (extension(file) === "toml") {
+    return Effect.mapError(
+      Effect.fromResult(Toml.parse(text)),
+      (error) => refused(file, `not readable as TOML: ${error.message}`)
+    )
+  }
+  const read = reader(file)
+  if (read === undefined) {
+    return Effect.fail(refused(file, "unknown kind of file; name it .yaml, .yml, .json or .toml"))
+  }
+  return Effect.try({
+    try: () => read(text) ?? {},
+    catch: (cause) =>
+      refused(
+        file,
+        `not readable as ${extension(file).toUpperCase()}: ${cause instanceof Error ? cause.message : String(cause)}`
+      )
+  })
+}

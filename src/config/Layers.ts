@@ -1,0 +1,29 @@
+/** Settings to Layers: each room gets its own part of the file, and the whole becomes one application. */
+import * as Layer from "effect/Layer"
+import * as Gateway from "../gateway/Gateway.ts"
+import { Providers } from "../providers/Providers.ts"
+import * as Server from "../server/Server.ts"
+import * as Fleet from "../storage/Fleet.ts"
+import type { Settings } from "./Settings.ts"
+import * as Upstreams from "./Upstreams.ts"
+
+const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
+  ...settings.defaults,
+  aliases: settings.models,
+  perProvider: Object.fromEntries(
+    settings.providers.map(({ breaker, maxConcurrency, name }) => [name, { breaker, maxConcurrency }])
+  )
+})
+
+/** The flow over the providers of the file. */
+export const gateway = (settings: Settings) =>
+  Gateway.layer(gatewaySettings(settings)).pipe(
+    Layer.provide(Providers.layer(settings.providers.map(Upstreams.provider)))
+  )
+
+/** Every route over the flow, on a router; gives the flow as well. */
+export const application = (settings: Settings) =>
+  Server.layer(settings.server).pipe(
+    Layer.provideMerge(gateway(settings)),
+    Layer.provideMerge(Fleet.layer)
+  )

@@ -1,0 +1,52 @@
+/**
+ * The `server` section as it is written: the door's own settings, the workers, and what a key may say for parts that are not
+ * built yet.
+ */
+import * as Schema from "effect/Schema"
+import { DurationText, SizeText } from "../domain/Quantity.ts"
+import { defaultServerSettings, type ServerSettings } from "../server/ServerSettings.ts"
+
+export interface ServerSection extends ServerSettings {
+  /** Worker processes. Default 1 = this process alone. */
+  readonly workers: number
+}
+
+export const defaultServerSection: ServerSection = { ...defaultServerSettings, workers: 1 }
+
+const Positive = Schema.Int.check(Schema.isGreaterThan(0))
+const Decimal = Schema.Union([Schema.String, Schema.Finite])
+
+const KeyObject = Schema.Struct({
+  name: Schema.optionalKey(Schema.String),
+  key: Schema.RedactedFromValue(Schema.String),
+  models: Schema.optionalKey(Schema.Array(Schema.String)),
+  limits: Schema.optionalKey(Schema.Struct({
+    rpm: Schema.optionalKey(Positive),
+    tpm: Schema.optionalKey(Positive),
+    concurrent: Schema.optionalKey(Positive)
+  })),
+  budget: Schema.optionalKey(Schema.Struct({
+    usd: Decimal,
+    per: Schema.Literals(["day", "month"])
+  })),
+  tags: Schema.optionalKey(Schema.Array(Schema.String)),
+  expires: Schema.optionalKey(Schema.String)
+})
+
+export const ServerSectionInput = Schema.Struct({
+  host: Schema.optionalKey(Schema.String),
+  port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+  workers: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
+  keys: Schema.optionalKey(Schema.Array(Schema.Union([Schema.RedactedFromValue(Schema.String), KeyObject]))),
+  adminKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  publicMetrics: Schema.optionalKey(Schema.Boolean),
+  limits: Schema.optionalKey(Schema.Struct({
+    body: Schema.optionalKey(SizeText),
+    depth: Schema.optionalKey(Positive),
+    messages: Schema.optionalKey(Positive)
+  })),
+  drain: Schema.optionalKey(Schema.Struct({
+    notReady: Schema.optionalKey(DurationText),
+    streams: Schema.optionalKey(DurationText)
+  }))
+})

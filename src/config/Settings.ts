@@ -1,0 +1,92 @@
+/** What the file means once every default has been filled in: the value that Layers are made from. */
+import * as Redacted from "effect/Redacted"
+import type { AliasSettings } from "../gateway/Route.ts"
+import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import * as Deadline from "../resilience/Deadline.ts"
+import * as Retry from "../resilience/Retry.ts"
+import type { ClientKey } from "../server/ServerSettings.ts"
+import type { ConfigurationFile } from "./Config.ts"
+import { simulatedName } from "./CrossCheck.ts"
+import type { ProviderSection } from "./ProviderSection.ts"
+import { defaultServerSection, type ServerSection } from "./ServerSection.ts"
+import { defaultTelemetrySection, type TelemetrySection } from "./TelemetrySection.ts"
+
+export interface Settings {
+  readonly server: ServerSection
+  /** In the file's order; the simulated provider is always among them. */
+  readonly providers: ReadonlyArray<ProviderSection>
+  /** By alias, in the file's order. */
+  readonly models: Readonly<Record<string, AliasSettings>>
+  readonly defaults: {
+    readonly timeouts: Deadline.TimeoutSettings
+    readonly retry: Retry.RetrySettings
+    readonly breaker: CircuitBreaker.BreakerSettings
+  }
+  readonly telemetry: TelemetrySection
+}
+
+const clientKeys = (file: ConfigurationFile): ReadonlyArray<ClientKey> =>
+  (file.server?.keys ?? []).map((entry, index) =>
+    Redacted.isRedacted(entry)
+      ? { name: `key-${index + 1}`, key: entry }
+      : { name: entry.name ?? `key-${index + 1}`, key: entry.key }
+  )
+
+const server = (file: ConfigurationFile): ServerSection => ({
+  ...defaultServerSection,
+  ...file.server,
+  keys: clientKeys(file),
+  adminKey: file.server?.adminKey,
+  limits: { ...defaultServerSection.limits, ...file.server?.limits },
+  drain: { ...defaultServerSection.drain, ...file.server?.drain }
+})
+
+type ProviderInput = NonNullable<ConfigurationFile["providers"]>[string]
+
+const providers = (
+  file: ConfigurationFile,
+  breaker: CircuitBreaker.BreakerSettings
+): ReadonlyArray<ProviderSection> => {
+  const written = Object.entries(file.providers ?? {})
+  const all: ReadonlyArray<readonly [string, ProviderInput]> = written.some(([name]) => name === simulatedName)
+    ? written
+    : [...written, [simulatedName, { kind: "simulated" }] as const]
+  return all.map(([name, entry]): ProviderSection => ({
+    name,
+    kind: entry.kind ?? name,
+    baseUrl: entry.baseUrl,
+    apiKeys: entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]),
+    headers: entry.headers ?? {},
+    maxConcurrency: entry.maxConcurrency,
+    breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
+    models: entry.models ?? []
+  }))
+}
+
+const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Settings["models"] =>
+  Object.fromEntries(
+    Object.entries(file.models ?? {}).map(([alias, entry]): readonly [string, AliasSettings] => [alias, {
+      strategy: entry.strategy ?? "ordered",
+      targets: entry.targets.map(({ model, provider, weight }) => ({ provider, model, weight: weight ?? 1 })),
+      timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
+    }])
+  )
+
+const telemetry = (file: ConfigurationFile): TelemetrySection => ({
+  logs: { ...defaultTelemetrySection.logs, ...file.telemetry?.logs },
+  otlp: { ...defaultTelemetrySection.otlp, ...file.telemetry?.otlp },
+  capture: file.telemetry?.capture ?? defaultTelemetrySection.capture
+})
+
+/** Fills in every default: built-in, then the file's `defaults`, then the entry's own. */
+export const toSettings = (file: ConfigurationFile): Settings => {
+  const timeouts = Deadline.fromInput(file.defaults?.timeouts ?? {})
+  const breaker = CircuitBreaker.fromInput(file.defaults?.breaker ?? {})
+  return {
+    server: server(file),
+    providers: providers(file, breaker),
+    models: models(file, timeouts),
+    defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },
+    telemetry: telemetry(file)
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Where a configuration comes from: flag over environment over file over default. Everything that the environment says is
+ * written into the document as `${NAME}`, so that one rule replaces, redacts and reports it.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { decode, type Decoded } from "./Config.ts"
+import * as Document from "./Document.ts"
+import { ConfigurationRefused, valueAt } from "./Problem.ts"
+import { kinds } from "./ProviderSection.ts"
+import { variable } from "./Substitution.ts"
+
+/** What the command line said; absent = not said. */
+export interface Flags {
+  readonly config?: string | undefined
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly workers?: number | undefined
+}
+
+/** A provider that is off, and what would turn it on. */
+export interface ProviderOff {
+  readonly name: string
+  readonly why: string
+}
+
+export interface Loaded extends Decoded {
+  /** The file, or what stands in its place. */
+  readonly source: string
+  readonly off: ReadonlyArray<ProviderOff>
+}
+
+/** Read when present and nothing else was named. */
+export const defaultFile = "./breakwater.yaml"
+
+type Section = Readonly<Record<string, unknown>>
+
+const isRecord = (value: unknown): value is Section =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The section to write into; undefined when what stands there is no section, so that the schema can say so. */
+const sectionAt = (document: unknown, key: string): Section | undefined => {
+  const value = valueAt(document, [key]) ?? {}
+  return isRecord(value) ? value : undefined
+}
+
+const isSet = (name: string) => Effect.map(variable(name), (value) => value !== undefined && value !== "")
+
+/** Reads the file named by the flag or BREAKWATER_CONFIG (which must exist), else ./breakwater.yaml if there is one. */
+const readFile = Effect.fnUntraced(function*(flags: Flags) {
+  const fromEnvironment = yield* variable("BREAKWATER_CONFIG")
+  const named = flags.config ?? (fromEnvironment === "" ? undefined : fromEnvironment)
+  const files = yield* FileSystem.FileSystem
+  const file = named ?? defaultFile
+  if (named === undefined && !(yield* Effect.orElseSucceed(files.exists(file), () => false))) return undefined
+  const text = yield* Effect.mapError(
+    files.readFileString(file),
+    (error) =>
+      new ConfigurationRefused({ source: file, problems: [{ path: "", message: `cannot be read: ${error.message}` }] })
+  )
+  return { file, document: yield* Document.parse(file, text) }
+})
+
+/** Every provider whose key is in the environment; the simulated one is added when settings are made. */
+const discover = Effect.fnUntraced(function*(ollama: boolean) {
+  const on: Record<string, unknown> = {}
+  const off: Array<ProviderOff> = []
+  for (const { endpointName, keyName, kind } of kinds) {
+    if (keyName === undefined) continue
+    const hasKey = yield* isSet(keyName)
+    const hasEndpoint = endpointName === undefined || (yield* isSet(endpointName))
+    if (hasKey && hasEndpoint) {
+      on[kind] = {
+        kind,
+        apiKey: `\${${keyName}}`,
+        ...(endpointName === undefined ? {} : { baseUrl: `\${${endpointName}}` })
+      }
+    } else {
+      const missing = [...(hasKey ? [] : [keyName]), ...(hasEndpoint ? [] : [endpointName])]
+      off.push({ name: kind, why: `${missing.join(" and ")} not set` })
+    }
+  }
+  if (ollama) on["ollama"] = { kind: "ollama" }
+  else off.push({ name: "ollama", why: "nothing answers on 127.0.0.1:11434" })
+  return { on, off }
+})
+
+const overridden = Effect.fnUntraced(function*(document: unknown, flags: Flags) {
+  const server = sectionAt(document, "server")
+  if (server === undefined) return valueAt(document, ["server"])
+  const pick = Effect.fnUntraced(function*(key: string, name: string, flag: unknown) {
+    if (flag !== undefined) return { [key]: flag }
+    return (yield* isSet(name)) ? { [key]: `\${${name}}` } : {}
+  })
+  const listed = Array.isArray(server["keys"]) ? server["keys"] : []
+  const key = yield* variable("BREAKWATER_KEY")
+  const isListed = listed.some((entry: unknown) => entry === key || entry === "${BREAKWATER_KEY}")
+  return {
+    ...server,
+    ...(yield* pick("host", "BREAKWATER_HOST", flags.host)),
+    ...(yield* pick("port", "BREAKWATER_PORT", flags.port)),
+    ...(yield* pick("workers", "BREAKWATER_WORKERS", flags.workers)),
+    ...(yield* pick("adminKey", "BREAKWATER_ADMIN_KEY", undefined)),
+    // The environment's key joins those of the file: taking their place would lock out every other caller.
+    ...(key === undefined || key === "" || isListed ? {} : { keys: [...listed, "${BREAKWATER_KEY}"] })
+  }
+})
+
+const telemetry = Effect.fnUntraced(function*(document: unknown) {
+  const section = sectionAt(document, "telemetry")
+  const otlp = sectionAt(section, "otlp")
+  if (section === undefined || otlp === undefined) return valueAt(document, ["telemetry"])
+  const endpoint = (yield* isSet("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    ? { endpoint: "${OTEL_EXPORTER_OTLP_ENDPOINT}" }
+    : {}
+  const sample = (yield* isSet("OTEL_TRACES_SAMPLER_ARG")) ? { sample: "${OTEL_TRACES_SAMPLER_ARG}" } : {}
+  return { ...section, otlp: { ...otlp, ...endpoint, ...sample } }
+})
+
+/**
+ * Reads, merges and decodes. `ollama` says whether a local Ollama answers (asked only when no providers are written).
+ * Fails with every problem found.
+ */
+export const load = Effect.fnUntraced(function*(flags: Flags, ollama: Effect.Effect<boolean>) {
+  const read = yield* readFile(flags)
+  const written = read?.document ?? {}
+  const isBare = valueAt(written, ["providers"]) === undefined
+  const found = isBare ? yield* discover(yield* ollama) : { on: undefined, off: [] }
+  const document = isRecord(written)
+    ? {
+      ...written,
+      server: yield* overridden(written, flags),
+      telemetry: yield* telemetry(written),
+      ...(found.on === undefined ? {} : { providers: found.on })
+    }
+    : written
+  const source = read?.file ?? "the environment"
+  const decoded = yield* decode(source, document)
+  const loaded: Loaded = { ...decoded, source, off: found.off }
+  return loaded
+})

@@ -1,0 +1,53 @@
+/** The `telemetry` and `storage` sections: what we write down and where state lives. */
+import * as Schema from "effect/Schema"
+
+export interface LogSettings {
+  /** Default json. */
+  readonly format: "json" | "pretty" | "otel" | "datadog" | "ecs" | "splunk-hec"
+  /** Least severe level that is written. Default info. */
+  readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "none"
+}
+
+export interface OtlpSettings {
+  /** Base URL of an OTLP/HTTP collector; absent = no traces leave. */
+  readonly endpoint: string | undefined
+  /** Share of requests traced, 0 to 1. Default 1. */
+  readonly sample: number
+  /** `sdk` = OpenTelemetry SDK, `native` = Effect's own. Default sdk. */
+  readonly exporter: "sdk" | "native"
+  /** Headers for the collector, from OTEL_EXPORTER_OTLP_HEADERS (`name=value,name=value`). */
+  readonly headers: Readonly<Record<string, string>>
+  /** From OTEL_SERVICE_NAME. Default breakwater. */
+  readonly serviceName: string
+}
+
+export interface TelemetrySection {
+  readonly logs: LogSettings
+  readonly otlp: OtlpSettings
+  /** What of a request's content any sink may keep. Default none. */
+  readonly capture: "none" | "metadata" | "content"
+}
+
+export const defaultTelemetrySection: TelemetrySection = {
+  logs: { format: "json", level: "info" },
+  otlp: { endpoint: undefined, sample: 1, exporter: "sdk", headers: {}, serviceName: "breakwater" },
+  capture: "none"
+}
+
+export const TelemetrySectionInput = Schema.Struct({
+  logs: Schema.optionalKey(Schema.Struct({
+    format: Schema.optionalKey(Schema.Literals(["json", "pretty", "otel", "datadog", "ecs", "splunk-hec"])),
+    level: Schema.optionalKey(Schema.Literals(["trace", "debug", "info", "warn", "error", "fatal", "none"]))
+  })),
+  otlp: Schema.optionalKey(Schema.Struct({
+    endpoint: Schema.optionalKey(Schema.String),
+    sample: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
+    exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"]))
+  })),
+  capture: Schema.optionalKey(Schema.Literals(["none", "metadata", "content"]))
+})
+
+export const StorageSectionInput = Schema.Struct({
+  sql: Schema.optionalKey(Schema.String),
+  redis: Schema.optionalKey(Schema.String)
+})

@@ -1,0 +1,161 @@
+/**
+ * The only place that opens a connection to an upstream. Plain undici callbacks inside, because this is the hot path; the
+ * flow's clocks bound headers and bodies, so the only clock here is the connect timeout. Closing the scope, or interrupting,
+ * destroys the socket in every phase.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import type { Dispatcher } from "undici"
+import { Agent, buildConnector, Client } from "undici"
+import type { GatewayError } from "../domain/GatewayError.ts"
+import { gatewayError, InternalFailure } from "../domain/GatewayError.ts"
+import type { ResponseHeaders } from "./TransportExchange.ts"
+import { Exchange } from "./TransportExchange.ts"
+
+export interface TransportSettings {
+  /** Milliseconds to a usable connection, TLS included; default 5000. */
+  readonly connectTimeoutMs: number
+  /** Milliseconds an idle connection is kept when the upstream says nothing about it; default 30000. */
+  readonly keepAliveMs: number
+  /** Bytes of a whole answer read by `text`; default 32 MiB. More is a malformed answer. */
+  readonly maxAnswerBytes: number
+  /** Milliseconds that an answer which is complete may take to end its body, so that its connection is reused; default 250. */
+  readonly lingerMs: number
+}
+
+export const defaultTransportSettings: TransportSettings = {
+  connectTimeoutMs: 5000,
+  keepAliveMs: 30_000,
+  maxAnswerBytes: 32 * 1024 ** 2,
+  lingerMs: 250
+}
+
+export interface TransportRequest {
+  /** Default POST. */
+  readonly method?: "GET" | "POST"
+  /** `https://host:port`, without a path. */
+  readonly origin: string
+  /** Path and query, beginning with a slash. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+}
+
+export interface TransportResponse {
+  readonly status: number
+  /** Names are lower case; a repeated header is a list. */
+  readonly headers: ResponseHeaders
+  /** The whole body as text, without a byte order mark. Use either this or `chunks`. */
+  readonly text: Effect.Effect<string, GatewayError>
+  /** What has arrived since the last pull, uncopied; one wake-up per read of the socket. Done at the body's end. */
+  readonly chunks: Pull.Pull<readonly [Uint8Array, ...Array<Uint8Array>], GatewayError>
+  /** Says that the answer is complete though its body has not ended; closing the scope then lets the body end by itself. */
+  readonly markComplete: () => void
+}
+
+/**
+ * Fails with UpstreamUnreachable, UpstreamTimedOut (connect only), ConnectionReset before the response, MalformedAnswer for
+ * what is not HTTP, StreamInterrupted inside the body. A reset on a reused connection before any byte of the response is
+ * tried again once on a fresh one, for free. Redirects are answers.
+ */
+export class Transport extends Context.Service<Transport, {
+  readonly request: (request: TransportRequest) => Effect.Effect<TransportResponse, GatewayError, Scope.Scope>
+}>()("breakwater/providers/Transport") {}
+
+const optionsOf = (request: TransportRequest): Dispatcher.DispatchOptions => ({
+  origin: request.origin,
+  path: request.path,
+  method: request.method ?? "POST",
+  headers: request.headers,
+  body: request.body ?? null
+})
+
+const makeConnections = (settings: TransportSettings) => {
+  // Set while a request is dispatched: a connection that is opened then is that request's own and fresh.
+  let current: Exchange | undefined
+  const connect = buildConnector({ timeout: settings.connectTimeoutMs, allowH2: false })
+  const connector: buildConnector.connector = (options, callback) => {
+    const exchange = current
+    const socket: unknown = connect(options, callback)
+    exchange?.ownConnection(socket)
+  }
+  const options = {
+    connect: connector,
+    allowH2: false,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: settings.keepAliveMs
+  } as const
+  const agent = new Agent(options)
+  const dispatchOn = (dispatcher: Dispatcher, request: TransportRequest, exchange: Exchange): void => {
+    current = exchange
+    try {
+      dispatcher.dispatch(optionsOf(request), exchange)
+    } catch (error) {
+      exchange.onResponseError(undefined, error)
+    }
+    current = undefined
+  }
+  return {
+    dispatch: (request: TransportRequest, exchange: Exchange) => dispatchOn(agent, request, exchange),
+    /** On a connection of its own that is closed afterwards. */
+    dispatchFresh: (request: TransportRequest, exchange: Exchange) => {
+      const client = new Client(request.origin, options)
+      dispatchOn(client, request, exchange)
+      client.close(() => undefined)
+    },
+    destroy: Effect.promise(() => agent.destroy())
+  }
+}
+
+const responseOf = (exchange: Exchange): TransportResponse => ({
+  status: exchange.status,
+  headers: exchange.headers,
+  text: exchange.text,
+  chunks: exchange.chunks,
+  markComplete: () => {
+    exchange.complete = true
+  }
+})
+
+export const make = Effect.fnUntraced(function*(settings: TransportSettings) {
+  const connections = makeConnections(settings)
+  const scope = yield* Effect.scope
+  yield* Scope.addFinalizer(scope, connections.destroy)
+  const release = (exchange: Exchange) =>
+    Effect.suspend(() => {
+      if (!exchange.complete || exchange.isOver) return Effect.sync(() => exchange.close())
+      exchange.discard()
+      return Effect.asVoid(
+        Effect.forkIn(Effect.delay(Effect.sync(() => exchange.close()), settings.lingerMs), scope)
+      )
+    })
+  return Transport.of({
+    request: (request) =>
+      Effect.flatMap(Effect.scope, (own) => {
+        if (!/^\/[^\s]*$/.test(request.path)) {
+          return Effect.fail(gatewayError(new InternalFailure({ message: "The upstream's path is not valid." })))
+        }
+        let onHead = (_: GatewayError | undefined): void => undefined
+        const exchange: Exchange = new Exchange({
+          maxBytes: settings.maxAnswerBytes,
+          onHead: (failure) => onHead(failure),
+          retry: () => connections.dispatchFresh(request, exchange)
+        })
+        const head = Effect.callback<TransportResponse, GatewayError>((resume) => {
+          onHead = (failure) =>
+            resume(failure === undefined ? Effect.succeed(responseOf(exchange)) : Effect.fail(failure))
+          connections.dispatch(request, exchange)
+          return Effect.sync(() => exchange.close())
+        })
+        return Effect.andThen(Scope.addFinalizer(own, release(exchange)), head)
+      })
+  })
+})
+
+/** @param overrides changes to `defaultTransportSettings` */
+export const layer = (overrides: Partial<TransportSettings> = {}): Layer.Layer<Transport> =>
+  Layer.effect(Transport, make({ ...defaultTransportSettings, ...overrides }))

@@ -1,0 +1,267 @@
+/**
+ * One request on its way: undici's callbacks turned into a head, then a queue of the bytes that arrived. Bytes that have
+ * arrived are delivered before the failure that followed them. Trap: undici calls back synchronously, several times per read.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import type { GatewayError } from "../domain/GatewayError.ts"
+import {
+  ConnectionReset,
+  gatewayError,
+  InternalFailure,
+  MalformedAnswer,
+  StreamInterrupted,
+  UpstreamTimedOut,
+  UpstreamUnreachable
+} from "../domain/GatewayError.ts"
+
+export type ResponseHeaders = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+
+/** The part of undici's controller that is used. */
+interface Controller {
+  readonly abort: (reason: Error) => void
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+interface ExchangeOptions {
+  readonly maxBytes: number
+  /** Called once, with the failure or when the head is here. */
+  readonly onHead: (failure: GatewayError | undefined) => void
+  /** Sends the request again on a connection of its own. */
+  readonly retry: () => void
+}
+
+type Chunks = readonly [Uint8Array, ...Array<Uint8Array>]
+type Phase = "connecting" | "waiting" | "body"
+
+/** Bytes that may wait for their reader before the socket is paused. */
+const HIGH_WATER = 256 * 1024
+
+const closed = new Error("closed")
+
+const codeOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : ""
+
+const isReset = (code: string): boolean => code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET"
+
+const failureOf = (code: string, phase: Phase): GatewayError => {
+  const detail = code === "" ? "" : ` (${code})`
+  if (phase === "body") {
+    return gatewayError(new StreamInterrupted({ message: `The upstream's answer broke off${detail}.` }))
+  }
+  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
+    return gatewayError(new MalformedAnswer({ message: `The upstream's answer is not valid HTTP${detail}.` }))
+  }
+  if (code === "UND_ERR_INVALID_ARG") {
+    return gatewayError(new InternalFailure({ message: "The request to the upstream could not be built." }))
+  }
+  if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
+    return gatewayError(new UpstreamTimedOut({ message: "Connecting to the upstream took too long." }))
+  }
+  if (phase === "waiting" || isReset(code)) {
+    return gatewayError(new ConnectionReset({ message: `The upstream closed the connection${detail}.` }))
+  }
+  return gatewayError(new UpstreamUnreachable({ message: `The upstream could not be reached${detail}.` }))
+}
+
+const textOf = (chunks: ReadonlyArray<Uint8Array>): string => {
+  const [only] = chunks
+  return chunks.length === 1 && only !== undefined
+    ? Buffer.from(only.buffer, only.byteOffset, only.byteLength).toString()
+    : Buffer.concat(chunks).toString()
+}
+
+/** The handler that undici drives. */
+export class Exchange {
+  status = 0
+  headers: ResponseHeaders = {}
+  /** The answer is complete in itself; its body may still have to end. */
+  complete = false
+  /** The body ended or failed. */
+  isOver = false
+
+  private readonly options: ExchangeOptions
+  private controller: Controller | undefined
+  private socket: { readonly destroy: (error: Error) => void } | undefined
+  private phase: Phase = "connecting"
+  private isReused = true
+  private hasBytes = false
+  private isClosed = false
+  private isDiscarding = false
+  private isPaused = false
+  private wholeOnly = false
+  private queue: Array<Uint8Array> = []
+  private queuedBytes = 0
+  private failure: GatewayError | undefined
+  private reader: (() => void) | undefined
+  private isWaking = false
+
+  constructor(options: ExchangeOptions) {
+    this.options = options
+  }
+
+  /** This request opened a connection of its own; `socket` is what to destroy while it is being opened. */
+  ownConnection(socket: unknown): void {
+    this.isReused = false
+    if (typeof socket === "object" && socket !== null && "destroy" in socket && typeof socket.destroy === "function") {
+      // The connector's declared type hides the socket that it returns.
+      this.socket = socket as { readonly destroy: (error: Error) => void }
+    }
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.controller = controller
+    this.socket = undefined
+    this.phase = "waiting"
+    if (this.isClosed) controller.abort(closed)
+  }
+
+  onResponseStarted(): void {
+    this.hasBytes = true
+  }
+
+  onResponseStart(_: Controller, status: number, headers: ResponseHeaders): void {
+    if (status < 200) return
+    this.status = status
+    this.headers = headers
+    this.phase = "body"
+    if (!this.isClosed) this.options.onHead(undefined)
+  }
+
+  onResponseData(controller: Controller, chunk: Uint8Array): void {
+    if (this.isDiscarding) return
+    this.queue.push(chunk)
+    this.queuedBytes += chunk.length
+    if (this.wholeOnly) {
+      if (this.queuedBytes > this.options.maxBytes) this.wake()
+      return
+    }
+    if (this.queuedBytes > HIGH_WATER) {
+      this.isPaused = true
+      controller.pause()
+    }
+    this.wake()
+  }
+
+  onResponseEnd(): void {
+    this.isOver = true
+    this.wake()
+  }
+
+  onResponseError(_: unknown, error: unknown): void {
+    if (this.isClosed || this.isOver) return
+    const code = codeOf(error)
+    if (this.phase === "waiting" && this.isReused && !this.hasBytes && isReset(code)) {
+      this.isReused = false
+      this.phase = "connecting"
+      this.options.retry()
+      return
+    }
+    const isHeadless = this.phase !== "body"
+    this.isOver = true
+    this.failure = failureOf(code, this.phase)
+    if (isHeadless) this.options.onHead(this.failure)
+    else this.wake()
+  }
+
+  /** Destroys the socket unless the body has ended; nothing is reported afterwards. */
+  close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    if (this.isOver) return
+    this.isOver = true
+    this.controller?.abort(closed)
+    this.socket?.destroy(closed)
+  }
+
+  /** What still arrives is thrown away. */
+  discard(): void {
+    this.isDiscarding = true
+    this.queue = []
+    this.unpause()
+  }
+
+  private unpause(): void {
+    this.queuedBytes = 0
+    if (!this.isPaused) return
+    this.isPaused = false
+    this.controller?.resume()
+  }
+
+  /** In a microtask, so that all that one read of the socket brought is taken at once. */
+  private wake(): void {
+    if (this.isWaking || this.reader === undefined) return
+    this.isWaking = true
+    queueMicrotask(() => {
+      this.isWaking = false
+      this.reader?.()
+    })
+  }
+
+  private untilWoken<A, E>(next: () => Effect.Effect<A, E> | undefined): Effect.Effect<A, E> {
+    return Effect.suspend(() =>
+      next() ?? Effect.callback<A, E>((resume) => {
+        this.reader = () => {
+          const result = next()
+          if (result === undefined) return
+          this.reader = undefined
+          resume(result)
+        }
+        return Effect.sync(() => {
+          this.reader = undefined
+        })
+      })
+    )
+  }
+
+  /** A coding that was not asked for is not read: unpacking it would be a way to fill the memory. */
+  private encodingProblem(): Effect.Effect<never, GatewayError> | undefined {
+    const encoding = this.headers["content-encoding"]
+    if (encoding === undefined || encoding === "" || encoding === "identity") return undefined
+    return Effect.fail(gatewayError(
+      new MalformedAnswer({ message: "The upstream's answer is compressed.", upstreamStatus: this.status })
+    ))
+  }
+
+  get chunks(): Pull.Pull<Chunks, GatewayError> {
+    return this.untilWoken<Chunks, GatewayError | Cause.Done>(() => {
+      const [first, ...rest] = this.queue
+      if (first !== undefined) {
+        const problem = this.encodingProblem()
+        if (problem !== undefined) return problem
+        this.queue = []
+        this.unpause()
+        return Effect.succeed<Chunks>([first, ...rest])
+      }
+      if (this.failure !== undefined) return Effect.fail(this.failure)
+      return this.isOver ? Cause.done() : undefined
+    })
+  }
+
+  get text(): Effect.Effect<string, GatewayError> {
+    return this.untilWoken<string, GatewayError>(() => {
+      this.wholeOnly = true
+      if (this.queuedBytes > this.options.maxBytes) {
+        this.close()
+        return Effect.fail(gatewayError(
+          new MalformedAnswer({ message: "The upstream's answer is too large.", upstreamStatus: this.status })
+        ))
+      }
+      if (!this.isOver) {
+        if (this.isPaused) {
+          this.isPaused = false
+          this.controller?.resume()
+        }
+        return undefined
+      }
+      if (this.failure !== undefined) return Effect.fail(this.failure)
+      const problem = this.encodingProblem()
+      if (problem !== undefined) return problem
+      const text = textOf(this.queue)
+      this.queue = []
+      return Effect.succeed(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
+    })
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The processes that serve one address, as one: tell all of them something, ask all of them something. A process alone is a
+ * fleet of one; with `--workers` the messages go through the primary (`node:cluster`) and must survive JSON.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import cluster, { type Worker } from "node:cluster"
+
+/** What is told or asked; `topic` chooses the handler. */
+export interface Message {
+  readonly topic: string
+  readonly body: unknown
+}
+
+/** One process's answer. */
+export interface Reply {
+  /** 0 = a process alone, else the worker's number. */
+  readonly worker: number
+  readonly body: unknown
+}
+
+/** Some process did not acknowledge: it failed, has no such handler, or gave no answer in time. */
+export class FleetIncomplete extends Data.TaggedError("FleetIncomplete")<{
+  readonly topic: string
+  readonly replies: ReadonlyArray<Reply>
+  readonly missing: ReadonlyArray<{ readonly worker: number; readonly why: string }>
+}> {}
+
+export type Handler = (body: unknown) => Effect.Effect<unknown, { readonly message: string }>
+
+export class Fleet extends Context.Service<Fleet, {
+  /** Runs the topic's handler in every process, this one included; returns when all have acknowledged, fails if one did not. */
+  readonly broadcast: (message: Message) => Effect.Effect<ReadonlyArray<Reply>, FleetIncomplete>
+  /** The answers of those processes that gave one, in the workers' order; never fails. */
+  readonly gather: (query: Message) => Effect.Effect<ReadonlyArray<Reply>>
+  /** Installs this process's handler of a topic until the scope closes. */
+  readonly handle: (topic: string, handler: Handler) => Effect.Effect<void, never, Scope.Scope>
+}>()("breakwater/storage/Fleet") {}
+
+/** Longest wait for the whole fleet's answer, in milliseconds. A worker that dies is not waited for. */
+export const answerLimitMs = 5000
+
+interface Outcome {
+  readonly worker: number
+  readonly body?: unknown
+  /** Why there is no body. */
+  readonly failed?: string
+}
+
+/** What travels between a worker and the primary. Numbers are unique per sender. */
+type Parcel =
+  | { readonly fleet: "ask"; readonly number: number; readonly message: Message }
+  | { readonly fleet: "run"; readonly number: number; readonly message: Message }
+  | { readonly fleet: "done"; readonly number: number; readonly outcome: Outcome }
+  | { readonly fleet: "answer"; readonly number: number; readonly outcomes: ReadonlyArray<Outcome> }
+
+const isParcel = (value: unknown): value is Parcel => typeof value === "object" && value !== null && "fleet" in value
+
+const makeHandlers = () => {
+  const handlers = new Map<string, Handler>()
+  const handle = (topic: string, handler: Handler) =>
+    Effect.asVoid(Effect.acquireRelease(
+      Effect.sync(() => handlers.set(topic, handler)),
+      () => Effect.sync(() => handlers.get(topic) === handler && handlers.delete(topic))
+    ))
+  const run = (worker: number, message: Message): Effect.Effect<Outcome> => {
+    const handler = handlers.get(message.topic)
+    if (handler === undefined) return Effect.succeed({ worker, failed: `nobody handles ${message.topic}` })
+    return Effect.match(handler(message.body), {
+      onFailure: (error): Outcome => ({ worker, failed: error.message }),
+      onSuccess: (body): Outcome => ({ worker, body })
+    })
+  }
+  return { handle, run }
+}
+
+const isReply = (outcome: Outcome): boolean => outcome.failed === undefined
+
+const fromOutcomes = (ask: (message: Message) => Effect.Effect<ReadonlyArray<Outcome>>) => {
+  const replied = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<Reply> =>
+    outcomes.filter(isReply).map(({ body, worker }) => ({ worker, body }))
+  return {
+    gather: (query: Message) => Effect.map(ask(query), replied),
+    broadcast: (message: Message) =>
+      Effect.flatMap(ask(message), (outcomes) => {
+        const missing = outcomes.flatMap(({ failed, worker }) => failed === undefined ? [] : [{ worker, why: failed }])
+        const replies = replied(outcomes)
+        return missing.length === 0
+          ? Effect.succeed(replies)
+          : Effect.fail(new FleetIncomplete({ topic: message.topic, replies, missing }))
+      })
+  }
+}
+
+/** A process alone. */
+export const layerSingle: Layer.Layer<Fleet> = Layer.sync(Fleet, () => {
+  const { handle, run } = makeHandlers()
+  return Fleet.of({ handle, ...fromOutcomes((message) => Effect.map(run(0, message), (outcome) => [outcome])) })
+})
+
+const send = (parcel: Parcel) => Effect.sync(() => void process.send?.(parcel))
+
+/** A worker under a primary that runs `hub`. */
+export const layerWorker: Layer.Layer<Fleet> = Layer.effect(
+  Fleet,
+  Effect.gen(function*() {
+    const self = cluster.worker?.id ?? 0
+    const { handle, run } = makeHandlers()
+    const waiting = new Map<number, Deferred.Deferred<ReadonlyArray<Outcome>>>()
+    const inbox = yield* Queue.unbounded<Parcel>()
+    const receive = (value: unknown) => {
+      if (isParcel(value)) Queue.offerUnsafe(inbox, value)
+    }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => process.on("message", receive)),
+      () => Effect.sync(() => process.off("message", receive))
+    )
+    const act = (parcel: Parcel) => {
+      if (parcel.fleet === "run") {
+        return Effect.flatMap(
+          run(self, parcel.message),
+          (outcome) => send({ fleet: "done", number: parcel.number, outcome })
+        )
+      }
+      const asked = parcel.fleet === "answer" ? waiting.get(parcel.number) : undefined
+      return parcel.fleet === "answer" && asked !== undefined ? Deferred.succeed(asked, parcel.outcomes) : Effect.void
+    }
+    yield* Queue.take(inbox).pipe(
+      Effect.flatMap((parcel) => Effect.forkChild(act(parcel))),
+      Effect.forever,
+      Effect.forkScoped
+    )
+    let last = 0
+    const ask = Effect.fnUntraced(function*(message: Message) {
+      const number = ++last
+      const answer = yield* Deferred.make<ReadonlyArray<Outcome>>()
+      waiting.set(number, answer)
+      yield* send({ fleet: "ask", number, message })
+      return yield* Deferred.await(answer).pipe(
+        Effect.timeoutOrElse({
+          duration: answerLimitMs,
+          orElse: () => Effect.succeed([{ worker: self, failed: "the fleet did not answer in time" }])
+        }),
+        Effect.ensuring(Effect.sync(() => waiting.delete(number)))
+      )
+    })
+    return Fleet.of({ handle, ...fromOutcomes(ask) })
+  })
+)
+
+interface Errand {
+  readonly asker: Worker
+  readonly number: number
+  readonly left: Set<number>
+  readonly outcomes: Array<Outcome>
+}
+
+/**
+ * The primary's part: passes each question to every worker and the collected answers back. `members` = the workers that
+ * serve now; one that dies while it is asked is left out. Runs until the scope closes.
+ */
+export const hub = (members: () => Iterable<Worker>): Effect.Effect<void, never, Scope.Scope> => {
+  const errands = new Map<number, Errand>()
+  let last = 0
+  const settle = (number: number, errand: Errand) => {
+    if (errand.left.size > 0) return
+    errands.delete(number)
+    const outcomes = errand.outcomes.toSorted((left, right) => left.worker - right.worker)
+    if (errand.asker.isConnected()) errand.asker.send({ fleet: "answer", number: errand.number, outcomes })
+  }
+  const onMessage = (worker: Worker, parcel: unknown) => {
+    if (!isParcel(parcel)) return
+    if (parcel.fleet === "ask") {
+      const asked = Array.from(members()).filter((member) => member.isConnected())
+      const number = ++last
+      const errand = { asker: worker, number: parcel.number, left: new Set(asked.map((one) => one.id)), outcomes: [] }
+      errands.set(number, errand)
+      for (const member of asked) member.send({ fleet: "run", number, message: parcel.message })
+      settle(number, errand)
+    } else if (parcel.fleet === "done") {
+      const errand = errands.get(parcel.number)
+      if (errand?.left.delete(worker.id) !== true) return
+      errand.outcomes.push(parcel.outcome)
+      settle(parcel.number, errand)
+    }
+  }
+  const onExit = (worker: Worker) => {
+    for (const [number, errand] of errands) {
+      if (errand.asker === worker) errands.delete(number)
+      else if (errand.left.delete(worker.id)) settle(number, errand)
+    }
+  }
+  return Effect.asVoid(Effect.acquireRelease(
+    Effect.sync(() => cluster.on("message", onMessage).on("exit", onExit)),
+    () => Effect.sync(() => cluster.off("message", onMessage).off("exit", onExit))
+  ))
+}
+
+/** A worker's part under a primary, else a process alone. */
+export const layer: Layer.Layer<Fleet> = Layer.suspend(() => cluster.isWorker ? layerWorker : layerSingle)

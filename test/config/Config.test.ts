@@ -1,0 +1,248 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Exit, Redacted } from "effect"
+import { decode } from "../../src/config/Config.ts"
+import * as Document from "../../src/config/Document.ts"
+
+/** The file of the configuration contract, word for word. */
+const contract = `
+server:
+  host: 127.0.0.1
+  port: 8000
+  keys:                                 # client keys; none = open, and then only loopback may be bound
+    - "\${BREAKWATER_KEY}"
+  adminKey: \${BREAKWATER_ADMIN_KEY:-}   # bearer for monitoring, admin, dashboard, metrics
+  publicMetrics: false                  # true opens GET /metrics without the admin key
+  limits: { body: 20mb, depth: 64, messages: 2048 }
+  drain: { notReady: 5s, streams: 5m }
+providers:
+  openai:
+    kind: openai
+    apiKey: \${OPENAI_API_KEY}
+  backup:
+    kind: openai-compatible
+    baseUrl: http://127.0.0.1:11434/v1
+    apiKey: none
+  claude:
+    kind: anthropic
+    apiKey: \${ANTHROPIC_API_KEY}
+models:
+  fast:                                 # what callers put in "model"
+    strategy: ordered                   # ordered | weighted (fastest and cheapest come later)
+    targets:
+      - { provider: openai, model: gpt-4.1-mini }
+      - { provider: claude, model: claude-haiku-4-5, weight: 1, capabilities: { prefill: false } }
+    stream: { onInterrupted: error }    # error | resume | buffer
+    timeouts: { connect: 5s, firstToken: 10s, answer: 60s, idle: 20s, total: 10m }
+defaults:
+  timeouts: { connect: 5s, firstToken: 10s, answer: 60s, idle: 20s, total: 10m }
+  retry:    { attempts: 3, base: 50ms, throttleBase: 1s, max: 5s, budget: 100 }   # tries on one target
+            # makes at most twice that in all.
+  breaker:  { window: 30s, minimumCalls: 20, failureRate: 0.5, slowRate: 0.8, consecutiveFailures: 5, openFor: 2s, openMax: 15s }
+            # consecutive failures count only with no success in the window
+telemetry:
+  logs: { format: json, level: info }   # json | pretty; presets otel | datadog | ecs | splunk-hec
+  otlp: { endpoint: "\${OTEL_EXPORTER_OTLP_ENDPOINT:-}", sample: 1, exporter: sdk }
+  capture: none                         # none | metadata | content, one switch for every sink
+storage:
+  sql: sqlite:./breakwater.db           # or postgres://… ; absent = memory
+  redis: \${REDIS_URL:-}                 # shared limits, budgets, cooldowns and cache
+`
+
+const environment = { BREAKWATER_KEY: "bw-1", OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: "sk-2" }
+
+const settingsOf = (text: string, env: Record<string, string> = environment) =>
+  Document.parse("breakwater.yaml", text).pipe(
+    Effect.flatMap((document) => decode("breakwater.yaml", document)),
+    Effect.provideService(
+      ConfigProvider.ConfigProvider,
+      ConfigProvider.fromEnv({ env, preserveEmptyStrings: true })
+    )
+  )
+
+const problemsOf = (text: string, env?: Record<string, string>) =>
+  settingsOf(text, env).pipe(
+    Effect.flip,
+    Effect.map((error) => error.problems)
+  )
+
+describe("the contract's file", () => {
+  it.effect("decodes to the settings it describes", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf(contract)
+      expect(settings.server.limits.body).toBe(20 * 1024 * 1024)
+      expect(settings.server.drain).toEqual({ notReady: 5000, streams: 300_000 })
+      expect(settings.providers.map((provider) => provider.name)).toEqual(["openai", "backup", "claude", "simulated"])
+      expect(settings.models["fast"]?.targets[1]).toEqual({
+        provider: "claude",
+        model: "claude-haiku-4-5",
+        weight: 1
+      })
+      expect(settings.defaults.breaker.openMaxMs).toBe(15_000)
+    }))
+
+  it.effect("takes keys from the environment and keeps them redacted", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf(contract)
+      expect(settings.server.keys.map((entry) => Redacted.value(entry.key))).toEqual(["bw-1"])
+      expect(JSON.stringify(settings)).not.toContain("sk-1")
+      expect(JSON.stringify(settings)).not.toContain("bw-1")
+    }))
+
+  it.effect("reads an empty value as absent", () =>
+    Effect.gen(function*() {
+      const { inactive, settings } = yield* settingsOf(contract)
+      expect(settings.server.adminKey).toBeUndefined()
+      expect(settings.telemetry.otlp.endpoint).toBeUndefined()
+      expect(inactive.map((key) => key.path)).toEqual(["storage.sql"])
+    }))
+
+  it.effect("is the default: an empty file means the same limits, retry and breaker", () =>
+    Effect.gen(function*() {
+      const full = yield* settingsOf(contract)
+      const empty = yield* settingsOf("")
+      expect(empty.settings.defaults).toEqual(full.settings.defaults)
+      expect(empty.settings.server.limits).toEqual(full.settings.server.limits)
+      expect(empty.settings.server.drain).toEqual(full.settings.server.drain)
+    }))
+})
+
+describe("a file with mistakes", () => {
+  it.effect("is refused with every mistake at once, each with path, value and suggestion", () =>
+    Effect.gen(function*() {
+      const problems = yield* problemsOf(`
+server:
+  host: 0.0.0.0
+  prot: 8000
+  port: many
+  limits: { body: 20 }
+provider: {}
+providers:
+  openai: { kind: opnai, apiKey: sk-secret-1, apiKeys: [sk-secret-2] }
+  azure: { kind: azure-openai, apiKey: "\${AZUR_KEY}" }
+models:
+  fast:
+    strategy: wieghted
+    targets: [{ provider: opena, model: gpt-4.1-mini, weight: -1 }]
+  openai/best: { targets: [] }
+`)
+      expect(problems).toMatchInlineSnapshot(`
+        [
+          {
+            "message": "\${AZUR_KEY} is not set in the environment; set it or give a default: \${AZUR_KEY:-text}",
+            "path": "providers.azure.apiKey",
+            "suggestion": undefined,
+            "value": undefined,
+          },
+          {
+            "message": "this key is not known here",
+            "path": "provider",
+            "suggestion": "providers",
+            "value": "{}",
+          },
+          {
+            "message": "this key is not known here",
+            "path": "server.prot",
+            "suggestion": "port",
+            "value": "8000",
+          },
+          {
+            "message": "expected number",
+            "path": "server.port",
+            "suggestion": undefined,
+            "value": ""many"",
+          },
+          {
+            "message": "expected text (a duration or size carries its unit: 5s, 20mb)",
+            "path": "server.limits.body",
+            "suggestion": undefined,
+            "value": "20",
+          },
+          {
+            "message": "expected "ordered" | "weighted"",
+            "path": "models.fast.strategy",
+            "suggestion": "weighted",
+            "value": ""wieghted"",
+          },
+          {
+            "message": "expected a value greater than or equal to 0",
+            "path": "models.fast.targets[0].weight",
+            "suggestion": undefined,
+            "value": "-1",
+          },
+          {
+            "message": "without server.keys anybody could call, so only loopback may be bound; add a key (or set BREAKWATER_KEY) or use 127.0.0.1",
+            "path": "server.host",
+            "suggestion": undefined,
+            "value": ""0.0.0.0"",
+          },
+          {
+            "message": "give either apiKey or apiKeys, not both",
+            "path": "providers.openai.apiKeys",
+            "suggestion": undefined,
+            "value": undefined,
+          },
+          {
+            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, groq, mistral, deepseek, openrouter, xai, together, openai-compatible, bedrock, ollama, vllm, simulated",
+            "path": "providers.openai.kind",
+            "suggestion": "openai",
+            "value": ""opnai"",
+          },
+          {
+            "message": "required, but missing: kind azure-openai has no address of its own",
+            "path": "providers.azure.baseUrl",
+            "suggestion": undefined,
+            "value": undefined,
+          },
+          {
+            "message": "no provider of this name; known: openai, azure, simulated",
+            "path": "models.fast.targets[0].provider",
+            "suggestion": "openai",
+            "value": ""opena"",
+          },
+          {
+            "message": "reads like model best of provider openai; choose a name that does not begin with a provider's",
+            "path": "models.openai/best",
+            "suggestion": undefined,
+            "value": undefined,
+          },
+          {
+            "message": "an alias needs at least one target",
+            "path": "models.openai/best.targets",
+            "suggestion": undefined,
+            "value": "[]",
+          },
+        ]
+      `)
+      expect(JSON.stringify(problems)).not.toContain("sk-secret")
+    }))
+})
+
+describe("a reference to the environment", () => {
+  it.effect("that is not set is a mistake that says so", () =>
+    Effect.gen(function*() {
+      const [first] = yield* problemsOf("server: { adminKey: \"${OPENAI_API_KEI}\" }")
+      expect(first?.path).toBe("server.adminKey")
+      expect(first?.message).toContain("OPENAI_API_KEI")
+    }))
+
+  it.effect("may give a number where a number is wanted", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf("server: { port: \"${PORT}\", publicMetrics: \"${OPEN:-true}\" }", {
+        PORT: "81"
+      })
+      expect(settings.server.port).toBe(81)
+      expect(settings.server.publicMetrics).toBe(true)
+    }))
+
+  it.effect("never turns a key that looks like a number into one", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf("server: { keys: [\"${K}\"] }", { K: "12345" })
+      expect(settings.server.keys.map((entry) => Redacted.value(entry.key))).toEqual(["12345"])
+    }))
+
+  it.effect("is not followed a second time", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(settingsOf("server: { keys: [\"${K}\"] }", { K: "${K}" }))
+      expect(Exit.isSuccess(exit)).toBe(true)
+    }))
+})

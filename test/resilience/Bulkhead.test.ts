@@ -1,0 +1,114 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import type { Bulkhead } from "../../src/resilience/Bulkhead.ts"
+import { make } from "../../src/resilience/Bulkhead.ts"
+
+const start = (bulkhead: Bulkhead) => Effect.forkChild(bulkhead.acquire, { startImmediately: true })
+
+/** Takes a place for good. */
+const occupy = (bulkhead: Bulkhead) => Effect.asVoid(bulkhead.acquire)
+
+const counts = (bulkhead: Bulkhead) => ({ inFlight: bulkhead.inFlight(), waiting: bulkhead.waiting() })
+
+describe("Bulkhead", () => {
+  it.effect("without a limit everybody has a place at once and is counted", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({})
+      const places = yield* Effect.all(Array.from({ length: 500 }, () => bulkhead.acquire))
+      expect(counts(bulkhead)).toEqual({ inFlight: 500, waiting: 0 })
+      yield* Effect.all(places)
+      expect(counts(bulkhead)).toEqual({ inFlight: 0, waiting: 0 })
+    }))
+
+  it.effect("gives places in the order of arrival", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({ maxConcurrency: 1, maxQueue: 3 })
+      const order: Array<number> = []
+      const first = yield* bulkhead.acquire
+      const waiting = yield* Effect.forEach([1, 2, 3], (name) =>
+        Effect.forkChild(
+          Effect.flatMap(bulkhead.acquire, (release) => Effect.andThen(Effect.sync(() => order.push(name)), release)),
+          { startImmediately: true }
+        ))
+      yield* first
+      yield* Fiber.joinAll(waiting)
+      expect(order).toEqual([1, 2, 3])
+      expect(counts(bulkhead)).toEqual({ inFlight: 0, waiting: 0 })
+    }))
+
+  it.effect("a newcomer does not overtake the queue", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({ maxConcurrency: 1 })
+      const first = yield* bulkhead.acquire
+      const waiter = yield* start(bulkhead)
+      yield* first
+      const newcomer = yield* start(bulkhead)
+      yield* Fiber.await(waiter)
+      expect(newcomer.pollUnsafe()).toBeUndefined()
+      expect(counts(bulkhead)).toEqual({ inFlight: 1, waiting: 1 })
+    }))
+
+  it.effect("as many may wait as may run, and the next is refused at once", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({ maxConcurrency: 2 })
+      yield* occupy(bulkhead)
+      yield* occupy(bulkhead)
+      yield* start(bulkhead)
+      yield* start(bulkhead)
+      expect(yield* Effect.flip(occupy(bulkhead))).toEqual({ _tag: "BulkheadFull", why: "queue-full" })
+    }))
+
+  it.effect("a wait ends after two seconds and leaves the queue", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({ maxConcurrency: 1 })
+      yield* occupy(bulkhead)
+      const waiter = yield* start(bulkhead)
+      yield* TestClock.adjust(1999)
+      expect(waiter.pollUnsafe()).toBeUndefined()
+      yield* TestClock.adjust(1)
+      expect(yield* Effect.flip(Effect.asVoid(Fiber.join(waiter)))).toEqual({
+        _tag: "BulkheadFull",
+        why: "waited-too-long"
+      })
+      expect(counts(bulkhead)).toEqual({ inFlight: 1, waiting: 0 })
+    }))
+
+  it.effect("an interrupted wait leaves no trace", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({ maxConcurrency: 1 })
+      const first = yield* bulkhead.acquire
+      const waiter = yield* Effect.forkChild(
+        Effect.acquireUseRelease(bulkhead.acquire, () => Effect.void, (release) => release),
+        { startImmediately: true }
+      )
+      yield* Fiber.interrupt(waiter)
+      expect(counts(bulkhead)).toEqual({ inFlight: 1, waiting: 0 })
+      yield* first
+      expect(counts(bulkhead)).toEqual({ inFlight: 0, waiting: 0 })
+    }))
+
+  it.effect("a waiter interrupted in the moment it is given a place hands it on", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({ maxConcurrency: 1, maxQueue: 2 })
+      const first = yield* bulkhead.acquire
+      const use = Effect.acquireUseRelease(bulkhead.acquire, () => Effect.yieldNow, (release) => release)
+      const gone = yield* Effect.forkChild(use, { startImmediately: true })
+      const next = yield* Effect.forkChild(use, { startImmediately: true })
+      expect(counts(bulkhead)).toEqual({ inFlight: 1, waiting: 2 })
+      yield* first
+      yield* Fiber.interrupt(gone)
+      yield* Fiber.join(next)
+      expect(counts(bulkhead)).toEqual({ inFlight: 0, waiting: 0 })
+    }))
+
+  it.effect("giving a place back twice gives it back once", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({ maxConcurrency: 2 })
+      const release = yield* bulkhead.acquire
+      yield* occupy(bulkhead)
+      yield* release
+      yield* release
+      expect(bulkhead.inFlight()).toBe(1)
+    }))
+})

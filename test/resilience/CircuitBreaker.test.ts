@@ -1,0 +1,284 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Random, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import type { CircuitBreaker, Outcome, Transition } from "../../src/resilience/CircuitBreaker.ts"
+import { BreakerSettingsInput, defaultBreakerSettings, fromInput, make } from "../../src/resilience/CircuitBreaker.ts"
+
+const success: Outcome = { _tag: "Success" }
+const failure: Outcome = { _tag: "Failure" }
+const slow: Outcome = { _tag: "Slow" }
+const ignored: Outcome = { _tag: "Ignored" }
+
+const call = (breaker: CircuitBreaker, outcome: Outcome) =>
+  Effect.flatMap(breaker.admit, (permit) => breaker.record(permit, outcome))
+
+const calls = (breaker: CircuitBreaker, outcome: Outcome, times: number) =>
+  Effect.repeat(call(breaker, outcome), { times: times - 1 })
+
+const state = (breaker: CircuitBreaker) => Effect.map(breaker.snapshot, (snapshot) => snapshot.state)
+
+/** An open breaker at its first opening, and the milliseconds it will stay so. */
+const opened = Effect.gen(function*() {
+  const breaker = yield* make(defaultBreakerSettings)
+  yield* calls(breaker, failure, 5)
+  const { retryAfterMs } = yield* Effect.flip(breaker.admit)
+  return { breaker, retryAfterMs }
+})
+
+describe("CircuitBreaker", () => {
+  it.effect("opens at the twentieth call when half of them failed", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      yield* calls(breaker, success, 10)
+      yield* calls(breaker, failure, 9)
+      expect(yield* state(breaker)).toBe("closed")
+      yield* call(breaker, failure)
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("stays closed below half", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      yield* calls(breaker, success, 30)
+      yield* calls(breaker, failure, 29)
+      expect(yield* state(breaker)).toBe("closed")
+    }))
+
+  it.effect("opens when four in five are slow", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      yield* calls(breaker, success, 4)
+      yield* calls(breaker, slow, 15)
+      expect(yield* state(breaker)).toBe("closed")
+      yield* call(breaker, slow)
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("opens after five failures in a row where there is little traffic", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      for (let index = 0; index < 5; index++) {
+        expect(yield* state(breaker)).toBe("closed")
+        yield* call(breaker, failure)
+        yield* TestClock.adjust("1 minute")
+      }
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("five failures in a row do not open it while a success is in the window", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      yield* call(breaker, success)
+      yield* calls(breaker, failure, 6)
+      expect(yield* state(breaker)).toBe("closed")
+      yield* TestClock.adjust("30 seconds")
+      yield* call(breaker, failure)
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("a thousand ignored calls leave it closed and uncounted", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      yield* calls(breaker, ignored, 1000)
+      expect(yield* breaker.snapshot).toMatchObject({ state: "closed", callsInWindow: 0 })
+    }))
+
+  it.effect("forgets what is older than two windows, however long nothing happened", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      yield* calls(breaker, success, 12)
+      yield* calls(breaker, failure, 8)
+      expect(yield* breaker.snapshot).toMatchObject({ callsInWindow: 20, failureRate: 0.4 })
+      yield* TestClock.adjust("45 seconds")
+      expect(yield* breaker.snapshot).toMatchObject({ callsInWindow: 10, failureRate: 0.4 })
+      yield* TestClock.adjust("1 hour")
+      expect(yield* breaker.snapshot).toMatchObject({ callsInWindow: 0, failureRate: 0 })
+    }))
+
+  it.effect("the first opening lasts between one and two seconds, by the seed", () =>
+    Effect.gen(function*() {
+      const first = yield* opened.pipe(Random.withSeed("one"))
+      const second = yield* opened.pipe(Random.withSeed("two"))
+      expect(first.retryAfterMs).not.toBe(second.retryAfterMs)
+      for (const { retryAfterMs } of [first, second]) {
+        expect(retryAfterMs).toBeGreaterThanOrEqual(1000)
+        expect(retryAfterMs).toBeLessThanOrEqual(2000)
+      }
+    }))
+
+  it.effect("openings double up to the maximum", () =>
+    Effect.gen(function*() {
+      const { breaker, retryAfterMs } = yield* opened
+      let wait = retryAfterMs
+      const fulls = [4000, 8000, 15_000, 15_000]
+      for (const full of fulls) {
+        yield* TestClock.adjust(wait)
+        yield* call(breaker, failure)
+        wait = (yield* Effect.flip(breaker.admit)).retryAfterMs
+        expect(wait).toBeGreaterThanOrEqual(full / 2)
+        expect(wait).toBeLessThanOrEqual(full)
+      }
+      expect((yield* breaker.snapshot).openings).toBe(5)
+    }))
+
+  it.effect("an opening is never shorter than the Retry-After, within the maximum", () =>
+    Effect.gen(function*() {
+      for (const [asked, got] of [[9000, 9000], [3_600_000, 15_000]] as const) {
+        const breaker = yield* make(defaultBreakerSettings)
+        yield* calls(breaker, failure, 4)
+        yield* call(breaker, { _tag: "Failure", retryAfterMs: asked })
+        expect((yield* Effect.flip(breaker.admit)).retryAfterMs).toBe(got)
+      }
+    }))
+
+  it.effect("of many at once only one is the probe, and its success closes the circuit", () =>
+    Effect.gen(function*() {
+      const { breaker, retryAfterMs } = yield* opened
+      yield* TestClock.adjust(retryAfterMs)
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 1000 }),
+        () => Effect.exit(Effect.yieldNow.pipe(Effect.andThen(breaker.admit))),
+        { concurrency: "unbounded" }
+      )
+      const admitted = answers.filter((answer) => answer._tag === "Success")
+      expect(admitted.length).toBe(1)
+      yield* breaker.record(admitted[0]!.value, success)
+      expect(yield* state(breaker)).toBe("closed")
+    }))
+
+  it.effect("an ignored probe frees the slot at once", () =>
+    Effect.gen(function*() {
+      const { breaker, retryAfterMs } = yield* opened
+      yield* TestClock.adjust(retryAfterMs)
+      yield* call(breaker, ignored)
+      expect(yield* state(breaker)).toBe("half-open")
+      expect((yield* breaker.admit).probe).toBe(true)
+    }))
+
+  it.effect("a probe that never comes back counts as failed when its lease ends, and its late answer as nothing", () =>
+    Effect.gen(function*() {
+      const { breaker, retryAfterMs } = yield* opened
+      yield* TestClock.adjust(retryAfterMs)
+      const hung = yield* breaker.admit
+      expect((yield* Effect.flip(breaker.admit)).retryAfterMs).toBe(15_000)
+      yield* TestClock.adjust("15 seconds")
+      expect(yield* breaker.snapshot).toMatchObject({ state: "open", openings: 2 })
+      yield* breaker.record(hung, success)
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("a success from before the trip does not close a half-open circuit", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      const old = yield* breaker.admit
+      yield* calls(breaker, failure, 5)
+      yield* TestClock.adjust("2 seconds")
+      yield* breaker.admit
+      yield* breaker.record(old, success)
+      expect(yield* state(breaker)).toBe("half-open")
+    }))
+
+  it.effect("a slow probe opens it again", () =>
+    Effect.gen(function*() {
+      const { breaker, retryAfterMs } = yield* opened
+      yield* TestClock.adjust(retryAfterMs)
+      yield* call(breaker, slow)
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("the backoff starts over only after it stayed closed as long as it was open", () =>
+    Effect.gen(function*() {
+      for (const [rest, openings] of [["100 millis", 2], ["2 seconds", 1]] as const) {
+        const { breaker, retryAfterMs } = yield* opened
+        yield* TestClock.adjust(retryAfterMs)
+        yield* call(breaker, success)
+        yield* TestClock.adjust(rest)
+        yield* calls(breaker, failure, 5)
+        expect((yield* breaker.snapshot).openings).toBe(openings)
+      }
+    }))
+
+  it.effect("a last resort probes an open circuit early, once per openFor", () =>
+    Effect.gen(function*() {
+      const { breaker } = yield* opened
+      const permit = yield* breaker.tryLastResort
+      yield* breaker.record(permit, failure)
+      expect((yield* Effect.flip(breaker.tryLastResort)).retryAfterMs).toBe(2000)
+      yield* TestClock.adjust("2 seconds")
+      yield* breaker.record(yield* breaker.tryLastResort, success)
+      expect(yield* state(breaker)).toBe("closed")
+    }))
+
+  it.effect("a forced-open circuit refuses until its time is up", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      const change = yield* breaker.control({ _tag: "ForceOpen", reason: "maintenance", ttlMs: 60_000 })
+      expect(change).toEqual({ from: "closed", to: "forced-open", cause: "control" })
+      expect(yield* breaker.snapshot).toMatchObject({
+        state: "forced-open",
+        reason: "maintenance",
+        retryAfterMs: 15_000
+      })
+      yield* Effect.flip(breaker.tryLastResort)
+      yield* TestClock.adjust("1 minute")
+      yield* breaker.admit
+      expect(yield* state(breaker)).toBe("closed")
+    }))
+
+  it.effect("forced closed and metrics only count but never open", () =>
+    Effect.gen(function*() {
+      for (const [command, name] of [["ForceClosed", "forced-closed"], ["MetricsOnly", "metrics-only"]] as const) {
+        const breaker = yield* make(defaultBreakerSettings)
+        yield* breaker.control({ _tag: command })
+        yield* calls(breaker, failure, 50)
+        expect(yield* breaker.snapshot).toMatchObject({ state: name, failureRate: 1, callsInWindow: 50 })
+      }
+    }))
+
+  it.effect("a reset closes it and forgets the openings", () =>
+    Effect.gen(function*() {
+      const { breaker } = yield* opened
+      yield* breaker.control({ _tag: "Reset" })
+      yield* calls(breaker, failure, 5)
+      expect((yield* breaker.snapshot).openings).toBe(1)
+    }))
+
+  it.effect("tells every transition to the listener, in order", () =>
+    Effect.gen(function*() {
+      const seen: Array<Transition> = []
+      const breaker = yield* make(defaultBreakerSettings, (transition) => Effect.sync(() => void seen.push(transition)))
+      yield* calls(breaker, failure, 5)
+      yield* TestClock.adjust("2 seconds")
+      yield* breaker.admit
+      yield* TestClock.adjust("1 minute")
+      yield* call(breaker, success)
+      expect(seen.map(({ cause, from, to }) => `${from} > ${to}: ${cause}`)).toEqual([
+        "closed > open: consecutive-failures",
+        "open > half-open: open-elapsed",
+        "half-open > open: lease-expired",
+        "open > half-open: open-elapsed",
+        "half-open > closed: probe-succeeded"
+      ])
+    }))
+})
+
+describe("breaker settings", () => {
+  const decode = Schema.decodeUnknownSync(BreakerSettingsInput)
+
+  it("what is not written is the default", () => {
+    expect(fromInput(decode({}))).toEqual(defaultBreakerSettings)
+    expect(fromInput(decode({ window: "1m", openFor: "500ms" })))
+      .toEqual({ ...defaultBreakerSettings, windowMs: 60_000, openForMs: 500 })
+  })
+
+  it.each([
+    ["window", "0s"],
+    ["minimumCalls", 0],
+    ["failureRate", 0],
+    ["failureRate", 1.5],
+    ["consecutiveFailures", 0],
+    ["openFor", "0ms"]
+  ])("refuses %s: %s", (key, value) => {
+    expect(() => decode({ [key]: value })).toThrow(/Expected/)
+  })
+})

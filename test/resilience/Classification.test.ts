@@ -1,0 +1,55 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Errors from "../../src/domain/GatewayError.ts"
+import { classify } from "../../src/resilience/Classification.ts"
+
+const what = (reason: Errors.Reason) => {
+  const { breaker, failover, retrySame } = classify(reason)
+  return `${retrySame}, ${failover ? "failover" : "stays"}, ${breaker}`
+}
+
+describe("Classification", () => {
+  it.each([
+    ["a wrong request", new Errors.InvalidRequest({ message: "" })],
+    ["a request the upstream refused", new Errors.UpstreamRefused({ message: "" })],
+    ["too much context", new Errors.ContextLengthExceeded({ message: "" })],
+    ["filtered content", new Errors.ContentFiltered({ message: "" })],
+    ["a passed deadline", new Errors.DeadlineExceeded({ message: "" })]
+  ])("%s ends the request and says nothing about the target", (_, reason) => {
+    expect(what(reason)).toBe("no, stays, Ignored")
+  })
+
+  it.each([
+    ["rejected credentials", new Errors.CredentialRejected({ message: "" })],
+    ["an exhausted quota", new Errors.QuotaExhausted({ message: "" })],
+    ["a missing model", new Errors.UpstreamModelMissing({ message: "" })],
+    ["a full queue of ours", new Errors.QueueFull({ message: "" })],
+    ["an open circuit", new Errors.CircuitOpen({ message: "" })]
+  ])("%s goes to another target at once and leaves the breaker alone", (_, reason) => {
+    expect(what(reason)).toBe("no, failover, Ignored")
+  })
+
+  it.each([
+    ["a server error", new Errors.UpstreamFailed({ message: "" })],
+    ["overload", new Errors.Overloaded({ message: "" })],
+    ["a reset connection", new Errors.ConnectionReset({ message: "" })],
+    ["a malformed answer", new Errors.MalformedAnswer({ message: "" })],
+    ["a stream cut before its first content", new Errors.StreamInterrupted({ message: "" })]
+  ])("%s is tried again, then elsewhere, and counts against the target", (_, reason) => {
+    expect(what(reason)).toBe("transient, failover, Failure")
+  })
+
+  it("a refused connection goes elsewhere at once and counts", () => {
+    expect(what(new Errors.UpstreamUnreachable({ message: "" }))).toBe("no, failover, Failure")
+  })
+
+  it("our own limit makes a target slow, a timeout it reports makes it failed", () => {
+    expect(what(new Errors.UpstreamTimedOut({ message: "" }))).toBe("no, failover, Slow")
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 200 }))).toBe("no, failover, Slow")
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 504 }))).toBe("no, failover, Failure")
+  })
+
+  it("a rate limit is waited out or avoided, and is no fault of the target", () => {
+    expect(classify(new Errors.RateLimited({ message: "" })))
+      .toEqual({ retrySame: "throttle", failover: true, breaker: "Ignored", cooldown: true })
+  })
+})
