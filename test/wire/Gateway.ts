@@ -2,12 +2,10 @@
  * The real gateway as a child process on a port of its own, in an empty folder and without a provider key of this machine, so
  * that a test means the same everywhere.
  */
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import * as Child from "../cli/Child.ts"
 
 export interface Gateway {
   /** `http://127.0.0.1:port` */
@@ -40,8 +38,6 @@ export interface Monitoring {
   readonly recent: ReadonlyArray<{ readonly alias: string; readonly error?: string }>
 }
 
-const root = fileURLToPath(new URL("../../", import.meta.url))
-
 /** Leaving takes no time unless a test asks for it. */
 const drain = { notReady: "1ms", streams: "1s" }
 
@@ -50,40 +46,21 @@ interface Sections {
   readonly [section: string]: unknown
 }
 
-const launch = (configuration: Sections) => {
+/** Starts a gateway with this configuration file; resolves when it is ready to serve. */
+export const start = async (configuration: Sections = {}): Promise<Gateway> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-wire-"))
   const file = join(folder, "gateway.json")
   writeFileSync(file, JSON.stringify({ ...configuration, server: { port: 0, drain, ...configuration.server } }))
-  const child = spawn(join(root, "node_modules/.bin/node"), [join(root, "src/main.ts"), "--config", file], {
-    cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: folder },
-    stdio: ["ignore", "pipe", "pipe"]
-  })
+  const child = Child.start("node", [join(Child.root, "src/main.ts"), "--config", file], { cwd: folder })
   // A failing test run must not leave a server behind.
-  const kill = () => child.kill("SIGKILL")
+  const kill = () => child.process.kill("SIGKILL")
   process.once("exit", kill)
-  const ended = once(child, "close").then(() => {
+  const ended = child.ended.then(({ code }) => {
     process.removeListener("exit", kill)
     rmSync(folder, { recursive: true, force: true })
-    return child.exitCode
+    return code
   })
-  return { child, ended }
-}
-
-/** Starts a gateway with this configuration file; resolves when it is ready to serve. */
-export const start = async (configuration: Sections = {}): Promise<Gateway> => {
-  const { child, ended } = launch(configuration)
-  let text = ""
-  const origin = await new Promise<string>((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (piece: string) => {
-        text += piece
-        const found = /listening on (http:\/\/\S+)/.exec(text)?.[1]
-        if (found !== undefined) resolve(found)
-      })
-    }
-    void ended.then((code) => reject(new Error(`the gateway ended with ${code} before it was ready:\n${text}`)))
-  })
+  const origin = await Child.url(child)
   const monitoring = async (): Promise<Monitoring> => {
     const response = await fetch(`${origin}/api/v1/health/monitoring`)
     // The shape is the gateway's promise; what a test reads of it, it also asserts.
@@ -100,12 +77,12 @@ export const start = async (configuration: Sections = {}): Promise<Gateway> => {
   return {
     origin,
     url: `${origin}/v1`,
-    output: () => text,
-    isRunning: () => child.exitCode === null && child.signalCode === null,
+    output: child.output,
+    isRunning: () => child.process.exitCode === null && child.process.signalCode === null,
     monitoring,
     until,
     stop: () => {
-      child.kill("SIGTERM")
+      child.process.kill("SIGTERM")
       return ended
     }
   }
