@@ -6,7 +6,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull, UpstreamTimedOut } from "../domain/GatewayError.ts"
+import * as GenAiSpan from "../observability/GenAiSpan.ts"
 import type { Answer, AnswerStream, Frame, ProviderCall } from "../providers/Provider.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Classification from "../resilience/Classification.ts"
@@ -38,6 +40,7 @@ export interface AttemptOptions {
 
 /** A place on a target: exactly one verdict, and everything given back when the scope closes. */
 interface Turn {
+  readonly span: Tracer.Span | undefined
   readonly startedAtMs: number
   readonly record: AttemptRecord
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
@@ -78,6 +81,10 @@ const enter = Effect.fnUntraced(function*(options: AttemptOptions, scope: Scope.
   const startedAtMs = yield* Clock.currentTimeMillis
   const record: AttemptRecord = { target: target.name, startedAtMs, waitedMs }
   decision.attempts.push(record)
+  const span = yield* GenAiSpan.open(
+    { target: target.name, provider: target.provider.kind, model: options.call.model, stream: decision.stream },
+    scope
+  )
   let settled = false
   const settle = (outcome: CircuitBreaker.Outcome): Effect.Effect<void> => {
     settled = true
@@ -87,7 +94,7 @@ const enter = Effect.fnUntraced(function*(options: AttemptOptions, scope: Scope.
     scope,
     Effect.suspend(() => settled ? Effect.void : breaker.record(permit, ignored))
   )
-  return { startedAtMs, record, settle } satisfies Turn
+  return { span, startedAtMs, record, settle } satisfies Turn
 }, Effect.uninterruptible)
 
 const timedOut = (options: AttemptOptions, what: string) => () =>
@@ -97,13 +104,18 @@ const timedOut = (options: AttemptOptions, what: string) => () =>
     })
   ))
 
-const failed = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> =>
+/** `late`: after the stream was committed, where a silence is a stall and not merely slow. */
+const failed = (options: AttemptOptions, turn: Turn, error: GatewayError, late = false): Effect.Effect<void> =>
   Clock.clockWith((clock) => {
     turn.record.outcome = error.reason._tag
+    GenAiSpan.failed(turn.span, error.reason._tag)
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     options.target.guards.lastError = error.reason._tag
     const { breaker } = Classification.classify(error.reason)
-    return turn.settle({ _tag: breaker, retryAfterMs: error.reason.retryAfterMs })
+    return turn.settle({
+      _tag: late && breaker === "Slow" ? "Failure" : breaker,
+      retryAfterMs: error.reason.retryAfterMs
+    })
   })
 
 const answered = (options: AttemptOptions, turn: Turn): Effect.Effect<void> =>
@@ -130,6 +142,8 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
     decision.usage = answer.usage
     decision.finishReasons = answer.completion.choices.map((choice) => choice.finish_reason)
     decision.upstreamRequestId = answer.upstreamRequestId
+    const { id, model } = answer.completion
+    GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
     return answer
   }))
 
@@ -153,7 +167,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   })
   const [answer, held] = yield* opened.pipe(
     Effect.timeoutOrElse({ duration: clock.limitMs, orElse: timedOut(options, "content") }),
-    Effect.tapError((error) => Effect.andThen(failed(options, turn, error), Scope.close(scope, Exit.void)))
+    Effect.tapError((error) => Effect.andThen(failed(options, turn, error), Scope.close(scope, Exit.fail(error))))
   )
   yield* answered(options, turn)
   decision.upstreamRequestId = answer.upstreamRequestId
@@ -163,9 +177,11 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     onFrame: observe(decision),
     onEnd: (error) => {
       if (error !== undefined) decision.error = error.reason._tag
+      const { id, model } = held[0].chunk
+      GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
       return Effect.andThen(
-        error === undefined ? Effect.void : failed(options, turn, error),
-        Scope.close(scope, Exit.void)
+        error === undefined ? Effect.void : failed(options, turn, error, true),
+        Scope.close(scope, error === undefined ? Exit.void : Exit.fail(error))
       )
     }
   })

@@ -46,7 +46,7 @@ const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
   // What happened on the way. A refused connection is refused again, and a silent target stays silent: do not wait twice.
   UpstreamUnreachable: { retrySame: "no", failover: true, breaker: "Failure" },
   ConnectionReset: blip,
-  UpstreamTimedOut: { retrySame: "no", failover: true, breaker: "Failure" },
+  UpstreamTimedOut: { retrySame: "no", failover: true, breaker: "Slow" },
   MalformedAnswer: blip,
   StreamInterrupted: blip,
   // What this gateway decided.
