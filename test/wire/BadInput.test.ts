@@ -26,6 +26,8 @@ afterAll(async () => {
   await upstream?.close()
 })
 
+const isRefusal = (status: number): boolean => status >= 400 && status < 500
+
 const post = async ({ body, headers }: Malformed) => {
   const sent = request(`${gateway.url}/chat/completions`, {
     method: "POST",
@@ -58,14 +60,13 @@ describe("a malformed request", () => {
 
   it.for(bodies)("is refused in OpenAI's envelope: $what", async (malformed) => {
     const { headers, status, text } = await post(malformed)
-    expect(status, text).toBeGreaterThanOrEqual(400)
-    expect(status, text).toBeLessThan(500)
-    if (malformed.status !== undefined) expect(status, text).toBe(malformed.status)
+    // The text is here for the one who reads a failure.
+    expect({ status, text }).toMatchObject({ status: malformed.status ?? expect.toSatisfy(isRefusal) })
     const { error } = JSON.parse(text)
     expect(Object.keys(error).sort()).toEqual(["code", "message", "param", "type"])
     expect(error.message).not.toBe("")
     expect(error.type).toBe("invalid_request_error")
-    if (malformed.param !== undefined) expect(error.param, text).toBe(malformed.param)
+    if (malformed.param !== undefined) expect(error.param).toBe(malformed.param)
     expect(headers["content-type"]).toContain("application/json")
     expect(headers["x-request-id"]).toBeTypeOf("string")
     expect(text).not.toMatch(/\bat .*\.ts:\d+|node_modules|SchemaError/)
@@ -73,7 +74,7 @@ describe("a malformed request", () => {
 
   it.for(wires)("that is no HTTP is refused or hung up on: $what", async ({ bytes }) => {
     const text = await raw(bytes)
-    expect(text === "" || /^HTTP\/1\.1 4\d\d /.test(text), text.slice(0, 200)).toBe(true)
+    expect(text).toMatch(/^$|^HTTP\/1\.1 4\d\d /)
   })
 
   it("never reaches the upstream", () => {

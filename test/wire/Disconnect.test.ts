@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
-import type { Attempt, Upstream } from "../faults/Upstream.ts"
 import { answer } from "../faults/Answer.ts"
 import { call, readAnswer } from "../faults/Client.ts"
 import { busy, inParallel } from "../faults/Gateway.ts"
+import type { Attempt, Upstream } from "../faults/Upstream.ts"
 import { start } from "../faults/Upstream.ts"
 import * as Gateway from "./Gateway.ts"
 

@@ -66,7 +66,10 @@ const members: ReadonlyArray<Malformed> = [
 
 const messages: ReadonlyArray<Malformed> = [
   ...message([null, 1, "text", true], "messages[1]"),
-  ...message([{}, { role: "wizard", content: "x" }, { role: null, content: "x" }, { role: 1, content: "x" }], "messages[1].role"),
+  ...message(
+    [{}, { role: "wizard", content: "x" }, { role: null, content: "x" }, { role: 1, content: "x" }],
+    "messages[1].role"
+  ),
   ...message([
     { role: "user" },
     { role: "user", content: null },
@@ -107,15 +110,19 @@ const tools: ReadonlyArray<Malformed> = [
   { type: "function", function: { name: "has space" } },
   { type: "function", function: { name: "a".repeat(65) } },
   { type: "function", function: { name: "f", parameters: "none" } }
-].map((tool) => ({ what: `tool ${JSON.stringify(tool).slice(0, 60)}`, body: JSON.stringify({ ...sound, tools: [tool] }) }))
+].map((tool) => ({
+  what: `tool ${JSON.stringify(tool).slice(0, 60)}`,
+  body: JSON.stringify({ ...sound, tools: [tool] })
+}))
 
 const whole = JSON.stringify(sound)
 const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels)
 
 const texts: ReadonlyArray<Malformed> = [
-  ...["", " ", "null", "1", "\"text\"", "[]", "{}", "true", "undefined", "model=ok", "<xml/>", "{", "}", "{]", "\u0000"].map((
-    body
-  ) => ({ what: `text ${JSON.stringify(body)}`, body })),
+  ...["", " ", "null", "1", "\"text\"", "[]", "{}", "true", "undefined", "model=ok", "<xml/>", "{", "}", "{]", "\u0000"]
+    .map((
+      body
+    ) => ({ what: `text ${JSON.stringify(body)}`, body })),
   ...Array.from({ length: 20 }, (_, index) => {
     const at = Math.ceil((index + 1) * (whole.length - 1) / 21)
     return { what: `a body cut at ${at}`, body: whole.slice(0, at) }
@@ -134,11 +141,18 @@ const texts: ReadonlyArray<Malformed> = [
   { what: "a body above the limit", body: JSON.stringify({ ...sound, x: "x".repeat(1_100_000) }), status: 413 },
   { what: "UTF-16", body: Buffer.from(whole, "utf16le") },
   { what: "random bytes", body: Buffer.from(Array.from({ length: 512 }, (_, index) => index * 167 % 256)) },
-  ...["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "nonsense"]
+  ...[
+    "text/plain",
+    "application/xml",
+    "multipart/form-data; boundary=x",
+    "application/x-www-form-urlencoded",
+    "nonsense"
+  ]
     .map((type) => ({ what: `content-type ${type}`, body: whole, headers: { "content-type": type }, status: 415 })),
-  ...["", "/", "upstream", "upstream/", "/ok", "nobody/ok", "__proto__", "constructor", "../ok", "a".repeat(10_000)].map((
-    model
-  ) => ({ what: `model ${model.slice(0, 20)}`, body: JSON.stringify({ ...sound, model }) }))
+  ...["", "/", "upstream", "upstream/", "/ok", "nobody/ok", "__proto__", "constructor", "../ok", "a".repeat(10_000)]
+    .map((
+      model
+    ) => ({ what: `model ${model.slice(0, 20)}`, body: JSON.stringify({ ...sound, model }) }))
 ]
 
 /** Well over two hundred bodies, none of which is a request. The gateway's body limit has to be 1 MB. */
@@ -153,7 +167,10 @@ export const wires: ReadonlyArray<{ readonly what: string; readonly bytes: strin
   { what: "an unknown method", bytes: head("BREW /v1/chat/completions HTTP/1.1", "host: a") },
   { what: "an unknown version", bytes: head("POST /v1/chat/completions HTTP/9.9", "host: a") },
   { what: "no host", bytes: head("POST /v1/chat/completions HTTP/1.1", "content-length: 0") },
-  { what: "a length that is no number", bytes: head("POST /v1/chat/completions HTTP/1.1", "host: a", "content-length: x") },
+  {
+    what: "a length that is no number",
+    bytes: head("POST /v1/chat/completions HTTP/1.1", "host: a", "content-length: x")
+  },
   { what: "a negative length", bytes: head("POST /v1/chat/completions HTTP/1.1", "host: a", "content-length: -1") },
   {
     what: "two lengths",
@@ -169,5 +186,8 @@ export const wires: ReadonlyArray<{ readonly what: string; readonly bytes: strin
     bytes: head("POST /v1/chat/completions HTTP/1.1", "host: a", "transfer-encoding: chunked") + "zz\r\nab\r\n"
   },
   { what: "a header without a name", bytes: head("POST /v1/chat/completions HTTP/1.1", "host: a", ": b") },
-  { what: "headers beyond reason", bytes: head("POST /v1/chat/completions HTTP/1.1", "host: a", `x: ${"x".repeat(100_000)}`) }
+  {
+    what: "headers beyond reason",
+    bytes: head("POST /v1/chat/completions HTTP/1.1", "host: a", `x: ${"x".repeat(100_000)}`)
+  }
 ]

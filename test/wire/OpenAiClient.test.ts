@@ -57,7 +57,11 @@ describe("the openai package: a whole answer", () => {
       type: "function",
       function: {
         name: "get_tide",
-        parameters: { type: "object", properties: { harbour: { type: "string", enum: ["Whitby"] } }, required: ["harbour"] }
+        parameters: {
+          type: "object",
+          properties: { harbour: { type: "string", enum: ["Whitby"] } },
+          required: ["harbour"]
+        }
       }
     }] as const satisfies OpenAI.ChatCompletionCreateParams["tools"]
     const first = await client.chat.completions.create({ model: "sim-tools", messages: [question], tools: [...tools] })
@@ -145,7 +149,10 @@ describe("the openai package: a stream", () => {
     const final = await helper.finalChatCompletion()
     expect(final.choices[0]?.message.content).toBe(deltas)
     expect(final.choices[0]?.finish_reason).toBe("stop")
-    const tool = { type: "function", function: { name: "get_time", parameters: { type: "object", properties: {} } } } as const
+    const tool = {
+      type: "function",
+      function: { name: "get_time", parameters: { type: "object", properties: {} } }
+    } as const
     const called = await client.chat.completions
       .stream({ model: "sim-tools", messages: [question], tools: [tool] }).finalChatCompletion()
     expect(called.choices[0]?.message.tool_calls).toMatchObject([{ function: { name: "get_time", arguments: "{}" } }])
@@ -224,7 +231,9 @@ describe("the openai package: an error", () => {
 
   it("before the first word of a stream is a plain error answer", async () => {
     const { client, sent } = counting()
-    const error = await failure(client.chat.completions.create({ model: "sim-context", messages: [question], stream: true }))
+    const error = await failure(
+      client.chat.completions.create({ model: "sim-context", messages: [question], stream: true })
+    )
     expect(error).toMatchObject({ status: 400, code: "context_length_exceeded", param: "messages" })
     expect(sent.length).toBe(1)
   })
