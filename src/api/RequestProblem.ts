@@ -14,6 +14,8 @@ interface Finding {
 }
 
 const filterText = (issue: SchemaIssue.Filter): string | undefined => {
+  const message = issue.filter.annotations?.["message"]
+  if (typeof message === "string") return message
   const expected = issue.filter.annotations?.expected
   return issue.issue._tag === "InvalidValue" && issue.issue.annotations?.message === undefined &&
       typeof expected === "string"
@@ -134,7 +136,7 @@ export const requestProblem = (issue: SchemaIssue.Issue, input: unknown): Reques
   // A missing first element is an empty array.
   const path = isMissing && typeof last === "number" ? finding.path.slice(0, -1) : finding.path
   const param = path.length === 0 ? undefined : formatParam(path)
-  const wanted = expectation(finding).replace(/^Expected /, "")
+  const wanted = expectation(finding).replace(/^expected /i, "")
   if (isMissing && typeof last === "number") {
     return { message: `Invalid '${param ?? ""}': expected a non-empty array, got an empty array.`, param }
   }

@@ -1,6 +1,8 @@
 /** Settings to Layers: each room gets its own part of the file, and the whole becomes one application. */
 import * as Layer from "effect/Layer"
 import * as Gateway from "../gateway/Gateway.ts"
+import * as Logger from "../observability/Logger.ts"
+import * as Tracing from "../observability/Tracing.ts"
 import { Providers } from "../providers/Providers.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
@@ -15,6 +17,12 @@ const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
   )
 })
 
+/** The presets of the contract that are not built yet keep the default's keys; the banner says so. */
+const logSettings = ({ telemetry }: Settings): Logger.LogSettings => ({
+  format: telemetry.logs.format === "pretty" || telemetry.logs.format === "auto" ? telemetry.logs.format : "json",
+  level: telemetry.logs.level
+})
+
 /** The flow over the providers of the file. */
 export const gateway = (settings: Settings) =>
   Gateway.layer(gatewaySettings(settings)).pipe(
@@ -25,5 +33,7 @@ export const gateway = (settings: Settings) =>
 export const application = (settings: Settings) =>
   Server.layer(settings.server).pipe(
     Layer.provideMerge(gateway(settings)),
-    Layer.provideMerge(Fleet.layer)
+    Layer.provideMerge(Fleet.layer),
+    Layer.provideMerge(Tracing.layer(settings.telemetry.otlp)),
+    Layer.provideMerge(Logger.layer(logSettings(settings)))
   )

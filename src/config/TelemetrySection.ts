@@ -2,8 +2,8 @@
 import * as Schema from "effect/Schema"
 
 export interface LogSettings {
-  /** Default json. */
-  readonly format: "json" | "pretty" | "otel" | "datadog" | "ecs" | "splunk-hec"
+  /** `auto` = pretty in a terminal, else json. Default auto. */
+  readonly format: "auto" | "json" | "pretty" | "otel" | "datadog" | "ecs" | "splunk-hec"
   /** Least severe level that is written. Default info. */
   readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "none"
 }
@@ -29,14 +29,14 @@ export interface TelemetrySection {
 }
 
 export const defaultTelemetrySection: TelemetrySection = {
-  logs: { format: "json", level: "info" },
+  logs: { format: "auto", level: "info" },
   otlp: { endpoint: undefined, sample: 1, exporter: "sdk", headers: {}, serviceName: "breakwater" },
   capture: "none"
 }
 
 export const TelemetrySectionInput = Schema.Struct({
   logs: Schema.optionalKey(Schema.Struct({
-    format: Schema.optionalKey(Schema.Literals(["json", "pretty", "otel", "datadog", "ecs", "splunk-hec"])),
+    format: Schema.optionalKey(Schema.Literals(["auto", "json", "pretty", "otel", "datadog", "ecs", "splunk-hec"])),
     level: Schema.optionalKey(Schema.Literals(["trace", "debug", "info", "warn", "error", "fatal", "none"]))
   })),
   otlp: Schema.optionalKey(Schema.Struct({

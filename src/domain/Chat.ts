@@ -28,6 +28,7 @@ const identifier = Schema.String.check(
   Schema.isPattern(/^[a-zA-Z0-9_-]{1,64}$/, { expected: "a name of 1 to 64 letters, digits, underscores or dashes" })
 )
 const object = Schema.Record(Schema.String, Schema.Unknown)
+const isPresent = (value: unknown): boolean => value !== undefined && value !== null
 /** Absent or null, as OpenAI documents it for most parameters. */
 const nullable = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
@@ -118,8 +119,8 @@ const AssistantMessage = Schema.Struct({
   function_call: nullable(Schema.Struct({ name: Schema.String, arguments: Schema.String }))
 }).check(
   Schema.makeFilter((message) =>
-    message.content != null || message.tool_calls != null || message.function_call != null || message.refusal != null ||
-      message.audio != null
+    isPresent(message.content) || isPresent(message.tool_calls) || isPresent(message.function_call) ||
+      isPresent(message.refusal) || isPresent(message.audio)
       ? undefined
       : {
         path: ["content"],
@@ -276,7 +277,7 @@ export const ChatRequest = Schema.Struct({
   if (typeof request.top_logprobs === "number" && request.logprobs !== true) {
     return { path: ["top_logprobs"], issue: "Expected logprobs to be true, because top_logprobs needs it" }
   }
-  return request.stream_options != null && request.stream !== true
+  return isPresent(request.stream_options) && request.stream !== true
     ? { path: ["stream_options"], issue: "Expected stream to be true, because stream_options needs it" }
     : undefined
 })).annotate({ identifier: "ChatRequest", expected: "a JSON object with model and messages" })

@@ -12,10 +12,11 @@ import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { Api } from "../api/Api.ts"
 import { errorFrame, errorResponse } from "../api/ErrorBody.ts"
-import { type GatewayError, gatewayError, InternalFailure, type Reason } from "../domain/GatewayError.ts"
+import { type GatewayError, gatewayError, type Reason } from "../domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
+import { describeCause, EventLog, type EventLogShape } from "../observability/Logger.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
-import { CurrentExchange, type Exchange } from "./Exchange.ts"
+import { CurrentExchange, type Exchange, internalFailure } from "./Exchange.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -49,8 +50,19 @@ const frameBytes = (frames: ReadonlyArray<Frame>): Bytes | undefined => {
   return first === undefined ? undefined : [first, ...rest]
 }
 
+const tellDefect = (cause: Cause.Cause<unknown>, exchange: Exchange, log: EventLogShape) =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() =>
+      log.event("error", clock.currentTimeMillisUnsafe(), "A stream ended in a defect", {
+        "event.name": "breakwater.stream.defect",
+        "breakwater.request.id": exchange.requestId,
+        ...describeCause(cause)
+      })
+    )
+  )
+
 /** The answer's frames as bytes, then `[DONE]` after a clean end, one error event after any other, nothing after an interrupt. */
-const encodeFrames = (answer: AnswerStream, exchange: Exchange): Pull.Pull<Bytes> => {
+const encodeFrames = (answer: AnswerStream, exchange: Exchange, log: EventLogShape): Pull.Pull<Bytes> => {
   let ended = false
   const finish = (last: Uint8Array): Effect.Effect<Bytes> => {
     ended = true
@@ -66,18 +78,15 @@ const encodeFrames = (answer: AnswerStream, exchange: Exchange): Pull.Pull<Bytes
         if (Pull.isDoneCause(cause)) return finish(done)
         if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
         const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-        const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internal
+        const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internalFailure
         exchange.decision.error = reason._tag
-        return reason === internal
-          ? Effect.andThen(Effect.logError("A stream ended in a defect", cause), finish(errorFrame(reason)))
-          : finish(errorFrame(reason))
+        const last = finish(errorFrame(reason))
+        return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
       }
     })
   )
   return next
 }
-
-const internal = new InternalFailure({ message: "The gateway failed. The request id helps to find out why." })
 
 const streamHeaders = (exchange: Exchange): Record<string, string> => {
   const headers = answerHeaders(exchange)
@@ -93,6 +102,7 @@ const wantedTimeout = (header: string | undefined): number | undefined =>
 const answer = (
   completion: Completion["Service"],
   settings: ServerSettings,
+  log: EventLogShape,
   request: HttpServerRequest.HttpServerRequest,
   exchange: Exchange
 ) => {
@@ -111,7 +121,7 @@ const answer = (
       ? Effect.map(
         completion.stream(input),
         (stream) =>
-          HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, exchange))), {
+          HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, exchange, log))), {
             contentType: "text/event-stream; charset=utf-8",
             headers: streamHeaders(exchange)
           })
@@ -130,6 +140,9 @@ export const layer = HttpApiBuilder.group(Api, "completions", (handlers) =>
   Effect.gen(function*() {
     const completion = yield* Completion
     const settings = yield* ServerOptions
+    const log = yield* EventLog
     return handlers.handleRaw("create", ({ request }) =>
-      Effect.withFiber((fiber) => answer(completion, settings, request, fiber.getRef(CurrentExchange))))
+      Effect.withFiber((fiber) =>
+        answer(completion, settings, log, request, fiber.getRef(CurrentExchange))
+      ))
   }))

@@ -1,5 +1,6 @@
 /** What is known about one HTTP exchange while it runs: filled on the way, read by the access log when the last byte has left. */
 import * as Context from "effect/Context"
+import { InternalFailure } from "../domain/GatewayError.ts"
 import * as Decision from "../gateway/Decision.ts"
 
 /** A plain mutable record: it is on the hot path. */
@@ -29,4 +30,9 @@ export const make = (requestId: string, method: string, route: string, startedAt
 /** The exchange of the request at hand; the door puts it there. */
 export const CurrentExchange = Context.Reference<Exchange>("breakwater/server/Exchange/CurrentExchange", {
   defaultValue: () => make("unknown", "", "_other", 0)
+})
+
+/** All that a caller is told about a defect. */
+export const internalFailure = new InternalFailure({
+  message: "The gateway failed. The request id helps to find out why."
 })

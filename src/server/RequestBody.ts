@@ -21,8 +21,8 @@ import {
   type Reason,
   UnsupportedMediaType
 } from "../domain/GatewayError.ts"
-import type { JsonText } from "../validation/JsonText.ts"
-import { isScanProblem, scan } from "./Scan.ts"
+import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
+
 import type { ServerSettings } from "./ServerSettings.ts"
 
 const jsonType = /^\s*application\/(?:json|[a-z0-9!#$&^_.-]+\+json)\s*(?:;|$)/i

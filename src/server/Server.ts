@@ -8,6 +8,7 @@ import * as Authorization from "./Authorization.ts"
 import * as Completions from "./Completions.ts"
 import * as Door from "./Door.ts"
 import * as Health from "./Health.ts"
+import * as Metrics from "./Metrics.ts"
 import * as Models from "./Models.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -15,9 +16,10 @@ const handlers = Layer.mergeAll(Completions.layer, Models.layer, Health.layer, H
 
 const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(handlers)),
-  HttpApiScalar.layer(Api, { path: "/docs" }),
+  HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
   Models.layerRawIds,
-  Door.layer(() => undefined)
+  Metrics.layer,
+  Door.layer
 )
 
 /** Every route, on a router. Requires the flow, the health and the routes of the gateway. */

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import type { ChatChunk } from "../../src/domain/Chat.ts"
 import { type GatewayError, gatewayError, type Reason, RouteNotFound } from "../../src/domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../../src/gateway/Completion.ts"
 import { type ComponentHealth, type Control, Health } from "../../src/gateway/Health.ts"
@@ -15,7 +16,7 @@ import { defaultServerSettings, type ServerSettings } from "../../src/server/Ser
 const encoder = new TextEncoder()
 
 export const frame = (content: string, hidden = false): Frame => {
-  const chunk = {
+  const chunk: ChatChunk = {
     id: "chatcmpl-1",
     object: "chat.completion.chunk",
     created: 1,
@@ -119,10 +120,13 @@ const layerFake = (fake: Fake) =>
           ? Effect.fail(gatewayError(new RouteNotFound({ message: "No such target.", code: "target_not_found" })))
           : Effect.succeed([{ target: control.target ?? "openai/upstream-model", from: "closed", to: control.action }])
       },
+      note: () => {},
       phase: Effect.sync(() => fake.phase),
       setPhase: (phase) => Effect.sync(() => void (fake.phase = phase))
     }),
     Layer.succeed(Routes, {
+      resolve: () => Effect.die("the fake flow asks nobody"),
+      aliases: new Map(),
       models: Effect.succeed([
         { id: "fast", ownedBy: "breakwater" },
         { id: "openai/upstream-model", ownedBy: "openai" },

@@ -1,0 +1,28 @@
+/** What is told when the last byte of an exchange has left or its caller has gone: the line, the counts, the end of the span. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Tracer from "effect/Tracer"
+import type { EventLogShape } from "../observability/Logger.ts"
+import type { Exchange } from "./Exchange.ts"
+import * as Metrics from "./Metrics.ts"
+import * as RequestLog from "./RequestLog.ts"
+import * as ServerSpan from "./ServerSpan.ts"
+
+/** Told once; `exit` is how the sending ended. */
+export const end = (
+  exchange: Exchange,
+  exit: Exit.Exit<unknown, unknown>,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  log: EventLogShape,
+  span: Tracer.Span | undefined
+): void => {
+  const clock = fiber.getRef(Clock.Clock)
+  const nowMs = clock.currentTimeMillisUnsafe()
+  const isCancelled = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
+  Metrics.record(exchange, nowMs - exchange.startedAtMs, isCancelled, fiber.context)
+  const trace = span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }
+  RequestLog.write(log, exchange, nowMs, isCancelled, trace)
+  if (span !== undefined) ServerSpan.close(span, exchange, clock.currentTimeNanosUnsafe(), isCancelled)
+}

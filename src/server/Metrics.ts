@@ -1,0 +1,92 @@
+/** What the HTTP door counts, and `GET /metrics`. Labels come from closed sets only: route templates, status classes, targets. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import { Health, type TargetHealth } from "../gateway/Health.ts"
+import * as Prometheus from "../observability/Prometheus.ts"
+import { requireAdmin } from "./Authorization.ts"
+import type { Exchange } from "./Exchange.ts"
+import { ServerOptions } from "./ServerSettings.ts"
+
+/** Upper bounds in seconds, as the HTTP convention advises, widened to ten minutes for long answers. */
+const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+
+const requests = Metric.counter("breakwater.requests", { description: "Requests that have ended.", incremental: true })
+const attempts = Metric.counter("breakwater.request.attempts", {
+  description: "Attempts on upstreams, by route.",
+  incremental: true
+})
+const durations = Metric.histogram("breakwater.request.duration", {
+  description: "Seconds from receipt to the last byte.",
+  boundaries: bounds
+})
+const breakerState = Metric.gauge("breakwater.breaker.state", {
+  description: "0 closed, 1 half-open, 2 open, 3 forced."
+})
+
+interface Bound {
+  readonly requests: Metric.Metric<number, unknown>
+  readonly attempts: Metric.Metric<number, unknown>
+  readonly durations: Metric.Metric<number, unknown>
+}
+
+// Attributes are bound once for each of the few label sets: building them anew costs 2 µs an update.
+const boundByLabels = new Map<string, Bound>()
+
+const bind = (route: string, status: string): Bound => {
+  const key = `${route} ${status}`
+  let found = boundByLabels.get(key)
+  if (found === undefined) {
+    found = {
+      requests: Metric.withAttributes(requests, { route, status }),
+      attempts: Metric.withAttributes(attempts, { route, status }),
+      durations: Metric.withAttributes(durations, { route, status })
+    }
+    boundByLabels.set(key, found)
+  }
+  return found
+}
+
+/** `2xx` … `5xx`; `cancelled` when the caller left. */
+const statusClass = (status: number, isCancelled: boolean): string =>
+  isCancelled || status === 0 ? "cancelled" : `${Math.floor(status / 100)}xx`
+
+/** Counts one ended exchange. */
+export const record = (
+  exchange: Exchange,
+  durationMs: number,
+  isCancelled: boolean,
+  context: Context.Context<never>
+): void => {
+  const bound = bind(exchange.route, statusClass(exchange.status, isCancelled))
+  bound.requests.updateUnsafe(1, context)
+  bound.durations.updateUnsafe(durationMs / 1000, context)
+  const tries = exchange.decision.attempts.length
+  if (tries > 0) bound.attempts.updateUnsafe(tries, context)
+}
+
+const stateNumber: Readonly<Record<TargetHealth["breaker"]["state"], number>> = {
+  closed: 0,
+  "metrics-only": 0,
+  "half-open": 1,
+  open: 2,
+  "forced-open": 3,
+  "forced-closed": 3
+}
+
+/** `GET /metrics`, behind the admin rule unless `publicMetrics`. */
+export const layer = Layer.effectDiscard(Effect.gen(function*() {
+  const router = yield* HttpRouter.HttpRouter
+  const health = yield* Health
+  const settings = yield* ServerOptions
+  const page = Effect.gen(function*() {
+    for (const { breaker, target } of yield* health.targets) {
+      yield* Metric.update(Metric.withAttributes(breakerState, { target }), stateNumber[breaker.state])
+    }
+    return HttpServerResponse.text(yield* Prometheus.render, { contentType: Prometheus.contentType })
+  })
+  yield* router.add("GET", "/metrics", settings.publicMetrics ? page : requireAdmin(settings, page))
+}))

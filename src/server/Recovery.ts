@@ -1,0 +1,59 @@
+/** From any failure of a route to the one shape of every error. A defect is told to the log by name and place, to the caller not at all. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as HttpServerError from "effect/http/HttpServerError"
+import type { HttpServerResponse } from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
+import type { unhandled } from "effect/Types"
+import { errorResponse } from "../api/ErrorBody.ts"
+import { GatewayError, InvalidRequest, MethodNotAllowed, type Reason, RouteNotFound } from "../domain/GatewayError.ts"
+import { describeCause, type EventLogShape } from "../observability/Logger.ts"
+import { type Exchange, internalFailure } from "./Exchange.ts"
+import { methodsOf } from "./RouteTable.ts"
+
+const unrouted = (exchange: Exchange): Reason => {
+  const methods = methodsOf(exchange.route)
+  return methods.length === 0 || methods.includes(exchange.method)
+    ? new RouteNotFound({ message: "There is no such route. GET /docs shows what there is." })
+    : new MethodNotAllowed({
+      message: `${exchange.method} is not a method of this route. It takes ${methods.join(", ")}.`,
+      allow: methods.join(", ")
+    })
+}
+
+/** The reason behind any failure; undefined for a defect, which the caller is told nothing about. */
+const reasonOf = (cause: Cause.Cause<unknown>, exchange: Exchange): Reason | undefined => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (error instanceof GatewayError) return error.reason
+  if (!(error instanceof HttpServerError.HttpServerError)) return undefined
+  switch (error.reason._tag) {
+    case "RouteNotFound":
+      return unrouted(exchange)
+    case "RequestParseError":
+      return new InvalidRequest({ message: "The request could not be read." })
+    default:
+      return undefined
+  }
+}
+
+/** The router's type wants a middleware to leave failures open (`unhandled`); this one leaves none. */
+export const recover = (
+  cause: Cause.Cause<unknown>,
+  exchange: Exchange,
+  log: EventLogShape
+): Effect.Effect<HttpServerResponse, unhandled> => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+  const known = reasonOf(cause, exchange)
+  const reason = known ?? internalFailure
+  exchange.decision.error = reason._tag
+  const response = errorResponse(reason, { "x-request-id": exchange.requestId })
+  if (known !== undefined) return Effect.succeed(response)
+  return Effect.clockWith((clock) => {
+    log.event("error", clock.currentTimeMillisUnsafe(), "A request ended in a defect", {
+      "event.name": "breakwater.request.defect",
+      "breakwater.request.id": exchange.requestId,
+      ...describeCause(cause)
+    })
+    return Effect.succeed(response)
+  })
+}

@@ -1,0 +1,74 @@
+/** The one canonical line of each exchange: what was asked, what was tried, what came of it. No content, no key, no header. */
+import type { Usage } from "../domain/Usage.ts"
+import type { EventLogShape, Fields, Severity } from "../observability/Logger.ts"
+import type { Exchange } from "./Exchange.ts"
+
+const quiet: ReadonlySet<string> = new Set([
+  "/metrics",
+  "/api/v1/health",
+  "/api/v1/health/live",
+  "/api/v1/health/ready",
+  "/api/v1/health/startup"
+])
+
+const severity = (exchange: Exchange, isCancelled: boolean): Severity => {
+  if (exchange.decision.error === "InternalFailure") return "error"
+  if (exchange.status >= 500 || (exchange.status === 200 && exchange.decision.error !== undefined)) return "warn"
+  return quiet.has(exchange.route) && !isCancelled ? "debug" : "info"
+}
+
+const usageFields = (usage: Usage): Fields => ({
+  "gen_ai.usage.input_tokens": usage.promptTokens,
+  "gen_ai.usage.output_tokens": usage.completionTokens,
+  "gen_ai.usage.cache_read.input_tokens": usage.cachedTokens,
+  "gen_ai.usage.reasoning.output_tokens": usage.reasoningTokens
+})
+
+const flowFields = (exchange: Exchange): Fields => {
+  const { decision } = exchange
+  if (decision.alias === "") return {}
+  return {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": decision.alias.slice(0, 256),
+    "gen_ai.response.model": decision.model,
+    "gen_ai.response.finish_reasons": decision.finishReasons,
+    ...(decision.usage === undefined ? {} : usageFields(decision.usage)),
+    "breakwater.provider": decision.provider,
+    "breakwater.model": decision.model,
+    "breakwater.attempts": decision.attempts.length,
+    "breakwater.attempt.outcomes": decision.attempts.map((attempt) =>
+      `${attempt.target}=${attempt.outcome ?? "unfinished"}`
+    ),
+    "breakwater.skipped": decision.skipped.length === 0
+      ? undefined
+      : decision.skipped.map(({ target, why }) => `${target}=${why}`),
+    "breakwater.upstream.request.id": decision.upstreamRequestId,
+    ttft_ms: decision.firstContentMs,
+    stream: decision.stream
+  }
+}
+
+/** Writes the line. `isCancelled`: the caller left before the last byte. */
+export const write = (
+  log: EventLogShape,
+  exchange: Exchange,
+  nowMs: number,
+  isCancelled: boolean,
+  trace: Fields
+): void => {
+  const level = severity(exchange, isCancelled)
+  if (!log.isEnabled(level)) return
+  log.event(level, nowMs, `${exchange.method} ${exchange.route} ${isCancelled ? "cancelled" : exchange.status}`, {
+    "event.name": "breakwater.request.completed",
+    "breakwater.request.id": exchange.requestId,
+    ...trace,
+    "http.request.method": exchange.method,
+    "http.route": exchange.route,
+    "http.response.status_code": exchange.status === 0 ? 499 : exchange.status,
+    "error.type": isCancelled ? "cancelled" : exchange.decision.error,
+    cancelled: isCancelled ? true : undefined,
+    "breakwater.key": exchange.keyName,
+    ...flowFields(exchange),
+    duration_ms: nowMs - exchange.startedAtMs
+  })
+}
