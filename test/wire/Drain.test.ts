@@ -29,7 +29,7 @@ describe("SIGTERM", () => {
     expect(await stopped).toBe(0)
   })
 
-  it("ends a stream that outlasts the drain with one error event, not as if it were whole", async () => {
+  it("cuts a stream that outlasts the drain, so that it cannot pass for a whole one", async () => {
     const gateway = await Gateway.start({ server: { drain: { notReady: "1ms", streams: "100ms" } } })
     const { promise: open, resolve } = Promise.withResolvers<void>()
     const stalled = call(gateway.url, { model: "sim-stall", stream: true, onPiece: () => resolve() })
