@@ -1,5 +1,6 @@
 /** What another Effect app imports: the flow as Layers, the providers it runs over, and the words they share. */
-export type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest, ContentPart } from "./domain/Chat.ts"
+export type { ChatMessage, ChatRequest, ContentPart } from "./domain/Chat.ts"
+export type { ChatChunk, ChatCompletion } from "./domain/ChatAnswer.ts"
 export * as GatewayError from "./domain/GatewayError.ts"
 export type { Usage } from "./domain/Usage.ts"
 export { Ai, type AiAnswer, type AiEvent, type AiRequest, type AiSummary } from "./gateway/Ai.ts"

@@ -14,7 +14,7 @@ export const refusal = (error: ConfigurationRefused): string =>
 const names = (list: ReadonlyArray<string>): string => list.length === 0 ? "none" : list.join(", ")
 
 /** What the file means, in a few lines. */
-export const summary = (loaded: Loaded): string => {
+const summary = (loaded: Loaded): string => {
   const { models, providers, server } = loaded.settings
   return [
     `${loaded.source}: ok`,

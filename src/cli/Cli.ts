@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -58,6 +59,32 @@ const notYet = (name: string, description: string) =>
       Effect.fail(new ExitWith({ code: 2 }))
     )).pipe(Command.withDescription(description))
 
+const breakers = Command.make("breakers", {
+  action: Argument.Literals("action", ["list", "reset", "open", "close", "metrics-only"]).pipe(
+    Argument.withDescription("What to do (default list)"),
+    Argument.withDefault("list")
+  ),
+  target: Argument.String("target").pipe(
+    Argument.withDescription("provider/model of the file; without it all of them"),
+    Argument.optional
+  ),
+  url: Flag.String("url").pipe(
+    Flag.withDescription("Where the server listens (default http://127.0.0.1:8000)"),
+    Flag.withDefault("http://127.0.0.1:8000")
+  ),
+  adminKey: Flag.Redacted("admin-key").pipe(
+    Flag.withDescription("The server's admin key (else BREAKWATER_ADMIN_KEY)"),
+    Flag.withFallbackConfig(Config.Redacted("BREAKWATER_ADMIN_KEY")),
+    Flag.optional
+  )
+}, ({ action, adminKey, target, url }) => {
+  const server = { url, adminKey: Option.getOrUndefined(adminKey) }
+  return Effect.flatMap(
+    Effect.promise(() => import("./Breakers.ts")),
+    (module) => action === "list" ? module.list(server) : module.control(server, action, Option.getOrUndefined(target))
+  )
+}).pipe(Command.withDescription("Show and control the circuit breakers of a running server"))
+
 const command = (loadApplication: LoadApplication) =>
   Command.make("breakwater", serveFlags, serve(loadApplication)).pipe(
     Command.withDescription("An AI gateway: one OpenAI-compatible door with failover. Without a command it serves."),
@@ -73,7 +100,7 @@ const command = (loadApplication: LoadApplication) =>
       notYet("explain", "Show which targets would answer a request, and why"),
       notYet("keys", "Manage client keys of a running server"),
       notYet("usage", "Show usage and cost of a running server"),
-      notYet("breakers", "Show and control the circuit breakers of a running server")
+      breakers
     ])
   )
 

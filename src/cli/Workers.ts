@@ -81,7 +81,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   const serving = new Set<Worker>()
   let everReady = false
   let isTold = false
-  let stopping = false
+  const state = { stopping: false }
   yield* Fleet.hub(() => serving)
 
   const start = Effect.fnUntraced(function*(index: number, shortLives: number, replaces: Worker | undefined) {
@@ -99,7 +99,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   const onReady = Effect.fnUntraced(function*(worker: Worker, port: number) {
     const place = places.find((one) => one.worker === worker)
     everReady = true
-    if (stopping) return drain(worker) // it may have been deaf when the word went round
+    if (state.stopping) return drain(worker) // it may have been deaf when the word went round
     serving.add(worker)
     if (!isTold && serving.size === options.count) {
       isTold = true
@@ -116,7 +116,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
     serving.delete(worker)
     const index = places.findIndex((one) => one.worker === worker)
     const place = places[index]
-    if (stopping || place === undefined) return // it was told to go
+    if (state.stopping || place === undefined) return // it was told to go
     if (!everReady) return yield* new WorkersFailed({ code: code === 0 ? 1 : code })
     const lived = (yield* Clock.currentTimeMillis) - place.startedAt
     place.shortLives = lived < shortLifeMs ? place.shortLives + 1 : 0
@@ -131,22 +131,22 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   })
   const onSignal = Effect.fnUntraced(function*(signal: Signal) {
     if (signal === "stop") {
-      stopping = true
+      state.stopping = true
       serving.clear()
       living.forEach(drain)
-    } else if (!stopping && waiting.length === 0 && (yield* options.checkReload)) {
+    } else if (!state.stopping && waiting.length === 0 && (yield* options.checkReload)) {
       waiting = places.map((_, index) => index)
       yield* replaceNext
     }
   })
 
   for (let index = 0; index < options.count; index++) yield* start(index, 0, undefined)
-  while (!stopping || living.size > 0) {
+  while (!state.stopping || living.size > 0) {
     const event = yield* Queue.take(queue)
     if (event.is === "ready") yield* onReady(event.worker, event.port)
     else if (event.is === "exited") yield* onExited(event.worker, event.code)
     else if (event.is === "signal") yield* onSignal(event.signal)
-    else if (!stopping) {
+    else if (!state.stopping) {
       const place = places[event.place]
       yield* start(event.place, place?.shortLives ?? 0, place?.replaces)
     }

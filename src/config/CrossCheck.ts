@@ -20,7 +20,7 @@ const listAt = (document: unknown, path: Path): ReadonlyArray<unknown> => {
 }
 
 /** True for a host that only this machine can reach. */
-export const isLoopback = (host: string): boolean =>
+const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host)
 
 const checkServer = (document: unknown): ReadonlyArray<Problem> => {
@@ -103,9 +103,6 @@ const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<s
   const path = ["models", alias, "targets"]
   const seen = new Set<string>()
   const targets = listAt(document, path)
-  if (Array.isArray(valueAt(document, path)) && targets.length === 0) {
-    return [problem(path, [], "an alias needs at least one target")]
-  }
   const found = targets.flatMap((target, index): ReadonlyArray<Problem> => {
     const provider = valueAt(target, ["provider"])
     const model = valueAt(target, ["model"])

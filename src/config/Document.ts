@@ -9,6 +9,12 @@ const extension = (file: string): string => /\.([A-Za-z]+)$/.exec(file)?.[1]?.to
 const refused = (file: string, message: string) =>
   new ConfigurationRefused({ source: file, problems: [{ path: "", message }] })
 
+/** What a parser says without the piece of the file that JSON.parse quotes: there may be a secret in it. */
+const place = (cause: unknown): string => {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return message.replace(/,? ?(\.\.\.)?".*"(\.\.\.)? is not valid JSON/s, "")
+}
+
 const reader = (file: string): ((text: string) => unknown) | undefined => {
   switch (extension(file)) {
     case "yaml":
@@ -35,10 +41,6 @@ export const parse = (file: string, text: string): Effect.Effect<unknown, Config
   }
   return Effect.try({
     try: () => read(text) ?? {},
-    catch: (cause) =>
-      refused(
-        file,
-        `not readable as ${extension(file).toUpperCase()}: ${cause instanceof Error ? cause.message : String(cause)}`
-      )
+    catch: (cause) => refused(file, `not readable as ${extension(file).toUpperCase()}: ${place(cause)}`)
   })
 }

@@ -1,5 +1,6 @@
 /** Keys of the contract whose part is not built yet: accepted, and named in the banner as not active. */
 import { type Path, renderPath } from "./Problem.ts"
+import { kinds } from "./ProviderSection.ts"
 
 export interface InactiveKey {
   readonly path: string
@@ -20,6 +21,11 @@ const rules: ReadonlyArray<Rule> = [
   { path: ["server", "keys", "*", "budget"], why: "budgets are not enforced" },
   { path: ["server", "keys", "*", "tags"], why: "tags are not recorded" },
   { path: ["server", "keys", "*", "expires"], why: "keys do not expire" },
+  {
+    path: ["providers", "*", "kind"],
+    why: "this kind is not built: its targets fail at once",
+    active: kinds.flatMap(({ kind }) => kind === "bedrock" ? [] : [kind])
+  },
   { path: ["providers", "*", "prices"], why: "costs are not computed" },
   {
     path: ["models", "*", "stream", "onInterrupted"],

@@ -6,6 +6,7 @@ import * as Tracing from "../observability/Tracing.ts"
 import { Providers } from "../providers/Providers.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
+import * as FleetHealth from "./FleetHealth.ts"
 import type { Settings } from "./Settings.ts"
 import * as Upstreams from "./Upstreams.ts"
 
@@ -24,16 +25,19 @@ const logSettings = ({ telemetry }: Settings): Logger.LogSettings => ({
 })
 
 /** The flow over the providers of the file. */
-export const gateway = (settings: Settings) =>
+const gateway = (settings: Settings) =>
   Gateway.layer(gatewaySettings(settings)).pipe(
     Layer.provide(Providers.layer(settings.providers.map(Upstreams.provider)))
   )
 
-/** Every route over the flow, on a router; gives the flow as well. */
-export const application = (settings: Settings) =>
-  Server.layer(settings.server).pipe(
-    Layer.provideMerge(gateway(settings)),
-    Layer.provideMerge(Fleet.layer),
-    Layer.provideMerge(Tracing.layer(settings.telemetry.otlp)),
-    Layer.provideMerge(Logger.layer(logSettings(settings)))
+/** Every route over the flow, on a router; gives the flow as well. Health is the fleet's wherever it is asked for. */
+export const application = (settings: Settings) => {
+  const flow = gateway(settings)
+  const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
+  const telemetry = Layer.merge(Tracing.layer(settings.telemetry.otlp), Logger.layer(logSettings(settings)))
+  return Server.layer(settings.server).pipe(
+    Layer.provideMerge(health),
+    Layer.provideMerge(flow),
+    Layer.provideMerge(telemetry)
   )
+}

@@ -39,7 +39,7 @@ const secretKeys: ReadonlySet<string> = new Set([
 const secretLooking = /api[-_]?key|secret|token|passw|credential|authorization/i
 
 /** True when the value at this path may be a secret (by its key's name, or because an ancestor is one). */
-export const isSecret = (path: Path): boolean =>
+const isSecret = (path: Path): boolean =>
   path.some((key) => typeof key === "string" && (secretKeys.has(key) || secretLooking.test(key)))
 
 export const renderPath = (path: Path): string =>
@@ -51,7 +51,7 @@ export const renderPath = (path: Path): string =>
       : `${text}[${JSON.stringify(key)}]`, "")
 
 /** What stands at a path, as text fit for a terminal: at most 80 characters, secrets replaced. */
-export const renderValue = (value: unknown, path: Path): string | undefined => {
+const renderValue = (value: unknown, path: Path): string | undefined => {
   if (value === undefined) return undefined
   if (isSecret(path) && (typeof value !== "object" || value === null)) return "<redacted>"
   const text = JSON.stringify(

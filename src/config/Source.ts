@@ -31,7 +31,7 @@ export interface Loaded extends Decoded {
 }
 
 /** Read when present and nothing else was named. */
-export const defaultFile = "./breakwater.yaml"
+const defaultFile = "./breakwater.yaml"
 
 type Section = Readonly<Record<string, unknown>>
 

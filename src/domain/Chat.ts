@@ -79,6 +79,10 @@ const content = <S extends Schema.Top>(parts: S) =>
     expected: "a string or a non-empty array of content parts"
   })
 const anyContent = content(ContentPart)
+/** Recorded agents send an assistant turn without any part. */
+const assistantContent = Schema.Union([Schema.String, Schema.Array(ContentPart)]).annotate({
+  expected: "a string or an array of content parts"
+})
 const textContent = content(Schema.Union([TextPart, OtherPart]))
 
 // Messages: one literal role a member, so that a fault is reported against the role that was meant.
@@ -111,7 +115,7 @@ const UserMessage = Schema.Struct({
 })
 const AssistantMessage = Schema.Struct({
   role: Schema.Literal("assistant"),
-  content: nullable(anyContent),
+  content: nullable(assistantContent),
   refusal: nullable(Schema.String),
   name: nullable(Schema.String),
   audio: nullable(Schema.Struct({ id: Schema.String })),
@@ -201,7 +205,8 @@ const ResponseFormat = Schema.Union([
   Schema.Struct({
     type: Schema.Literal("json_schema"),
     json_schema: Schema.Struct({
-      name: identifier,
+      // Required at OpenAI; some hosts do without.
+      name: nullable(identifier),
       description: nullable(Schema.String),
       schema: nullable(object),
       strict: nullable(Schema.Boolean)
@@ -282,60 +287,3 @@ export const ChatRequest = Schema.Struct({
     : undefined
 })).annotate({ identifier: "ChatRequest", expected: "a JSON object with model and messages" })
 export type ChatRequest = typeof ChatRequest.Type
-
-/** One call of a tool, as an answer carries it. */
-export interface ToolCall {
-  readonly id: string
-  readonly type: string
-  readonly function?: { readonly name: string; readonly arguments: string } | undefined
-}
-
-/** A whole answer in OpenAI's shape; other members survive beside these. */
-export interface ChatCompletion {
-  readonly id: string
-  readonly object: "chat.completion"
-  /** Seconds since 1970. */
-  readonly created: number
-  readonly model: string
-  readonly choices: ReadonlyArray<{
-    readonly index: number
-    readonly finish_reason: string
-    readonly logprobs: unknown
-    readonly message: {
-      readonly role: string
-      readonly content: string | null
-      readonly refusal: string | null
-      readonly reasoning_content?: string | undefined
-      readonly tool_calls?: ReadonlyArray<ToolCall> | undefined
-    }
-  }>
-}
-
-/** One event of a streamed answer; other members survive beside these. */
-export interface ChatChunk {
-  readonly id: string
-  readonly object: "chat.completion.chunk"
-  /** Seconds since 1970, the same on every chunk of a stream. */
-  readonly created: number
-  readonly model: string
-  readonly choices: ReadonlyArray<{
-    readonly index: number
-    readonly finish_reason?: string | null | undefined
-    readonly delta: {
-      readonly role?: string | undefined
-      readonly content?: string | null | undefined
-      readonly refusal?: string | null | undefined
-      readonly reasoning_content?: string | undefined
-      readonly tool_calls?:
-        | ReadonlyArray<{
-          readonly index: number
-          readonly id?: string | undefined
-          readonly type?: string | undefined
-          readonly function?:
-            | { readonly name?: string | undefined; readonly arguments?: string | undefined }
-            | undefined
-        }>
-        | undefined
-    }
-  }>
-}

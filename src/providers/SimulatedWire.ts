@@ -1,5 +1,5 @@
 /** Writes a simulated reply in OpenAI's shape, whole or as chunks in the order and form that the strictest clients accept. */
-import type { ChatChunk, ChatCompletion } from "../domain/Chat.ts"
+import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { Frame } from "./Provider.ts"
 import type { Choice, Reply } from "./SimulatedReply.ts"

@@ -2,21 +2,18 @@
  * The completions handler. Nothing is sent before the flow has an answer or a committed stream, so the status is honest; after
  * that a failure is one error event and no `[DONE]`.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Option from "effect/Option"
-import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { Api } from "../api/Api.ts"
-import { errorFrame, errorResponse } from "../api/ErrorBody.ts"
+import { errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError, type Reason } from "../domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
-import { describeCause, EventLog, type EventLogShape } from "../observability/Logger.ts"
-import type { AnswerStream, Frame } from "../providers/Provider.ts"
-import { CurrentExchange, type Exchange, internalFailure } from "./Exchange.ts"
+import { EventLog, type EventLogShape } from "../observability/Logger.ts"
+import { encodeFrames } from "./EventFrames.ts"
+import { CurrentExchange, type Exchange } from "./Exchange.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -37,55 +34,6 @@ const answerHeaders = (exchange: Exchange): Record<string, string> => {
 const refuse = (exchange: Exchange, reason: Reason): Response => {
   exchange.decision.error = reason._tag
   return errorResponse(reason, answerHeaders(exchange))
-}
-
-const done = new TextEncoder().encode("data: [DONE]\n\n")
-
-type Bytes = readonly [Uint8Array, ...Array<Uint8Array>]
-
-const frameBytes = (frames: ReadonlyArray<Frame>): Bytes | undefined => {
-  const out: Array<Uint8Array> = []
-  for (const frame of frames) if (frame.bytes !== undefined) out.push(frame.bytes)
-  const [first, ...rest] = out
-  return first === undefined ? undefined : [first, ...rest]
-}
-
-const tellDefect = (cause: Cause.Cause<unknown>, exchange: Exchange, log: EventLogShape) =>
-  Effect.clockWith((clock) =>
-    Effect.sync(() =>
-      log.event("error", clock.currentTimeMillisUnsafe(), "A stream ended in a defect", {
-        "event.name": "breakwater.stream.defect",
-        "breakwater.request.id": exchange.requestId,
-        ...describeCause(cause)
-      })
-    )
-  )
-
-/** The answer's frames as bytes, then `[DONE]` after a clean end, one error event after any other, nothing after an interrupt. */
-const encodeFrames = (answer: AnswerStream, exchange: Exchange, log: EventLogShape): Pull.Pull<Bytes> => {
-  let ended = false
-  const finish = (last: Uint8Array): Effect.Effect<Bytes> => {
-    ended = true
-    return Effect.succeed([last])
-  }
-  const next: Pull.Pull<Bytes> = Effect.suspend(() =>
-    ended ? Cause.done() : Effect.matchCauseEffect(answer.pull, {
-      onSuccess: (frames): Pull.Pull<Bytes> => {
-        const bytes = frameBytes(frames)
-        return bytes === undefined ? next : Effect.succeed(bytes)
-      },
-      onFailure: (cause): Pull.Pull<Bytes> => {
-        if (Pull.isDoneCause(cause)) return finish(done)
-        if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
-        const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-        const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internalFailure
-        exchange.decision.error = reason._tag
-        const last = finish(errorFrame(reason))
-        return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
-      }
-    })
-  )
-  return next
 }
 
 const streamHeaders = (exchange: Exchange): Record<string, string> => {

@@ -23,6 +23,7 @@ import {
 } from "../domain/GatewayError.ts"
 import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
 
+import { findFault } from "./JsonFault.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
 const jsonType = /^\s*application\/(?:json|[a-z0-9!#$&^_.-]+\+json)\s*(?:;|$)/i
@@ -60,10 +61,9 @@ export const judgeMediaType = (contentType: string | undefined): Reason | undefi
     message: "The request body must be JSON. Send it with 'content-type: application/json'."
   })
 
-const place = (text: string, error: unknown): string => {
-  const found = /position (\d+)/.exec(String(error))
-  if (found === null) return "The text ends too early"
-  const at = Number(found[1])
+const place = (text: string): string => {
+  const at = findFault(text)
+  if (at >= text.trimEnd().length) return "The text ends too early"
   const before = text.slice(0, at).split("\n")
   return `Line ${before.length}, column ${
     (before.at(-1)?.length ?? 0) + 1
@@ -80,9 +80,9 @@ export const parseJson = (text: string): { readonly value: unknown } | Reason =>
   }
   try {
     return { value: JSON.parse(text) }
-  } catch (error) {
+  } catch {
     return new InvalidRequest({
-      message: `The request body is not valid JSON. ${place(text, error)}.`,
+      message: `The request body is not valid JSON. ${place(text)}.`,
       code: "invalid_json"
     })
   }

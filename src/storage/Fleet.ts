@@ -43,7 +43,7 @@ export class Fleet extends Context.Service<Fleet, {
 }>()("breakwater/storage/Fleet") {}
 
 /** Longest wait for the whole fleet's answer, in milliseconds. A worker that dies is not waited for. */
-export const answerLimitMs = 5000
+const answerLimitMs = 5000
 
 interface Outcome {
   readonly worker: number
@@ -106,7 +106,7 @@ export const layerSingle: Layer.Layer<Fleet> = Layer.sync(Fleet, () => {
 const send = (parcel: Parcel) => Effect.sync(() => void process.send?.(parcel))
 
 /** A worker under a primary that runs `hub`. */
-export const layerWorker: Layer.Layer<Fleet> = Layer.effect(
+const layerWorker: Layer.Layer<Fleet> = Layer.effect(
   Fleet,
   Effect.gen(function*() {
     const self = cluster.worker?.id ?? 0

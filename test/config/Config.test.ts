@@ -170,6 +170,12 @@ models:
             "value": "-1",
           },
           {
+            "message": "required, but missing",
+            "path": "models.openai/best.targets[0]",
+            "suggestion": undefined,
+            "value": undefined,
+          },
+          {
             "message": "without server.keys anybody could call, so only loopback may be bound; add a key (or set BREAKWATER_KEY) or use 127.0.0.1",
             "path": "server.host",
             "suggestion": undefined,
@@ -204,12 +210,6 @@ models:
             "path": "models.openai/best",
             "suggestion": undefined,
             "value": undefined,
-          },
-          {
-            "message": "an alias needs at least one target",
-            "path": "models.openai/best.targets",
-            "suggestion": undefined,
-            "value": "[]",
           },
         ]
       `)

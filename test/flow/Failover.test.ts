@@ -122,7 +122,7 @@ describe("failover of whole answers", () => {
 
   it.effect("the last hope is given the rest of the deadline, not the answer limit", () =>
     Effect.gen(function*() {
-      const { decision, order, reason } = yield* complete([script("a", { afterMs: 300_000, then: "ok" })])
+      const { decision, order, reason } = yield* complete([script("a", { afterMs: 300_000, play: "ok" })])
       expect([order, reason]).toEqual(["a", undefined])
       expect(decision.attempts[0]?.endedAtMs).toBe(300_000)
     }))

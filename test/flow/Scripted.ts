@@ -2,7 +2,8 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { ChatChunk, ChatCompletion, ChatRequest } from "../../src/domain/Chat.ts"
+import type { ChatRequest } from "../../src/domain/Chat.ts"
+import type { ChatChunk, ChatCompletion } from "../../src/domain/ChatAnswer.ts"
 import * as E from "../../src/domain/GatewayError.ts"
 import * as Completion from "../../src/gateway/Completion.ts"
 import * as Decision from "../../src/gateway/Decision.ts"
@@ -16,7 +17,7 @@ export type Play =
   | "ok"
   | "silent"
   | E.Reason
-  | { readonly afterMs: number; readonly then: Play }
+  | { readonly afterMs: number; readonly play: Play }
   | Words
 
 interface Words {
@@ -101,7 +102,7 @@ const providerOf = (script: Script): Provider => {
         }))
     }
     if (play === "ok" || "words" in play) return Effect.succeed(ok(play))
-    if ("afterMs" in play) return Effect.delay(Effect.suspend(() => outcome(play.then, ok)), play.afterMs)
+    if ("afterMs" in play) return Effect.delay(Effect.suspend(() => outcome(play.play, ok)), play.afterMs)
     return Effect.fail(E.gatewayError(play))
   }
   return {

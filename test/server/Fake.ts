@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
-import type { ChatChunk } from "../../src/domain/Chat.ts"
+import type { ChatChunk } from "../../src/domain/ChatAnswer.ts"
 import { type GatewayError, gatewayError, type Reason, RouteNotFound } from "../../src/domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../../src/gateway/Completion.ts"
 import { type ComponentHealth, type Control, Health } from "../../src/gateway/Health.ts"
@@ -84,7 +84,7 @@ const asked = (fake: Fake, request: CompletionRequest): Effect.Effect<void, Gate
     return Effect.void
   })
 
-const layerFake = (fake: Fake) =>
+export const layerFake = (fake: Fake) =>
   Layer.mergeAll(
     Layer.succeed(Completion, {
       complete: (request) =>

@@ -1,0 +1,58 @@
+/** A committed stream as the bytes of its events: what the caller sees of the end, clean or not, is decided here. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
+import { errorFrame } from "../api/ErrorBody.ts"
+import { describeCause, type EventLogShape } from "../observability/Logger.ts"
+import type { AnswerStream, Frame } from "../providers/Provider.ts"
+import { type Exchange, internalFailure } from "./Exchange.ts"
+
+const done = new TextEncoder().encode("data: [DONE]\n\n")
+
+type Bytes = readonly [Uint8Array, ...Array<Uint8Array>]
+
+const frameBytes = (frames: ReadonlyArray<Frame>): Bytes | undefined => {
+  const out: Array<Uint8Array> = []
+  for (const frame of frames) if (frame.bytes !== undefined) out.push(frame.bytes)
+  const [first, ...rest] = out
+  return first === undefined ? undefined : [first, ...rest]
+}
+
+const tellDefect = (cause: Cause.Cause<unknown>, exchange: Exchange, log: EventLogShape) =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() =>
+      log.event("error", clock.currentTimeMillisUnsafe(), "A stream ended in a defect", {
+        "event.name": "breakwater.stream.defect",
+        "breakwater.request.id": exchange.requestId,
+        ...describeCause(cause)
+      })
+    )
+  )
+
+/** The answer's frames as bytes, then `[DONE]` after a clean end, one error event after any other, nothing after an interrupt. */
+export const encodeFrames = (answer: AnswerStream, exchange: Exchange, log: EventLogShape): Pull.Pull<Bytes> => {
+  let ended = false
+  const finish = (last: Uint8Array): Effect.Effect<Bytes> => {
+    ended = true
+    return Effect.succeed([last])
+  }
+  const next: Pull.Pull<Bytes> = Effect.suspend(() =>
+    ended ? Cause.done() : Effect.matchCauseEffect(answer.pull, {
+      onSuccess: (frames): Pull.Pull<Bytes> => {
+        const bytes = frameBytes(frames)
+        return bytes === undefined ? next : Effect.succeed(bytes)
+      },
+      onFailure: (cause): Pull.Pull<Bytes> => {
+        if (Pull.isDoneCause(cause)) return finish(done)
+        if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+        const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
+        const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internalFailure
+        exchange.decision.error = reason._tag
+        const last = finish(errorFrame(reason))
+        return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
+      }
+    })
+  )
+  return next
+}

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { join } from "node:path"
+import { type Child, root, start, url } from "./Child.ts"
+
+const main = join(root, "src/main.ts")
+let server: Child
+let address = ""
+
+beforeAll(async () => {
+  server = start("node", [main, "--port", "0"], { env: { BREAKWATER_ADMIN_KEY: "admin-1" } })
+  address = await url(server)
+})
+
+afterAll(async () => {
+  server.process.kill("SIGKILL")
+  await server.ended
+})
+
+const breakers = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
+  const child = start("node", [main, "breakers", ...args, "--url", address], { env })
+  return { code: (await child.ended).code, output: child.output() }
+}
+
+describe("breakwater breakers", () => {
+  it("opens one target of a running server and shows it in the list", async () => {
+    const opened = await breakers(["open", "simulated/sim", "--admin-key", "admin-1"])
+    expect(opened).toEqual({ code: 0, output: "simulated/sim  closed  ->  forced-open\n" })
+    const listed = await breakers([], { BREAKWATER_ADMIN_KEY: "admin-1" })
+    expect(listed.code).toBe(0)
+    expect(listed.output).toMatch(/^target +state +calls +failed +last error\nsimulated\/sim +forced-open +0 +0 % +-\n/)
+  })
+
+  it("says what the server says when the admin key is wrong or the target unknown", async () => {
+    const wrong = await breakers(["list", "--admin-key", "other"])
+    expect(wrong.code).toBe(1)
+    expect(wrong.output).toContain("answered 401")
+    const unknown = await breakers(["reset", "simulated/nope", "--admin-key", "admin-1"])
+    expect(unknown.code).toBe(1)
+    expect(unknown.output).toContain("There is no target simulated/nope")
+  })
+
+  it("says that nobody answers", async () => {
+    const child = start("node", [main, "breakers", "--url", "http://127.0.0.1:9"])
+    expect((await child.ended).code).toBe(1)
+    expect(child.output()).toBe("http://127.0.0.1:9 does not answer; is the server running, and --url right?\n")
+  })
+})

@@ -1,0 +1,103 @@
+import { afterAll, describe, expect, it } from "@effect/vitest"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { version } from "../../src/cli/Cli.ts"
+import { root, start } from "./Child.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "breakwater-check-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const check = async (name: string, text: string, env: Readonly<Record<string, string>> = {}) => {
+  writeFileSync(join(folder, name), text)
+  const child = start("node", [join(root, "src/main.ts"), "check", name], { cwd: folder, env })
+  return { code: (await child.ended).code, output: child.output() }
+}
+
+describe("breakwater check", () => {
+  it("says what a good file means and exits with 0", async () => {
+    const { code, output } = await check(
+      "good.toml",
+      `
+[server]
+keys = ["\${BREAKWATER_KEY}"]
+[providers.openai]
+apiKey = "\${OPENAI_API_KEY}"
+[providers.openai.prices.gpt.usdPerMtok]
+input = "0.40"
+[models.fast]
+targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simulated", model = "sim" }]
+`,
+      { BREAKWATER_KEY: "bw", OPENAI_API_KEY: "sk" }
+    )
+    expect(output).toMatchInlineSnapshot(`
+      "good.toml: ok
+        listens on   127.0.0.1:8000
+        client keys  key-1
+        providers    openai, simulated
+        models       fast
+        not active   providers.openai.prices: costs are not computed
+      "
+    `)
+    expect(code).toBe(0)
+  })
+
+  it("reports everything that is wrong with path, value and suggestion, and exits with 1", async () => {
+    const { code, output } = await check(
+      "bad.yaml",
+      `
+server:
+  prot: 8000
+  adminKey: \${BREAKWATER_ADMIN}
+  drain: { notReady: soon }
+providers:
+  openai: { kind: opnai, apiKey: [sk-secret] }
+models:
+  fast: { targets: [{ provider: opena, model: gpt-4.1-mini }] }
+`
+    )
+    expect(output).toMatchInlineSnapshot(`
+      "bad.yaml: 6 problems
+        server.adminKey
+          \${BREAKWATER_ADMIN} is not set in the environment; set it or give a default: \${BREAKWATER_ADMIN:-text}
+        server.prot: 8000
+          this key is not known here
+          did you mean port?
+        server.drain.notReady: "soon"
+          expected something like 200ms, 5s or 10m
+        providers.openai.apiKey: ["<redacted>"]
+          expected text (a duration or size carries its unit: 5s, 20mb)
+        providers.openai.kind: "opnai"
+          unknown kind; known: openai, anthropic, gemini, azure-openai, groq, mistral, deepseek, openrouter, xai, together, openai-compatible, bedrock, ollama, vllm, simulated
+          did you mean openai?
+        models.fast.targets[0].provider: "opena"
+          no provider of this name; known: openai, simulated
+          did you mean openai?
+      "
+    `)
+    expect(code).toBe(1)
+  })
+
+  it("names the line of a file that is no YAML", async () => {
+    const { code, output } = await check("broken.yaml", "server:\n  port: 1\n  port: 2\n")
+    expect(output).toMatchInlineSnapshot(`
+      "broken.yaml: 1 problem
+        not readable as YAML: Duplicate key 'port' at line 3
+      "
+    `)
+    expect(code).toBe(1)
+  })
+
+  it("says that a file is not there", async () => {
+    const child = start("node", [join(root, "src/main.ts"), "check", "absent.yaml"], { cwd: folder })
+    expect((await child.ended).code).toBe(1)
+    expect(child.output()).toContain("absent.yaml")
+  })
+})
+
+describe("the version", () => {
+  it("is that of package.json", () => {
+    const manifest: unknown = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+    expect(manifest).toMatchObject({ version })
+  })
+})

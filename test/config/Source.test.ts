@@ -1,0 +1,106 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Effect, FileSystem, Redacted } from "effect"
+import { ConfigurationRefused } from "../../src/config/Problem.ts"
+import { type Flags, load } from "../../src/config/Source.ts"
+
+interface World {
+  readonly env?: Record<string, string>
+  readonly files?: Readonly<Record<string, string>>
+  readonly ollama?: boolean
+}
+
+const loadIn = (world: World, flags: Flags = {}) =>
+  load(flags, Effect.succeed(world.ollama ?? false)).pipe(
+    Effect.provideService(
+      ConfigProvider.ConfigProvider,
+      ConfigProvider.fromEnv({ env: world.env ?? {}, preserveEmptyStrings: true })
+    ),
+    Effect.provide(FileSystem.layerNoop({
+      exists: (path) => Effect.succeed(world.files?.[path] !== undefined),
+      readFileString: (path) => {
+        const text = world.files?.[path]
+        return text === undefined ? Effect.die(`no ${path}`) : Effect.succeed(text)
+      }
+    }))
+  )
+
+const file = "server: { port: 1001, host: localhost }\nproviders: {}\n"
+
+describe("the order of sources", () => {
+  it.effect("is flag over environment over file over default", () =>
+    Effect.gen(function*() {
+      const files = { "./breakwater.yaml": file }
+      const env = { BREAKWATER_PORT: "1002" }
+      expect((yield* loadIn({})).settings.server.port).toBe(8000)
+      expect((yield* loadIn({ files })).settings.server.port).toBe(1001)
+      expect((yield* loadIn({ files, env })).settings.server.port).toBe(1002)
+      expect((yield* loadIn({ files, env }, { port: 1003 })).settings.server.port).toBe(1003)
+      expect((yield* loadIn({ files, env }, { port: 1003 })).settings.server.host).toBe("localhost")
+    }))
+
+  it.effect("takes the named file in place of ./breakwater.yaml, the flag's before the environment's", () =>
+    Effect.gen(function*() {
+      const files = {
+        "./breakwater.yaml": file,
+        "b.json": "{\"server\":{\"port\":1004}}",
+        "c.toml": "[server]\nport = 1005\n"
+      }
+      const env = { BREAKWATER_CONFIG: "b.json" }
+      expect((yield* loadIn({ files, env })).settings.server.port).toBe(1004)
+      expect((yield* loadIn({ files, env }, { config: "c.toml" })).settings.server.port).toBe(1005)
+    }))
+
+  it.effect("adds the environment's key to those of the file, so that no other caller is locked out", () =>
+    Effect.gen(function*() {
+      const files = { "./breakwater.yaml": "server: { keys: [one, \"${BREAKWATER_KEY}\"] }" }
+      const { settings } = yield* loadIn({ files, env: { BREAKWATER_KEY: "two" } })
+      expect(settings.server.keys.map((entry) => Redacted.value(entry.key))).toEqual(["one", "two"])
+      const bare = yield* loadIn({
+        env: { BREAKWATER_KEY: "two", BREAKWATER_ADMIN_KEY: "three", BREAKWATER_HOST: "0.0.0.0" }
+      })
+      expect(bare.settings.server.keys.map((entry) => Redacted.value(entry.key))).toEqual(["two"])
+      expect(bare.settings.server.host).toBe("0.0.0.0")
+    }))
+
+  it.effect("reports a bad variable by the key it stands for", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(loadIn({ env: { BREAKWATER_PORT: "many" } }))
+      expect(error).toBeInstanceOf(ConfigurationRefused)
+      expect(error.problems).toEqual([{ path: "server.port", value: "\"many\"", message: "expected number" }])
+    }))
+
+  it.effect("reads where traces go from the standard variables", () =>
+    Effect.gen(function*() {
+      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318", OTEL_TRACES_SAMPLER_ARG: "0.1" }
+      const { settings } = yield* loadIn({ env })
+      expect(settings.telemetry.otlp).toMatchObject({ endpoint: "http://127.0.0.1:4318", sample: 0.1 })
+    }))
+})
+
+describe("without a file", () => {
+  it.effect("every provider with a key is on, the others are off with a reason, the simulated one exists", () =>
+    Effect.gen(function*() {
+      const env = { GEMINI_API_KEY: "g", XAI_API_KEY: "", AZURE_OPENAI_API_KEY: "a" }
+      const { off, settings } = yield* loadIn({ env, ollama: true })
+      expect(settings.providers.map((provider) => provider.name)).toEqual(["gemini", "ollama", "simulated"])
+      expect(off).toContainEqual({ name: "xai", why: "XAI_API_KEY not set" })
+      expect(off).toContainEqual({ name: "azure-openai", why: "AZURE_OPENAI_ENDPOINT not set" })
+    }))
+
+  it.effect("the environment adds nothing once a file names its providers", () =>
+    Effect.gen(function*() {
+      const { off, settings } = yield* loadIn({ files: { "./breakwater.yaml": file }, env: { OPENAI_API_KEY: "k" } })
+      expect(settings.providers.map((provider) => provider.name)).toEqual(["simulated"])
+      expect(off).toEqual([])
+    }))
+})
+
+describe("a JSON file that cannot be read", () => {
+  it.effect("is refused without quoting it, for there may be a secret in it", () =>
+    Effect.gen(function*() {
+      const files = { "a.json": "{\"apiKey\": sk-secret }" }
+      const error = yield* Effect.flip(loadIn({ files }, { config: "a.json" }))
+      expect(error.message).toContain("not readable as JSON")
+      expect(error.message).not.toContain("secret")
+    }))
+})

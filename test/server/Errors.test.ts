@@ -1,0 +1,157 @@
+import { afterAll, describe, expect, it } from "@effect/vitest"
+import * as Reasons from "../../src/domain/GatewayError.ts"
+import { ask, chatPath, envelopeFaults, errorOf, hello, post, postText } from "./Client.ts"
+import { makeFake, makeServer } from "./Fake.ts"
+
+const fields = { message: "what happened" }
+const reasons: ReadonlyArray<Reasons.Reason> = [
+  new Reasons.InvalidRequest(fields),
+  new Reasons.Unauthorized(fields),
+  new Reasons.Forbidden(fields),
+  new Reasons.ModelNotFound(fields),
+  new Reasons.RouteNotFound(fields),
+  new Reasons.PayloadTooLarge(fields),
+  new Reasons.UpstreamRefused(fields),
+  new Reasons.ContextLengthExceeded(fields),
+  new Reasons.ContentFiltered(fields),
+  new Reasons.RateLimited({ ...fields, upstreamStatus: 429 }),
+  new Reasons.QuotaExhausted(fields),
+  new Reasons.CredentialRejected(fields),
+  new Reasons.UpstreamModelMissing(fields),
+  new Reasons.Overloaded(fields),
+  new Reasons.UpstreamFailed(fields),
+  new Reasons.UpstreamUnreachable(fields),
+  new Reasons.ConnectionReset(fields),
+  new Reasons.UpstreamTimedOut(fields),
+  new Reasons.MalformedAnswer(fields),
+  new Reasons.StreamInterrupted(fields),
+  new Reasons.CircuitOpen(fields),
+  new Reasons.DeadlineExceeded(fields),
+  new Reasons.InternalFailure(fields)
+]
+
+describe("errors of the contract", () => {
+  const fake = makeFake()
+  const server = makeServer(fake, { limits: { body: 2000, depth: 10, messages: 3 } })
+  afterAll(server.dispose)
+
+  for (const stream of [false, true]) {
+    for (const reason of reasons) {
+      it(`${reason._tag} is OpenAI's envelope, ${stream ? "also before a stream" : "not to be repeated"}`, async () => {
+        fake.fail = reason
+        const reply = await post(server, { ...hello, stream })
+        fake.fail = undefined
+        expect(reply.status).toBe(reason.status)
+        expect(envelopeFaults(reply.text)).toEqual([])
+        expect(errorOf(reply)).toEqual({
+          message: "what happened",
+          type: reason.type,
+          param: null,
+          code: reason.errorCode
+        })
+        expect(reply.headers.get("content-type")).toBe("application/json")
+        expect(reply.headers.get("x-should-retry")).toBe("false")
+        expect(reply.headers.get("x-breakwater-attempts")).toBe("1")
+      })
+    }
+  }
+
+  it("a refusal of our own moment may be repeated", async () => {
+    for (
+      const reason of [new Reasons.Draining(fields), new Reasons.QueueFull(fields), new Reasons.RateLimited(fields)]
+    ) {
+      fake.fail = reason
+      expect((await post(server, hello)).headers.get("x-should-retry")).toBeNull()
+    }
+    fake.fail = undefined
+  })
+
+  it("a known pause is told in seconds and in milliseconds", async () => {
+    fake.fail = new Reasons.RateLimited({ ...fields, retryAfterMs: 1200 })
+    const reply = await post(server, hello)
+    fake.fail = undefined
+    expect(reply.headers.get("retry-after")).toBe("2")
+    expect(reply.headers.get("retry-after-ms")).toBe("1200")
+  })
+
+  it("a defect is a 500 that tells nothing of itself", async () => {
+    fake.defect = new Error("secret detail")
+    const reply = await post(server, hello)
+    fake.defect = undefined
+    expect(reply.status).toBe(500)
+    expect(errorOf(reply).code).toBe("internal_error")
+    expect(reply.text).not.toContain("secret")
+    expect(envelopeFaults(reply.text)).toEqual([])
+    expect(reply.headers.get("x-request-id")).not.toBeNull()
+  })
+
+  it("an unknown route is a 404 in the envelope", async () => {
+    const reply = await ask(server, "/v2/nothing")
+    expect(reply.status).toBe(404)
+    expect(envelopeFaults(reply.text)).toEqual([])
+  })
+
+  it("a path that cannot be decoded is a 404 in the envelope", async () => {
+    const reply = await ask(server, "/%zz")
+    expect(reply.status).toBe(404)
+    expect(envelopeFaults(reply.text)).toEqual([])
+  })
+
+  it("a wrong method is a 405 that names the right ones", async () => {
+    const reply = await ask(server, chatPath)
+    expect(reply.status).toBe(405)
+    expect(reply.headers.get("allow")).toBe("POST")
+    expect(envelopeFaults(reply.text)).toEqual([])
+    expect((await ask(server, "/v1/models", { method: "DELETE" })).headers.get("allow")).toBe("GET, HEAD")
+  })
+
+  it("another media type is a 415, a missing one and a +json one pass", async () => {
+    const body = JSON.stringify(hello)
+    const reply = await postText(server, body, { "content-type": "text/plain" })
+    expect(reply.status).toBe(415)
+    expect(envelopeFaults(reply.text)).toEqual([])
+    expect((await postText(server, body, { "content-type": "application/vnd.openai+json; charset=utf-8" })).status)
+      .toBe(200)
+    expect((await postText(server, body, { "content-type": "application/jsonp" })).status).toBe(415)
+  })
+
+  it("a body over the limit is a 413", async () => {
+    const reply = await post(server, { ...hello, user: "x".repeat(3000) })
+    expect(reply.status).toBe(413)
+    expect(envelopeFaults(reply.text)).toEqual([])
+  })
+
+  it("a body over the limit without a declared length is a 413 too", async () => {
+    const response = await server.handler(
+      new Request(`http://127.0.0.1:8000${chatPath}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: new Blob([JSON.stringify({ ...hello, user: "x".repeat(3000) })]).stream(),
+        duplex: "half"
+      })
+    )
+    expect(response.status).toBe(413)
+    expect(envelopeFaults(await response.text())).toEqual([])
+  })
+
+  it("nesting and the number of messages have limits that are told", async () => {
+    let deep: unknown = "bottom"
+    for (let level = 0; level < 12; level++) deep = [deep]
+    expect(errorOf(await post(server, { ...hello, extra: deep })).code).toBe("too_deep")
+    const reply = await post(server, { ...hello, messages: [1, 2, 3, 4].map(() => hello.messages[0]) })
+    expect(errorOf(reply).param).toBe("messages")
+    expect(errorOf(reply).message).toContain("at most 3 messages, got 4")
+  })
+
+  it("a member that stands twice is refused by name", async () => {
+    const reply = await postText(server, `{"model":"a","model":"b","messages":[{"role":"user","content":"x"}]}`)
+    expect(reply.status).toBe(400)
+    expect(errorOf(reply).param).toBe("model")
+  })
+
+  it("malformed JSON is told with its line and column", async () => {
+    const reply = await postText(server, "{\n  \"model\": fast\n}")
+    expect(errorOf(reply).code).toBe("invalid_json")
+    expect(errorOf(reply).message).toContain("Line 2, column 12")
+  })
+})

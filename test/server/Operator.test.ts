@@ -1,0 +1,106 @@
+import { afterAll, describe, expect, it } from "@effect/vitest"
+import { ask, envelopeFaults, errorOf, hello, post } from "./Client.ts"
+import { makeFake, makeServer } from "./Fake.ts"
+
+describe("models, health and control", () => {
+  const fake = makeFake()
+  const server = makeServer(fake)
+  afterAll(server.dispose)
+  const control = (action: string, init: { body?: string; headers?: Record<string, string> } = {}) =>
+    ask(server, `/api/v1/health/circuit-breakers/${action}`, { method: "POST", ...init })
+
+  it("the list has OpenAI's shape", async () => {
+    const { object, data } = JSON.parse((await ask(server, "/v1/models")).text)
+    expect(object).toBe("list")
+    expect(data[0]).toEqual({ id: "fast", object: "model", created: 0, owned_by: "breakwater" })
+  })
+
+  it("a model is found by its id, with slashes raw or encoded", async () => {
+    for (
+      const id of [
+        "fast",
+        "openai/upstream-model",
+        "openai%2Fupstream-model",
+        "router/meta/llama-3",
+        "router%2Fmeta%2Fllama-3"
+      ]
+    ) {
+      const reply = await ask(server, `/v1/models/${id}`)
+      expect(JSON.parse(reply.text).id).toBe(decodeURIComponent(id))
+    }
+    const reply = await ask(server, "/v1/models/no/such")
+    expect(reply.status).toBe(404)
+    expect(errorOf(reply).code).toBe("model_not_found")
+    expect(envelopeFaults(reply.text)).toEqual([])
+  })
+
+  it("probes follow the phase", async () => {
+    const statuses = async () => {
+      const out: Array<number> = []
+      for (const probe of ["live", "ready", "startup"]) out.push((await ask(server, `/api/v1/health/${probe}`)).status)
+      return out
+    }
+    fake.phase = "starting"
+    expect(await statuses()).toEqual([200, 503, 503])
+    fake.phase = "ready"
+    expect(await statuses()).toEqual([200, 200, 200])
+    fake.phase = "draining"
+    expect(await statuses()).toEqual([200, 503, 200])
+    fake.phase = "ready"
+  })
+
+  it("health answers with and without a slash", async () => {
+    const bare = await ask(server, "/api/v1/health")
+    expect((await ask(server, "/api/v1/health/")).text).toBe(bare.text)
+    expect(JSON.parse(bare.text).status).toBe("warn")
+  })
+
+  it("control takes no body, any content type, and the four actions", async () => {
+    for (const action of ["reset", "open", "close", "metrics-only"]) {
+      expect((await control(action)).status).toBe(200)
+      expect(fake.controls.at(-1)).toEqual({ action })
+    }
+    const body = JSON.stringify({ target: "openai/upstream-model", reason: "maintenance", ttl: "30s" })
+    const reply = await control("open", { body, headers: { "content-type": "application/x-www-form-urlencoded" } })
+    expect(JSON.parse(reply.text)).toEqual({
+      targets: [{ target: "openai/upstream-model", from: "closed", to: "open" }]
+    })
+    expect(fake.controls.at(-1)).toEqual({
+      action: "open",
+      target: "openai/upstream-model",
+      reason: "maintenance",
+      ttlMs: 30_000
+    })
+  })
+
+  it("an unknown target is a 404, a malformed body a 400", async () => {
+    const unknown = await control("open", { body: "{\"target\":\"nobody/nothing\"}" })
+    expect(unknown.status).toBe(404)
+    expect(errorOf(unknown).code).toBe("target_not_found")
+    const before = fake.controls.length
+    for (const body of ["{", "[]", "{\"target\":1}", "{\"target\":\"\"}", "{\"ttl\":\"5 parsecs\"}"]) {
+      const reply = await control("open", { body })
+      expect(reply.status).toBe(400)
+      expect(envelopeFaults(reply.text)).toEqual([])
+    }
+    expect(fake.controls.length).toBe(before)
+  })
+
+  it("metrics count requests by route and status class, with the names a collector would give", async () => {
+    await post(server, hello)
+    const { headers, text } = await ask(server, "/metrics")
+    expect(headers.get("content-type")).toContain("text/plain; version=0.0.4")
+    expect(text).toMatch(/breakwater_requests_total\{route="\/v1\/chat\/completions",status="2xx"\} [1-9]/)
+    expect(text).toMatch(
+      /breakwater_request_duration_seconds_bucket\{route="\/v1\/chat\/completions",status="2xx",le="\+Inf"\} [1-9]/
+    )
+    expect(text).toMatch(/breakwater_request_attempts_total\{route="\/v1\/chat\/completions",status="2xx"\} [1-9]/)
+  })
+
+  it("a made-up path is not a label", async () => {
+    await ask(server, "/made/up/path")
+    const { text } = await ask(server, "/metrics")
+    expect(text).toContain("route=\"_other\"")
+    expect(text).not.toContain("made")
+  })
+})
