@@ -55,6 +55,16 @@ export const run = async (
 export const busy = (upstream: Upstream): ReadonlyArray<Attempt> =>
   upstream.attempts.filter((attempt) => attempt.finishedAt === undefined && attempt.closedAt === undefined)
 
+/**
+ * How many of these attempts were resets on a reused socket before a byte of the answer: they are repeated for free on a fresh
+ * socket and are no attempts of the flow.
+ */
+export const freeOnes = (upstream: Upstream, attempts: ReadonlyArray<Attempt>): number =>
+  attempts.filter(({ at, closedBy, socketId, written }) =>
+    written === 0 && closedBy === "server" &&
+    upstream.attempts.some((earlier) => earlier.socketId === socketId && earlier.at < at)
+  ).length
+
 /** Does all work with at most `width` of it at a time; results in the order of the items. */
 export const inParallel = async <A, B>(
   width: number,
