@@ -10,7 +10,7 @@ import { ClientAuthorization } from "./Authorization.ts"
 import { errorsAt } from "./ErrorBody.ts"
 
 /** A whole answer. Members that a provider adds pass through unnamed. */
-export const ChatCompletionBody = Schema.Struct({
+const ChatCompletionBody = Schema.Struct({
   id: Schema.String,
   object: Schema.Literal("chat.completion"),
   created: Schema.Number,
@@ -34,7 +34,7 @@ export const ChatCompletionBody = Schema.Struct({
 }).annotate({ identifier: "ChatCompletion", description: "Members that a provider adds are passed through." })
 
 /** Events of a streamed answer: chunks as JSON, then `[DONE]`; after a failure one error event and no `[DONE]`. */
-export const ChatEvents = HttpApiSchema.StreamSse({ events: Sse.EventEncoded })
+const ChatEvents = HttpApiSchema.StreamSse({ events: Sse.EventEncoded })
 
 const create = HttpApiEndpoint.post("create", "/v1/chat/completions", {
   payload: ChatRequest,

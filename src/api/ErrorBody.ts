@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import type { Reason } from "../domain/GatewayError.ts"
 
 /** The body of every error answer and the data of a stream's error event. */
-export const ErrorBody = Schema.Struct({
+const ErrorBody = Schema.Struct({
   error: Schema.Struct({
     message: Schema.String.annotate({ description: "What happened and, where the caller can, how to mend it." }),
     type: Schema.String.annotate({
@@ -21,7 +21,7 @@ export const errorsAt = <const Statuses extends ReadonlyArray<number>>(...status
   statuses.map((status) => ErrorBody.pipe(HttpApiSchema.status(status)))
 
 /** The envelope as text. */
-export const errorText = (reason: Reason): string =>
+const errorText = (reason: Reason): string =>
   JSON.stringify({
     error: { message: reason.message, type: reason.type, param: reason.param ?? null, code: reason.errorCode }
   })
@@ -35,7 +35,7 @@ const isRepeatable = (reason: Reason): boolean =>
   (reason._tag === "RateLimited" && reason.upstreamStatus === undefined)
 
 /** Headers that belong to a reason: `x-should-retry`, `retry-after` (whole seconds) with `retry-after-ms`, `allow`, `www-authenticate`. */
-export const errorHeaders = (reason: Reason): Record<string, string> => {
+const errorHeaders = (reason: Reason): Record<string, string> => {
   const headers: Record<string, string> = {}
   if (!isRepeatable(reason)) headers["x-should-retry"] = "false"
   if (reason.retryAfterMs !== undefined) {

@@ -10,7 +10,7 @@ import { errorsAt } from "./ErrorBody.ts"
 const Status = Schema.Literals(["pass", "warn", "fail"])
 
 /** Without the admin key a component shows its name and status only. */
-export const HealthBody = Schema.Struct({
+const HealthBody = Schema.Struct({
   status: Status,
   components: Schema.Array(Schema.Struct({
     component: Schema.String,

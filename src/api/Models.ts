@@ -7,7 +7,7 @@ import { ClientAuthorization } from "./Authorization.ts"
 import { errorsAt } from "./ErrorBody.ts"
 
 /** One model, as OpenAI lists it; `created` is in seconds and 0 when nobody said. */
-export const ModelBody = Schema.Struct({
+const ModelBody = Schema.Struct({
   id: Schema.String,
   object: Schema.Literal("model"),
   created: Schema.Number,

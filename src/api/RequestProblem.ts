@@ -81,7 +81,7 @@ const find = (issue: SchemaIssue.Issue, at: Place): Finding => {
 }
 
 /** `messages[0].content`; what OpenAI puts in `error.param`. */
-export const formatParam = (path: ReadonlyArray<PropertyKey>): string => {
+const formatParam = (path: ReadonlyArray<PropertyKey>): string => {
   let text = ""
   for (const key of path) {
     text += typeof key === "number" ? `[${key}]` : text === "" ? String(key) : `.${String(key)}`

@@ -1,11 +1,12 @@
 /** `breakwater serve`: load the configuration, then serve here or through workers, and say so. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
 import cluster from "node:cluster"
 import type { ConfigurationRefused } from "../config/Problem.ts"
 import type { Settings } from "../config/Settings.ts"
 import { type Flags, load, type Loaded } from "../config/Source.ts"
+import { logSettings } from "../config/TelemetrySection.ts"
+import * as Logger from "../observability/Logger.ts"
 import { banner, urlOf } from "./Banner.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
@@ -27,8 +28,7 @@ const tellPrimary = (port: number) => Effect.sync(() => void process.send?.({ wo
 
 const notReread = Effect.logWarning("SIGHUP: prices are not re-read, they are not active")
 
-const asPrimary = Effect.fnUntraced(function*(flags: Flags) {
-  const loaded = yield* load(flags, Ollama.answers)
+const asPrimary = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags) {
   const signals = yield* processSignals(killAll)
   const checkReload = load(flags, Ollama.answers).pipe(
     Effect.as(true),
@@ -78,11 +78,11 @@ export const start = Effect.fnUntraced(
     // Its modules load while the files and the local Ollama are asked.
     const early = loadApplication()
     const loaded = yield* load(flags, Ollama.answers)
-    yield* cluster.isPrimary && loaded.settings.server.workers > 1
-      ? asPrimary(flags)
-      : here(loaded, () => early)
+    const isPrimary = cluster.isPrimary && loaded.settings.server.workers > 1
+    yield* (isPrimary ? asPrimary(loaded, flags) : here(loaded, () => early)).pipe(
+      Effect.provide(Logger.layer(logSettings(loaded.settings.telemetry)))
+    )
   },
   Effect.scoped,
-  Effect.catchTag("ConfigurationRefused", sayRefusal),
-  Effect.provide(Logger.layer([Logger.consoleJson]))
+  Effect.catchTag("ConfigurationRefused", sayRefusal)
 )

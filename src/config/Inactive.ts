@@ -27,12 +27,15 @@ const rules: ReadonlyArray<Rule> = [
     active: kinds.flatMap(({ kind }) => kind === "bedrock" ? [] : [kind])
   },
   { path: ["providers", "*", "prices"], why: "costs are not computed" },
+  { path: ["models", "*", "targets", "*", "capabilities"], why: "no stream is continued by prefill" },
   {
     path: ["models", "*", "stream", "onInterrupted"],
     why: "an interrupted stream ends in an error",
     active: ["error"]
   },
-  { path: ["telemetry", "logs", "format"], why: "logs are written as json", active: ["json", "pretty"] },
+  { path: ["telemetry", "logs", "format"], why: "logs are written as json", active: ["auto", "json", "pretty"] },
+  { path: ["telemetry", "otlp", "headers"], why: "traces are sent without them" },
+  { path: ["telemetry", "otlp", "serviceName"], why: "traces say breakwater" },
   { path: ["telemetry", "capture"], why: "nothing is captured", active: ["none"] },
   { path: ["storage", "sql"], why: "state is kept in memory" },
   { path: ["storage", "redis"], why: "state is not shared between processes" }

@@ -8,6 +8,7 @@ import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import * as FleetHealth from "./FleetHealth.ts"
 import type { Settings } from "./Settings.ts"
+import { logSettings } from "./TelemetrySection.ts"
 import * as Upstreams from "./Upstreams.ts"
 
 const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
@@ -16,12 +17,6 @@ const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
   perProvider: Object.fromEntries(
     settings.providers.map(({ breaker, maxConcurrency, name }) => [name, { breaker, maxConcurrency }])
   )
-})
-
-/** The presets of the contract that are not built yet keep the default's keys; the banner says so. */
-const logSettings = ({ telemetry }: Settings): Logger.LogSettings => ({
-  format: telemetry.logs.format === "pretty" || telemetry.logs.format === "auto" ? telemetry.logs.format : "json",
-  level: telemetry.logs.level
 })
 
 /** The flow over the providers of the file. */
@@ -34,7 +29,10 @@ const gateway = (settings: Settings) =>
 export const application = (settings: Settings) => {
   const flow = gateway(settings)
   const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
-  const telemetry = Layer.merge(Tracing.layer(settings.telemetry.otlp), Logger.layer(logSettings(settings)))
+  const telemetry = Layer.merge(
+    Tracing.layer(settings.telemetry.otlp),
+    Logger.layer(logSettings(settings.telemetry))
+  )
   return Server.layer(settings.server).pipe(
     Layer.provideMerge(health),
     Layer.provideMerge(flow),

@@ -10,7 +10,7 @@ export interface ProviderSection {
   readonly kind: string
   /** Absent = the kind's own. */
   readonly baseUrl: string | undefined
-  /** Empty = the upstream asks for none. */
+  /** Empty = the upstream asks for none; written as `apiKey: none`, or not at all. */
   readonly apiKeys: ReadonlyArray<Redacted.Redacted>
   readonly headers: Readonly<Record<string, string>>
   /** Requests in flight at once; absent = no limit of ours. */

@@ -55,7 +55,8 @@ const providers = (
     name,
     kind: entry.kind ?? name,
     baseUrl: entry.baseUrl,
-    apiKeys: entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]),
+    apiKeys: (entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]))
+      .filter((key) => Redacted.value(key) !== "none"),
     headers: entry.headers ?? {},
     maxConcurrency: entry.maxConcurrency,
     breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),

@@ -106,15 +106,33 @@ const overridden = Effect.fnUntraced(function*(document: unknown, flags: Flags) 
   }
 })
 
+/** `name=value,name=value`, as the OpenTelemetry variables write it. */
+const headerList = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    text.split(",").flatMap((pair) => {
+      const at = pair.indexOf("=")
+      return at < 1 ? [] : [[pair.slice(0, at).trim(), pair.slice(at + 1).trim().replaceAll("%20", " ")]]
+    })
+  )
+
 const telemetry = Effect.fnUntraced(function*(document: unknown) {
   const section = sectionAt(document, "telemetry")
   const otlp = sectionAt(section, "otlp")
   if (section === undefined || otlp === undefined) return valueAt(document, ["telemetry"])
-  const endpoint = (yield* isSet("OTEL_EXPORTER_OTLP_ENDPOINT"))
-    ? { endpoint: "${OTEL_EXPORTER_OTLP_ENDPOINT}" }
-    : {}
-  const sample = (yield* isSet("OTEL_TRACES_SAMPLER_ARG")) ? { sample: "${OTEL_TRACES_SAMPLER_ARG}" } : {}
-  return { ...section, otlp: { ...otlp, ...endpoint, ...sample } }
+  const pick = Effect.fnUntraced(function*(key: string, name: string) {
+    return (yield* isSet(name)) ? { [key]: `\${${name}}` } : {}
+  })
+  const headers = yield* variable("OTEL_EXPORTER_OTLP_HEADERS")
+  return {
+    ...section,
+    otlp: {
+      ...otlp,
+      ...(yield* pick("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT")),
+      ...(yield* pick("sample", "OTEL_TRACES_SAMPLER_ARG")),
+      ...(yield* pick("serviceName", "OTEL_SERVICE_NAME")),
+      ...(headers === undefined || headers === "" ? {} : { headers: headerList(headers) })
+    }
+  }
 })
 
 /**

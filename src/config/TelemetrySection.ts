@@ -1,5 +1,6 @@
 /** The `telemetry` and `storage` sections: what we write down and where state lives. */
 import * as Schema from "effect/Schema"
+import type * as Logger from "../observability/Logger.ts"
 
 export interface LogSettings {
   /** `auto` = pretty in a terminal, else json. Default auto. */
@@ -15,9 +16,9 @@ export interface OtlpSettings {
   readonly sample: number
   /** `sdk` = OpenTelemetry SDK, `native` = Effect's own. Default sdk. */
   readonly exporter: "sdk" | "native"
-  /** Headers for the collector, from OTEL_EXPORTER_OTLP_HEADERS (`name=value,name=value`). */
+  /** Headers for the collector; OTEL_EXPORTER_OTLP_HEADERS (`name=value,name=value`) takes their place. */
   readonly headers: Readonly<Record<string, string>>
-  /** From OTEL_SERVICE_NAME. Default breakwater. */
+  /** What traces call this service; OTEL_SERVICE_NAME takes its place. Default breakwater. */
   readonly serviceName: string
 }
 
@@ -34,6 +35,12 @@ export const defaultTelemetrySection: TelemetrySection = {
   capture: "none"
 }
 
+/** What the logger is told. The presets of the contract that are not built yet write as json; the banner says so. */
+export const logSettings = ({ logs }: TelemetrySection): Logger.LogSettings => ({
+  format: logs.format === "pretty" || logs.format === "auto" ? logs.format : "json",
+  level: logs.level
+})
+
 export const TelemetrySectionInput = Schema.Struct({
   logs: Schema.optionalKey(Schema.Struct({
     format: Schema.optionalKey(Schema.Literals(["auto", "json", "pretty", "otel", "datadog", "ecs", "splunk-hec"])),
@@ -42,7 +49,9 @@ export const TelemetrySectionInput = Schema.Struct({
   otlp: Schema.optionalKey(Schema.Struct({
     endpoint: Schema.optionalKey(Schema.String),
     sample: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
-    exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"]))
+    exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"])),
+    headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+    serviceName: Schema.optionalKey(Schema.String)
   })),
   capture: Schema.optionalKey(Schema.Literals(["none", "metadata", "content"]))
 })

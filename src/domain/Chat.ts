@@ -3,6 +3,9 @@
  * transformation: unknown members, unknown content parts and unknown tool types pass, so that what a provider adds survives.
  */
 import * as Schema from "effect/Schema"
+import { ChatMessage, nonEmpty, nullable, textContent } from "./ChatMessage.ts"
+
+export type { ChatMessage, ContentPart } from "./ChatMessage.ts"
 
 const between = (minimum: number, maximum: number) =>
   Schema.Number.check(
@@ -21,139 +24,12 @@ const tokens = Schema.Number.check(Schema.makeFilter((n: number) => Number.isInt
   expected: "a whole number of tokens, at least 1",
   toJsonSchema: () => ({ type: "integer", minimum: 1 })
 }))
-const nonEmpty = Schema.String.check(Schema.isNonEmpty({ expected: "a non-empty string" }))
 const text = (maxLength: number) =>
   Schema.String.check(Schema.isMaxLength(maxLength, { expected: `a string of at most ${maxLength} characters` }))
 const identifier = Schema.String.check(
   Schema.isPattern(/^[a-zA-Z0-9_-]{1,64}$/, { expected: "a name of 1 to 64 letters, digits, underscores or dashes" })
 )
 const object = Schema.Record(Schema.String, Schema.Unknown)
-const isPresent = (value: unknown): boolean => value !== undefined && value !== null
-/** Absent or null, as OpenAI documents it for most parameters. */
-const nullable = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
-
-// Content parts.
-const breakpoint = { prompt_cache_breakpoint: Schema.optionalKey(object) }
-const TextPart = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String, ...breakpoint })
-const ImagePart = Schema.Struct({
-  type: Schema.Literal("image_url"),
-  image_url: Schema.Struct({
-    url: Schema.String.check(
-      Schema.isPattern(/^(?:https?|data|gs|s3):/i, { expected: "an http(s) URL or a data URI with base64 content" })
-    ),
-    detail: nullable(Schema.Literals(["auto", "low", "high", "original"]))
-  }),
-  ...breakpoint
-})
-const AudioPart = Schema.Struct({
-  type: Schema.Literal("input_audio"),
-  input_audio: Schema.Struct({ data: nonEmpty, format: nonEmpty }),
-  ...breakpoint
-})
-const FilePart = Schema.Struct({
-  type: Schema.Literal("file"),
-  file: Schema.Struct({
-    filename: nullable(Schema.String),
-    file_data: nullable(Schema.String),
-    file_id: nullable(Schema.String)
-  }),
-  ...breakpoint
-})
-const RefusalPart = Schema.Struct({ type: Schema.Literal("refusal"), refusal: Schema.String })
-const knownParts: ReadonlySet<string> = new Set(["text", "image_url", "input_audio", "file", "refusal"])
-/** A part that OpenAI does not document; some provider may know it. */
-const OtherPart = Schema.Struct({
-  type: Schema.String.check(
-    Schema.makeFilter((type: string) => type !== "" && !knownParts.has(type), {
-      expected: "text, image_url, input_audio, file, refusal or the name of a provider's own part"
-    })
-  )
-})
-const ContentPart = Schema.Union([TextPart, ImagePart, AudioPart, FilePart, RefusalPart, OtherPart]).annotate({
-  expected: "a content part such as {\"type\": \"text\", \"text\": \"…\"}"
-})
-export type ContentPart = typeof ContentPart.Type
-
-const content = <S extends Schema.Top>(parts: S) =>
-  Schema.Union([Schema.String, Schema.NonEmptyArray(parts)]).annotate({
-    expected: "a string or a non-empty array of content parts"
-  })
-const anyContent = content(ContentPart)
-/** Recorded agents send an assistant turn without any part. */
-const assistantContent = Schema.Union([Schema.String, Schema.Array(ContentPart)]).annotate({
-  expected: "a string or an array of content parts"
-})
-const textContent = content(Schema.Union([TextPart, OtherPart]))
-
-// Messages: one literal role a member, so that a fault is reported against the role that was meant.
-const ToolCall = Schema.Union([
-  Schema.Struct({
-    id: Schema.String,
-    type: Schema.Literal("function"),
-    function: Schema.Struct({ name: Schema.String, arguments: Schema.String })
-  }),
-  Schema.Struct({
-    id: Schema.String,
-    type: Schema.Literal("custom"),
-    custom: Schema.Struct({ name: Schema.String, input: Schema.String })
-  })
-])
-const DeveloperMessage = Schema.Struct({
-  role: Schema.Literal("developer"),
-  content: textContent,
-  name: nullable(Schema.String)
-})
-const SystemMessage = Schema.Struct({
-  role: Schema.Literal("system"),
-  content: textContent,
-  name: nullable(Schema.String)
-})
-const UserMessage = Schema.Struct({
-  role: Schema.Literal("user"),
-  content: anyContent,
-  name: nullable(Schema.String)
-})
-const AssistantMessage = Schema.Struct({
-  role: Schema.Literal("assistant"),
-  content: nullable(assistantContent),
-  refusal: nullable(Schema.String),
-  name: nullable(Schema.String),
-  audio: nullable(Schema.Struct({ id: Schema.String })),
-  tool_calls: nullable(Schema.Array(ToolCall)),
-  function_call: nullable(Schema.Struct({ name: Schema.String, arguments: Schema.String }))
-}).check(
-  Schema.makeFilter((message) =>
-    isPresent(message.content) || isPresent(message.tool_calls) || isPresent(message.function_call) ||
-      isPresent(message.refusal) || isPresent(message.audio)
-      ? undefined
-      : {
-        path: ["content"],
-        issue: "Expected content, because the message has no tool_calls, function_call or refusal"
-      }
-  )
-)
-const ToolMessage = Schema.Struct({
-  role: Schema.Literal("tool"),
-  content: anyContent,
-  tool_call_id: Schema.String
-})
-const FunctionMessage = Schema.Struct({
-  role: Schema.Literal("function"),
-  content: Schema.NullOr(Schema.String),
-  name: Schema.String
-})
-const ChatMessage = Schema.Union([
-  DeveloperMessage,
-  SystemMessage,
-  UserMessage,
-  AssistantMessage,
-  ToolMessage,
-  FunctionMessage
-]).annotate({
-  expected: "a message object with role and content",
-  discriminator: { key: "role", expected: "developer, system, user, assistant, tool or function" }
-})
-export type ChatMessage = typeof ChatMessage.Type
 
 // Tools.
 const FunctionDefinition = Schema.Struct({
@@ -282,7 +158,7 @@ export const ChatRequest = Schema.Struct({
   if (typeof request.top_logprobs === "number" && request.logprobs !== true) {
     return { path: ["top_logprobs"], issue: "Expected logprobs to be true, because top_logprobs needs it" }
   }
-  return isPresent(request.stream_options) && request.stream !== true
+  return request.stream_options !== undefined && request.stream_options !== null && request.stream !== true
     ? { path: ["stream_options"], issue: "Expected stream to be true, because stream_options needs it" }
     : undefined
 })).annotate({ identifier: "ChatRequest", expected: "a JSON object with model and messages" })

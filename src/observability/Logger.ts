@@ -11,7 +11,6 @@ import * as Layer from "effect/Layer"
 import * as EffectLogger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
-import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -35,14 +34,6 @@ export interface LogSettings {
   /** The least severity that is written; `none` = nothing. Default `info`. */
   readonly level: Severity | "none"
 }
-
-export const defaultLogSettings: LogSettings = { format: "auto", level: "info" }
-
-/** The `telemetry.logs` part of a configuration file. */
-export const LogSettingsInput = Schema.Struct({
-  format: Schema.optionalKey(Schema.Literals(["auto", "json", "pretty"])),
-  level: Schema.optionalKey(Schema.Literals([...levels, "none"]))
-})
 
 /** Values of a line; `undefined` is left out. */
 export type Fields = Readonly<Record<string, unknown>>

@@ -7,9 +7,10 @@ import * as OtlpTracer from "effect/observability/OtlpTracer"
 /** `url` is the traces endpoint itself. */
 export const layer = (options: {
   readonly url: string
+  readonly headers: Readonly<Record<string, string>>
   readonly resource: { readonly serviceName: string; readonly serviceVersion: string }
 }): Layer.Layer<never> =>
-  OtlpTracer.layer(options).pipe(
+  OtlpTracer.layer({ url: options.url, headers: options.headers, resource: options.resource }).pipe(
     Layer.provide(OtlpSerialization.layerJson),
     Layer.provide(FetchHttpClient.layer)
   )

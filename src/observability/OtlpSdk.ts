@@ -28,10 +28,13 @@ const conforming = (inner: SpanExporter): SpanExporter => ({
 export const layer = (options: {
   readonly url: string
   readonly sample: number
+  readonly headers: Readonly<Record<string, string>>
   readonly resource: { readonly serviceName: string; readonly serviceVersion: string }
 }): Layer.Layer<Resource.Resource> =>
   NodeSdk.layer(() => ({
     resource: options.resource,
-    spanProcessor: new BatchSpanProcessor(conforming(new OTLPTraceExporter({ url: options.url }))),
+    spanProcessor: new BatchSpanProcessor(
+      conforming(new OTLPTraceExporter({ url: options.url, headers: options.headers }))
+    ),
     tracerConfig: { sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(options.sample) }) }
   }))

@@ -63,7 +63,7 @@ const kinds = {
 } as const
 
 /** Text of all snapshots, one family after the other. */
-export const format = (snapshots: ReadonlyArray<Metric.Metric.Snapshot>): string => {
+const format = (snapshots: ReadonlyArray<Metric.Metric.Snapshot>): string => {
   const families = new Map<string, Array<string>>()
   for (const snapshot of snapshots) {
     const name = nameOf(snapshot)

@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
-import * as Schema from "effect/Schema"
 
 export interface OtlpSettings {
   /** Base URL of an OTLP/HTTP receiver, such as `http://127.0.0.1:4318`. Absent = tracing is off. Default absent. */
@@ -16,16 +15,11 @@ export interface OtlpSettings {
   readonly sample: number
   /** `sdk` = OpenTelemetry's exporter, `native` = Effect's own, cheaper. Default `sdk`. */
   readonly exporter: "sdk" | "native"
+  /** Headers for the receiver, such as its key. Default none. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Name of this service in traces. Default `breakwater`. */
+  readonly serviceName: string
 }
-
-export const defaultOtlpSettings: OtlpSettings = { endpoint: undefined, sample: 1, exporter: "sdk" }
-
-/** The `telemetry.otlp` part of a configuration file. An empty endpoint counts as absent. */
-export const OtlpSettingsInput = Schema.Struct({
-  endpoint: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  sample: Schema.optionalKey(Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
-  exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"]))
-})
 
 /** Whether the door opens a span for each request, and the share it samples itself (the SDK samples on its own). */
 export const ServerSpans = Context.Reference<{ readonly sample: number } | undefined>(
@@ -33,24 +27,29 @@ export const ServerSpans = Context.Reference<{ readonly sample: number } | undef
   { defaultValue: () => undefined }
 )
 
-const resource = { serviceName: "breakwater", serviceVersion: "0.1.0" }
-
 const tracesUrl = (endpoint: string): string => {
   const base = endpoint.replace(/\/+$/, "")
   return base.endsWith("/v1/traces") ? base : `${base}/v1/traces`
 }
 
-const sdk = (endpoint: string, sample: number) =>
+const exportOptions = (settings: OtlpSettings, endpoint: string) => ({
+  url: tracesUrl(endpoint),
+  sample: settings.sample,
+  headers: settings.headers,
+  resource: { serviceName: settings.serviceName, serviceVersion: "0.1.0" }
+})
+
+const sdk = (settings: OtlpSettings, endpoint: string) =>
   Layer.unwrap(
     Effect.promise(() => import("./OtlpSdk.ts")).pipe(
-      Effect.map((module) => module.layer({ url: tracesUrl(endpoint), sample, resource }))
+      Effect.map((module) => module.layer(exportOptions(settings, endpoint)))
     )
   )
 
-const native = (endpoint: string) =>
+const native = (settings: OtlpSettings, endpoint: string) =>
   Layer.unwrap(
     Effect.promise(() => import("./OtlpNative.ts")).pipe(
-      Effect.map((module) => module.layer({ url: tracesUrl(endpoint), resource }))
+      Effect.map((module) => module.layer(exportOptions(settings, endpoint)))
     )
   )
 
@@ -59,7 +58,7 @@ export const layer = (settings: OtlpSettings): Layer.Layer<never> => {
   const { endpoint, exporter, sample } = settings
   if (endpoint === undefined || endpoint === "") return Layer.succeed(References.TracerEnabled, false)
   return Layer.mergeAll(
-    exporter === "sdk" ? sdk(endpoint, sample) : native(endpoint),
+    exporter === "sdk" ? sdk(settings, endpoint) : native(settings, endpoint),
     Layer.succeed(ServerSpans, { sample: exporter === "sdk" ? 1 : sample }),
     Layer.succeed(HttpMiddleware.TracerDisabledWhen, () => true)
   )

@@ -41,8 +41,12 @@ const HIGH_WATER = 256 * 1024
 
 const closed = new Error("closed")
 
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : ""
+const codeOf = (error: unknown): string => {
+  if (typeof error !== "object" || error === null) return ""
+  if ("code" in error && typeof error.code === "string") return error.code
+  // undici's parser has a code for some of its errors only.
+  return "name" in error && error.name === "HTTPParserError" ? "HPE_INVALID" : ""
+}
 
 const isReset = (code: string): boolean => code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET"
 

@@ -52,7 +52,7 @@ const loopbackNames = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i
 const forwarding = /^(?:x-forwarded-.*|x-real-ip|forwarded|via)$/
 
 /** True for an address or name that only this machine reaches. */
-export const isLoopbackHost = (host: string): boolean => loopbackNames.test(host)
+const isLoopbackHost = (host: string): boolean => loopbackNames.test(host)
 
 const hostName = (host: string | undefined): string => (host ?? "").replace(/:\d+$/, "")
 
@@ -98,7 +98,7 @@ export const judgeAdmin = (settings: ServerSettings, method: string, headers: He
 }
 
 /** The answer to a refused operator; a browser is asked for the password. */
-export const refuseAdmin = (reason: Reason, requestId: string) =>
+const refuseAdmin = (reason: Reason, requestId: string) =>
   errorResponse(reason, {
     "x-request-id": requestId,
     ...(reason._tag === "Unauthorized" ? { "www-authenticate": "Basic realm=\"breakwater\", charset=\"UTF-8\"" } : {})

@@ -2,7 +2,6 @@
  * What every exchange passes through, whatever its route: the request id, the one shape of every error, the drain, the server
  * span, and the line and counts that are written when the last byte has left.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -13,12 +12,10 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { unhandled } from "effect/Types"
 import { Health } from "../gateway/Health.ts"
-import { requestId } from "../observability/Correlation.ts"
 import { EventLog, type EventLogShape } from "../observability/Logger.ts"
 import { end } from "./Ending.ts"
-import { CurrentExchange, type Exchange, make } from "./Exchange.ts"
+import { begin, CurrentExchange, type Exchange } from "./Exchange.ts"
 import { recover } from "./Recovery.ts"
-import { routeOf } from "./RouteTable.ts"
 import * as ServerSpan from "./ServerSpan.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -41,9 +38,7 @@ const wrap = (
   // The router's own effects read these two from the same context, so they are there.
   const request = Context.getUnsafe(fiber.context, HttpServerRequest)
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
-  const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-  const id = requestId(request.headers["x-request-id"], fiber)
-  const exchange = make(id, request.method, routeOf(request.url), nowMs)
+  const exchange = begin(request, fiber)
   const run = (span: Tracer.Span | undefined) => {
     const served = Effect.catchCause(
       Effect.provideService(effect, CurrentExchange, exchange),

@@ -1,7 +1,12 @@
 /** What is known about one HTTP exchange while it runs: filled on the way, read by the access log when the last byte has left. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { InternalFailure } from "../domain/GatewayError.ts"
 import * as Decision from "../gateway/Decision.ts"
+import { requestId } from "../observability/Correlation.ts"
+import { routeOf } from "./RouteTable.ts"
 
 /** A plain mutable record: it is on the hot path. */
 export interface Exchange {
@@ -17,7 +22,7 @@ export interface Exchange {
   keyName: string | undefined
 }
 
-export const make = (requestId: string, method: string, route: string, startedAtMs: number): Exchange => ({
+const make = (requestId: string, method: string, route: string, startedAtMs: number): Exchange => ({
   requestId,
   method,
   route,
@@ -26,6 +31,15 @@ export const make = (requestId: string, method: string, route: string, startedAt
   status: 0,
   keyName: undefined
 })
+
+/** The record of a request that has just come in. */
+export const begin = (request: HttpServerRequest, fiber: Fiber.Fiber<unknown, unknown>): Exchange =>
+  make(
+    requestId(request.headers["x-request-id"], fiber),
+    request.method,
+    routeOf(request.url),
+    fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+  )
 
 /** The exchange of the request at hand; the door puts it there. */
 export const CurrentExchange = Context.Reference<Exchange>("breakwater/server/Exchange/CurrentExchange", {

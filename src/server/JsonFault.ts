@@ -1,7 +1,7 @@
 /** Where a text stops being JSON. `JSON.parse` does not always say; this is asked only after it has refused. */
 
 const token =
-  /[ \t\r\n]*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.]))/y
+  /[ \t\r\n]*(?:([{}[\],:])|("(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.]))/uy
 const space = /[ \t\r\n]*/y
 
 type Wanted = "value" | "valueOrEnd" | "key" | "keyOrEnd" | "colon" | "commaOrEnd"
@@ -29,8 +29,12 @@ const afterMark = (mark: string, wanted: Wanted, open: Array<string>): Wanted | 
   return "commaOrEnd"
 }
 
-/** Offset of the first character that cannot stand where it stands; the text's length if it only ends too early. */
-export const findFault = (text: string): number => {
+/** Characters of text that are searched; a longer one is not worth the time. */
+const mostSearched = 256 * 1024
+
+/** Offset of the first character that cannot stand where it stands; the text's length if it only ends too early, undefined if it is very long. */
+export const findFault = (text: string): number | undefined => {
+  if (text.length > mostSearched) return undefined
   const open: Array<string> = []
   let wanted: Wanted | undefined = "value"
   let at = 0

@@ -63,6 +63,7 @@ export const judgeMediaType = (contentType: string | undefined): Reason | undefi
 
 const place = (text: string): string => {
   const at = findFault(text)
+  if (at === undefined) return "It is too long to say where"
   if (at >= text.trimEnd().length) return "The text ends too early"
   const before = text.slice(0, at).split("\n")
   return `Line ${before.length}, column ${

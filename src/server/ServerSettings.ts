@@ -1,8 +1,6 @@
 /** Where the server listens, who may call it, and what it accepts. */
 import * as Context from "effect/Context"
-import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
-import { DurationText, SizeText } from "../domain/Quantity.ts"
+import type * as Redacted from "effect/Redacted"
 
 /** A client key and the name it has in logs. */
 export interface ClientKey {
@@ -45,59 +43,6 @@ export const defaultServerSettings: ServerSettings = {
   publicMetrics: false,
   limits: { body: 20 * 1024 ** 2, depth: 64, messages: 2048 },
   drain: { notReady: 5000, streams: 300_000 }
-}
-
-const count = Schema.Number.check(Schema.isInt(), Schema.isGreaterThan(0))
-const KeyInput = Schema.Union([
-  Schema.Redacted(Schema.String),
-  Schema.Struct({
-    name: Schema.optionalKey(Schema.String),
-    key: Schema.Redacted(Schema.String),
-    models: Schema.optionalKey(Schema.Unknown),
-    limits: Schema.optionalKey(Schema.Unknown),
-    budget: Schema.optionalKey(Schema.Unknown),
-    tags: Schema.optionalKey(Schema.Unknown),
-    expires: Schema.optionalKey(Schema.Unknown)
-  })
-])
-
-/** The `server` part of a configuration file, as people write it. */
-export const ServerSettingsInput = Schema.Struct({
-  host: Schema.optionalKey(Schema.String),
-  port: Schema.optionalKey(Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
-  keys: Schema.optionalKey(Schema.Array(KeyInput)),
-  adminKey: Schema.optionalKey(Schema.NullOr(Schema.Redacted(Schema.String))),
-  publicMetrics: Schema.optionalKey(Schema.Boolean),
-  limits: Schema.optionalKey(Schema.Struct({
-    body: Schema.optionalKey(SizeText),
-    depth: Schema.optionalKey(count),
-    messages: Schema.optionalKey(count)
-  })),
-  drain: Schema.optionalKey(Schema.Struct({
-    notReady: Schema.optionalKey(DurationText),
-    streams: Schema.optionalKey(DurationText)
-  }))
-})
-export type ServerSettingsInput = typeof ServerSettingsInput.Type
-
-/** Settings of a decoded file over the defaults. An empty key counts as absent. */
-export const resolveServerSettings = (input: ServerSettingsInput): ServerSettings => {
-  const keys = (input.keys ?? []).map((entry, index): ClientKey =>
-    Redacted.isRedacted(entry)
-      ? { name: `key-${index + 1}`, key: entry }
-      : { name: entry.name ?? `key-${index + 1}`, key: entry.key }
-  )
-  const adminKey = input.adminKey ?? undefined
-  return {
-    ...defaultServerSettings,
-    ...(input.host === undefined ? {} : { host: input.host }),
-    ...(input.port === undefined ? {} : { port: input.port }),
-    ...(input.publicMetrics === undefined ? {} : { publicMetrics: input.publicMetrics }),
-    keys: keys.filter(({ key }) => Redacted.value(key) !== ""),
-    adminKey: adminKey !== undefined && Redacted.value(adminKey) === "" ? undefined : adminKey,
-    limits: { ...defaultServerSettings.limits, ...input.limits },
-    drain: { ...defaultServerSettings.drain, ...input.drain }
-  }
 }
 
 /** The settings as the handlers read them. */

@@ -93,7 +93,16 @@ describe("the contract's file", () => {
       const { inactive, settings } = yield* settingsOf(contract)
       expect(settings.server.adminKey).toBeUndefined()
       expect(settings.telemetry.otlp.endpoint).toBeUndefined()
-      expect(inactive.map((key) => key.path)).toEqual(["storage.sql"])
+      expect(inactive.map((key) => key.path)).toEqual([
+        "models.fast.targets[1].capabilities",
+        "storage.sql"
+      ])
+    }))
+
+  it.effect("asks for no key where it says `apiKey: none`", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf(contract)
+      expect(settings.providers.map((provider) => provider.apiKeys.length)).toEqual([1, 0, 1, 0])
     }))
 
   it.effect("is the default: an empty file means the same limits, retry and breaker", () =>

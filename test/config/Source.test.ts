@@ -71,9 +71,19 @@ describe("the order of sources", () => {
 
   it.effect("reads where traces go from the standard variables", () =>
     Effect.gen(function*() {
-      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318", OTEL_TRACES_SAMPLER_ARG: "0.1" }
+      const env = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318",
+        OTEL_TRACES_SAMPLER_ARG: "0.1",
+        OTEL_SERVICE_NAME: "door",
+        OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20t,x-team=a"
+      }
       const { settings } = yield* loadIn({ env })
-      expect(settings.telemetry.otlp).toMatchObject({ endpoint: "http://127.0.0.1:4318", sample: 0.1 })
+      expect(settings.telemetry.otlp).toMatchObject({
+        endpoint: "http://127.0.0.1:4318",
+        sample: 0.1,
+        serviceName: "door",
+        headers: { authorization: "Bearer t", "x-team": "a" }
+      })
     }))
 })
 

@@ -44,7 +44,10 @@ describe("tracing", () => {
       Effect.gen(function*() {
         const { spans, url: endpoint } = yield* receiver
         const scope = yield* Scope.make()
-        const url = yield* Scope.provide(listen(makeFake(), [], {}, layer({ endpoint, sample: 1, exporter })), scope)
+        const url = yield* Scope.provide(
+          listen(makeFake(), [], {}, layer({ endpoint, sample: 1, exporter, headers: {}, serviceName: "breakwater" })),
+          scope
+        )
         const traceId = "0af7651916cd43dd8448eb211c80319c"
         yield* Effect.promise(async () => {
           const response = await fetch(url + chatPath, {

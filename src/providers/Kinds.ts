@@ -1,0 +1,75 @@
+/** A provider's settings to the provider, by its kind. Apart from `Providers.ts`, because it loads every dialect. */
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import * as OpenAi from "./OpenAi.ts"
+import * as OpenAiCompatible from "./OpenAiCompatible.ts"
+import { presetNamed, presets } from "./Presets.ts"
+import type { Provider } from "./Provider.ts"
+import * as Simulated from "./Simulated.ts"
+import type { Transport } from "./Transport.ts"
+
+/** A kind's settings; the file's section of a provider has them all. */
+export interface ProviderSettings {
+  /** `openai`, `openai-compatible`, `simulated`, or a preset. */
+  readonly kind: string
+  /** Absent = the kind's own. */
+  readonly baseUrl?: string | undefined
+  /** Empty or absent = the upstream asks for none. */
+  readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly organization?: string | undefined
+  readonly project?: string | undefined
+  /** Model ids to list as `name/id`. */
+  readonly models?: ReadonlyArray<string> | undefined
+}
+
+/** Why there is no provider of these settings, in words for whoever wrote them. */
+export interface ProviderProblem {
+  readonly problem: string
+}
+
+const problem = (text: string): Effect.Effect<never, ProviderProblem> => Effect.fail({ problem: text })
+
+/** The kinds that are built. */
+export const builtKinds: ReadonlyArray<string> = ["openai", "openai-compatible", "simulated", ...Object.keys(presets)]
+
+const makeCompatible = (
+  name: string,
+  settings: ProviderSettings
+): Effect.Effect<Provider, ProviderProblem, Transport> => {
+  const preset = presetNamed(settings.kind)
+  const baseUrl = settings.baseUrl ?? preset?.baseUrl
+  if (preset === undefined && settings.kind !== "openai-compatible") {
+    return problem(`the kind ${settings.kind} is not built; there are ${builtKinds.join(", ")}`)
+  }
+  if (baseUrl === undefined) return problem("baseUrl is missing: the address up to and with /v1")
+  if (preset?.keyName !== undefined && settings.baseUrl === undefined && (settings.apiKeys ?? []).length === 0) {
+    return problem(`apiKey is missing: usually \${${preset.keyName}}`)
+  }
+  return OpenAiCompatible.make({
+    name,
+    kind: settings.kind,
+    baseUrl,
+    apiKeys: settings.apiKeys,
+    headers: settings.headers,
+    models: settings.models
+  })
+}
+
+/** Makes the provider that is called `name`. */
+export const make = (
+  name: string,
+  settings: ProviderSettings
+): Effect.Effect<Provider, ProviderProblem, Transport> => {
+  const { baseUrl } = settings
+  if (baseUrl !== undefined && !/^https?:\/\//i.test(URL.parse(baseUrl)?.href ?? "")) {
+    return problem("baseUrl is not an absolute http(s) URL")
+  }
+  if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
+  if (settings.kind !== "openai") return makeCompatible(name, settings)
+  const [first, ...rest] = settings.apiKeys ?? []
+  return first === undefined
+    ? problem("apiKey is missing: usually ${OPENAI_API_KEY}")
+    : OpenAi.make({ ...settings, name, apiKeys: [first, ...rest] })
+}

@@ -1,0 +1,48 @@
+/** Anyone who speaks OpenAI's chat dialect, straight over the Transport. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { Endpoint } from "./OpenAiWire.ts"
+import { commonHeaders, lowerCased, makeWire } from "./OpenAiWire.ts"
+import type { Provider } from "./Provider.ts"
+import { Providers } from "./Providers.ts"
+import type { Transport } from "./Transport.ts"
+
+export interface OpenAiCompatibleOptions {
+  readonly name: string
+  /** Its dialect's or preset's name; default `openai-compatible`. */
+  readonly kind?: string
+  /** Up to and with `/v1`; must be a URL, or making it is a defect. */
+  readonly baseUrl: string
+  /** Empty or absent: the upstream asks for none. */
+  readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
+  /** Sent with every request, over our own. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly models?: ReadonlyArray<string> | undefined
+}
+
+export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, never, Transport> =>
+  Effect.suspend(() => {
+    const url = new URL(options.baseUrl)
+    const endpointOf = (key: Redacted.Redacted | undefined): Effect.Effect<Endpoint> =>
+      Effect.succeed({
+        origin: url.origin,
+        path: `${url.pathname.replace(/\/+$/, "")}/chat/completions${url.search}`,
+        headers: {
+          ...commonHeaders,
+          ...(key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }),
+          ...lowerCased(options.headers)
+        }
+      })
+    const [first, ...rest] = options.apiKeys ?? []
+    return makeWire({
+      name: options.name,
+      kind: options.kind ?? "openai-compatible",
+      models: options.models,
+      endpoints: [endpointOf(first), ...rest.map(endpointOf)]
+    })
+  })
+
+/** A `Providers` of this one. */
+export const layer = (options: OpenAiCompatibleOptions): Layer.Layer<Providers, never, Transport> =>
+  Layer.unwrap(Effect.map(make(options), (provider) => Providers.layer([provider])))

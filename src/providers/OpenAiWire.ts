@@ -1,0 +1,204 @@
+/**
+ * OpenAI's chat dialect over the Transport: one attempt per call, the caller's text up, the upstream's bytes down. With several
+ * credentials one is used until the upstream refuses it or slows it down, then the next.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
+import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
+import * as OpenAiChat from "./protocols/OpenAiChat.ts"
+import { ChatStream } from "./protocols/OpenAiChatStream.ts"
+import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
+import { toReason } from "./ProviderError.ts"
+import { headerOf } from "./RetryHint.ts"
+import { SseParser } from "./Sse.ts"
+import type { TransportResponse } from "./Transport.ts"
+import { Transport } from "./Transport.ts"
+
+/** Where a request goes and as whom. */
+export interface Endpoint {
+  readonly origin: string
+  readonly path: string
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface WireOptions {
+  readonly name: string
+  readonly kind: string
+  readonly models?: ReadonlyArray<string> | undefined
+  /** One for each credential. */
+  readonly endpoints: readonly [Effect.Effect<Endpoint, GatewayError>, ...Array<Effect.Effect<Endpoint, GatewayError>>]
+}
+
+type Frames = readonly [Frame, ...Array<Frame>]
+
+/** Reasons that are the credential's and may not be another one's. */
+const isOfCredential = (reason: Reason): boolean =>
+  reason._tag === "CredentialRejected" || reason._tag === "QuotaExhausted" || reason._tag === "RateLimited"
+
+const requestIdOf = (response: TransportResponse): string | undefined =>
+  headerOf(response.headers, "x-request-id") ?? headerOf(response.headers, "request-id")
+
+const parseBody = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<never, GatewayError> =>
+  Effect.flatMap(Effect.orElseSucceed(response.text, () => ""), (text) =>
+    Effect.fail(gatewayError(
+      toReason("openai", { status: response.status, headers: response.headers, body: parseBody(text), nowMs })
+    )))
+
+const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "_tag" in result
+
+/** The events of an answer, until it ends, breaks or is found broken. */
+const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull<Frames, GatewayError> => {
+  const parser = new SseParser()
+  let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
+
+  const judge = (): void => {
+    if (machine.failure !== undefined) {
+      ending = Effect.fail(gatewayError(machine.failure))
+    } else if (machine.isDone) {
+      response.markComplete()
+      ending = Cause.done()
+    } else if (parser.isTooLarge) {
+      ending = Effect.fail(gatewayError(
+        new MalformedAnswer({ message: "The upstream sent an event of more than 1 MiB." })
+      ))
+    }
+  }
+  const deliver = (frames: ReadonlyArray<Frame>): Pull.Pull<Frames, GatewayError> => {
+    judge()
+    const [first, ...rest] = frames
+    return first === undefined ? pull : Effect.succeed<Frames>([first, ...rest])
+  }
+  const pull: Pull.Pull<Frames, GatewayError> = Effect.suspend(() =>
+    ending ?? Effect.matchEffect(response.chunks, {
+      onSuccess: (chunks) => {
+        const frames: Array<Frame> = []
+        for (const chunk of chunks) for (const event of parser.push(chunk)) machine.next(event, frames)
+        return deliver(frames)
+      },
+      onFailure: (error) => {
+        const frames: Array<Frame> = []
+        const isEnd = Cause.isDone(error)
+        if (isEnd) { for (const event of parser.end()) machine.next(event, frames) }
+        // An answer that is complete in itself stays whole, however the connection ended.
+        if (isEnd || machine.isComplete) machine.end(frames)
+        else ending = Effect.fail(error)
+        return deliver(frames)
+      }
+    })
+  )
+  return pull
+}
+
+/** A whole answer where a stream was asked for, as the one event that it amounts to. */
+const asEvent = ({ completion, text }: OpenAiChat.ReadAnswer) => {
+  const { object: _, ...rest }: { readonly object: string } = JSON.parse(text)
+  const choices = completion.choices.map(({ finish_reason, index, message }) => ({
+    index,
+    finish_reason,
+    delta: { ...message, tool_calls: message.tool_calls?.map((call, at) => ({ ...call, index: at })) }
+  }))
+  return { event: "", data: JSON.stringify({ ...rest, choices }), bytes: undefined }
+}
+
+const includesUsage = (call: ProviderCall): boolean => call.request.stream_options?.include_usage === true
+
+const fallbackOf = (call: ProviderCall, nowMs: number): OpenAiChat.Fallback => ({
+  id: `chatcmpl-${call.requestId}`,
+  created: Math.floor(nowMs / 1000),
+  model: call.model,
+  nowMs
+})
+
+/** A provider over any endpoint of this dialect. */
+export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
+  Effect.map(Transport, (transport): Provider => {
+    const { endpoints } = options
+    let current = 0
+    const withEndpoint = <A, R>(
+      use: (endpoint: Endpoint) => Effect.Effect<A, GatewayError, R>
+    ): Effect.Effect<A, GatewayError, R> =>
+      Effect.suspend(() => {
+        const mine = current
+        return Effect.flatMap(endpoints[mine] ?? endpoints[0], use).pipe(
+          Effect.tapError(({ reason }) =>
+            Effect.sync(() => {
+              if (mine === current && isOfCredential(reason)) current = (mine + 1) % endpoints.length
+            })
+          )
+        )
+      })
+    const send = (endpoint: Endpoint, call: ProviderCall, stream: boolean) =>
+      transport.request({
+        origin: endpoint.origin,
+        path: endpoint.path,
+        headers: { ...endpoint.headers, accept: stream ? "text/event-stream" : "application/json" },
+        body: OpenAiChat.lower(call.source, call.model, stream)
+      })
+    return {
+      name: options.name,
+      kind: options.kind,
+      models: options.models ?? [],
+      complete: (call) => Effect.scoped(withEndpoint((endpoint) => complete(call, send(endpoint, call, false)))),
+      stream: (call) => withEndpoint((endpoint) => stream(call, send(endpoint, call, true)))
+    }
+  })
+
+type Sent = Effect.Effect<TransportResponse, GatewayError, Scope.Scope>
+
+const isGood = (response: TransportResponse): boolean => response.status >= 200 && response.status < 300
+
+const complete = Effect.fnUntraced(function*(call: ProviderCall, sent: Sent) {
+  const response = yield* sent
+  const nowMs = yield* Clock.currentTimeMillis
+  if (!isGood(response)) return yield* refusal(response, nowMs)
+  const read = OpenAiChat.readAnswer(yield* response.text, fallbackOf(call, nowMs))
+  if (isReason(read)) return yield* Effect.fail(gatewayError(read))
+  const answer: Answer = { ...read, upstreamRequestId: requestIdOf(response) }
+  return answer
+})
+
+const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Sent) {
+  const response = yield* sent
+  const nowMs = yield* Clock.currentTimeMillis
+  if (!isGood(response)) return yield* refusal(response, nowMs)
+  const fallback = fallbackOf(call, nowMs)
+  const machine = new ChatStream({ includeUsage: includesUsage(call), fallback })
+  const upstreamRequestId = requestIdOf(response)
+  if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
+    const opened: AnswerStream = { pull: readStream(response, machine), upstreamRequestId }
+    return opened
+  }
+  const read = OpenAiChat.readAnswer(yield* response.text, fallback)
+  if (isReason(read)) return yield* Effect.fail(gatewayError(read))
+  const frames: Array<Frame> = []
+  machine.next(asEvent(read), frames)
+  machine.end(frames)
+  const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
+    const [first, ...rest] = frames.splice(0)
+    return first === undefined ? Cause.done() : Effect.succeed<Frames>([first, ...rest])
+  })
+  const whole: AnswerStream = { pull, upstreamRequestId }
+  return whole
+})
+
+/** Headers of every request; coded answers are not read, so none is asked for. */
+export const commonHeaders: Readonly<Record<string, string>> = {
+  "content-type": "application/json",
+  "accept-encoding": "identity",
+  "user-agent": "breakwater"
+}
+
+export const lowerCased = (headers: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))

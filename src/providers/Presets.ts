@@ -1,0 +1,28 @@
+/** Hosts that speak OpenAI's chat dialect, as data: where they are, and the variable that usually holds their key. */
+
+export interface Preset {
+  /** Up to the part before `/chat/completions`. */
+  readonly baseUrl: string
+  /** Environment variable; absent = the host asks for no key. */
+  readonly keyName?: string
+}
+
+export const presets = {
+  cerebras: { baseUrl: "https://api.cerebras.ai/v1", keyName: "CEREBRAS_API_KEY" },
+  deepseek: { baseUrl: "https://api.deepseek.com/v1", keyName: "DEEPSEEK_API_KEY" },
+  fireworks: { baseUrl: "https://api.fireworks.ai/inference/v1", keyName: "FIREWORKS_API_KEY" },
+  groq: { baseUrl: "https://api.groq.com/openai/v1", keyName: "GROQ_API_KEY" },
+  llamacpp: { baseUrl: "http://127.0.0.1:8080/v1" },
+  lmstudio: { baseUrl: "http://127.0.0.1:1234/v1" },
+  mistral: { baseUrl: "https://api.mistral.ai/v1", keyName: "MISTRAL_API_KEY" },
+  ollama: { baseUrl: "http://127.0.0.1:11434/v1" },
+  openrouter: { baseUrl: "https://openrouter.ai/api/v1", keyName: "OPENROUTER_API_KEY" },
+  perplexity: { baseUrl: "https://api.perplexity.ai", keyName: "PERPLEXITY_API_KEY" },
+  together: { baseUrl: "https://api.together.xyz/v1", keyName: "TOGETHER_API_KEY" },
+  vllm: { baseUrl: "http://127.0.0.1:8000/v1" },
+  xai: { baseUrl: "https://api.x.ai/v1", keyName: "XAI_API_KEY" }
+} as const satisfies Readonly<Record<string, Preset>>
+
+/** The preset of that name, if there is one. */
+export const presetNamed = (name: string): Preset | undefined =>
+  Object.entries(presets).find(([known]) => known === name)?.[1]

@@ -1,0 +1,217 @@
+/**
+ * From what an upstream says about a failure to a reason: the body's code first, then its type, its words, the header, the
+ * status, because one HTTP 429 hides five facts. Never throws, whatever the body is; every message is scrubbed and bounded.
+ */
+import type { Reason, ReasonFields } from "../domain/GatewayError.ts"
+import {
+  ContentFiltered,
+  ContextLengthExceeded,
+  CredentialRejected,
+  MalformedAnswer,
+  Overloaded,
+  QuotaExhausted,
+  RateLimited,
+  UpstreamFailed,
+  UpstreamModelMissing,
+  UpstreamRefused,
+  UpstreamTimedOut
+} from "../domain/GatewayError.ts"
+import { retryAfterMs } from "./RetryHint.ts"
+import type { ResponseHeaders } from "./TransportExchange.ts"
+
+/** Whose error bodies are read; one table per family. */
+export type ErrorFamily = "openai"
+
+export interface ErrorFacts {
+  readonly message: string
+  readonly type: string
+  readonly code: string
+  readonly param: string | undefined
+}
+
+export interface UpstreamError {
+  /** Undefined for an error inside an answer of status 200. */
+  readonly status?: number
+  readonly headers?: ResponseHeaders
+  /** The parsed body, or its text where it is no JSON. */
+  readonly body: unknown
+  /** Milliseconds since 1970, for dates in Retry-After. */
+  readonly nowMs: number
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const textOf = (value: unknown): string =>
+  typeof value === "string" ? value : typeof value === "number" ? String(value) : ""
+
+/** Keys, tokens and account ids, by their looks. */
+const secretLooks =
+  /\b(?:sk|pk|rk|gsk|xai|key|tok|org|proj|user|acct|AIza)[-_][\w*-]{4,}|\bbearer\s+\S+|\b[\w+/-]{32,}={0,2}/gi
+
+/** Bounded to 500 characters, and without anything that looks like a key or an account. */
+export const scrub = (message: string): string => {
+  const clean = message.slice(0, 2000).replaceAll(secretLooks, "***").replaceAll(/\s+/g, " ").trim()
+  return clean.length > 500 ? `${clean.slice(0, 499)}…` : clean
+}
+
+const firstDetail = (detail: unknown): string =>
+  Array.isArray(detail) && isRecord(detail[0]) ? textOf(detail[0]["msg"]) : textOf(detail)
+
+/** Reads `{error: {…}}`, `{error: "text"}`, the flat form, `{detail}`, lists of one, response.failed and plain text. */
+export const readFacts = (body: unknown): ErrorFacts => {
+  const outer = Array.isArray(body) ? body[0] : body
+  if (!isRecord(outer)) return { message: "", type: "", code: "", param: undefined }
+  const response = isRecord(outer["response"]) ? outer["response"] : {}
+  const nested = outer["error"] ?? response["error"]
+  const inner = isRecord(nested) ? nested : {}
+  const said = textOf(inner["message"]) || textOf(nested) || textOf(outer["message"]) || firstDetail(outer["detail"])
+  const detailed = isRecord(inner["details"]) ? textOf(inner["details"]["error_code"]) : ""
+  const param = textOf(inner["param"]) || textOf(outer["param"])
+  return {
+    message: scrub(said),
+    type: (textOf(inner["type"]) || textOf(outer["type"])).toLowerCase(),
+    code: detailed || textOf(inner["code"]) || textOf(outer["code"]) || textOf(outer["statusCode"]),
+    param: param === "" ? undefined : param.slice(0, 200)
+  }
+}
+
+type Kind =
+  | "quota"
+  | "rate"
+  | "context"
+  | "filtered"
+  | "credential"
+  | "model"
+  | "timeout"
+  | "overloaded"
+  | "failed"
+  | "refused"
+  | "malformed"
+
+const words = (kind: Kind, names: ReadonlyArray<string>): ReadonlyArray<readonly [string, Kind]> =>
+  names.map((name) => [name, kind])
+
+/** Codes and types in lower case; both are looked up here, the code first. */
+const openAiWords: ReadonlyMap<string, Kind> = new Map([
+  ...words("quota", [
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "enforced_spend_limit_reached",
+    "billing_error",
+    "payment_required"
+  ]),
+  ...words("rate", ["rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests", "rate_limited"]),
+  ...words("context", ["context_length_exceeded", "exceed_context_size_error", "request_too_large"]),
+  ...words("filtered", ["content_filter", "content_policy_violation", "responsibleaipolicyviolation"]),
+  ...words("credential", [
+    "invalid_api_key",
+    "authentication_error",
+    "invalid_authentication",
+    "permission_error",
+    "permission_denied",
+    "unauthorized",
+    "account_deactivated"
+  ]),
+  ...words("model", ["model_not_found", "deploymentnotfound", "model_decommissioned", "model_not_available"]),
+  ...words("timeout", ["timeout_error", "request_timeout"]),
+  ...words("overloaded", ["overloaded_error", "server_overloaded", "engine_overloaded", "capacity_exceeded"])
+])
+
+/** Weaker words: a status that says something else wins over them. */
+const vagueWords: ReadonlyMap<string, Kind> = new Map([
+  ...words("failed", ["server_error", "api_error", "internal_error", "internal_server_error", "internalservererror"]),
+  ...words("refused", ["invalid_request_error", "invalid_request", "bad_request", "badrequesterror"])
+])
+
+const contextLooks = /maximum context length|prompt is too long|context (?:length|window|size)|input is too long/i
+const keyLooks = /(?:incorrect|invalid) api[ -]?key|api key (?:not valid|is invalid)/i
+const filterLooks = /content management policy|flagged (?:by|for|as)|content[ _]filter/i
+
+const byWords = (text: string): Kind | undefined =>
+  contextLooks.test(text)
+    ? "context"
+    : keyLooks.test(text)
+    ? "credential"
+    : filterLooks.test(text)
+    ? "filtered"
+    : undefined
+
+const byStatus = (status: number): Kind => {
+  if (status === 401 || status === 403) return "credential"
+  if (status === 402) return "quota"
+  if (status === 404) return "model"
+  if (status === 408 || status === 504) return "timeout"
+  if (status === 413) return "context"
+  if (status === 429) return "rate"
+  if (status === 498 || status === 503 || status === 529) return "overloaded"
+  // A conflict, a misdirected or an early request, and a failed model may go well the next time.
+  if ([409, 421, 424, 425].includes(status)) return "failed"
+  if (status === 501) return "refused"
+  if (status >= 400 && status < 500) return "refused"
+  return status >= 200 && status < 300 ? "malformed" : "failed"
+}
+
+const kindOf = (facts: ErrorFacts, status: number | undefined): Kind => {
+  const code = facts.code.toLowerCase()
+  const named = openAiWords.get(code) ?? openAiWords.get(facts.type)
+  if (named !== undefined) return named
+  const isRefusal = status === undefined || (status >= 400 && status < 500 && status !== 429)
+  const said = isRefusal ? byWords(facts.message) : undefined
+  if (said !== undefined) return said
+  if (status !== undefined) return byStatus(status)
+  // Inside an answer of status 200 a numeric code stands for the status.
+  if (/^[45]\d\d$/.test(code)) return byStatus(Number(code))
+  return vagueWords.get(code) ?? vagueWords.get(facts.type) ?? "failed"
+}
+
+const reasonOf = (kind: Kind, facts: ErrorFacts, fields: Omit<ReasonFields, "message" | "param" | "code">): Reason => {
+  const status = fields.upstreamStatus === undefined ? "" : ` (${fields.upstreamStatus})`
+  const ours = (message: string) => ({ ...fields, message: `${message}${status}.` })
+  const theirs = (message: string) => ({
+    ...fields,
+    message: facts.message === "" ? `${message}${status}.` : facts.message,
+    param: facts.param
+  })
+  switch (kind) {
+    case "quota":
+      return new QuotaExhausted(ours("The gateway's quota with the upstream is used up"))
+    case "rate":
+      return new RateLimited(ours("The upstream limits the rate of requests"))
+    case "context":
+      return new ContextLengthExceeded(theirs("The request is too large for the model"))
+    case "filtered":
+      return new ContentFiltered(theirs("The upstream's content filter refused the request"))
+    case "credential":
+      return new CredentialRejected(ours("The upstream rejected the gateway's credential"))
+    case "model":
+      return new UpstreamModelMissing(ours("The upstream does not know the model"))
+    case "timeout":
+      return new UpstreamTimedOut(ours("The upstream ran out of time"))
+    case "overloaded":
+      return new Overloaded(ours("The upstream is overloaded"))
+    case "refused":
+      return new UpstreamRefused({
+        ...theirs("The upstream refused the request"),
+        code: facts.code === "" || /^\d+$/.test(facts.code) ? undefined : scrub(facts.code)
+      })
+    case "malformed":
+      return new MalformedAnswer(ours("The upstream's answer is no completion"))
+    case "failed":
+      return new UpstreamFailed(ours("The upstream failed"))
+  }
+}
+
+/** The reason behind an error answer, or behind an error inside an answer of status 200. */
+export const toReason = (_family: ErrorFamily, error: UpstreamError): Reason => {
+  const facts = readFacts(error.body)
+  return reasonOf(kindOf(facts, error.status), facts, {
+    upstreamStatus: error.status,
+    retryAfterMs: error.headers === undefined ? undefined : retryAfterMs(error.headers, error.nowMs)
+  })
+}
