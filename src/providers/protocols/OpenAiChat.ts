@@ -2,7 +2,7 @@
  * OpenAI's chat dialect without streaming: the caller's own text goes up with the model replaced, and the upstream's own text
  * comes back unless it breaks one of OpenAI's output rules; then a repaired copy does.
  */
-import type { ChatCompletion } from "../../domain/Chat.ts"
+import type { ChatCompletion } from "../../domain/ChatAnswer.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
 import { MalformedAnswer, UpstreamFailed } from "../../domain/GatewayError.ts"
 import type { Usage } from "../../domain/Usage.ts"

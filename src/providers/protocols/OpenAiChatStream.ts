@@ -2,7 +2,7 @@
  * One streamed answer in OpenAI's chat dialect as a state machine: an upstream's event in, the caller's frames out. A frame that
  * meets every output rule keeps the upstream's bytes; only rule-breakers are rewritten. `[DONE]` is the door's to write.
  */
-import type { ChatChunk } from "../../domain/Chat.ts"
+import type { ChatChunk } from "../../domain/ChatAnswer.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
 import { MalformedAnswer, StreamInterrupted, UpstreamFailed } from "../../domain/GatewayError.ts"
 import type { Usage } from "../../domain/Usage.ts"
