@@ -30,7 +30,8 @@ interface Course {
   tries: number
   /** Nothing more to hope for from it in this request. */
   spent: boolean
-  failed: boolean
+  /** What it last came to. */
+  failure: GatewayError | undefined
 }
 
 /** The later failure is the better story, but what an upstream said beats what we decided ourselves. */
@@ -46,7 +47,7 @@ const worse = (first: GatewayError | undefined, second: GatewayError): GatewayEr
 /** Runs the attempts until one succeeds, a failure says that no other target could do better, or nothing is left to try. */
 export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A, R>) {
   const { deadline, retry, timeouts, verdictMs } = options
-  const courses = options.targets.map((target): Course => ({ target, tries: 0, spent: false, failed: false }))
+  const courses = options.targets.map((target): Course => ({ target, tries: 0, spent: false, failure: undefined }))
   let attemptsLeft = retry.attempts * 2
   let last: GatewayError | undefined
 
@@ -56,7 +57,7 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
   const clockFor = (course: Course): Effect.Effect<AttemptClock> =>
     Effect.map(Deadline.remaining(deadline), (left) => {
       // The last hope is given the rest of the request; a target that has failed already is no better hope.
-      const isLastHope = !others(course).some((other) => !other.failed)
+      const isLastHope = !others(course).some((other) => other.failure === undefined)
       return {
         limitMs: isLastHope ? left : Math.min(verdictMs, left),
         slowAfterMs: verdictMs,
@@ -81,9 +82,17 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
 
   const onTarget = (course: Course, tries: number) => {
     const waited = { ms: 0 }
+    // A target that has failed is asked again only as a retry is: after its pause, and paid for from its budget.
+    let earlier = course.failure
+    const next = Effect.suspend(() => {
+      if (earlier === undefined) return once(course, waited)
+      const failure = earlier
+      earlier = undefined
+      return Effect.fail(failure)
+    })
     const schedule = Retry.schedule({
       settings: retry,
-      retries: Math.min(tries, attemptsLeft) - 1,
+      retries: Math.min(tries, attemptsLeft) - (earlier === undefined ? 1 : 0),
       deadline,
       budget: course.target.guards.budget
     })
@@ -91,7 +100,7 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
       Effect.sync(() => {
         waited.ms = output
       }))
-    return Effect.retry(once(course, waited), noteWait)
+    return Effect.retry(next, noteWait)
   }
 
   for (const round of [1, 2]) {
@@ -101,10 +110,11 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
       const tries = round === 1 && others(course).length > 0 ? Math.min(2, left) : left
       const result = yield* Effect.result(onTarget(course, tries))
       if (result._tag === "Success") return result.success
+      if (result.failure === course.failure) continue
       const verdict = Classification.classify(result.failure.reason)
       last = worse(last, result.failure)
       if (!verdict.failover) return yield* Effect.fail(result.failure)
-      course.failed = true
+      course.failure = result.failure
       course.spent ||= verdict.retrySame === "no"
       if ((yield* Deadline.remaining(deadline)) === 0) return yield* Effect.fail(last)
     }
