@@ -32,9 +32,9 @@ beforeAll(async () => {
     providers: {
       primary: provider(primary.url),
       fallback: provider(fallback.url),
-      // Opens soon and for a short time, so that its whole life can be seen.
+      // Both open soon: one for a short time, so that its recovery is seen, the other for longer than the tests run.
       brittle: provider(primary.url, { breaker: { consecutiveFailures: 2, openFor: "200ms", openMax: "200ms" } }),
-      "brittle-too": provider(fallback.url, { breaker: { consecutiveFailures: 2, openFor: "30s", openMax: "30s" } }),
+      shut: provider(primary.url, { breaker: { consecutiveFailures: 2, openFor: "60s", openMax: "60s" } }),
       refused: provider(await refused()),
       hole: provider(hole.url)
     },
@@ -42,9 +42,10 @@ beforeAll(async () => {
       ...aliasesOf(cases),
       refused: ordered(["refused", "any"], ["fallback", "ok#refused"]),
       hole: ordered(["hole", "any"], ["fallback", "ok#hole"]),
-      trips: ordered(["brittle", "503#trips"], ["fallback", "ok#trips"]),
+      trips: ordered(["shut", "503#trips"], ["fallback", "ok#trips"]),
       mends: ordered(["brittle", "status:503:2#mends"]),
-      "all-down": ordered(["brittle-too", "503#down-1"], ["brittle-too", "503#down-2"])
+      "all-down": ordered(["shut", "503#down-1"], ["shut", "503#down-2"]),
+      storm: ordered(["primary", "503#storm"], ["fallback", "ok#storm"])
     },
     defaults: limits
   })
@@ -156,7 +157,7 @@ describe("a breaker", () => {
 
   it("opens after failures in a row, and the target is then left alone", async () => {
     await call(gateway.url, { model: "trips" })
-    expect(await stateOf("brittle/503#trips")).toBe("open")
+    expect(await stateOf("shut/503#trips")).toBe("open")
     const asked = primary.attemptsOf("503#trips").length
     const seen = await call(gateway.url, { model: "trips" })
     expect(readAnswer(seen).content).toBe(answer)
@@ -175,13 +176,27 @@ describe("a breaker", () => {
 
   it("that is open on every target refuses with a pause and sends nothing", async () => {
     await call(gateway.url, { model: "all-down" })
-    const asked = fallback.attemptsOf("503#down-1").length + fallback.attemptsOf("503#down-2").length
+    const asked = primary.attemptsOf("503#down-1").length + primary.attemptsOf("503#down-2").length
     const seen = await call(gateway.url, { model: "all-down" })
     expect(seen.status).toBe(503)
     expect(readAnswer(seen).errors).toMatchObject([{ code: "circuit_open" }])
     expect(Number(seen.headers["retry-after"])).toBeGreaterThan(0)
     expect(seen.headers["x-breakwater-attempts"]).toBe("0")
-    expect(fallback.attemptsOf("503#down-1").length + fallback.attemptsOf("503#down-2").length).toBe(asked)
+    expect(primary.attemptsOf("503#down-1").length + primary.attemptsOf("503#down-2").length).toBe(asked)
+  })
+
+  it("and the retry budget keep an outage from being multiplied, and no caller hears of it", async () => {
+    const storm = 300
+    const seen = await Promise.all(
+      Array.from({ length: storm }, (_, index) => call(gateway.url, { model: "storm", stream: index % 2 === 0 }))
+    )
+    expect(seen.map((each) => readAnswer(each).content)).toEqual(seen.map(() => answer))
+    // Each caller's first try, and at most the hundred retries of the budget.
+    expect(primary.attemptsOf("503#storm").length).toBeLessThanOrEqual(storm + 100)
+    expect(fallback.attemptsOf("ok#storm").length).toBe(storm)
+    const asked = primary.attemptsOf("503#storm").length
+    await call(gateway.url, { model: "storm" })
+    expect(primary.attemptsOf("503#storm").length - asked).toBeLessThanOrEqual(1)
   })
 
   it("hears nothing from requests that are the caller's fault", async () => {
