@@ -3,7 +3,6 @@ import * as Layer from "effect/Layer"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as Logger from "../observability/Logger.ts"
 import * as Tracing from "../observability/Tracing.ts"
-import { Providers } from "../providers/Providers.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import * as FleetHealth from "./FleetHealth.ts"
@@ -22,7 +21,7 @@ const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
 /** The flow over the providers of the file. */
 const gateway = (settings: Settings) =>
   Gateway.layer(gatewaySettings(settings)).pipe(
-    Layer.provide(Providers.layer(settings.providers.map(Upstreams.provider)))
+    Layer.provide(Upstreams.layer(settings))
   )
 
 /** Every route over the flow, on a router; gives the flow as well. Health is the fleet's wherever it is asked for. */

@@ -1,26 +1,38 @@
-/** A provider of the file to the Provider that answers for it, by its kind. */
+/** The providers of the file to the providers that answer for them, by their kind. */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { gatewayError, UpstreamUnreachable } from "../domain/GatewayError.ts"
+import * as Kinds from "../providers/Kinds.ts"
 import type { Provider } from "../providers/Provider.ts"
-import * as Simulated from "../providers/Simulated.ts"
+import { Providers } from "../providers/Providers.ts"
+import * as Transport from "../providers/Transport.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
+import type { Settings } from "./Settings.ts"
 
-/** A kind whose part is not built yet: it stands in its place and fails at once, so that an alias can fail over. */
-const unbuilt = ({ kind, models, name }: ProviderSection): Provider => {
+/** A provider that cannot be made stands in its place and fails at once, so that an alias fails over and the rest serves. */
+const broken = ({ kind, models, name }: ProviderSection, problem: string): Provider => {
   const failure = Effect.fail(
-    gatewayError(
-      new UpstreamUnreachable({ message: `The provider ${name} is of kind ${kind}, which is not built yet.` })
-    )
+    gatewayError(new UpstreamUnreachable({ message: `The provider ${name} is not usable: ${problem}.` }))
   )
   return { name, kind, models, complete: () => failure, stream: () => failure }
 }
 
-/** Makes the provider of one section of the file. */
-export const provider = (section: ProviderSection): Provider => {
-  switch (section.kind) {
-    case "simulated":
-      return Simulated.make(section.name)
-    default:
-      return unbuilt(section)
-  }
-}
+const make = (section: ProviderSection) =>
+  Effect.catch(
+    Kinds.make(section.name, section),
+    ({ problem }) =>
+      Effect.as(
+        Effect.logWarning(`the provider ${section.name} is not usable: ${problem}`),
+        broken(section, problem)
+      )
+  )
+
+/** Every provider of the file over one transport. */
+export const layer = ({ defaults, providers }: Settings): Layer.Layer<Providers> =>
+  Layer.effect(
+    Providers,
+    Effect.map(
+      Effect.forEach(providers, make),
+      (made) => Providers.of({ providers: new Map(made.map((provider) => [provider.name, provider])) })
+    )
+  ).pipe(Layer.provide(Transport.layer({ connectTimeoutMs: defaults.timeouts.connectMs })))

@@ -30,7 +30,8 @@ interface Course {
   tries: number
   /** Nothing more to hope for from it in this request. */
   spent: boolean
-  failed: boolean
+  /** What it last came to. */
+  failure: GatewayError | undefined
 }
 
 /** The later failure is the better story, but what an upstream said beats what we decided ourselves. */
@@ -46,7 +47,7 @@ const worse = (first: GatewayError | undefined, second: GatewayError): GatewayEr
 /** Runs the attempts until one succeeds, a failure says that no other target could do better, or nothing is left to try. */
 export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A, R>) {
   const { deadline, retry, timeouts, verdictMs } = options
-  const courses = options.targets.map((target): Course => ({ target, tries: 0, spent: false, failed: false }))
+  const courses = options.targets.map((target): Course => ({ target, tries: 0, spent: false, failure: undefined }))
   let attemptsLeft = retry.attempts * 2
   let last: GatewayError | undefined
 
@@ -56,7 +57,7 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
   const clockFor = (course: Course): Effect.Effect<AttemptClock> =>
     Effect.map(Deadline.remaining(deadline), (left) => {
       // The last hope is given the rest of the request; a target that has failed already is no better hope.
-      const isLastHope = !others(course).some((other) => !other.failed)
+      const isLastHope = !others(course).some((other) => other.failure === undefined)
       return {
         limitMs: isLastHope ? left : Math.min(verdictMs, left),
         slowAfterMs: verdictMs,
@@ -65,34 +66,47 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
       }
     })
 
-  const once = (course: Course, waited: { ms: number }) =>
-    Effect.flatMap(clockFor(course), (clock) => {
-      const before = options.decision.attempts.length
-      return Effect.ensuring(
-        options.attempt(course.target, clock, waited.ms),
-        Effect.sync(() => {
-          // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
-          const sent = options.decision.attempts.length - before
-          course.tries += sent
-          attemptsLeft -= sent
-        })
-      )
-    })
-
-  const onTarget = (course: Course, tries: number) => {
-    const waited = { ms: 0 }
-    const schedule = Retry.schedule({
-      settings: retry,
-      retries: Math.min(tries, attemptsLeft) - 1,
-      deadline,
-      budget: course.target.guards.budget
-    })
-    const noteWait = Schedule.tap(schedule, ({ output }) =>
+  const once = (course: Course, waitedMs: number) => {
+    const before = options.decision.attempts.length
+    const attempt = Effect.flatMap(clockFor(course), (clock) => options.attempt(course.target, clock, waitedMs))
+    // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
+    return Effect.tapError(attempt, () =>
       Effect.sync(() => {
-        waited.ms = output
+        const sent = options.decision.attempts.length - before
+        course.tries += sent
+        attemptsLeft -= sent
       }))
-    return Effect.retry(once(course, waited), noteWait)
   }
+
+  /** The retries of a target; made only after its first failure, for a schedule costs more than a call that succeeds. */
+  const again = (course: Course, retries: number, first: GatewayError) => {
+    let waitedMs = 0
+    const schedule = Schedule.tap(
+      Retry.schedule({
+        settings: retry,
+        retries: Math.min(retries, attemptsLeft),
+        deadline,
+        budget: course.target.guards.budget
+      }),
+      ({ output }) =>
+        Effect.sync(() => {
+          waitedMs = output
+        })
+    )
+    let isFirst = true
+    const next = Effect.suspend((): Effect.Effect<A, GatewayError, R> => {
+      if (!isFirst) return once(course, waitedMs)
+      isFirst = false
+      return Effect.fail(first)
+    })
+    return Effect.retry(next, schedule)
+  }
+
+  /** A target that has failed in this request is asked again only as a retry is: after its pause, paid for from its budget. */
+  const onTarget = (course: Course, tries: number) =>
+    course.failure === undefined
+      ? Effect.catch(once(course, 0), (error) => again(course, tries - 1, error))
+      : again(course, tries, course.failure)
 
   for (const round of [1, 2]) {
     for (const course of courses) {
@@ -101,10 +115,12 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
       const tries = round === 1 && others(course).length > 0 ? Math.min(2, left) : left
       const result = yield* Effect.result(onTarget(course, tries))
       if (result._tag === "Success") return result.success
+      // Nothing was sent: its pause is too long, or its budget is empty.
+      if (result.failure === course.failure) continue
       const verdict = Classification.classify(result.failure.reason)
       last = worse(last, result.failure)
       if (!verdict.failover) return yield* Effect.fail(result.failure)
-      course.failed = true
+      course.failure = result.failure
       course.spent ||= verdict.retrySame === "no"
       if ((yield* Deadline.remaining(deadline)) === 0) return yield* Effect.fail(last)
     }

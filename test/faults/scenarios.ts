@@ -88,6 +88,15 @@ const rates: ReadonlyArray<FaultCase> = [
   ...["hour", "huge", "far-date"].map((kind) =>
     streamed(`429 with the hint "${kind}" is not waited for`, `429-hint:${kind}`, [39], atOnce)
   ),
+  {
+    ...streamed("429 with a pause of an hour from the only target is not asked again", "429-hint:hour", [39], {
+      status: 429,
+      content: "none",
+      attempts: exactly(1),
+      fallbackUsed: false
+    }),
+    fallback: "none"
+  },
   ...["negative", "nan", "empty", "past", "ms-negative", "ms-nan"].map((kind) =>
     streamed(`429 with the hint "${kind}" is 429 without one`, `429-hint:${kind}`, [39], soon)
   ),

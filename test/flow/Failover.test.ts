@@ -105,6 +105,26 @@ describe("failover of whole answers", () => {
       expect(decision.attempts[1]?.waitedMs).toBeGreaterThanOrEqual(2000)
     }))
 
+  it.effect("a target that asked for an hour is not asked again in the second round", () =>
+    Effect.gen(function*() {
+      expect((yield* complete([script("a", limited(3_600_000))])).order).toBe("a")
+      expect((yield* complete([script("a", limited(3_600_000)), script("b", overloaded)])).order).toBe("abbb")
+    }))
+
+  it.effect("a pause that was asked for is kept in the second round too", () =>
+    Effect.gen(function*() {
+      const { decision, order } = yield* complete([script("a", limited(2000)), script("b", overloaded)])
+      expect(order).toBe("aabbab")
+      expect(decision.attempts[4]?.waitedMs).toBeGreaterThanOrEqual(2000)
+    }))
+
+  it.effect("the second round is paid for from the retry budget", () =>
+    Effect.gen(function*() {
+      const scripts = [script("a", overloaded), script("b", overloaded)]
+      expect((yield* complete(scripts, { retry: { budget: 0 } })).order).toBe("ab")
+      expect((yield* complete([script("a", overloaded)], { retry: { budget: 0 } })).order).toBe("a")
+    }))
+
   it.effect("a long Retry-After fails over instead of waiting", () =>
     Effect.gen(function*() {
       expect((yield* complete([script("a", limited(3_600_000)), script("b", "ok")])).order).toBe("ab")

@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import * as Wire from "../wire/Gateway.ts"
+import { answer, toolCall } from "./Answer.ts"
+import type { Read, Seen } from "./Client.ts"
+import { call, readAnswer } from "./Client.ts"
+import { aliasesOf, busy, freeOnes, inParallel, type Outcome, run } from "./Gateway.ts"
+import { blackhole, refused } from "./Listeners.ts"
+import type { Expectation, FaultCase } from "./scenarios.ts"
+import { cases, limits } from "./scenarios.ts"
+import { start, type Upstream } from "./Upstream.ts"
+
+const provider = (baseUrl: string, more: Readonly<Record<string, unknown>> = {}) => ({
+  kind: "openai-compatible",
+  baseUrl,
+  apiKey: "none",
+  ...more
+})
+
+const ordered = (...targets: ReadonlyArray<readonly [provider: string, model: string]>) => ({
+  strategy: "ordered",
+  targets: targets.map(([provider, model]) => ({ provider, model }))
+})
+
+let primary: Upstream
+let fallback: Upstream
+let hole: Awaited<ReturnType<typeof blackhole>>
+let gateway: Wire.Gateway
+
+beforeAll(async () => {
+  ;[primary, fallback, hole] = await Promise.all([start(), start({ name: "fallback" }), blackhole()])
+  gateway = await Wire.start({
+    providers: {
+      primary: provider(primary.url),
+      fallback: provider(fallback.url),
+      // Both open soon: one for a short time, so that its recovery is seen, the other for longer than the tests run.
+      brittle: provider(primary.url, { breaker: { consecutiveFailures: 2, openFor: "200ms", openMax: "200ms" } }),
+      shut: provider(primary.url, { breaker: { consecutiveFailures: 2, openFor: "60s", openMax: "60s" } }),
+      refused: provider(await refused()),
+      hole: provider(hole.url)
+    },
+    models: {
+      ...aliasesOf(cases),
+      refused: ordered(["refused", "any"], ["fallback", "ok#refused"]),
+      hole: ordered(["hole", "any"], ["fallback", "ok#hole"]),
+      trips: ordered(["shut", "503#trips"], ["fallback", "ok#trips"]),
+      mends: ordered(["brittle", "status:503:2#mends"]),
+      "all-down": ordered(["shut", "503#down-1"], ["shut", "503#down-2"]),
+      storm: ordered(["primary", "503#storm"], ["fallback", "ok#storm"])
+    },
+    defaults: limits
+  })
+})
+
+afterAll(async () => {
+  await gateway?.stop()
+  await Promise.all([primary, fallback, hole].map((each) => each?.close()))
+})
+
+const envelope = {
+  message: expect.any(String),
+  type: expect.any(String),
+  param: expect.toSatisfy((value) => value === null || typeof value === "string"),
+  code: expect.toSatisfy((value) => value === null || typeof value === "string")
+}
+
+const expectContent = (row: FaultCase, wanted: Expectation, seen: Seen, read: Read) => {
+  const isWhole = wanted.content === "full" || wanted.content === "filtered"
+  const { clean, error, status } = seen
+  // The text is here for the one who reads a failure.
+  expect({ status, clean, error, text: seen.text.slice(0, 500) }).toMatchObject({
+    status: wanted.status,
+    clean: true,
+    error: ""
+  })
+  expect(read.malformed).toBe(0)
+  expect(read.errors).toEqual(isWhole ? [] : [envelope])
+  expect(read.dones).toBe(isWhole && row.stream ? 1 : 0)
+  expect(read.finishReasons).toEqual(
+    wanted.content === "full" ? ["stop"] : wanted.content === "filtered" ? ["content_filter"] : []
+  )
+  if (wanted.content === "full") expect(read.content).toBe(wanted.says ?? answer)
+  if (wanted.content === "none") expect(read.content + read.toolArguments).toBe("")
+  if (wanted.content === "partial-then-error") {
+    expect(read.content + read.toolArguments).not.toBe("")
+    expect(read.content).not.toBe(answer)
+    expect([answer, toolCall.arguments].some((whole) => whole.startsWith(read.content + read.toolArguments))).toBe(true)
+  }
+  if (wanted.errorCode !== undefined) expect(read.errors).toMatchObject([{ code: wanted.errorCode }])
+  expect(seen.headers["x-request-id"]).toBeTypeOf("string")
+}
+
+const expectRow = (row: FaultCase, outcome: Outcome) => {
+  for (const { read, seen } of outcome.answers) expectContent(row, row.expect, seen, read)
+  const { attempts, fallbackUsed, gapMs } = row.expect
+  const free = freeOnes(primary, outcome.primary)
+  expect(outcome.primary.length).toBeGreaterThanOrEqual(attempts.min)
+  expect(outcome.primary.length - free).toBeLessThanOrEqual(attempts.max)
+  expect(outcome.fallback.length > 0).toBe(fallbackUsed)
+  if (gapMs !== undefined) {
+    const [first, second] = outcome.primary
+    // A timer may fire a fraction of a millisecond early.
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(gapMs - 2)
+  }
+  const last = outcome.answers.at(-1)?.seen
+  if (last?.status === 200 && row.requests === undefined) {
+    expect(last.headers["x-breakwater-provider"]).toBe(fallbackUsed ? "fallback" : "primary")
+    const made = outcome.primary.length + outcome.fallback.length - free
+    expect(last.headers["x-breakwater-attempts"]).toBe(String(made))
+  }
+}
+
+describe("the fault table", () => {
+  let outcomes: ReadonlyArray<Outcome> = []
+
+  beforeAll(async () => {
+    outcomes = await inParallel(12, cases, (row, index) => run(gateway.url, { primary, fallback }, row, index))
+  }, 90_000)
+
+  it.for(cases.map((row, index) => [row.name, row, index] as const))("%s", ([, row, index]) => {
+    const outcome = outcomes[index]
+    if (outcome === undefined) throw new Error("the row was not run")
+    expectRow(row, outcome)
+  })
+
+  it("leaves no upstream at work", async () => {
+    await primary.waitFor((upstream) => busy(upstream).length === 0)
+    await fallback.waitFor((upstream) => busy(upstream).length === 0)
+  })
+
+  it("leaves nothing in flight, and every attempt of the log is in the totals", async () => {
+    const seen = await gateway.until((seen) => Wire.inFlight(seen) === 0)
+    expect(seen.totals.requests).toBe(cases.reduce((sum, row) => sum + (row.requests ?? 1), 0))
+    const made = primary.attempts.length + fallback.attempts.length - freeOnes(primary, primary.attempts)
+    expect(seen.totals.attempts).toBe(made)
+  })
+
+  it("leaves a gateway that answers", async () => {
+    const seen = await call(gateway.url, { model: "primary/ok#after", stream: true })
+    expect(readAnswer(seen)).toMatchObject({ content: answer, dones: 1 })
+  })
+})
+
+describe("below HTTP", () => {
+  it.for(["refused", "hole"])(
+    "a target that cannot be connected to (%s) is asked once and fails over",
+    async (model) => {
+      const seen = await call(gateway.url, { model })
+      expect(readAnswer(seen).content).toBe(answer)
+      expect(seen.headers).toMatchObject({ "x-breakwater-provider": "fallback", "x-breakwater-attempts": "2" })
+    }
+  )
+})
+
+describe("a breaker", () => {
+  const stateOf = async (target: string) =>
+    (await gateway.monitoring()).targets.find((each) => each.target === target)?.breaker.state
+
+  it("opens after failures in a row, and the target is then left alone", async () => {
+    await call(gateway.url, { model: "trips" })
+    expect(await stateOf("shut/503#trips")).toBe("open")
+    const asked = primary.attemptsOf("503#trips").length
+    const seen = await call(gateway.url, { model: "trips" })
+    expect(readAnswer(seen).content).toBe(answer)
+    expect(seen.headers["x-breakwater-attempts"]).toBe("1")
+    expect(primary.attemptsOf("503#trips").length).toBe(asked)
+  })
+
+  it("lets the target back in once it is well", async () => {
+    await call(gateway.url, { model: "mends" })
+    let last = await call(gateway.url, { model: "mends" })
+    const end = performance.now() + 5000
+    while (last.status !== 200 && performance.now() < end) last = await call(gateway.url, { model: "mends" })
+    expect(last.status).toBe(200)
+    expect(await stateOf("brittle/status:503:2#mends")).not.toBe("open")
+  })
+
+  it("that is open on every target refuses with a pause and sends nothing", async () => {
+    await call(gateway.url, { model: "all-down" })
+    const asked = primary.attemptsOf("503#down-1").length + primary.attemptsOf("503#down-2").length
+    const seen = await call(gateway.url, { model: "all-down" })
+    expect(seen.status).toBe(503)
+    expect(readAnswer(seen).errors).toMatchObject([{ code: "circuit_open" }])
+    expect(Number(seen.headers["retry-after"])).toBeGreaterThan(0)
+    expect(seen.headers["x-breakwater-attempts"]).toBe("0")
+    expect(primary.attemptsOf("503#down-1").length + primary.attemptsOf("503#down-2").length).toBe(asked)
+  })
+
+  it("and the retry budget keep an outage from being multiplied, and no caller hears of it", async () => {
+    const storm = 300
+    const seen = await Promise.all(
+      Array.from({ length: storm }, (_, index) => call(gateway.url, { model: "storm", stream: index % 2 === 0 }))
+    )
+    expect(seen.map((each) => readAnswer(each).content)).toEqual(seen.map(() => answer))
+    // Each caller's first try, and at most the hundred retries of the budget.
+    expect(primary.attemptsOf("503#storm").length).toBeLessThanOrEqual(storm + 100)
+    expect(fallback.attemptsOf("ok#storm").length).toBe(storm)
+    const asked = primary.attemptsOf("503#storm").length
+    await call(gateway.url, { model: "storm" })
+    expect(primary.attemptsOf("503#storm").length - asked).toBeLessThanOrEqual(1)
+  })
+
+  it("hears nothing from requests that are the caller's fault", async () => {
+    await inParallel(8, Array.from({ length: 40 }), () => call(gateway.url, { model: "brittle/400#many" }))
+    expect(await stateOf("brittle/*")).toBe("closed")
+  })
+})

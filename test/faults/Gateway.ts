@@ -1,0 +1,81 @@
+/** Runs one row of the fault table: its own alias over the two upstreams, its requests, and what came of them. */
+import type { Call, Read, Seen } from "./Client.ts"
+import { call, readAnswer } from "./Client.ts"
+import type { FaultCase } from "./scenarios.ts"
+import type { Attempt, Upstream } from "./Upstream.ts"
+
+/** The row's models on both upstreams; the tag keeps its counts and breakers apart from those of other rows. */
+const modelsOf = (row: FaultCase, index: number) => ({
+  alias: `row-${index}`,
+  primary: `${row.scenario}#row-${index}`,
+  fallback: row.fallback === "none" ? undefined : `${row.fallback ?? "ok"}#row-${index}`
+})
+
+/** The `models` section of the configuration file: one ordered alias for each row. */
+export const aliasesOf = (rows: ReadonlyArray<FaultCase>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(rows.map((row, index) => {
+    const { alias, fallback, primary } = modelsOf(row, index)
+    const second = fallback === undefined ? [] : [{ provider: "fallback", model: fallback }]
+    return [alias, { strategy: "ordered", targets: [{ provider: "primary", model: primary }, ...second] }]
+  }))
+
+export interface Outcome {
+  readonly answers: ReadonlyArray<{ readonly seen: Seen; readonly read: Read }>
+  readonly primary: ReadonlyArray<Attempt>
+  readonly fallback: ReadonlyArray<Attempt>
+}
+
+export interface Upstreams {
+  readonly primary: Upstream
+  readonly fallback: Upstream
+}
+
+/** Makes the row's requests, one after the other. */
+export const run = async (
+  url: string,
+  upstreams: Upstreams,
+  row: FaultCase,
+  index: number,
+  asked: Partial<Call> = {}
+): Promise<Outcome> => {
+  const { alias, fallback, primary } = modelsOf(row, index)
+  const answers: Array<Outcome["answers"][number]> = []
+  for (let made = 0; made < (row.requests ?? 1); made++) {
+    const seen = await call(url, { model: alias, stream: row.stream, ...asked })
+    answers.push({ seen, read: readAnswer(seen) })
+  }
+  return {
+    answers,
+    primary: upstreams.primary.attemptsOf(primary),
+    fallback: fallback === undefined ? [] : upstreams.fallback.attemptsOf(fallback)
+  }
+}
+
+/** Attempts whose scenario is still at work on an open socket. */
+export const busy = (upstream: Upstream): ReadonlyArray<Attempt> =>
+  upstream.attempts.filter((attempt) => attempt.finishedAt === undefined && attempt.closedAt === undefined)
+
+/**
+ * How many of these attempts were resets on a reused socket before a byte of the answer: they are repeated for free on a fresh
+ * socket and are no attempts of the flow.
+ */
+export const freeOnes = (upstream: Upstream, attempts: ReadonlyArray<Attempt>): number =>
+  attempts.filter(({ at, closedBy, socketId, written }) =>
+    written === 0 && closedBy === "server" &&
+    upstream.attempts.some((earlier) => earlier.socketId === socketId && earlier.at < at)
+  ).length
+
+/** Does all work with at most `width` of it at a time; results in the order of the items. */
+export const inParallel = async <A, B>(
+  width: number,
+  items: ReadonlyArray<A>,
+  work: (item: A, index: number) => Promise<B>
+): Promise<ReadonlyArray<B>> => {
+  const results: Array<B> = []
+  const left = items.entries()
+  const worker = async () => {
+    for (const [index, item] of left) results[index] = await work(item, index)
+  }
+  await Promise.all(Array.from({ length: width }, worker))
+  return results
+}
