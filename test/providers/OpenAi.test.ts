@@ -6,6 +6,7 @@ import type { ChatRequest } from "../../src/domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../../src/domain/ChatAnswer.ts"
 import * as Kinds from "../../src/providers/Kinds.ts"
 import * as OpenAi from "../../src/providers/OpenAi.ts"
+import * as OpenAiCompatible from "../../src/providers/OpenAiCompatible.ts"
 import { presets } from "../../src/providers/Presets.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Transport from "../../src/providers/Transport.ts"
@@ -60,6 +61,14 @@ layer(Transport.layer(), { excludeTestServices: true })("OpenAi", (it) => {
       const { providers } = yield* Providers
       expect([...providers.keys()]).toEqual(["mine"])
     }).pipe(Effect.provide(OpenAi.layer({ name: "mine", apiKeys: [apiKey] }))))
+
+  it.effect("has a compatible host's Layer beside it", () =>
+    Effect.gen(function*() {
+      const { providers } = yield* Providers
+      expect(providers.get("local")).toMatchObject({ kind: "openai-compatible", models: ["small"] })
+    }).pipe(Effect.provide(
+      OpenAiCompatible.layer({ name: "local", baseUrl: "http://127.0.0.1:11434/v1", models: ["small"] })
+    )))
 
   it.effect("is made from settings, as every preset is", () =>
     Effect.gen(function*() {
