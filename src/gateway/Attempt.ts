@@ -218,7 +218,8 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   )
   yield* answered(options, turn)
   decision.upstreamRequestId = answer.upstreamRequestId
-  return Streaming.committed(held, answer, {
+  return yield* Streaming.committed(held, answer, {
+    scope,
     idleMs: clock.idleMs,
     deadline: clock.deadline,
     onFrame: observe(decision),

@@ -4,7 +4,9 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
 import {
   DeadlineExceeded,
   type GatewayError,
@@ -13,7 +15,8 @@ import {
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
-import * as Deadline from "../resilience/Deadline.ts"
+import type { Deadline } from "../resilience/Deadline.ts"
+import * as Pump from "./Pump.ts"
 
 type Frames = readonly [Frame, ...Array<Frame>]
 
@@ -22,6 +25,8 @@ const heldEvents = 64
 const heldBytes = 256 * 1024
 /** After its terminal event an upstream gets this long for usage and `[DONE]` before we finish without them. */
 const tailMs = 1000
+
+const doneExit: Exit.Exit<never, Cause.Done> = Exit.fail(Cause.Done())
 
 const noContent = (message: string) => gatewayError(new MalformedAnswer({ message }))
 
@@ -47,62 +52,59 @@ export const hold = Effect.fnUntraced(function*(stream: AnswerStream) {
 })
 
 export interface CommittedOptions {
+  /** What the stream lives in; it is closed when the stream ends. */
+  readonly scope: Scope.Scope
   /** Longest silence between two events, in milliseconds. */
   readonly idleMs: number
-  /** The end of the whole request. */
-  readonly deadline: Deadline.Deadline
+  /** The end of the request. */
+  readonly deadline: Deadline
   readonly onFrame: (frame: Frame) => void
   /** Heard once: undefined after a clean end, else why the stream broke. */
   readonly onEnd: (error: GatewayError | undefined) => Effect.Effect<void>
 }
 
+const silence = (idleMs: number, byDeadline: boolean): GatewayError =>
+  gatewayError(
+    byDeadline
+      ? new DeadlineExceeded({ message: "The deadline of the request passed in the middle of the stream." })
+      : new UpstreamTimedOut({ message: `The upstream sent nothing for ${idleMs} ms in the middle of its stream.` })
+  )
+
 /** The stream as the caller gets it: the held frames first, then the rest under the idle clock and the deadline. */
-export const committed = (held: Frames, stream: AnswerStream, options: CommittedOptions): AnswerStream => {
+export const committed = Effect.fnUntraced(function*(held: Frames, stream: AnswerStream, options: CommittedOptions) {
   let first: Frames | undefined = held
   let terminal = false
-  let done = false
+  let ended = false
+  const pump = yield* Pump.start(stream.pull, {
+    scope: options.scope,
+    idleMs: options.idleMs,
+    deadlineMs: options.deadline.atMs,
+    // What is complete in itself ends cleanly, though its upstream forgot to close.
+    onSilence: (byDeadline) => terminal ? doneExit : Exit.fail(silence(options.idleMs, byDeadline))
+  })
 
-  const observe = (frames: Frames): Frames => {
+  const observe = (frames: Frames): Pull.Pull<Frames, GatewayError> => {
+    const before = terminal
     for (const frame of frames) {
       terminal ||= frame.isTerminal
       options.onFrame(frame)
     }
-    return frames
+    return terminal && !before ? Effect.as(pump.shorten(tailMs), frames) : Effect.succeed(frames)
   }
-
-  const silent = (byDeadline: boolean): Pull.Pull<Frames, GatewayError> => {
-    if (terminal) return Cause.done()
-    return Effect.fail(gatewayError(
-      byDeadline
-        ? new DeadlineExceeded({ message: "The deadline of the request passed in the middle of the stream." })
-        : new UpstreamTimedOut({
-          message: `The upstream sent nothing for ${options.idleMs} ms in the middle of its stream.`
-        })
-    ))
-  }
-
-  const next: Pull.Pull<Frames, GatewayError> = Effect.flatMap(Deadline.remaining(options.deadline), (left) => {
-    const patience = terminal ? tailMs : options.idleMs
-    return Effect.timeoutOrElse(stream.pull, {
-      duration: Math.min(patience, left),
-      orElse: () => silent(left <= patience)
-    })
-  })
 
   const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Effect.Effect<void> => {
-    if (done || Cause.hasInterruptsOnly(cause)) return Effect.void
-    done = true
+    if (ended || Cause.hasInterruptsOnly(cause)) return Effect.void
+    ended = true
     const failure = cause.reasons.find(Cause.isFailReason)?.error
     return options.onEnd(failure === undefined || Cause.isDone(failure) ? undefined : failure)
   }
 
+  const next = Effect.flatMap(Effect.tapCause(pump.pull, ending), observe)
   const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
-    if (first !== undefined) {
-      const frames = first
-      first = undefined
-      return Effect.succeed(observe(frames))
-    }
-    return done ? Cause.done() : Effect.map(Effect.tapCause(next, ending), observe)
+    if (first === undefined) return ended ? Cause.done() : next
+    const frames = first
+    first = undefined
+    return observe(frames)
   })
-  return { pull, upstreamRequestId: stream.upstreamRequestId }
-}
+  return { pull, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
+})
