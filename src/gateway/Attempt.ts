@@ -9,7 +9,8 @@ import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull, UpstreamTimedOut } from "../domain/GatewayError.ts"
 import * as GenAiSpan from "../observability/GenAiSpan.ts"
-import type { Answer, AnswerStream, Frame, ProviderCall } from "../providers/Provider.ts"
+import type { Answer, Frame, ProviderCall } from "../providers/Provider.ts"
+import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Classification from "../resilience/Classification.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
@@ -38,64 +39,85 @@ export interface AttemptOptions {
   readonly waitedMs: number
 }
 
-/** A place on a target: exactly one verdict, and everything given back when the scope closes. */
+/** A place on a target: exactly one verdict before it is left, which gives everything back. */
 interface Turn {
   readonly span: Tracer.Span | undefined
   readonly startedAtMs: number
   readonly record: AttemptRecord
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
+  /** Safe to run twice; a turn without a verdict counts as nothing. */
+  readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
 const success: CircuitBreaker.Outcome = { _tag: "Success" }
 const slow: CircuitBreaker.Outcome = { _tag: "Slow" }
 const ignored: CircuitBreaker.Outcome = { _tag: "Ignored" }
 
-const refuse = (options: AttemptOptions, why: string, error: GatewayError) => {
+const refuse = (options: AttemptOptions, why: string, reason: CircuitOpen | QueueFull) => {
   options.decision.skipped.push({ target: options.target.name, why })
-  return Effect.fail(error)
+  return Effect.fail(gatewayError(reason))
 }
 
-const enter = Effect.fnUntraced(function*(options: AttemptOptions, scope: Scope.Scope) {
-  const { decision, target, waitedMs } = options
-  const { breaker, bulkhead } = target.guards
-  const release = yield* Effect.catch(bulkhead.acquire, () =>
+const takePlace = (options: AttemptOptions) =>
+  Effect.catch(options.target.guards.bulkhead.acquire, () =>
     refuse(
       options,
       "queue full",
-      gatewayError(
-        new QueueFull({
-          message: `${target.name} has as many requests in flight as it may have, and its queue is full.`,
-          retryAfterMs: 1000
-        })
-      )
+      new QueueFull({
+        message: `${options.target.name} has as many requests in flight as it may have, and its queue is full.`,
+        retryAfterMs: 1000
+      })
     ))
-  yield* Scope.addFinalizer(scope, release)
-  const permit = yield* Effect.catch(breaker.admit, ({ retryAfterMs }) =>
+
+const takePermit = (options: AttemptOptions) =>
+  Effect.catch(options.target.guards.breaker.admit, ({ retryAfterMs }) =>
     refuse(
       options,
       "circuit open",
-      gatewayError(
-        new CircuitOpen({ message: `The circuit of ${target.name} is open.`, retryAfterMs })
-      )
+      new CircuitOpen({ message: `The circuit of ${options.target.name} is open.`, retryAfterMs })
     ))
-  const startedAtMs = yield* Clock.currentTimeMillis
-  const record: AttemptRecord = { target: target.name, startedAtMs, waitedMs }
-  decision.attempts.push(record)
-  const span = yield* GenAiSpan.open(
-    { target: target.name, provider: target.provider.kind, model: options.call.model, stream: decision.stream },
-    scope
-  )
+
+const turnOf = (
+  options: AttemptOptions,
+  permit: CircuitBreaker.Permit,
+  release: Bulkhead.Release,
+  span: Tracer.Span | undefined,
+  clock: Clock.Clock
+): Turn => {
+  const { breaker } = options.target.guards
+  const startedAtMs = clock.currentTimeMillisUnsafe()
+  const record: AttemptRecord = { target: options.target.name, startedAtMs, waitedMs: options.waitedMs }
+  options.decision.attempts.push(record)
   let settled = false
-  const settle = (outcome: CircuitBreaker.Outcome): Effect.Effect<void> => {
+  let left = false
+  const settle = (outcome: CircuitBreaker.Outcome) => {
     settled = true
     return breaker.record(permit, outcome)
   }
-  yield* Scope.addFinalizer(
-    scope,
-    Effect.suspend(() => settled ? Effect.void : breaker.record(permit, ignored))
-  )
-  return { span, startedAtMs, record, settle } satisfies Turn
-}, Effect.uninterruptible)
+  const leave = (exit: Exit.Exit<unknown, unknown>) => {
+    if (left) return Effect.void
+    left = true
+    span?.end(clock.currentTimeNanosUnsafe(), exit)
+    return settled ? release : Effect.andThen(settle(ignored), release)
+  }
+  return { span, startedAtMs, record, settle, leave }
+}
+
+/** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
+const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
+  Effect.flatMap(takePlace(options), (release) => {
+    const { call, decision, target } = options
+    const facts = { target: target.name, provider: target.provider.kind, model: call.model, stream: decision.stream }
+    const entered = Effect.flatMap(
+      takePermit(options),
+      (permit) =>
+        Effect.flatMap(
+          GenAiSpan.open(facts),
+          (span) => Effect.clockWith((clock) => Effect.succeed(turnOf(options, permit, release, span, clock)))
+        )
+    )
+    return Effect.onError(entered, () => release)
+  })
 
 const timedOut = (options: AttemptOptions, what: string) => () =>
   Effect.fail(gatewayError(
@@ -129,23 +151,33 @@ const answered = (options: AttemptOptions, turn: Turn): Effect.Effect<void> =>
     return Effect.andThen(options.target.guards.budget.onSuccess, turn.settle(outcome))
   })
 
+const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): Answer => {
+  const { choices, id, model } = answer.completion
+  decision.usage = answer.usage
+  decision.finishReasons = choices.map((choice) => choice.finish_reason)
+  decision.upstreamRequestId = answer.upstreamRequestId
+  GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
+  return answer
+}
+
 /** A whole answer from one target. */
 export const complete = (options: AttemptOptions): Effect.Effect<Answer, GatewayError> =>
-  Effect.scopedWith(Effect.fnUntraced(function*(scope) {
-    const turn = yield* enter(options, scope)
-    const answer = yield* options.target.provider.complete(options.call).pipe(
-      Effect.timeoutOrElse({ duration: options.clock.limitMs, orElse: timedOut(options, "answer") }),
-      Effect.tapError((error) => failed(options, turn, error))
-    )
-    yield* answered(options, turn)
-    const { decision } = options
-    decision.usage = answer.usage
-    decision.finishReasons = answer.completion.choices.map((choice) => choice.finish_reason)
-    decision.upstreamRequestId = answer.upstreamRequestId
-    const { id, model } = answer.completion
-    GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
-    return answer
-  }))
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(enter(options), (turn) => {
+      const bounded = Effect.timeoutOrElse(
+        GenAiSpan.within(options.target.provider.complete(options.call), turn.span),
+        {
+          duration: options.clock.limitMs,
+          orElse: timedOut(options, "answer")
+        }
+      )
+      const judged = Effect.matchEffect(restore(bounded), {
+        onSuccess: (answer) => Effect.as(answered(options, turn), noteAnswer(options, turn, answer)),
+        onFailure: (error) => Effect.andThen(failed(options, turn, error), Effect.fail(error))
+      })
+      return Effect.onExit(judged, turn.leave)
+    })
+  )
 
 const observe = (decision: Decision) => (frame: Frame): void => {
   if (frame.usage !== undefined) decision.usage = frame.usage
@@ -160,12 +192,15 @@ const observe = (decision: Decision) => (frame: Frame): void => {
 export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   const { clock, decision } = options
   const scope = yield* Scope.fork(yield* Effect.scope)
-  const turn = yield* enter(options, scope).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
-  const opened = Effect.gen(function*() {
-    const answer: AnswerStream = yield* Scope.provide(options.target.provider.stream(options.call), scope)
-    return [answer, yield* Streaming.hold(answer)] as const
-  })
-  const [answer, held] = yield* opened.pipe(
+  const entered = Effect.flatMap(enter(options), (turn) => Effect.as(Scope.addFinalizerExit(scope, turn.leave), turn))
+  const turn = yield* Effect.uninterruptible(entered).pipe(
+    Effect.tapError((error) => Scope.close(scope, Exit.fail(error)))
+  )
+  const opened = Effect.flatMap(
+    Scope.provide(GenAiSpan.within(options.target.provider.stream(options.call), turn.span), scope),
+    (answer) => Effect.map(Streaming.hold(answer), (held) => ({ answer, held }))
+  )
+  const { answer, held } = yield* opened.pipe(
     Effect.timeoutOrElse({ duration: clock.limitMs, orElse: timedOut(options, "content") }),
     Effect.tapError((error) => Effect.andThen(failed(options, turn, error), Scope.close(scope, Exit.fail(error))))
   )
@@ -176,13 +211,11 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     deadline: clock.deadline,
     onFrame: observe(decision),
     onEnd: (error) => {
-      if (error !== undefined) decision.error = error.reason._tag
       const { id, model } = held[0].chunk
       GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
-      return Effect.andThen(
-        error === undefined ? Effect.void : failed(options, turn, error, true),
-        Scope.close(scope, error === undefined ? Exit.void : Exit.fail(error))
-      )
+      if (error === undefined) return Scope.close(scope, Exit.void)
+      decision.error = error.reason._tag
+      return Effect.andThen(failed(options, turn, error, true), Scope.close(scope, Exit.fail(error)))
     }
   })
 })

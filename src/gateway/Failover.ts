@@ -66,42 +66,47 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
       }
     })
 
-  const once = (course: Course, waited: { ms: number }) =>
-    Effect.flatMap(clockFor(course), (clock) => {
-      const before = options.decision.attempts.length
-      return Effect.ensuring(
-        options.attempt(course.target, clock, waited.ms),
-        Effect.sync(() => {
-          // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
-          const sent = options.decision.attempts.length - before
-          course.tries += sent
-          attemptsLeft -= sent
-        })
-      )
-    })
-
-  const onTarget = (course: Course, tries: number) => {
-    const waited = { ms: 0 }
-    // A target that has failed is asked again only as a retry is: after its pause, and paid for from its budget.
-    let earlier = course.failure
-    const next = Effect.suspend(() => {
-      if (earlier === undefined) return once(course, waited)
-      const failure = earlier
-      earlier = undefined
-      return Effect.fail(failure)
-    })
-    const schedule = Retry.schedule({
-      settings: retry,
-      retries: Math.min(tries, attemptsLeft) - (earlier === undefined ? 1 : 0),
-      deadline,
-      budget: course.target.guards.budget
-    })
-    const noteWait = Schedule.tap(schedule, ({ output }) =>
+  const once = (course: Course, waitedMs: number) => {
+    const before = options.decision.attempts.length
+    const attempt = Effect.flatMap(clockFor(course), (clock) => options.attempt(course.target, clock, waitedMs))
+    // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
+    return Effect.tapError(attempt, () =>
       Effect.sync(() => {
-        waited.ms = output
+        const sent = options.decision.attempts.length - before
+        course.tries += sent
+        attemptsLeft -= sent
       }))
-    return Effect.retry(next, noteWait)
   }
+
+  /** The retries of a target; made only after its first failure, for a schedule costs more than a call that succeeds. */
+  const again = (course: Course, retries: number, first: GatewayError) => {
+    let waitedMs = 0
+    const schedule = Schedule.tap(
+      Retry.schedule({
+        settings: retry,
+        retries: Math.min(retries, attemptsLeft),
+        deadline,
+        budget: course.target.guards.budget
+      }),
+      ({ output }) =>
+        Effect.sync(() => {
+          waitedMs = output
+        })
+    )
+    let isFirst = true
+    const next = Effect.suspend((): Effect.Effect<A, GatewayError, R> => {
+      if (!isFirst) return once(course, waitedMs)
+      isFirst = false
+      return Effect.fail(first)
+    })
+    return Effect.retry(next, schedule)
+  }
+
+  /** A target that has failed in this request is asked again only as a retry is: after its pause, paid for from its budget. */
+  const onTarget = (course: Course, tries: number) =>
+    course.failure === undefined
+      ? Effect.catch(once(course, 0), (error) => again(course, tries - 1, error))
+      : again(course, tries, course.failure)
 
   for (const round of [1, 2]) {
     for (const course of courses) {
@@ -110,6 +115,7 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
       const tries = round === 1 && others(course).length > 0 ? Math.min(2, left) : left
       const result = yield* Effect.result(onTarget(course, tries))
       if (result._tag === "Success") return result.success
+      // Nothing was sent: its pause is too long, or its budget is empty.
       if (result.failure === course.failure) continue
       const verdict = Classification.classify(result.failure.reason)
       last = worse(last, result.failure)

@@ -50,7 +50,19 @@ export const EventLog = Context.Reference<EventLogShape>("breakwater/observabili
   defaultValue: () => ({ isEnabled: () => false, event: () => undefined })
 })
 
-const timestamp = (atMs: number): string => DateTime.formatIso(DateTime.makeUnsafe(atMs))
+// The text of the current second, because a busy server writes many lines in one.
+let second = Number.NaN
+let secondText = ""
+
+/** RFC 3339 with milliseconds. */
+const timestamp = (atMs: number): string => {
+  const seconds = Math.floor(atMs / 1000)
+  if (seconds !== second) {
+    second = seconds
+    secondText = DateTime.formatIso(DateTime.makeUnsafe(seconds * 1000)).slice(0, 20)
+  }
+  return `${secondText}${String(Math.floor(atMs) - seconds * 1000).padStart(3, "0")}Z`
+}
 
 const jsonLine = (severity: Severity, atMs: number, message: string, fields: Fields): string =>
   JSON.stringify({

@@ -107,7 +107,12 @@ const openAiWords: ReadonlyMap<string, Kind> = new Map([
     "payment_required"
   ]),
   ...words("rate", ["rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests", "rate_limited"]),
-  ...words("context", ["context_length_exceeded", "exceed_context_size_error", "request_too_large"]),
+  ...words("context", [
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "request_too_large",
+    "too_many_prompt_tokens"
+  ]),
   ...words("filtered", ["content_filter", "content_policy_violation", "responsibleaipolicyviolation"]),
   ...words("credential", [
     "invalid_api_key",

@@ -96,7 +96,7 @@ export const identityOf = (value: JsonObject, fallback: Identity): Identity => {
   const { id, created, model } = value
   return {
     id: isText(id) ? id : fallback.id,
-    created: isCount(created) ? created : fallback.created,
+    created: isCount(created) && created > 0 ? created : fallback.created,
     model: isText(model) ? model : fallback.model
   }
 }

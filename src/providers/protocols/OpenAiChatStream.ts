@@ -64,6 +64,8 @@ export class ChatStream {
   private malformedEvents = 0
   private usage: { readonly wire: JsonObject; readonly usage: Usage; readonly changed: boolean } | undefined
   private hasSentUsage = false
+  /** A usage event without choices came. */
+  private hasTotals = false
 
   constructor(options: StreamOptions) {
     this.options = options
@@ -81,7 +83,7 @@ export class ChatStream {
     if (this.isDone || this.failure !== undefined) return
     const text = event.data.trim()
     if (text === "") return
-    if (text === "[DONE]") return this.end(out)
+    if (text === "[DONE]") return this.end(out, true)
     const value = parse(text)
     const isError = event.event === "error" || event.event === "response.failed"
     if (isError || (isObject(value) && (isSet(value["error"]) || value["type"] === "error"))) {
@@ -97,9 +99,13 @@ export class ChatStream {
     }
   }
 
-  /** The body ended, with `[DONE]` or without: well if every choice is finished, else as an interruption. */
-  end(out: Array<Frame>): void {
+  /**
+   * The body ended, `[DONE]` said or not: well if every choice is finished, else as an interruption. Totals and `[DONE]` come only
+   * after a whole answer, so behind both a missing finish_reason is supplied.
+   */
+  end(out: Array<Frame>, saidDone = false): void {
     if (this.isDone || this.failure !== undefined) return
+    if (!this.isComplete && saidDone && this.hasTotals) this.sendFinish(out)
     if (!this.isComplete) {
       this.failure = new StreamInterrupted({ message: "The upstream's stream ended before its answer was finished." })
       return
@@ -112,6 +118,7 @@ export class ChatStream {
     const brought = this.takeUsage(chunk)
     const { choices } = chunk
     if (!Array.isArray(choices) || choices.length === 0) {
+      if (brought) this.hasTotals = true
       if (brought && this.isComplete) this.passUsage(chunk, event, out)
       return
     }
@@ -125,7 +132,7 @@ export class ChatStream {
     })
     if (this.failure !== undefined || kept.length === 0) return
     if (kept.length !== choices.length) chunk["choices"] = kept
-    if (before.length > 0) this.sendClosing(before, out)
+    if (before.length > 0) this.sendChoices(before, out)
     const payload = changed ? this.rewritten(chunk, event) : this.withUsageRule(chunk, event)
     out.push(this.frame(chunk, payload, kept, undefined))
     if (brought && this.isComplete) this.sendUsage(out)
@@ -236,11 +243,22 @@ export class ChatStream {
     return { id, object: "chat.completion.chunk", created, model, choices }
   }
 
-  /** The empty arguments of calls, in an event of their own before the one that finishes. */
-  private sendClosing(choices: Array<Json>, out: Array<Frame>): void {
+  /** Choices in an event of our own, such as the empty arguments of calls before the event that finishes. */
+  private sendChoices(choices: Array<Json>, out: Array<Frame>): void {
     const chunk = this.base(choices)
     if (this.options.includeUsage) chunk["usage"] = null
     out.push(this.frame(chunk, encode(JSON.stringify(chunk)), choices, undefined))
+  }
+
+  private sendFinish(out: Array<Frame>): void {
+    for (const [index, state] of this.choices) {
+      if (state.isFinished) continue
+      const choice: JsonObject = { index, delta: {}, finish_reason: "stop" }
+      const before: Array<JsonObject> = []
+      this.mendFinish(choice, {}, state, before)
+      if (before.length > 0) this.sendChoices(before, out)
+      this.sendChoices([choice], out)
+    }
   }
 
   /** The upstream's own usage event, as it is where it is right. */

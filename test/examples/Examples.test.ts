@@ -1,0 +1,64 @@
+import { describe, expect, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { globSync } from "node:fs"
+import { join } from "node:path"
+import { promisify } from "node:util"
+
+const root = join(import.meta.dirname, "../..")
+
+/** What the example writes to stdout, run as its reader would. */
+const run = async (name: string): Promise<string> => {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--conditions=breakwater:source", `examples/${name}.ts`],
+    { cwd: root }
+  )
+  return stdout
+}
+
+describe("the examples", () => {
+  it("quickstart answers, streams and describes an image", async () => {
+    const lines = (await run("quickstart")).split("\n")
+    expect(lines[0]).toContain("What holds back the sea?")
+    expect(lines[1]).toMatch(/^simulated\/sim: \d+ tokens, 1 attempt\(s\)$/)
+    expect(lines[2]).toContain("Count to three.")
+    expect(lines[3]).toBe("1 attempt(s)")
+    expect(lines[4]).toBe("Image 1: image/png, 70 bytes, 1×1.")
+  })
+
+  it("failover is answered by the backup, and the third question finds the circuit open", async () => {
+    const output = await run("failover")
+    expect(output).toContain("first: backup/sim-fast after 3 attempt(s) (primary/sim-down Overloaded, ")
+    expect(output).toContain("circuit of primary/sim-down: closed to open")
+    expect(output).toContain("; skipped primary/sim-down: circuit open)")
+  })
+
+  it("custom-provider retries its own failure and streams from itself", async () => {
+    expect((await run("custom-provider")).split("\n")).toEqual([
+      "mine/counter: 5 words (ConnectionReset, ok)",
+      "delta \"5\"",
+      "delta \" words\"",
+      "delta \"\"",
+      "streamed by mine",
+      ""
+    ])
+  })
+
+  it("embedded serves the app's route and the gateway's on one port", async () => {
+    expect((await run("embedded")).split("\n")).toEqual([
+      "GET /api/v1/health/ready 200",
+      "GET /hello 200 \"hello from the app\"",
+      "POST /v1/chat/completions 200 by simulated",
+      ""
+    ])
+  })
+
+  it("readme fails over and says what it took", async () => {
+    expect(await run("readme")).toMatch(/^backup\/sim after 3 attempts: /)
+  })
+
+  it("are all run here", () => {
+    const files = globSync("examples/*.ts", { cwd: root }).map((path) => path.replace(/^examples\/|\.ts$/g, ""))
+    expect(files.toSorted()).toEqual(["custom-provider", "embedded", "failover", "quickstart", "readme"])
+  })
+})

@@ -1,0 +1,45 @@
+/** The recorded provider traffic beside the checkout, read at test time; empty, with one line that says so, where it is absent. */
+import { Ajv2020 } from "ajv/dist/2020.js"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+
+export interface Exchange {
+  readonly name: string
+  readonly provider: string
+  readonly request: { readonly body: Readonly<Record<string, unknown>> }
+  readonly response: {
+    readonly status: number
+    readonly headers: Readonly<Record<string, string>>
+    readonly body?: unknown
+    readonly sse?: string
+    readonly chunks?: ReadonlyArray<unknown>
+  }
+}
+
+const folder = join(import.meta.dirname, "../../../shared/fixtures")
+export const isPresent = existsSync(join(folder, "exchanges"))
+
+/** The exchanges of OpenAI's chat dialect. */
+export const exchanges: ReadonlyArray<Exchange> = isPresent
+  ? readdirSync(join(folder, "exchanges"))
+    .filter((name) => name.includes("--chat-completions--"))
+    .sort()
+    .map((name) => ({ name, ...JSON.parse(readFileSync(join(folder, "exchanges", name), "utf8")) }))
+  : []
+
+/** The raw text of a stream; a client's capture is framed again. */
+export const sseOf = ({ response }: Exchange): string =>
+  response.sse ?? [...(response.chunks ?? []).map((chunk) => JSON.stringify(chunk)), "[DONE]"]
+    .map((data) => `data: ${data}\n\n`).join("")
+
+export const isStream = ({ response }: Exchange): boolean => response.sse !== undefined || response.chunks !== undefined
+
+/** What OpenAI's schema has against a value; its own traffic has a null system_fingerprint, which is the one relaxation. */
+export const makeValidator = (schema: "chat-completion-response" | "chat-completion-chunk") => {
+  const text = readFileSync(join(folder, "openai-spec", `${schema}.schema.json`), "utf8")
+  const parsed = JSON.parse(text)
+  parsed.properties.system_fingerprint = { type: ["string", "null"] }
+  const validate = new Ajv2020({ strict: false }).compile(parsed)
+  return (value: unknown): ReadonlyArray<string> =>
+    validate(value) ? [] : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`)
+}

@@ -1,0 +1,286 @@
+/** `docs/CONFIGURATION.md` from the schema of the file and the rooms' defaults; the prose around the keys stands here. */
+import type * as SchemaAST from "effect/SchemaAST"
+import { ConfigurationFile } from "../src/config/Config.ts"
+import { inactiveKeys } from "../src/config/Inactive.ts"
+import { kinds } from "../src/config/ProviderSection.ts"
+import { defaultServerSection as server } from "../src/config/ServerSection.ts"
+import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySection.ts"
+import { builtKinds } from "../src/providers/Kinds.ts"
+import { presetNamed } from "../src/providers/Presets.ts"
+import { defaultBreakerSettings as breaker } from "../src/resilience/CircuitBreaker.ts"
+import { defaultTimeoutSettings as timeouts } from "../src/resilience/Deadline.ts"
+import { defaultRetrySettings as retry } from "../src/resilience/Retry.ts"
+import { table } from "./markdown-table.ts"
+
+const units = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1000]] as const
+
+/** Milliseconds as people write them: `200ms`, `5s`, `10m`. */
+const duration = (ms: number): string => {
+  const [unit, size] = units.find(([, size]) => ms >= size && ms % size === 0) ?? ["ms", 1]
+  return `${ms / size}${unit}`
+}
+
+const size = (bytes: number): string => `${bytes / 1024 ** 2}mb`
+
+/** What the schema cannot say. `default` is text as it would stand in the file; absent = the key has none. */
+interface Doc {
+  readonly default?: string | number | boolean
+  readonly text: string
+}
+
+const timeoutDocs = (defaults: boolean): Readonly<Record<string, Doc>> => {
+  const own = (ms: number) => defaults ? { default: duration(ms) } : {}
+  return {
+    connect: {
+      ...own(timeouts.connectMs),
+      text: defaults ? "to an open connection" : "not active: the default rules"
+    },
+    firstToken: { ...own(timeouts.firstTokenMs), text: "to the first content of a stream" },
+    answer: { ...own(timeouts.answerMs), text: "to a whole answer that is not streamed" },
+    idle: { ...own(timeouts.idleMs), text: "longest silence between two events of a stream" },
+    total: { ...own(timeouts.totalMs), text: "the whole request with every retry, failover and wait" }
+  }
+}
+
+const breakerDocs = (defaults: boolean): Readonly<Record<string, Doc>> => {
+  const own = <A extends string | number>(value: A) => defaults ? { default: value } : {}
+  return {
+    window: { ...own(duration(breaker.windowMs)), text: "how far back rates look" },
+    minimumCalls: { ...own(breaker.minimumCalls), text: "calls in the window below which rates are not judged" },
+    failureRate: { ...own(breaker.failureRate), text: "share of failures that opens the circuit, above 0 to 1" },
+    slowRate: { ...own(breaker.slowRate), text: "share of slow answers that opens it, above 0 to 1" },
+    consecutiveFailures: {
+      ...own(breaker.consecutiveFailures),
+      text: "failures in a row, with no success in the window, that open it"
+    },
+    openFor: { ...own(duration(breaker.openForMs)), text: "first opening; doubles each time, half of it random" },
+    openMax: { ...own(duration(breaker.openMaxMs)), text: "longest opening" }
+  }
+}
+
+const under = (prefix: string, docs: Readonly<Record<string, Doc>>): Readonly<Record<string, Doc>> =>
+  Object.fromEntries(Object.entries(docs).map(([key, doc]) => [`${prefix}.${key}`, doc]))
+
+/** Every key of the file. A key of the schema that is missing here, or the other way round, fails the generator. */
+const docs: Readonly<Record<string, Doc>> = {
+  "server.host": {
+    default: server.host,
+    text: "address to listen on; one that is not loopback needs a client key"
+  },
+  "server.port": { default: server.port, text: "0 = any free port" },
+  "server.workers": { default: server.workers, text: "worker processes; 1 = this process alone" },
+  "server.keys[]": { text: "client keys for `/v1/*`, as text or as an object; none = open" },
+  "server.keys[].name": { text: "what logs call the key; default `key-1`, `key-2`, …" },
+  "server.keys[].key": { text: "the key itself" },
+  "server.keys[].models[]": { text: "models that the key may call" },
+  "server.keys[].limits.rpm": { text: "requests a minute" },
+  "server.keys[].limits.tpm": { text: "tokens a minute" },
+  "server.keys[].limits.concurrent": { text: "requests at once" },
+  "server.keys[].budget.usd": { text: "what the key may spend" },
+  "server.keys[].budget.per": { text: "in which period" },
+  "server.keys[].tags[]": { text: "for records" },
+  "server.keys[].expires": { text: "when the key ends" },
+  "server.adminKey": {
+    text: "Bearer (or Basic password) of the operator's routes; absent = those answer on loopback only"
+  },
+  "server.publicMetrics": { default: server.publicMetrics, text: "opens `GET /metrics` without the admin key" },
+  "server.limits.body": { default: size(server.limits.body), text: "size of a request body" },
+  "server.limits.depth": { default: server.limits.depth, text: "nesting of the JSON" },
+  "server.limits.messages": { default: server.limits.messages, text: "messages in one request" },
+  "server.drain.notReady": {
+    default: duration(server.drain.notReady),
+    text: "how long it still serves after readiness turned 503"
+  },
+  "server.drain.streams": {
+    default: duration(server.drain.streams),
+    text: "how long open answers may run after it stopped accepting"
+  },
+  "providers.NAME.kind": { text: "dialect or preset (below); default: NAME, if that is a kind" },
+  "providers.NAME.baseUrl": { text: "address of the upstream; default: the kind's own" },
+  "providers.NAME.apiKey": { text: "key for the upstream" },
+  "providers.NAME.apiKeys[]": { text: "several keys in place of one" },
+  "providers.NAME.headers.*": { text: "headers for every request to it" },
+  "providers.NAME.maxConcurrency": {
+    text: "requests in flight per target; as many may wait, at most 2 s; default: no limit"
+  },
+  ...under("providers.NAME.breaker", breakerDocs(false)),
+  "providers.NAME.prices.*.usdPerMtok.input": { text: "USD for a million tokens, as a decimal; likewise the next six" },
+  "providers.NAME.prices.*.usdPerMtok.output": { text: "" },
+  "providers.NAME.prices.*.usdPerMtok.cacheRead": { text: "" },
+  "providers.NAME.prices.*.usdPerMtok.cacheWrite5m": { text: "" },
+  "providers.NAME.prices.*.usdPerMtok.cacheWrite1h": { text: "" },
+  "providers.NAME.prices.*.usdPerMtok.inputAudio": { text: "" },
+  "providers.NAME.prices.*.usdPerMtok.outputAudio": { text: "" },
+  "providers.NAME.prices.*.tiers[]": { text: "`above` (tokens) and `usdPerMtok`; a tier rules the whole request" },
+  "providers.NAME.models[]": { text: "model ids to list as `NAME/id` and to call by their bare name" },
+  "models.ALIAS.strategy": { default: "ordered", text: "in the order written, or drawn by weight" },
+  "models.ALIAS.targets[].provider": { text: "NAME of a provider" },
+  "models.ALIAS.targets[].model": { text: "the upstream's name of the model" },
+  "models.ALIAS.targets[].weight": { default: 1, text: "share with `weighted`; 0 = only when the others have failed" },
+  "models.ALIAS.targets[].capabilities.*": {
+    text: "what the target is declared to do or not to do"
+  },
+  "models.ALIAS.stream.onInterrupted": {
+    default: "error",
+    text: "what a stream does that breaks after its first content"
+  },
+  ...under("models.ALIAS.timeouts", timeoutDocs(false)),
+  ...under("defaults.timeouts", timeoutDocs(true)),
+  "defaults.retry.attempts": { default: retry.attempts, text: "tries on one target, the first included" },
+  "defaults.retry.base": {
+    default: duration(retry.baseMs),
+    text: "upper end of the first random wait; doubles with each"
+  },
+  "defaults.retry.throttleBase": { default: duration(retry.throttleBaseMs), text: "the same after a 429" },
+  "defaults.retry.max": {
+    default: duration(retry.maxMs),
+    text: "upper end of every wait; a longer `retry-after` means the next target"
+  },
+  "defaults.retry.budget": {
+    default: retry.budget,
+    text: "retries a target may get beyond its successes"
+  },
+  ...under("defaults.breaker", breakerDocs(true)),
+  "telemetry.logs.format": { default: telemetry.logs.format, text: "how log lines are written" },
+  "telemetry.logs.level": { default: telemetry.logs.level, text: "least severe level that is written" },
+  "telemetry.otlp.endpoint": { text: "base URL of an OTLP/HTTP collector" },
+  "telemetry.otlp.sample": { default: telemetry.otlp.sample, text: "share of requests traced, 0 to 1" },
+  "telemetry.otlp.exporter": { default: telemetry.otlp.exporter, text: "OpenTelemetry's SDK or Effect's own" },
+  "telemetry.otlp.headers.*": { text: "headers for the collector; `OTEL_EXPORTER_OTLP_HEADERS` takes their place" },
+  "telemetry.otlp.serviceName": {
+    default: telemetry.otlp.serviceName,
+    text: "what traces call this service; `OTEL_SERVICE_NAME` takes its place"
+  },
+  "telemetry.capture": { default: telemetry.capture, text: "what of a request's content a sink may keep" },
+  "storage.sql": { text: "`sqlite:FILE` or `postgres://…`; absent = memory" },
+  "storage.redis": { text: "absent = this process alone" }
+}
+
+/** What stands for the keys of a record, by the record's own path. */
+const placeholders: Readonly<Record<string, string>> = { providers: "NAME", models: "ALIAS" }
+
+interface Key {
+  readonly path: string
+  readonly type: string
+  /** The members of a closed set. */
+  readonly values: ReadonlyArray<string>
+}
+
+const literals = (ast: SchemaAST.AST): ReadonlyArray<string> =>
+  ast._tag === "Literal" ? [String(ast.literal)] : ast._tag === "Union" ? ast.types.flatMap(literals) : []
+
+/** What one writes for a value: the encoded side tells durations and sizes from numbers. */
+const typeOf = (ast: SchemaAST.AST): string => {
+  if (ast._tag === "Declaration") return "secret"
+  const encoded = ast.encoding?.[0].to
+  if (ast._tag === "Number" && encoded !== undefined) {
+    return JSON.stringify(encoded.checks).includes("kb|mb") ? "size" : "duration"
+  }
+  const known = literals(ast)
+  if (known.length > 0) return known.join(" | ")
+  if (ast._tag === "Union") return ast.types.map(typeOf).join(" or ")
+  const names: Readonly<Record<string, string>> = { String: "text", Number: "number", Boolean: "true | false" }
+  return names[ast._tag] ?? "any"
+}
+
+/** Objects among the forms of an entry, such as a key with a name beside a key as text. */
+const objectsIn = (ast: SchemaAST.AST): ReadonlyArray<SchemaAST.Objects> =>
+  ast._tag === "Objects" ? [ast] : ast._tag === "Union" ? ast.types.flatMap(objectsIn) : []
+
+const keysUnder = (ast: SchemaAST.AST, path: string): ReadonlyArray<Key> => {
+  if (path.endsWith("tiers[]")) return [{ path, type: "object", values: [] }]
+  if (ast._tag === "Arrays") return ast.rest.slice(0, 1).flatMap((member) => keysUnder(member, `${path}[]`))
+  const objects = objectsIn(ast)
+  if (objects.length === 0) return [{ path, type: typeOf(ast), values: literals(ast) }]
+  const inner = objects.flatMap((object) => [
+    ...object.propertySignatures.flatMap(({ name, type }) =>
+      keysUnder(type, path === "" ? String(name) : `${path}.${String(name)}`)
+    ),
+    ...object.indexSignatures.flatMap(({ type }) => keysUnder(type, `${path}.${placeholders[path] ?? "*"}`))
+  ])
+  return ast._tag === "Union" ? [{ path, type: "secret or object", values: [] }, ...inner] : inner
+}
+
+/** A document in which a key is written, with a value that stands for any. */
+const documentWith = (path: string, value: string): unknown =>
+  path.split(".").reduceRight<unknown>(
+    (inner, part) => part.endsWith("[]") ? { [part.slice(0, -2)]: [inner] } : { [part]: inner },
+    value
+  )
+
+/** What the banner would say of the key; of a closed set, of those values only for which it would. */
+const remark = (path: string, values: ReadonlyArray<string>): string => {
+  const told = (value: string) => inactiveKeys(documentWith(path, value))[0]?.why
+  if (values.length === 0) {
+    const why = told("some value")
+    return why === undefined ? "" : `not active: ${why}`
+  }
+  const inactive = values.filter((value) => told(value) !== undefined)
+  const [first] = inactive
+  return first === undefined ? "" : `not active: ${inactive.join(", ")} (${told(first)})`
+}
+
+const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
+  keys.map(({ path, type, values }) => {
+    const doc = docs[path]
+    if (doc === undefined) throw new Error(`tools/configuration-page.ts says nothing about ${path}`)
+    const told = [doc.text, remark(path, values)].filter((text) => text !== "").join("; ")
+    return [`\`${path}\``, type, doc.default === undefined ? "" : `\`${doc.default}\``, told]
+  })
+
+const section = (title: string, keys: ReadonlyArray<Key>): string =>
+  `## ${title}\n\n${table(["key", "type", "default", "what"], rows(keys))}\n`
+
+const addressOf = (kind: string): string => {
+  const address = kind === "openai" ? "https://api.openai.com/v1" : presetNamed(kind)?.baseUrl
+  return address === undefined ? "" : `\`${address}\``
+}
+
+const kindRows = kinds.map(({ endpointName, keyName, kind, needsBaseUrl, needsKey }) => [
+  `\`${kind}\``,
+  builtKinds.includes(kind) ? "yes" : "not yet",
+  addressOf(kind),
+  [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and "),
+  [needsKey === true ? "`apiKey`" : "", needsBaseUrl === true ? "`baseUrl`" : ""].filter((need) => need !== "").join(
+    ", "
+  )
+])
+
+export const configurationPage = (): string => {
+  const keys = keysUnder(ConfigurationFile.ast, "")
+  const unknown = Object.keys(docs).filter((path) => !keys.some((key) => key.path === path))
+  if (unknown.length > 0) throw new Error(`the schema does not have ${unknown.join(", ")}`)
+  const sections = ["server", "providers", "models", "defaults", "telemetry", "storage"].map((title) =>
+    section(`\`${title}\``, keys.filter(({ path }) => path.startsWith(`${title}.`)))
+  )
+  return `# Configuration
+
+Generated by \`node tools/generate-docs.ts\` from the schema in \`src/config\` and the rooms' defaults. Do not edit.
+
+One file in YAML, JSON or TOML: \`--config FILE\`, else \`BREAKWATER_CONFIG\`, else \`./breakwater.yaml\` if it is there. Every key is
+optional. \`npm start -- check FILE\` says what a file means, or everything that is wrong with it.
+
+- Flag over environment over file over default. Flags: \`--config\`, \`--host\`, \`--port\`, \`--workers\`. Environment:
+  \`BREAKWATER_CONFIG\`, \`BREAKWATER_HOST\`, \`BREAKWATER_PORT\`, \`BREAKWATER_WORKERS\`, \`BREAKWATER_KEY\` (joins \`server.keys\`),
+  \`BREAKWATER_ADMIN_KEY\`, \`OTEL_EXPORTER_OTLP_ENDPOINT\`, \`OTEL_EXPORTER_OTLP_HEADERS\`, \`OTEL_SERVICE_NAME\`,
+  \`OTEL_TRACES_SAMPLER_ARG\`.
+- \`\${NAME}\` in a value is replaced by that variable; one that is not set is a start-up error. \`\${NAME:-text}\` has a default. An
+  empty value means absent.
+- An unknown key is refused with its path and, where one is near, a suggestion. A key whose part is not built yet is accepted and
+  named in the banner as not active.
+- Durations are written \`200ms\`, \`5s\`, \`10m\`, \`1h\`, \`1d\`; sizes \`512kb\`, \`20mb\` (1 kb = 1024 bytes).
+- \`firstToken\` and \`answer\` end an attempt only while another target could still answer; the last one is given the rest of
+  \`total\`. The breaker hears of it at the limit either way.
+- \`providers.NAME.breaker\` and \`models.ALIAS.timeouts\` override \`defaults\` key by key.
+
+${sections.join("\n")}
+## Kinds of providers
+
+Without a \`providers\` section every kind whose variables are set is on, under its own name, and a local Ollama if it answers. The
+provider \`simulated\` is always there. A target on a kind that does not answer yet fails at once, and its alias goes on to the next.
+
+The address of \`vllm\` is the one Breakwater itself listens on by default: give one of them another port.
+
+${table(["kind", "answers", "its own address", "on without a file when set", "needs in the file"], kindRows)}
+`
+}
