@@ -3,14 +3,13 @@ import { execFile } from "node:child_process"
 import { globSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
-
-const root = join(import.meta.dirname, "../..")
+import { root, start, url } from "../cli/Child.ts"
 
 /** What the example writes to stdout, run as its reader would. */
-const run = async (name: string): Promise<string> => {
+const run = async (name: string, ...args: ReadonlyArray<string>): Promise<string> => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ["--conditions=breakwater:source", `examples/${name}.ts`],
+    ["--conditions=breakwater:source", `examples/${name}.ts`, ...args],
     { cwd: root }
   )
   return stdout
@@ -53,12 +52,27 @@ describe("the examples", () => {
     ])
   })
 
+  it("upstreams asks a server over HTTP and goes on when nobody is there", async () => {
+    const server = start("node", [join(root, "src/main.ts"), "--port", "0"])
+    try {
+      const address = await url(server)
+      expect(await run("upstreams", `${address}/v1`)).toMatch(/^remote\/sim-fast: .*\nremote\/sim-fast=ok\n$/)
+    } finally {
+      server.process.kill("SIGKILL")
+      await server.ended
+    }
+    // Port 1 is nobody's.
+    expect(await run("upstreams", "http://127.0.0.1:1/v1")).toMatch(
+      /^backup\/sim-fast: .*\nremote\/sim-fast=UpstreamUnreachable, backup\/sim-fast=ok\n$/
+    )
+  })
+
   it("readme fails over and says what it took", async () => {
     expect(await run("readme")).toMatch(/^backup\/sim after 3 attempts: /)
   })
 
   it("are all run here", () => {
     const files = globSync("examples/*.ts", { cwd: root }).map((path) => path.replace(/^examples\/|\.ts$/g, ""))
-    expect(files.toSorted()).toEqual(["custom-provider", "embedded", "failover", "quickstart", "readme"])
+    expect(files.toSorted()).toEqual(["custom-provider", "embedded", "failover", "quickstart", "readme", "upstreams"])
   })
 })
