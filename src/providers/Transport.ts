@@ -26,7 +26,7 @@ export interface TransportSettings {
   readonly lingerMs: number
 }
 
-export const defaultTransportSettings: TransportSettings = {
+const defaultTransportSettings: TransportSettings = {
   connectTimeoutMs: 5000,
   keepAliveMs: 30_000,
   maxAnswerBytes: 32 * 1024 ** 2,
@@ -121,7 +121,7 @@ const responseOf = (exchange: Exchange): TransportResponse => ({
   }
 })
 
-export const make = Effect.fnUntraced(function*(settings: TransportSettings) {
+const make = Effect.fnUntraced(function*(settings: TransportSettings) {
   const connections = makeConnections(settings)
   const scope = yield* Effect.scope
   yield* Scope.addFinalizer(scope, connections.destroy)
@@ -156,6 +156,6 @@ export const make = Effect.fnUntraced(function*(settings: TransportSettings) {
   })
 })
 
-/** @param overrides changes to `defaultTransportSettings` */
+/** @param overrides changes to the defaults that `TransportSettings` names */
 export const layer = (overrides: Partial<TransportSettings> = {}): Layer.Layer<Transport> =>
   Layer.effect(Transport, make({ ...defaultTransportSettings, ...overrides }))
