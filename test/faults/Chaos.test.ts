@@ -142,6 +142,16 @@ describe(`${count} requests to every fault at once`, () => {
     expect(seen.totals.attempts).toBeLessThanOrEqual(made + leavers)
   })
 
+  it("are counted in the metrics as in the monitoring value", async () => {
+    const { totals } = await gateway.monitoring()
+    const text = await (await fetch(`${gateway.origin}/metrics`)).text()
+    const sumOf = (metric: string): number =>
+      [...text.matchAll(new RegExp(`^${metric}\\{route="/v1/chat/completions"[^}]*\\} (\\d+)$`, "gm"))]
+        .reduce((sum, [, value]) => sum + Number(value), 0)
+    expect(sumOf("breakwater_requests_total")).toBe(totals.requests)
+    expect(sumOf("breakwater_request_attempts_total")).toBe(totals.attempts)
+  })
+
   it("leave a gateway that answers", async () => {
     const seen = await call(gateway.url, { model: "fallback/ok", stream: true })
     expect(readAnswer(seen)).toMatchObject({ content: answer, dones: 1 })
