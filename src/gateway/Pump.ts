@@ -1,6 +1,6 @@
 /**
- * Pulls a stream in a fiber of its own, so that silence can be judged by one timer per stream instead of a race per event: a
- * race costs about 4 µs and two fibers, a handover between two fibers a tenth of that.
+ * Silence on a stream judged by one timer per stream instead of a race per event, which costs about 4 µs and two fibers. What is
+ * pulled must be able to fail from outside; a source that cannot is pulled in a fiber of its own.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -9,86 +9,93 @@ import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 
-export interface PumpOptions<A, E> {
+/** A pull that waits or is to come can be made to fail. */
+export interface Stoppable<A, E> {
+  readonly pull: Pull.Pull<A, E>
+  readonly stop: (error: E) => void
+}
+
+/** Pulls in a fiber of its own, handing over one value at a time; it stops with the scope. */
+export const stoppable = <A, E>(source: Pull.Pull<A, E>, scope: Scope.Scope): Effect.Effect<Stoppable<A, E>> => {
+  type Result = Exit.Exit<A, E | Cause.Done>
+  let held: Result | undefined
+  let last: Result | undefined
+  let waiter: ((result: Result) => void) | undefined
+  let demand: (() => void) | undefined
+
+  const deliver = (result: Result): void => {
+    if (Exit.isFailure(result)) last ??= result
+    const wake = waiter
+    waiter = undefined
+    if (wake === undefined) held ??= result
+    else wake(result)
+  }
+
+  const taken = Effect.callback<void>((resume) => {
+    if (held === undefined) return resume(Effect.void)
+    demand = () => resume(Effect.void)
+  })
+
+  const work: Effect.Effect<void> = Effect.flatMap(Effect.exit(source), (result) => {
+    deliver(result)
+    return Exit.isFailure(result) ? Effect.void : Effect.flatMap(taken, () => work)
+  })
+
+  const pull = Effect.callback<A, E | Cause.Done>((resume) => {
+    const result = held ?? last
+    if (result === undefined) {
+      waiter = resume
+      return
+    }
+    held = undefined
+    resume(result)
+    const wake = demand
+    demand = undefined
+    wake?.()
+  })
+
+  return Effect.as(Effect.forkIn(work, scope), { pull, stop: (error) => deliver(Exit.fail(error)) })
+}
+
+export interface WatchOptions {
   readonly scope: Scope.Scope
   /** Longest wait for one value, in milliseconds; time in which nobody pulls does not count. */
   readonly idleMs: number
   /** End of everything, on the monotonic clock. */
   readonly deadlineMs: number
-  /** What the pull comes to when it has waited too long. */
-  readonly onSilence: (byDeadline: boolean) => Exit.Exit<A, E | Cause.Done>
+  /** Called once, when a wait was too long. */
+  readonly onSilence: (byDeadline: boolean) => void
 }
 
-export interface Pump<A, E> {
-  readonly pull: Pull.Pull<A, E>
-  /** From now on every wait may last this long at most, counted from now; then the stream is `onSilence`. */
+/** The two marks of a wait, and a way to have less patience from now on. */
+export interface Watch {
+  readonly begin: () => void
+  readonly end: () => void
   readonly shorten: (idleMs: number) => Effect.Effect<void>
 }
 
-type Result<A, E> = Exit.Exit<A, E | Cause.Done>
-
-/** Starts pulling; at most one value is held that nobody has asked for yet. Everything stops with the scope. */
-export const start = <A, E>(source: Pull.Pull<A, E>, options: PumpOptions<A, E>): Effect.Effect<Pump<A, E>> =>
+/** Watches the waits between `begin` and `end` until the scope closes. */
+export const watch = (options: WatchOptions): Effect.Effect<Watch> =>
   Effect.clockWith((clock) => {
-    let held: Result<A, E> | undefined
-    let last: Result<A, E> | undefined
-    let waiter: ((result: Result<A, E>) => void) | undefined
-    let waitingSinceMs = 0
-    let demand: (() => void) | undefined
-
-    const deliver = (result: Result<A, E>): void => {
-      if (Exit.isFailure(result)) last ??= result
-      if (waiter === undefined) {
-        held ??= result
-        return
-      }
-      const wake = waiter
-      waiter = undefined
-      wake(result)
-    }
-
-    const taken = Effect.callback<void>((resume) => {
-      if (held === undefined) return resume(Effect.void)
-      demand = () => resume(Effect.void)
-    })
-
-    const work: Effect.Effect<void> = Effect.flatMap(Effect.exit(source), (result) => {
-      deliver(result)
-      return Exit.isFailure(result) ? Effect.void : Effect.flatMap(taken, () => work)
-    })
-
-    const watch = (idleMs: number): Effect.Effect<void> =>
+    let sinceMs: number | undefined
+    const guard = (idleMs: number): Effect.Effect<void> =>
       Effect.suspend(() => {
-        if (last !== undefined) return Effect.void
         const nowMs = monotonicMillisUnsafe(clock)
-        const idleLeft = waiter === undefined ? idleMs : waitingSinceMs + idleMs - nowMs
+        const idleLeft = sinceMs === undefined ? idleMs : sinceMs + idleMs - nowMs
         const deadlineLeft = options.deadlineMs - nowMs
         const left = Math.min(idleLeft, deadlineLeft)
-        if (left > 0) return Effect.flatMap(Effect.sleep(Math.ceil(left)), () => watch(idleMs))
-        deliver(options.onSilence(deadlineLeft <= 0))
+        if (left > 0) return Effect.flatMap(Effect.sleep(Math.ceil(left)), () => guard(idleMs))
+        options.onSilence(deadlineLeft <= 0)
         return Effect.void
       })
-
-    const pull = Effect.callback<A, E | Cause.Done>((resume) => {
-      const result = held ?? last
-      if (result === undefined) {
-        waitingSinceMs = monotonicMillisUnsafe(clock)
-        waiter = resume
-        return
-      }
-      held = undefined
-      resume(result)
-      const wake = demand
-      demand = undefined
-      wake?.()
+    return Effect.as(Effect.forkIn(guard(options.idleMs), options.scope), {
+      begin: () => {
+        sinceMs = monotonicMillisUnsafe(clock)
+      },
+      end: () => {
+        sinceMs = undefined
+      },
+      shorten: (idleMs) =>
+        Effect.asVoid(Effect.forkIn(Effect.andThen(Effect.sleep(idleMs), guard(idleMs)), options.scope))
     })
-
-    return Effect.as(
-      Effect.andThen(Effect.forkIn(work, options.scope), Effect.forkIn(watch(options.idleMs), options.scope)),
-      {
-        pull,
-        shorten: (idleMs) =>
-          Effect.asVoid(Effect.forkIn(Effect.andThen(Effect.sleep(idleMs), watch(idleMs)), options.scope))
-      }
-    )
   })

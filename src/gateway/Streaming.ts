@@ -4,7 +4,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import {
@@ -25,8 +24,6 @@ const heldEvents = 64
 const heldBytes = 256 * 1024
 /** After its terminal event an upstream gets this long for usage and `[DONE]` before we finish without them. */
 const tailMs = 1000
-
-const doneExit: Exit.Exit<never, Cause.Done> = Exit.fail(Cause.Done())
 
 const noContent = (message: string) => gatewayError(new MalformedAnswer({ message }))
 
@@ -75,36 +72,45 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   let first: Frames | undefined = held
   let terminal = false
   let ended = false
-  const pump = yield* Pump.start(stream.pull, {
+  const source = stream.stop === undefined
+    ? yield* Pump.stoppable(stream.pull, options.scope)
+    : { pull: stream.pull, stop: stream.stop }
+  const watch = yield* Pump.watch({
     scope: options.scope,
     idleMs: options.idleMs,
     deadlineMs: options.deadline.atMs,
-    // What is complete in itself ends cleanly, though its upstream forgot to close.
-    onSilence: (byDeadline) => terminal ? doneExit : Exit.fail(silence(options.idleMs, byDeadline))
+    onSilence: (byDeadline) => source.stop(silence(options.idleMs, byDeadline))
   })
 
   const observe = (frames: Frames): Pull.Pull<Frames, GatewayError> => {
+    watch.end()
     const before = terminal
     for (const frame of frames) {
       terminal ||= frame.isTerminal
       options.onFrame(frame)
     }
-    return terminal && !before ? Effect.as(pump.shorten(tailMs), frames) : Effect.succeed(frames)
+    return terminal && !before ? Effect.as(watch.shorten(tailMs), frames) : Effect.succeed(frames)
   }
 
-  const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Effect.Effect<void> => {
-    if (ended || Cause.hasInterruptsOnly(cause)) return Effect.void
+  const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Pull.Pull<never, GatewayError> => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
     ended = true
     const failure = cause.reasons.find(Cause.isFailReason)?.error
-    return options.onEnd(failure === undefined || Cause.isDone(failure) ? undefined : failure)
+    // What is complete in itself ends cleanly, though its upstream forgot to close.
+    const isClean = Cause.isDone(failure) || (terminal && failure !== undefined)
+    const error = isClean || failure === undefined || Cause.isDone(failure) ? undefined : failure
+    return Effect.andThen(options.onEnd(error), isClean ? Cause.done() : Effect.failCause(cause))
   }
 
-  const next = Effect.flatMap(Effect.tapCause(pump.pull, ending), observe)
+  const next = Effect.matchCauseEffect(source.pull, { onSuccess: observe, onFailure: ending })
   const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
-    if (first === undefined) return ended ? Cause.done() : next
+    if (first === undefined) {
+      watch.begin()
+      return ended ? Cause.done() : next
+    }
     const frames = first
     first = undefined
     return observe(frames)
   })
-  return { pull, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
+  return { pull, stop: source.stop, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
 })

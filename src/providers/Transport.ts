@@ -45,6 +45,8 @@ export interface TransportRequest {
 }
 
 export interface TransportResponse {
+  /** Makes the read that waits, or the next one, fail with this; the socket goes with the scope. */
+  readonly stop: (error: GatewayError) => void
   readonly status: number
   /** Names are lower case; a repeated header is a list. */
   readonly headers: ResponseHeaders
@@ -112,6 +114,7 @@ const makeConnections = (settings: TransportSettings) => {
 }
 
 const responseOf = (exchange: Exchange): TransportResponse => ({
+  stop: (error) => exchange.stop(error),
   status: exchange.status,
   headers: exchange.headers,
   text: exchange.text,
