@@ -105,7 +105,11 @@ const metadataLimits = Schema.makeFilter((metadata: Readonly<Record<string, stri
 
 /** Every documented parameter with its documented limits; `model` and `messages` are required. */
 export const ChatRequest = Schema.Struct({
-  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  // The name goes into records and metrics, so its length is bounded here.
+  model: Schema.String.check(
+    Schema.isNonEmpty({ expected: "the name of a model" }),
+    Schema.isMaxLength(256, { expected: "the name of a model of at most 256 characters" })
+  ),
   messages: Schema.NonEmptyArray(ChatMessage).annotate({ expected: "a non-empty array of messages" }),
   max_completion_tokens: nullable(tokens),
   max_tokens: nullable(tokens),

@@ -19,7 +19,7 @@ const outside = (minimum: number, maximum: number) => [minimum - 0.01, maximum +
 
 /** For each member: values that OpenAI's description refuses. */
 const wrong: Readonly<Record<string, ReadonlyArray<unknown>>> = {
-  model: [...notString, null, ""],
+  model: [...notString, null, "", "m".repeat(257)],
   messages: [...notArray, null, [], [null], ["hi"], [[]]],
   temperature: [...notNumber, ...outside(0, 2)],
   top_p: [...notNumber, ...outside(0, 1)],
