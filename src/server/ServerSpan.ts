@@ -10,7 +10,7 @@ import type * as Tracer from "effect/Tracer"
 import { ServerSpans } from "../observability/Tracing.ts"
 import type { Exchange } from "./Exchange.ts"
 
-/** Opens the span, named by method and route template; undefined when tracing is off. */
+/** Opens the span, named by method and route template; undefined when tracing is off. A caller's own sampling decision is followed. */
 export const open = (
   request: HttpServerRequest,
   exchange: Exchange,
@@ -19,8 +19,9 @@ export const open = (
   const spans = fiber.getRef(ServerSpans)
   if (spans === undefined) return undefined
   const parent = Option.getOrUndefined(HttpTraceContext.fromHeaders(request.headers))
-  const isSampled = parent !== undefined || spans.sample >= 1 ||
-    fiber.getRef(Random.Random).nextDoubleUnsafe() < spans.sample
+  const isSampled = parent === undefined
+    ? spans.sample >= 1 || fiber.getRef(Random.Random).nextDoubleUnsafe() < spans.sample
+    : parent.sampled
   return Effect.makeSpan(`${exchange.method} ${exchange.route}`, {
     kind: "server",
     ...(parent === undefined ? { root: true } : { parent }),

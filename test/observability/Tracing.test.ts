@@ -69,5 +69,25 @@ describe("tracing", () => {
         expect(Number(attributes["http.response.status_code"])).toBe(200)
         if (exporter === "sdk") expect(servers[0]?.status.code ?? 0).toBe(0)
       }))
+
+    it.live(`${exporter}: a caller who does not sample is followed`, () =>
+      Effect.gen(function*() {
+        const { spans, url: endpoint } = yield* receiver
+        const scope = yield* Scope.make()
+        const url = yield* Scope.provide(
+          listen(makeFake(), [], {}, layer({ endpoint, sample: 1, exporter, headers: {}, serviceName: "breakwater" })),
+          scope
+        )
+        const sampled = "1af7651916cd43dd8448eb211c80319c"
+        yield* Effect.promise(async () => {
+          for (
+            const parent of ["0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", `${sampled}-b7ad6b7169203331-01`]
+          ) {
+            await (await fetch(`${url}/v1/models`, { headers: { traceparent: `00-${parent}` } })).text()
+          }
+        })
+        yield* Scope.close(scope, Exit.void)
+        expect(spans.map((span) => span.traceId)).toEqual([sampled])
+      }))
   }
 })
