@@ -12,6 +12,8 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { createServer, type Server } from "node:http"
 import type { Settings } from "../config/Settings.ts"
+import { requestId } from "../observability/Correlation.ts"
+import { answerParserFaults } from "./ParserFaults.ts"
 import type { Signal } from "./Signals.ts"
 
 /** What a Node server layer gives to the application. */
@@ -31,14 +33,19 @@ const lastWordsMs = 1000
 /** How often connections that have fallen idle are closed while we leave, in milliseconds. */
 const idleSweepMs = 50
 
-const makeServer = (): Server =>
-  createServer({
+const makeServer = Effect.withFiber((fiber) => {
+  const server = createServer({
+    // A request without one is refused behind the door, where every error has the one shape.
+    requireHostHeader: false,
     // Longer than the usual 60 s of a balancer in front, so that it is never we who close a connection it is about to use.
     keepAliveTimeout: 75_000,
     // To receive a whole request; answers may take as long as they like.
     requestTimeout: 300_000,
     headersTimeout: 76_000
   })
+  answerParserFaults(server, (header) => requestId(header, fiber))
+  return Effect.succeed(server)
+})
 
 const listening = (server: Server, settings: Settings) =>
   NodeHttpServer.layer(() => server, {
@@ -51,7 +58,9 @@ const listening = (server: Server, settings: Settings) =>
 const leave = Effect.fnUntraced(function*(server: Server, running: Running, settings: Settings) {
   const { notReady, streams } = settings.server.drain
   yield* running.setPhase("draining")
-  yield* Effect.logInfo("draining: not ready, still serving").pipe(Effect.annotateLogs({ notReadyMs: notReady }))
+  yield* Effect.logInfo(`draining: serving for ${notReady / 1000} s more; a second signal stops at once`).pipe(
+    Effect.annotateLogs({ notReadyMs: notReady })
+  )
   // Answers from here on take their connection with them, so that none is idle when the door closes.
   server.prependListener("request", (_, response) => {
     response.shouldKeepAlive = false
@@ -89,11 +98,11 @@ export const serveHere = <E>(options: {
 }) =>
   Effect.scoped(Effect.gen(function*() {
     const { settings } = options
-    const server = makeServer()
+    const server = yield* makeServer
     const context = yield* Layer.build(listening(server, settings))
     const running = yield* Effect.provideContext(options.application, context)
     yield* running.setPhase("ready")
     yield* options.onReady(boundPort(Context.get(context, HttpServer.HttpServer).address, settings.server.port))
     yield* untilStopped(options.signals, options.onReload)
     yield* leave(server, running, settings)
-  }))
+  })).pipe(Effect.andThen(Effect.logInfo("stopped")))

@@ -13,23 +13,11 @@ import { type GatewayError, gatewayError, type Reason } from "../domain/GatewayE
 import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
 import { EventLog, type EventLogShape } from "../observability/Logger.ts"
 import { encodeFrames } from "./EventFrames.ts"
-import { CurrentExchange, type Exchange } from "./Exchange.ts"
+import { answerHeaders, CurrentExchange, type Exchange } from "./Exchange.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
-
-/** What every answer says about how it came to be. */
-const answerHeaders = (exchange: Exchange): Record<string, string> => {
-  const { decision } = exchange
-  const headers: Record<string, string> = {
-    "x-request-id": exchange.requestId,
-    "x-breakwater-attempts": String(decision.attempts.length)
-  }
-  if (decision.provider !== undefined) headers["x-breakwater-provider"] = decision.provider
-  if (decision.model !== undefined) headers["x-breakwater-model"] = decision.model
-  return headers
-}
 
 const refuse = (exchange: Exchange, reason: Reason): Response => {
   exchange.decision.error = reason._tag

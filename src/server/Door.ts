@@ -14,7 +14,7 @@ import type { unhandled } from "effect/Types"
 import { Health } from "../gateway/Health.ts"
 import { EventLog, type EventLogShape } from "../observability/Logger.ts"
 import { end } from "./Ending.ts"
-import { begin, CurrentExchange, type Exchange } from "./Exchange.ts"
+import { begin, CurrentExchange, type Exchange, lacksHost, missingHost } from "./Exchange.ts"
 import { recover } from "./Recovery.ts"
 import * as ServerSpan from "./ServerSpan.ts"
 
@@ -40,7 +40,7 @@ const wrap = (
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
   const exchange = begin(request, fiber)
   const run = (span: Tracer.Span | undefined) => {
-    const served = Effect.catchCause(
+    const served = lacksHost(request) ? recover(missingHost, exchange, log) : Effect.catchCause(
       Effect.provideService(effect, CurrentExchange, exchange),
       (cause) => recover(cause, exchange, log)
     )

@@ -1,9 +1,10 @@
 /** What is known about one HTTP exchange while it runs: filled on the way, read by the access log when the last byte has left. */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
-import { InternalFailure } from "../domain/GatewayError.ts"
+import { gatewayError, InternalFailure, InvalidRequest } from "../domain/GatewayError.ts"
 import * as Decision from "../gateway/Decision.ts"
 import { requestId } from "../observability/Correlation.ts"
 import { routeOf } from "./RouteTable.ts"
@@ -45,6 +46,38 @@ export const begin = (request: HttpServerRequest, fiber: Fiber.Fiber<unknown, un
 export const CurrentExchange = Context.Reference<Exchange>("breakwater/server/Exchange/CurrentExchange", {
   defaultValue: () => make("unknown", "", "_other", 0)
 })
+
+/** HTTP/1.1 requires the header, HTTP/1.0 does not: simple health probes come without. */
+export const lacksHost = ({ headers, source }: HttpServerRequest): boolean =>
+  headers["host"] === undefined && "httpVersion" in source && source.httpVersion === "1.1"
+
+/** Why such a request is refused. */
+export const missingHost = Cause.fail(gatewayError(
+  new InvalidRequest({ message: "The request has no Host header, which HTTP/1.1 requires.", code: "missing_host" })
+))
+
+/**
+ * What an answer says about how it came to be: the provider and model that answered or, when none did, those that were tried
+ * last.
+ */
+export const answerHeaders = ({ decision, requestId }: Exchange): Record<string, string> => {
+  const { attempts, model, provider } = decision
+  const headers: Record<string, string> = {
+    "x-request-id": requestId,
+    "x-breakwater-attempts": String(attempts.length)
+  }
+  const tried = provider === undefined ? attempts.at(-1)?.target : undefined
+  if (tried !== undefined) {
+    // `provider/model`, where the model may have slashes of its own.
+    const slash = tried.indexOf("/")
+    headers["x-breakwater-provider"] = tried.slice(0, slash)
+    headers["x-breakwater-model"] = tried.slice(slash + 1)
+    return headers
+  }
+  if (provider !== undefined) headers["x-breakwater-provider"] = provider
+  if (model !== undefined) headers["x-breakwater-model"] = model
+  return headers
+}
 
 /** All that a caller is told about a defect. */
 export const internalFailure = new InternalFailure({

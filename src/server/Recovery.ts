@@ -8,13 +8,17 @@ import type { unhandled } from "effect/Types"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { GatewayError, InvalidRequest, MethodNotAllowed, type Reason, RouteNotFound } from "../domain/GatewayError.ts"
 import { describeCause, type EventLogShape } from "../observability/Logger.ts"
-import { type Exchange, internalFailure } from "./Exchange.ts"
-import { methodsOf } from "./RouteTable.ts"
+import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
+import { embeddings, methodsOf } from "./RouteTable.ts"
 
 const unrouted = (exchange: Exchange): Reason => {
   const methods = methodsOf(exchange.route)
   return methods.length === 0 || methods.includes(exchange.method)
-    ? new RouteNotFound({ message: "There is no such route. GET /docs shows what there is." })
+    ? new RouteNotFound({
+      message: exchange.route === embeddings
+        ? "Embeddings are not built yet. GET /docs shows what there is."
+        : "There is no such route. GET /docs shows what there is."
+    })
     : new MethodNotAllowed({
       message: `${exchange.method} is not a method of this route. It takes ${methods.join(", ")}.`,
       allow: methods.join(", ")
@@ -46,7 +50,10 @@ export const recover = (
   const known = reasonOf(cause, exchange)
   const reason = known ?? internalFailure
   exchange.decision.error = reason._tag
-  const response = errorResponse(reason, { "x-request-id": exchange.requestId })
+  const response = errorResponse(
+    reason,
+    exchange.decision.attempts.length === 0 ? { "x-request-id": exchange.requestId } : answerHeaders(exchange)
+  )
   if (known !== undefined) return Effect.succeed(response)
   return Effect.clockWith((clock) => {
     log.event("error", clock.currentTimeMillisUnsafe(), "A request ended in a defect", {

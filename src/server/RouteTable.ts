@@ -1,11 +1,14 @@
 /** Which paths exist with which methods: for the 405 answer, and for a route label that no caller can make up. */
 import { Api } from "../api/Api.ts"
 
+/** Not built yet; known here so that its 404 can say so. */
+export const embeddings = "/v1/embeddings"
+
 const own: ReadonlyArray<readonly [string, string]> = [
   ["/metrics", "GET"],
   ["/docs", "GET"],
   ["/openapi.json", "GET"],
-  ["/dashboard", "GET"]
+  [embeddings, "POST"]
 ]
 
 const methodsByPath = new Map<string, Array<string>>()
@@ -23,8 +26,7 @@ export const routeOf = (url: string): string => {
   if (known !== undefined) return known
   const path = (url.split(/[?#;]/, 1)[0] ?? "").replace(/\/{2,}/g, "/").replace(/(.)\/$/, "$1").toLowerCase()
   if (methodsByPath.has(path)) return path
-  if (path.startsWith("/v1/models/")) return "/v1/models/{id}"
-  return path.startsWith("/dashboard/") ? "/dashboard" : "_other"
+  return path.startsWith("/v1/models/") ? "/v1/models/{id}" : "_other"
 }
 
 /** The methods of a route template; empty when there is no such route. GET answers HEAD too. */

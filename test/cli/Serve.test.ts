@@ -33,6 +33,7 @@ describe("a server that is told to stop", () => {
     const address = await url(child)
     child.process.kill("SIGTERM")
     expect(await child.ended).toEqual({ code: 0, signal: null })
+    expect(child.output()).toMatch(/stopped\b/)
     expect(await isClosed(address)).toBe(true)
   })
 
@@ -41,7 +42,7 @@ describe("a server that is told to stop", () => {
     const address = await url(child)
     expect((await fetch(`${address}/api/v1/health/ready`)).status).toBe(200)
     child.process.kill("SIGINT")
-    await child.says(/draining: not ready/)
+    await child.says(/draining: serving for 60 s more; a second signal stops at once/)
     const ready = await fetch(`${address}/api/v1/health/ready`)
     expect(ready.status).toBe(503)
     expect(ready.headers.get("connection")).toBe("close")
@@ -68,7 +69,7 @@ describe("a server that is told to stop", () => {
     const child = stub({ notReady: "60s", streams: "60s" })
     await url(child)
     child.process.kill("SIGTERM")
-    await child.says(/draining: not ready/)
+    await child.says(/draining: serving for 60 s more; a second signal stops at once/)
     // An echo of the first signal is no second one, so tell it until it believes.
     const again = setInterval(() => child.process.kill("SIGTERM"), 50)
     const { code } = await child.ended
