@@ -26,6 +26,14 @@ import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
 import { findFault } from "./JsonFault.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
+const charsetOf = /;\s*charset\s*=\s*"?([^";\s]*)/i
+
+/** UTF-8 and its subset; `utf8` is a common slip. */
+const plainCharset = /^(?:utf-?8|us-ascii)$/i
+
+/** Fatal, so that no byte is replaced in silence; a byte order mark is dropped. */
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
 const jsonType = /^\s*application\/(?:json|[a-z0-9!#$&^_.-]+\+json)\s*(?:;|$)/i
 
 const megabytes = (bytes: number): string =>
@@ -45,21 +53,54 @@ const readFailure = (error: HttpServerError, limit: number): GatewayError => {
     )
 }
 
-/** Reads the body up to `limit` bytes; a declared length above it is refused before anything is read. */
+const decodeText = (bytes: ArrayBuffer): Effect.Effect<string, GatewayError> => {
+  try {
+    return Effect.succeed(utf8.decode(bytes))
+  } catch {
+    return Effect.fail(gatewayError(
+      new InvalidRequest({ message: "The request body is not valid UTF-8.", code: "invalid_utf8" })
+    ))
+  }
+}
+
+/** Foreign words are told back short. */
+const quoted = (word: string): string => `'${word.trim().slice(0, 40)}'`
+
+/**
+ * Reads the body up to `limit` bytes; a declared length above it is refused before anything is read, as is a coding: bodies are
+ * taken as they are.
+ */
 export const readText = (request: HttpServerRequest, limit: number): Effect.Effect<string, GatewayError> => {
-  const declared = request.headers["content-length"]
+  const { headers } = request
+  const coding = headers["content-encoding"]
+  if (coding !== undefined && !/^\s*(?:identity)?\s*$/i.test(coding)) {
+    return Effect.fail(gatewayError(
+      new UnsupportedMediaType({
+        message: `The content-encoding ${quoted(coding)} is not taken. Send the body without one.`
+      })
+    ))
+  }
+  const declared = headers["content-length"]
   if (declared !== undefined && Number(declared) > limit) return Effect.fail(gatewayError(tooLarge(limit)))
-  return Effect.mapError(
-    Effect.provideService(request.text, HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limit)),
-    (error) => readFailure(error, limit)
+  return Effect.matchEffect(
+    Effect.provideService(request.arrayBuffer, HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limit)),
+    { onSuccess: decodeText, onFailure: (error) => Effect.fail(readFailure(error, limit)) }
   )
 }
 
-/** The reason to refuse a media type: one that is named and is not JSON. */
-export const judgeMediaType = (contentType: string | undefined): Reason | undefined =>
-  contentType === undefined || contentType === "" || jsonType.test(contentType) ? undefined : new UnsupportedMediaType({
-    message: "The request body must be JSON. Send it with 'content-type: application/json'."
+/** The reason to refuse a media type: one that is named and is not JSON in UTF-8. */
+export const judgeMediaType = (contentType: string | undefined): Reason | undefined => {
+  if (contentType === undefined || contentType === "" || contentType === "application/json") return undefined
+  if (!jsonType.test(contentType)) {
+    return new UnsupportedMediaType({
+      message: "The request body must be JSON. Send it with 'content-type: application/json'."
+    })
+  }
+  const charset = charsetOf.exec(contentType)?.[1]
+  return charset === undefined || plainCharset.test(charset) ? undefined : new UnsupportedMediaType({
+    message: `The charset ${quoted(charset)} is not taken. Send JSON in UTF-8.`
   })
+}
 
 const place = (text: string): string => {
   const at = findFault(text)

@@ -52,6 +52,8 @@ describe("errors of the contract", () => {
         expect(reply.headers.get("content-type")).toBe("application/json")
         expect(reply.headers.get("x-should-retry")).toBe("false")
         expect(reply.headers.get("x-breakwater-attempts")).toBe("1")
+        expect(reply.headers.get("x-breakwater-provider")).toBe("openai")
+        expect(reply.headers.get("x-breakwater-model")).toBe("upstream-model")
       })
     }
   }
@@ -85,6 +87,19 @@ describe("errors of the contract", () => {
     expect(reply.headers.get("x-request-id")).not.toBeNull()
   })
 
+  it("an answer before any attempt names no provider", async () => {
+    const reply = await post(server, {})
+    expect(reply.status).toBe(400)
+    expect(reply.headers.get("x-breakwater-provider")).toBeNull()
+    expect(reply.headers.get("x-breakwater-model")).toBeNull()
+  })
+
+  it("embeddings are a 404 that says they are not built yet", async () => {
+    const reply = await ask(server, "/v1/embeddings", { method: "POST", body: "{}" })
+    expect(reply.status).toBe(404)
+    expect(errorOf(reply)).toMatchObject({ code: "not_found", message: expect.stringContaining("not built yet") })
+  })
+
   it("an unknown route is a 404 in the envelope", async () => {
     const reply = await ask(server, "/v2/nothing")
     expect(reply.status).toBe(404)
@@ -113,6 +128,49 @@ describe("errors of the contract", () => {
     expect((await postText(server, body, { "content-type": "application/vnd.openai+json; charset=utf-8" })).status)
       .toBe(200)
     expect((await postText(server, body, { "content-type": "application/jsonp" })).status).toBe(415)
+  })
+
+  it("another charset than UTF-8 is a 415 that names it", async () => {
+    const body = JSON.stringify(hello)
+    const type = (charset: string) => ({ "content-type": `application/json; charset=${charset}` })
+    for (const charset of ["iso-8859-1", "\"utf-16\"", "utf-8x", "utf-7; x=y"]) {
+      const reply = await postText(server, body, type(charset))
+      expect(reply.status).toBe(415)
+      expect(errorOf(reply).message).toContain(`'${charset.replace(/"|;.*/g, "")}'`)
+    }
+    for (const charset of ["UTF-8", "\"utf-8\"", "us-ascii", "utf8", "utf-8; x=y"]) {
+      expect((await postText(server, body, type(charset))).status).toBe(200)
+    }
+  })
+
+  it("a coded body is a 415 that names the coding, identity passes", async () => {
+    for (const coding of ["gzip", "br", "identity, gzip"]) {
+      const reply = await post(server, hello, { "content-encoding": coding })
+      expect(reply.status).toBe(415)
+      expect(envelopeFaults(reply.text)).toEqual([])
+      expect(errorOf(reply).message).toContain(`'${coding}'`)
+    }
+    expect((await post(server, hello, { "content-encoding": "identity" })).status).toBe(200)
+  })
+
+  it("bytes that are not UTF-8 are a 400, a byte order mark passes", async () => {
+    const send = (bytes: ReadonlyArray<Uint8Array>) =>
+      server.handler(
+        new Request(`http://127.0.0.1:8000${chatPath}`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: Buffer.concat(bytes)
+        })
+      )
+    const [before = "", after = ""] = JSON.stringify(hello).split("Hello")
+    for (const bad of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0xaf]]) {
+      const response = await send([Buffer.from(before), Uint8Array.from(bad), Buffer.from(after)])
+      const text = await response.text()
+      expect(response.status).toBe(400)
+      expect(envelopeFaults(text)).toEqual([])
+      expect(JSON.parse(text).error.code).toBe("invalid_utf8")
+    }
+    expect((await send([Uint8Array.of(0xef, 0xbb, 0xbf), Buffer.from(JSON.stringify(hello))])).status).toBe(200)
   })
 
   it("a body over the limit is a 413", async () => {
