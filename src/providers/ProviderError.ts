@@ -50,7 +50,7 @@ const secretLooks =
   /\b(?:sk|pk|rk|gsk|xai|key|tok|org|proj|user|acct|AIza)[-_][\w*-]{4,}|\bbearer\s+\S+|\b[\w+/-]{32,}={0,2}/gi
 
 /** Bounded to 500 characters, and without anything that looks like a key or an account. */
-export const scrub = (message: string): string => {
+const scrub = (message: string): string => {
   const clean = message.slice(0, 2000).replaceAll(secretLooks, "***").replaceAll(/\s+/g, " ").trim()
   return clean.length > 500 ? `${clean.slice(0, 499)}…` : clean
 }
@@ -59,7 +59,7 @@ const firstDetail = (detail: unknown): string =>
   Array.isArray(detail) && isRecord(detail[0]) ? textOf(detail[0]["msg"]) : textOf(detail)
 
 /** Reads `{error: {…}}`, `{error: "text"}`, the flat form, `{detail}`, lists of one, response.failed and plain text. */
-export const readFacts = (body: unknown): ErrorFacts => {
+const readFacts = (body: unknown): ErrorFacts => {
   const outer = Array.isArray(body) ? body[0] : body
   if (!isRecord(outer)) return { message: "", type: "", code: "", param: undefined }
   const response = isRecord(outer["response"]) ? outer["response"] : {}

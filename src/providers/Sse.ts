@@ -12,7 +12,7 @@ export interface SseEvent {
 }
 
 /** Bytes that one event may have. */
-export const maxEventBytes = 1024 * 1024
+const maxEventBytes = 1024 * 1024
 
 const LF = 0x0a
 const CR = 0x0d

@@ -24,7 +24,7 @@ export interface Read {
   readonly error: GatewayError | undefined
 }
 
-export const readAll = Effect.fnUntraced(function*(stream: AnswerStream) {
+const readAll = Effect.fnUntraced(function*(stream: AnswerStream) {
   const frames: Array<Frame> = []
   const error = yield* stream.pull.pipe(
     Effect.map((more) => void frames.push(...more)),
