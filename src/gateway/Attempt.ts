@@ -7,7 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
-import { CircuitOpen, type GatewayError, gatewayError, QueueFull, UpstreamTimedOut } from "../domain/GatewayError.ts"
+import {
+  CircuitOpen,
+  DeadlineExceeded,
+  type GatewayError,
+  gatewayError,
+  QueueFull,
+  UpstreamTimedOut
+} from "../domain/GatewayError.ts"
 import * as GenAiSpan from "../observability/GenAiSpan.ts"
 import type { Answer, Frame, ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
@@ -119,12 +126,17 @@ const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
     return Effect.onError(entered, () => release)
   })
 
-const timedOut = (options: AttemptOptions, what: string) => () =>
-  Effect.fail(gatewayError(
-    new UpstreamTimedOut({
-      message: `${options.target.name} sent no ${what} within ${Math.round(options.clock.limitMs)} ms.`
-    })
+/** A limit shorter than the target's own is the caller's deadline, and says nothing about the target. */
+const timedOut = ({ clock, target }: AttemptOptions, what: string) => () => {
+  const within = `${Math.round(clock.limitMs)} ms`
+  return Effect.fail(gatewayError(
+    clock.limitMs < clock.slowAfterMs
+      ? new DeadlineExceeded({
+        message: `The deadline of the request left ${target.name} ${within}, and it sent no ${what}.`
+      })
+      : new UpstreamTimedOut({ message: `${target.name} sent no ${what} within ${within}.` })
   ))
+}
 
 /** `late`: after the stream was committed, where a silence is a stall and not merely slow. */
 const failed = (options: AttemptOptions, turn: Turn, error: GatewayError, late = false): Effect.Effect<void> =>
@@ -206,7 +218,8 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   )
   yield* answered(options, turn)
   decision.upstreamRequestId = answer.upstreamRequestId
-  return Streaming.committed(held, answer, {
+  return yield* Streaming.committed(held, answer, {
+    scope,
     idleMs: clock.idleMs,
     deadline: clock.deadline,
     onFrame: observe(decision),

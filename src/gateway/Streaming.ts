@@ -5,6 +5,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
 import {
   DeadlineExceeded,
   type GatewayError,
@@ -13,7 +14,8 @@ import {
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
-import * as Deadline from "../resilience/Deadline.ts"
+import type { Deadline } from "../resilience/Deadline.ts"
+import * as Pump from "./Pump.ts"
 
 type Frames = readonly [Frame, ...Array<Frame>]
 
@@ -47,62 +49,68 @@ export const hold = Effect.fnUntraced(function*(stream: AnswerStream) {
 })
 
 export interface CommittedOptions {
+  /** What the stream lives in; it is closed when the stream ends. */
+  readonly scope: Scope.Scope
   /** Longest silence between two events, in milliseconds. */
   readonly idleMs: number
-  /** The end of the whole request. */
-  readonly deadline: Deadline.Deadline
+  /** The end of the request. */
+  readonly deadline: Deadline
   readonly onFrame: (frame: Frame) => void
   /** Heard once: undefined after a clean end, else why the stream broke. */
   readonly onEnd: (error: GatewayError | undefined) => Effect.Effect<void>
 }
 
+const silence = (idleMs: number, byDeadline: boolean): GatewayError =>
+  gatewayError(
+    byDeadline
+      ? new DeadlineExceeded({ message: "The deadline of the request passed in the middle of the stream." })
+      : new UpstreamTimedOut({ message: `The upstream sent nothing for ${idleMs} ms in the middle of its stream.` })
+  )
+
 /** The stream as the caller gets it: the held frames first, then the rest under the idle clock and the deadline. */
-export const committed = (held: Frames, stream: AnswerStream, options: CommittedOptions): AnswerStream => {
+export const committed = Effect.fnUntraced(function*(held: Frames, stream: AnswerStream, options: CommittedOptions) {
   let first: Frames | undefined = held
   let terminal = false
-  let done = false
+  let ended = false
+  const source = stream.stop === undefined
+    ? yield* Pump.stoppable(stream.pull, options.scope)
+    : { pull: stream.pull, stop: stream.stop }
+  const watch = yield* Pump.watch({
+    scope: options.scope,
+    idleMs: options.idleMs,
+    deadlineMs: options.deadline.atMs,
+    onSilence: (byDeadline) => source.stop(silence(options.idleMs, byDeadline))
+  })
 
-  const observe = (frames: Frames): Frames => {
+  const observe = (frames: Frames): Pull.Pull<Frames, GatewayError> => {
+    watch.end()
+    const before = terminal
     for (const frame of frames) {
       terminal ||= frame.isTerminal
       options.onFrame(frame)
     }
-    return frames
+    return terminal && !before ? Effect.as(watch.shorten(tailMs), frames) : Effect.succeed(frames)
   }
 
-  const silent = (byDeadline: boolean): Pull.Pull<Frames, GatewayError> => {
-    if (terminal) return Cause.done()
-    return Effect.fail(gatewayError(
-      byDeadline
-        ? new DeadlineExceeded({ message: "The deadline of the request passed in the middle of the stream." })
-        : new UpstreamTimedOut({
-          message: `The upstream sent nothing for ${options.idleMs} ms in the middle of its stream.`
-        })
-    ))
-  }
-
-  const next: Pull.Pull<Frames, GatewayError> = Effect.flatMap(Deadline.remaining(options.deadline), (left) => {
-    const patience = terminal ? tailMs : options.idleMs
-    return Effect.timeoutOrElse(stream.pull, {
-      duration: Math.min(patience, left),
-      orElse: () => silent(left <= patience)
-    })
-  })
-
-  const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Effect.Effect<void> => {
-    if (done || Cause.hasInterruptsOnly(cause)) return Effect.void
-    done = true
+  const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Pull.Pull<never, GatewayError> => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    ended = true
     const failure = cause.reasons.find(Cause.isFailReason)?.error
-    return options.onEnd(failure === undefined || Cause.isDone(failure) ? undefined : failure)
+    // What is complete in itself ends cleanly, though its upstream forgot to close.
+    const isClean = Cause.isDone(failure) || (terminal && failure !== undefined)
+    const error = isClean || failure === undefined || Cause.isDone(failure) ? undefined : failure
+    return Effect.andThen(options.onEnd(error), isClean ? Cause.done() : Effect.failCause(cause))
   }
 
+  const next = Effect.matchCauseEffect(source.pull, { onSuccess: observe, onFailure: ending })
   const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
-    if (first !== undefined) {
-      const frames = first
-      first = undefined
-      return Effect.succeed(observe(frames))
+    if (first === undefined) {
+      watch.begin()
+      return ended ? Cause.done() : next
     }
-    return done ? Cause.done() : Effect.map(Effect.tapCause(next, ending), observe)
+    const frames = first
+    first = undefined
+    return observe(frames)
   })
-  return { pull, upstreamRequestId: stream.upstreamRequestId }
-}
+  return { pull, stop: source.stop, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
+})

@@ -61,6 +61,7 @@ const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "
 /** The events of an answer, until it ends, breaks or is found broken. */
 const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull<Frames, GatewayError> => {
   const parser = new SseParser()
+  const { chunks } = response
   let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
 
   const judge = (): void => {
@@ -81,10 +82,10 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull
     return first === undefined ? pull : Effect.succeed<Frames>([first, ...rest])
   }
   const pull: Pull.Pull<Frames, GatewayError> = Effect.suspend(() =>
-    ending ?? Effect.matchEffect(response.chunks, {
-      onSuccess: (chunks) => {
+    ending ?? Effect.matchEffect(chunks, {
+      onSuccess: (arrived) => {
         const frames: Array<Frame> = []
-        for (const chunk of chunks) for (const event of parser.push(chunk)) machine.next(event, frames)
+        for (const chunk of arrived) for (const event of parser.push(chunk)) machine.next(event, frames)
         return deliver(frames)
       },
       onFailure: (error) => {
@@ -177,7 +178,7 @@ const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Sent) {
   const machine = new ChatStream({ includeUsage: includesUsage(call), fallback })
   const upstreamRequestId = requestIdOf(response)
   if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
-    const opened: AnswerStream = { pull: readStream(response, machine), upstreamRequestId }
+    const opened: AnswerStream = { pull: readStream(response, machine), stop: response.stop, upstreamRequestId }
     return opened
   }
   const read = OpenAiChat.readAnswer(yield* response.text, fallback)

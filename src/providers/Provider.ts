@@ -47,6 +47,8 @@ export interface Frame {
 /** A streamed answer. Ends with `Cause.Done` only after a clean end; a cut, a stall or an in-band error is a failure. */
 export interface AnswerStream {
   readonly pull: Pull.Pull<readonly [Frame, ...Array<Frame>], GatewayError>
+  /** Makes the pull that waits, or the next one, fail; absent = whoever pulls has to race, at the cost of a fiber per stream. */
+  readonly stop?: ((error: GatewayError) => void) | undefined
   readonly upstreamRequestId: string | undefined
 }
 

@@ -22,7 +22,7 @@ import type { ResponseHeaders } from "./TransportExchange.ts"
 /** Whose error bodies are read; one table per family. */
 export type ErrorFamily = "openai"
 
-export interface ErrorFacts {
+interface ErrorFacts {
   readonly message: string
   readonly type: string
   readonly code: string

@@ -26,7 +26,7 @@ export interface TransportSettings {
   readonly lingerMs: number
 }
 
-export const defaultTransportSettings: TransportSettings = {
+const defaultTransportSettings: TransportSettings = {
   connectTimeoutMs: 5000,
   keepAliveMs: 30_000,
   maxAnswerBytes: 32 * 1024 ** 2,
@@ -45,6 +45,8 @@ export interface TransportRequest {
 }
 
 export interface TransportResponse {
+  /** Makes the read that waits, or the next one, fail with this; the socket goes with the scope. */
+  readonly stop: (error: GatewayError) => void
   readonly status: number
   /** Names are lower case; a repeated header is a list. */
   readonly headers: ResponseHeaders
@@ -112,6 +114,7 @@ const makeConnections = (settings: TransportSettings) => {
 }
 
 const responseOf = (exchange: Exchange): TransportResponse => ({
+  stop: (error) => exchange.stop(error),
   status: exchange.status,
   headers: exchange.headers,
   text: exchange.text,
@@ -121,7 +124,7 @@ const responseOf = (exchange: Exchange): TransportResponse => ({
   }
 })
 
-export const make = Effect.fnUntraced(function*(settings: TransportSettings) {
+const make = Effect.fnUntraced(function*(settings: TransportSettings) {
   const connections = makeConnections(settings)
   const scope = yield* Effect.scope
   yield* Scope.addFinalizer(scope, connections.destroy)
@@ -156,6 +159,6 @@ export const make = Effect.fnUntraced(function*(settings: TransportSettings) {
   })
 })
 
-/** @param overrides changes to `defaultTransportSettings` */
+/** @param overrides changes to the defaults that `TransportSettings` names */
 export const layer = (overrides: Partial<TransportSettings> = {}): Layer.Layer<Transport> =>
   Layer.effect(Transport, make({ ...defaultTransportSettings, ...overrides }))

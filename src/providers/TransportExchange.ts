@@ -180,6 +180,13 @@ export class Exchange {
     this.socket?.destroy(closed)
   }
 
+  /** Fails whoever reads, as if the connection had. */
+  stop(error: GatewayError): void {
+    if (this.isOver) return
+    this.failure = error
+    this.wake()
+  }
+
   /** What still arrives is thrown away. */
   discard(): void {
     this.isDiscarding = true

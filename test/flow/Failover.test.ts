@@ -150,7 +150,7 @@ describe("failover of whole answers", () => {
   it.effect("no request outlives its deadline", () =>
     Effect.gen(function*() {
       const { decision, reason } = yield* complete([script("a", "silent")], { timeouts: { totalMs: 30_000 } })
-      expect(reason).toBe("UpstreamTimedOut")
+      expect(reason).toBe("DeadlineExceeded")
       expect(decision.attempts[0]?.endedAtMs).toBe(30_000)
     }))
 
@@ -201,6 +201,21 @@ describe("the breaker in the flow", () => {
       for (let index = 0; index < 100; index++) yield* Effect.exit(completion.complete(ask()))
       expect((yield* health.targets)[0]?.breaker.state).toBe("closed")
     }).pipe(Effect.provide(flow([script("a", refused)]))))
+
+  it.effect("a caller's own short deadline tells the breaker nothing", () => {
+    const a = script("a", "silent")
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      const health = yield* Health
+      for (let index = 0; index < 30; index++) {
+        const fiber = yield* Effect.forkChild(Effect.flip(completion.complete({ ...ask(), timeoutMs: 1 })))
+        yield* TestClock.adjust("10 millis")
+        expect((yield* Fiber.join(fiber)).reason._tag).toBe("DeadlineExceeded")
+      }
+      const target = (yield* health.targets)[0]
+      expect([target?.breaker.state, target?.breaker.callsInWindow]).toEqual(["closed", 0])
+    }).pipe(Effect.provide(flow([a])))
+  })
 
   it.effect("a caller who leaves gives the permit back and counts as nothing", () => {
     const a = script("a", "silent")

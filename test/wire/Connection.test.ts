@@ -121,3 +121,27 @@ describe("a connection", () => {
     await gateway.until((seen) => Gateway.inFlight(seen) === 0)
   })
 })
+
+describe("a caller's own deadline", () => {
+  const patience = { "x-request-timeout-ms": "300" }
+
+  it.for([true, false])("ends a silent attempt with 504 and closes its socket (streamed: %s)", async (stream) => {
+    const model = `silence#deadline-${stream}`
+    const seen = await call(gateway.url, { model: `upstream/${model}`, stream, headers: patience })
+    expect(seen.status).toBe(504)
+    expect(readAnswer(seen).errors).toMatchObject([{ code: "deadline_exceeded" }])
+    await upstream.waitFor(() => upstream.attemptsOf(model)[0]?.closedBy === "client")
+  })
+
+  it("ends a committed stream with an error event", async () => {
+    const seen = await call(gateway.url, { model: "upstream/drip:50#deadline", stream: true, headers: patience })
+    const { content, dones, errors, finishReasons } = readAnswer(seen)
+    expect(seen).toMatchObject({ status: 200, clean: true })
+    expect(answer.startsWith(content)).toBe(true)
+    expect({ dones, errors, finishReasons }).toMatchObject({
+      dones: 0,
+      errors: [{ code: "deadline_exceeded" }],
+      finishReasons: []
+    })
+  })
+})

@@ -71,7 +71,11 @@ export const start = async (configuration: Sections = {}): Promise<Gateway> => {
     while (true) {
       const seen = await monitoring()
       if (wanted(seen)) return seen
-      if (performance.now() > end) throw new Error(`not so within ${limitMs} ms: ${JSON.stringify(seen)}`)
+      if (performance.now() > end) {
+        const { recent: _, targets, ...rest } = seen
+        const busy = targets.filter((target) => target.inFlight + target.waiting > 0)
+        throw new Error(`not so within ${limitMs} ms: ${JSON.stringify({ ...rest, busy })}`)
+      }
     }
   }
   return {
