@@ -222,6 +222,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     scope,
     idleMs: clock.idleMs,
     deadline: clock.deadline,
+    onOverdue: Scope.close(scope, Exit.void),
     onFrame: observe(decision),
     onEnd: (error) => {
       const { id, model } = held[0].chunk
