@@ -14,10 +14,10 @@ const program = Effect.gen(function*() {
   yield* Console.log(answer.decision.attempts.map(({ outcome, target }) => `${target}=${outcome}`).join(", "))
 })
 
-const providers = Layer.unwrap(Effect.gen(function*() {
-  const remote = yield* OpenAiCompatible.make({ name: "remote", baseUrl, models: ["sim-fast"] })
-  return Providers.layer([remote, Simulated.make("backup")])
-})).pipe(Layer.provide(Transport.layer()))
+const providers = Providers.layer([
+  OpenAiCompatible.make({ name: "remote", baseUrl, models: ["sim-fast"] }),
+  Simulated.make("backup")
+]).pipe(Layer.provide(Transport.layer()))
 
 const targets = [
   { provider: "remote", model: "sim-fast", weight: 1 },

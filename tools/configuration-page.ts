@@ -2,11 +2,9 @@
 import type * as SchemaAST from "effect/SchemaAST"
 import { ConfigurationFile } from "../src/config/Config.ts"
 import { inactiveKeys } from "../src/config/Inactive.ts"
-import { kinds } from "../src/config/ProviderSection.ts"
+import { isBuilt, kinds } from "../src/config/ProviderSection.ts"
 import { defaultServerSection as server } from "../src/config/ServerSection.ts"
 import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySection.ts"
-import { builtKinds } from "../src/providers/Kinds.ts"
-import { presetNamed } from "../src/providers/Presets.ts"
 import { defaultBreakerSettings as breaker } from "../src/resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings as timeouts } from "../src/resilience/Deadline.ts"
 import { defaultRetrySettings as retry } from "../src/resilience/Retry.ts"
@@ -33,7 +31,7 @@ const timeoutDocs = (defaults: boolean): Readonly<Record<string, Doc>> => {
   return {
     connect: {
       ...own(timeouts.connectMs),
-      text: defaults ? "to an open connection" : "not active: the default rules"
+      text: "to an open connection"
     },
     firstToken: { ...own(timeouts.firstTokenMs), text: "to the first content of a stream" },
     answer: { ...own(timeouts.answerMs), text: "to a whole answer that is not streamed" },
@@ -95,7 +93,9 @@ const docs: Readonly<Record<string, Doc>> = {
     default: duration(server.drain.streams),
     text: "how long open answers may run after it stopped accepting"
   },
-  "providers.NAME.kind": { text: "dialect or preset (below); default: NAME, if that is a kind" },
+  "providers.NAME.kind": {
+    text: "dialect or preset (below), some of which do not answer yet; default: NAME, if that is a kind"
+  },
   "providers.NAME.baseUrl": { text: "address of the upstream; default: the kind's own" },
   "providers.NAME.apiKey": { text: "key for the upstream" },
   "providers.NAME.apiKeys[]": { text: "several keys in place of one" },
@@ -231,15 +231,10 @@ const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
 const section = (title: string, keys: ReadonlyArray<Key>): string =>
   `## ${title}\n\n${table(["key", "type", "default", "what"], rows(keys))}\n`
 
-const addressOf = (kind: string): string => {
-  const address = kind === "openai" ? "https://api.openai.com/v1" : presetNamed(kind)?.baseUrl
-  return address === undefined ? "" : `\`${address}\``
-}
-
-const kindRows = kinds.map(({ endpointName, keyName, kind, needsBaseUrl, needsKey }) => [
+const kindRows = kinds.map(({ baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey }) => [
   `\`${kind}\``,
-  builtKinds.includes(kind) ? "yes" : "not yet",
-  addressOf(kind),
+  isBuilt(kind) ? "yes" : "not yet",
+  baseUrl === undefined ? "" : `\`${baseUrl}\``,
   [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and "),
   [needsKey === true ? "`apiKey`" : "", needsBaseUrl === true ? "`baseUrl`" : ""].filter((need) => need !== "").join(
     ", "
@@ -279,7 +274,8 @@ ${sections.join("\n")}
 Without a \`providers\` section every kind whose variables are set is on, under its own name, and a local Ollama if it answers. The
 provider \`simulated\` is always there. A target on a kind that does not answer yet fails at once, and its alias goes on to the next.
 
-The address of \`vllm\` is the one Breakwater itself listens on by default: give one of them another port.
+The address of \`vllm\` is the one Breakwater itself listens on by default: a provider whose address is the gateway's own is refused, so give
+one of them another port.
 
 ${table(["kind", "answers", "its own address", "on without a file when set", "needs in the file"], kindRows)}
 `

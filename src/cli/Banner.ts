@@ -1,4 +1,5 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
+import { isBuilt, notBuiltYet } from "../config/ProviderSection.ts"
 import type { Loaded } from "../config/Source.ts"
 
 const column = (name: string): string => name.padEnd(14)
@@ -6,10 +7,19 @@ const column = (name: string): string => name.padEnd(14)
 const section = (title: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.length === 0 ? [] : [`  ${title}`, ...lines.map((line) => `    ${line}`), ""]
 
+/** A key itself is never printed: the variable that holds one, or words in its place. */
+const authorization = ({ keyName, settings }: Loaded): string =>
+  settings.server.keys.length === 0
+    ? ""
+    : keyName === undefined
+    ? " -H 'authorization: Bearer <one of server.keys>'"
+    : ` -H "authorization: Bearer $${keyName}"`
+
 const curl = (loaded: Loaded, url: string): string => {
-  const key = loaded.settings.server.keys.length === 0 ? "" : " -H \"authorization: Bearer $BREAKWATER_KEY\""
   const body = "{\"model\":\"sim\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}"
-  return `curl ${url}/v1/chat/completions${key} -H 'content-type: application/json' -d '${body}'`
+  // A shell may take the brackets of an IPv6 address for a pattern.
+  const address = url.includes("[") ? `'${url}/v1/chat/completions'` : `${url}/v1/chat/completions`
+  return `curl ${address}${authorization(loaded)} -H 'content-type: application/json' -d '${body}'`
 }
 
 const doors = (loaded: Loaded): ReadonlyArray<string> => {
@@ -34,11 +44,20 @@ export const banner = (loaded: Loaded, url: string): string => {
     ...section("who may come in", doors(loaded)),
     ...section(
       "providers on",
-      providers.map((one) =>
+      providers.filter((one) => isBuilt(one.kind)).map((one) =>
         `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [one.baseUrl])].join("  ")}`
       )
     ),
-    ...section("providers off", loaded.off.map((one) => `${column(one.name)}${one.why}`)),
+    ...section(
+      "providers off",
+      [
+        ...providers.filter((one) => !isBuilt(one.kind)).map((one) => ({
+          name: one.name,
+          why: `kind ${one.kind} is ${notBuiltYet}`
+        })),
+        ...loaded.off
+      ].map((one) => `${column(one.name)}${one.why}`)
+    ),
     ...section(
       "models",
       Object.entries(models).map(([alias, one]) =>

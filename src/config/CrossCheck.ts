@@ -4,6 +4,7 @@
  */
 import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
 import { kindNamed, kinds } from "./ProviderSection.ts"
+import { checkSelfCall } from "./SelfCall.ts"
 import { nearest } from "./Suggestion.ts"
 
 /** The provider that always exists. */
@@ -96,7 +97,7 @@ const checkProviders = (document: unknown): ReadonlyArray<Problem> =>
     if (valueAt(provider, ["apiKey"]) !== undefined && valueAt(provider, ["apiKeys"]) !== undefined) {
       found.push(problem([...path, "apiKeys"], undefined, "give either apiKey or apiKeys, not both"))
     }
-    return [...found, ...checkKind(document, name)]
+    return [...found, ...checkKind(document, name), ...checkSelfCall(document, name)]
   })
 
 const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<string>): ReadonlyArray<Problem> => {

@@ -1,6 +1,6 @@
 /** Keys of the contract whose part is not built yet: accepted, and named in the banner as not active. */
-import { type Path, renderPath } from "./Problem.ts"
-import { kinds } from "./ProviderSection.ts"
+import { type Path, renderPath, valueAt } from "./Problem.ts"
+import { isBuilt, kindNamed, notBuiltYet } from "./ProviderSection.ts"
 
 export interface InactiveKey {
   readonly path: string
@@ -21,12 +21,8 @@ const rules: ReadonlyArray<Rule> = [
   { path: ["server", "keys", "*", "budget"], why: "budgets are not enforced" },
   { path: ["server", "keys", "*", "tags"], why: "tags are not recorded" },
   { path: ["server", "keys", "*", "expires"], why: "keys do not expire" },
-  {
-    path: ["providers", "*", "kind"],
-    why: "this kind is not built: its targets fail at once",
-    active: kinds.flatMap(({ kind }) => kind === "bedrock" ? [] : [kind])
-  },
   { path: ["providers", "*", "prices"], why: "costs are not computed" },
+  { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
   { path: ["models", "*", "targets", "*", "capabilities"], why: "no stream is continued by prefill" },
   {
     path: ["models", "*", "stream", "onInterrupted"],
@@ -53,10 +49,37 @@ const matches = (value: unknown, rest: ReadonlyArray<string>, path: Path): Reado
   )
 }
 
-/** Every key of the document that will do nothing, in the order of the rules. */
-export const inactiveKeys = (document: unknown): ReadonlyArray<InactiveKey> =>
-  rules.flatMap((rule) =>
+/** The kind of a provider of the document, if it is known but not built yet. */
+const unbuiltKind = (document: unknown, provider: unknown): string | undefined => {
+  if (typeof provider !== "string") return undefined
+  const section = valueAt(document, ["providers", provider])
+  const kind = valueAt(section, ["kind"]) ?? provider
+  return section !== undefined && typeof kind === "string" && kindNamed(kind) !== undefined && !isBuilt(kind)
+    ? kind
+    : undefined
+}
+
+/** Providers whose kind is not built yet, and the targets on them: both stay, so that an alias goes on to its next target. */
+const unbuilt = (document: unknown): ReadonlyArray<InactiveKey> => {
+  const providers = matches(document, ["providers", "*"], []).flatMap(([path]) => {
+    const kind = unbuiltKind(document, path.at(-1))
+    return kind === undefined ? [] : [{ path: renderPath(path), why: `kind ${kind} is ${notBuiltYet}` }]
+  })
+  const targets = matches(document, ["models", "*", "targets", "*", "provider"], []).flatMap(([path, provider]) => {
+    const kind = unbuiltKind(document, provider)
+    return kind === undefined
+      ? []
+      : [{ path: renderPath(path.slice(0, -1)), why: `kind ${kind} is ${notBuiltYet}: this target fails at once` }]
+  })
+  return [...providers, ...targets]
+}
+
+/** Everything of the document that will do nothing: providers and targets first, then keys in the order of the rules. */
+export const inactiveKeys = (document: unknown): ReadonlyArray<InactiveKey> => [
+  ...unbuilt(document),
+  ...rules.flatMap((rule) =>
     matches(document, rule.path, []).flatMap(([path, value]) =>
       rule.active?.includes(value) === true ? [] : [{ path: renderPath(path), why: rule.why }]
     )
   )
+]

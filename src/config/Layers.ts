@@ -6,6 +6,7 @@ import * as Tracing from "../observability/Tracing.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import * as FleetHealth from "./FleetHealth.ts"
+import * as FleetMetrics from "./FleetMetrics.ts"
 import type { Settings } from "./Settings.ts"
 import { logSettings } from "./TelemetrySection.ts"
 import * as Upstreams from "./Upstreams.ts"
@@ -33,6 +34,7 @@ export const application = (settings: Settings) => {
     Logger.layer(logSettings(settings.telemetry))
   )
   return Server.layer(settings.server).pipe(
+    Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
     Layer.provideMerge(health),
     Layer.provideMerge(flow),
     Layer.provideMerge(telemetry)

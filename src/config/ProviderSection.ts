@@ -1,6 +1,7 @@
 /** The `providers` section: the upstreams by name, their keys and their own limits. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
 import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 
 export interface ProviderSection {
@@ -59,12 +60,21 @@ export interface Kind {
   readonly keyName?: string
   /** A second variable that must be set as well. */
   readonly endpointName?: string
+  /** Its own address; absent = it has none, or is not built. */
+  readonly baseUrl?: string
   readonly needsBaseUrl?: boolean
   readonly needsKey?: boolean
 }
 
+const presetKinds = Object.entries<Preset>(presets).map(([kind, preset]): Kind => ({
+  kind,
+  ...preset,
+  needsKey: preset.keyName !== undefined
+}))
+
+/** Every kind that a file may name, those that are not built yet included. */
 export const kinds: ReadonlyArray<Kind> = [
-  { kind: "openai", keyName: "OPENAI_API_KEY", needsKey: true },
+  { kind: "openai", keyName: "OPENAI_API_KEY", baseUrl: openAiBaseUrl, needsKey: true },
   { kind: "anthropic", keyName: "ANTHROPIC_API_KEY", needsKey: true },
   { kind: "gemini", keyName: "GEMINI_API_KEY", needsKey: true },
   {
@@ -74,17 +84,16 @@ export const kinds: ReadonlyArray<Kind> = [
     needsKey: true,
     needsBaseUrl: true
   },
-  { kind: "groq", keyName: "GROQ_API_KEY", needsKey: true },
-  { kind: "mistral", keyName: "MISTRAL_API_KEY", needsKey: true },
-  { kind: "deepseek", keyName: "DEEPSEEK_API_KEY", needsKey: true },
-  { kind: "openrouter", keyName: "OPENROUTER_API_KEY", needsKey: true },
-  { kind: "xai", keyName: "XAI_API_KEY", needsKey: true },
-  { kind: "together", keyName: "TOGETHER_API_KEY", needsKey: true },
-  { kind: "openai-compatible", needsBaseUrl: true },
   { kind: "bedrock" },
-  { kind: "ollama" },
-  { kind: "vllm" },
+  ...presetKinds,
+  { kind: "openai-compatible", needsBaseUrl: true },
   { kind: "simulated" }
 ]
 
 export const kindNamed = (name: string): Kind | undefined => kinds.find((known) => known.kind === name)
+
+/** False for a kind whose providers fail at once because their dialect is not there yet. */
+export const isBuilt = (kind: string): boolean => builtKinds.includes(kind)
+
+/** What is said of such a kind wherever it is shown. */
+export const notBuiltYet = "not built yet"

@@ -7,7 +7,7 @@ import * as FileSystem from "effect/FileSystem"
 import { decode, type Decoded } from "./Config.ts"
 import * as Document from "./Document.ts"
 import { ConfigurationRefused, valueAt } from "./Problem.ts"
-import { kinds } from "./ProviderSection.ts"
+import { isBuilt, kinds, notBuiltYet } from "./ProviderSection.ts"
 import { variable } from "./Substitution.ts"
 
 /** What the command line said; absent = not said. */
@@ -28,6 +28,8 @@ export interface Loaded extends Decoded {
   /** The file, or what stands in its place. */
   readonly source: string
   readonly off: ReadonlyArray<ProviderOff>
+  /** A variable that holds a client key; absent = no client key is written as `${NAME}` alone. */
+  readonly keyName: string | undefined
 }
 
 /** Read when present and nothing else was named. */
@@ -66,7 +68,8 @@ const discover = Effect.fnUntraced(function*(ollama: boolean) {
   const on: Record<string, unknown> = {}
   const off: Array<ProviderOff> = []
   for (const { endpointName, keyName, kind } of kinds) {
-    if (keyName === undefined) continue
+    if (!isBuilt(kind)) off.push({ name: kind, why: notBuiltYet })
+    if (keyName === undefined || !isBuilt(kind)) continue
     const hasKey = yield* isSet(keyName)
     const hasEndpoint = endpointName === undefined || (yield* isSet(endpointName))
     if (hasKey && hasEndpoint) {
@@ -104,6 +107,17 @@ const overridden = Effect.fnUntraced(function*(document: unknown, flags: Flags) 
     // The environment's key joins those of the file: taking their place would lock out every other caller.
     ...(key === undefined || key === "" || isListed ? {} : { keys: [...listed, "${BREAKWATER_KEY}"] })
   }
+})
+
+/** The first variable that is set and stands alone, as `${NAME}`, for a client key. */
+const keyVariable = Effect.fnUntraced(function*(document: unknown) {
+  const keys = valueAt(document, ["server", "keys"])
+  for (const entry of Array.isArray(keys) ? keys : []) {
+    const text: unknown = typeof entry === "string" ? entry : valueAt(entry, ["key"])
+    const name = typeof text === "string" ? /^\$\{(\w+)\}$/.exec(text)?.[1] : undefined
+    if (name !== undefined && (yield* isSet(name))) return name
+  }
+  return undefined
 })
 
 /** `name=value,name=value`, as the OpenTelemetry variables write it. */
@@ -154,6 +168,6 @@ export const load = Effect.fnUntraced(function*(flags: Flags, ollama: Effect.Eff
     : written
   const source = read?.file ?? "the environment"
   const decoded = yield* decode(source, document)
-  const loaded: Loaded = { ...decoded, source, off: found.off }
+  const loaded: Loaded = { ...decoded, source, off: found.off, keyName: yield* keyVariable(document) }
   return loaded
 })

@@ -29,10 +29,6 @@ const make = (section: ProviderSection) =>
 
 /** Every provider of the file over one transport. */
 export const layer = ({ defaults, providers }: Settings): Layer.Layer<Providers> =>
-  Layer.effect(
-    Providers,
-    Effect.map(
-      Effect.forEach(providers, make),
-      (made) => Providers.of({ providers: new Map(made.map((provider) => [provider.name, provider])) })
-    )
-  ).pipe(Layer.provide(Transport.layer({ connectTimeoutMs: defaults.timeouts.connectMs })))
+  Providers.layer(providers.map(make)).pipe(
+    Layer.provide(Transport.layer({ connectTimeoutMs: defaults.timeouts.connectMs }))
+  )

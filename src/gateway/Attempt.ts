@@ -46,6 +46,12 @@ export interface AttemptOptions {
   readonly waitedMs: number
 }
 
+/** What one target is asked: the caller's text with the target's own name of the model. */
+export const callOf = (
+  { decision, request, source }: Pick<ProviderCall, "request" | "source"> & { readonly decision: Decision },
+  target: Target
+): ProviderCall => ({ source, request, model: target.model, requestId: decision.requestId })
+
 /** A place on a target: exactly one verdict before it is left, which gives everything back. */
 interface Turn {
   readonly span: Tracer.Span | undefined
@@ -222,6 +228,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     scope,
     idleMs: clock.idleMs,
     deadline: clock.deadline,
+    onOverdue: Scope.close(scope, Exit.void),
     onFrame: observe(decision),
     onEnd: (error) => {
       const { id, model } = held[0].chunk

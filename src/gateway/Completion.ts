@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import type { Answer, AnswerStream, ProviderCall } from "../providers/Provider.ts"
+import type { Answer, AnswerStream } from "../providers/Provider.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import type { JsonText } from "../validation/JsonText.ts"
@@ -23,7 +23,6 @@ import * as Attempt from "./Attempt.ts"
 import type { Decision } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
 import { type Route, Routes } from "./Route.ts"
-import type { Target } from "./Target.ts"
 
 /** A decoded completion request on its way through the flow. */
 export interface CompletionRequest {
@@ -41,13 +40,6 @@ export class Completion extends Context.Service<Completion, {
   /** A committed stream: this returns only when the first content event is in hand. Permits live as long as the scope. */
   readonly stream: (request: CompletionRequest) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
 }>()("breakwater/gateway/Completion") {}
-
-const callOf = ({ decision, request, source }: CompletionRequest, target: Target): ProviderCall => ({
-  source,
-  request,
-  model: target.model,
-  requestId: decision.requestId
-})
 
 const deadlineOf = (request: CompletionRequest, route: Route) =>
   Deadline.after(Math.min(route.timeouts.totalMs, request.timeoutMs ?? Number.POSITIVE_INFINITY))
@@ -73,7 +65,7 @@ const make = Effect.fnUntraced(function*(settings: { readonly retry: RetrySettin
       deadline,
       verdictMs: route.timeouts.answerMs,
       attempt: (target, clock, waitedMs) =>
-        Attempt.complete({ target, clock, waitedMs, decision, call: callOf(request, target) })
+        Attempt.complete({ target, clock, waitedMs, decision, call: Attempt.callOf(request, target) })
     })
   }, (effect, { decision }) => Effect.tapError(effect, noteFailure(decision)))
 
@@ -91,7 +83,7 @@ const make = Effect.fnUntraced(function*(settings: { readonly retry: RetrySettin
       deadline,
       verdictMs: route.timeouts.firstTokenMs,
       attempt: (target, clock, waitedMs) =>
-        Attempt.stream({ target, clock, waitedMs, decision, call: callOf(request, target) })
+        Attempt.stream({ target, clock, waitedMs, decision, call: Attempt.callOf(request, target) })
     })
     decision.firstContentMs = (yield* Clock.currentTimeMillis) - startedAtMs
     return answer

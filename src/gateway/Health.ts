@@ -43,6 +43,14 @@ export interface Controlled {
   readonly to: string
 }
 
+/** How many targets a refusal names. */
+const namedTargets = 8
+
+const listOf = (targets: ReadonlyArray<Guards>): string => {
+  const names = targets.slice(0, namedTargets).map((guards) => guards.name).join(", ")
+  return targets.length > namedTargets ? `${names} and ${targets.length - namedTargets} more` : names
+}
+
 /** How many decision records monitoring shows. */
 const remembered = 50
 
@@ -148,9 +156,7 @@ const make = Effect.gen(function*() {
     if (chosen.length === 0) {
       return yield* Effect.fail(gatewayError(
         new RouteNotFound({
-          message: `There is no target ${request.target}; the targets are ${
-            all.map((guards) => guards.name).join(", ")
-          }.`,
+          message: `There is no target ${request.target}; the targets are ${listOf(all)}.`,
           code: "target_not_found",
           param: "target"
         })

@@ -64,7 +64,7 @@ export interface WatchOptions {
   /** End of everything, on the monotonic clock. */
   readonly deadlineMs: number
   /** Called once, when a wait was too long. */
-  readonly onSilence: (byDeadline: boolean) => void
+  readonly onSilence: (byDeadline: boolean) => Effect.Effect<unknown>
 }
 
 /** The two marks of a wait, and a way to have less patience from now on. */
@@ -85,8 +85,7 @@ export const watch = (options: WatchOptions): Effect.Effect<Watch> =>
         const deadlineLeft = options.deadlineMs - nowMs
         const left = Math.min(idleLeft, deadlineLeft)
         if (left > 0) return Effect.flatMap(Effect.sleep(Math.ceil(left)), () => guard(idleMs))
-        options.onSilence(deadlineLeft <= 0)
-        return Effect.void
+        return Effect.asVoid(options.onSilence(deadlineLeft <= 0))
       })
     return Effect.as(Effect.forkIn(guard(options.idleMs), options.scope), {
       begin: () => {

@@ -1,6 +1,6 @@
 /**
  * From the `model` a caller names to the targets that may answer it, in the order they are asked. An alias of the file wins,
- * then `provider/model`, then a bare model that a provider lists itself.
+ * then `provider/model`, then a bare model that a provider lists itself; of two providers the first.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -116,11 +116,13 @@ const make = Effect.fnUntraced(function*(settings: {
     })
   }
   const listed = targets.listed.filter((target) => !aliases.has(target.name))
-  const bare = new Map(listed.map((target) => [target.model, target]))
+  const bare = new Map<string, Target>()
+  for (const target of targets.listed) if (!bare.has(target.model)) bare.set(target.model, target)
 
   const direct = (model: string): Target | undefined => {
     const slash = model.indexOf("/")
-    return bare.get(model) ?? (slash > 0 ? targets.adHoc(model.slice(0, slash), model.slice(slash + 1)) : undefined)
+    const named = slash > 0 ? targets.adHoc(model.slice(0, slash), model.slice(slash + 1)) : undefined
+    return named ?? bare.get(model)
   }
 
   const resolve = (model: string): Effect.Effect<Route, GatewayError> => {
@@ -143,7 +145,11 @@ const make = Effect.fnUntraced(function*(settings: {
 
   const models = [
     ...[...aliases.keys()].map((id) => ({ id, ownedBy: "breakwater" })),
-    ...listed.map((target) => ({ id: target.name, ownedBy: target.provider.name }))
+    ...listed.map((target) => ({ id: target.name, ownedBy: target.provider.name })),
+    ...[...bare.values()].filter(({ model }) => !aliases.has(model)).map(({ model, provider }) => ({
+      id: model,
+      ownedBy: provider.name
+    }))
   ]
   return Routes.of({
     resolve,

@@ -10,6 +10,7 @@ import {
   DeadlineExceeded,
   type GatewayError,
   gatewayError,
+  InternalFailure,
   MalformedAnswer,
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
@@ -56,9 +57,13 @@ export interface CommittedOptions {
   /** The end of the request. */
   readonly deadline: Deadline
   readonly onFrame: (frame: Frame) => void
+  /** The deadline has passed and nobody has read the end within a second of it. Does nothing if the stream has ended. */
+  readonly onOverdue: Effect.Effect<void>
   /** Heard once: undefined after a clean end, else why the stream broke. */
   readonly onEnd: (error: GatewayError | undefined) => Effect.Effect<void>
 }
+
+const defect = gatewayError(new InternalFailure({ message: "The stream ended in a defect of the gateway." }))
 
 const silence = (idleMs: number, byDeadline: boolean): GatewayError =>
   gatewayError(
@@ -79,7 +84,12 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
     scope: options.scope,
     idleMs: options.idleMs,
     deadlineMs: options.deadline.atMs,
-    onSilence: (byDeadline) => source.stop(silence(options.idleMs, byDeadline))
+    onSilence: (byDeadline) =>
+      Effect.andThen(
+        Effect.sync(() => source.stop(silence(options.idleMs, byDeadline))),
+        // A caller who does not read asks for nothing, so nobody would hear of the end.
+        byDeadline ? Effect.forkDetach(Effect.andThen(Effect.sleep(tailMs), options.onOverdue)) : Effect.void
+      )
   })
 
   const observe = (frames: Frames): Pull.Pull<Frames, GatewayError> => {
@@ -95,10 +105,10 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Pull.Pull<never, GatewayError> => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
     ended = true
-    const failure = cause.reasons.find(Cause.isFailReason)?.error
+    const failure = cause.reasons.find(Cause.isFailReason)?.error ?? defect
     // What is complete in itself ends cleanly, though its upstream forgot to close.
-    const isClean = Cause.isDone(failure) || (terminal && failure !== undefined)
-    const error = isClean || failure === undefined || Cause.isDone(failure) ? undefined : failure
+    const isClean = Cause.isDone(failure) || (terminal && failure !== defect)
+    const error = isClean || Cause.isDone(failure) ? undefined : failure
     return Effect.andThen(options.onEnd(error), isClean ? Cause.done() : Effect.failCause(cause))
   }
 

@@ -80,6 +80,43 @@ const format = (snapshots: ReadonlyArray<Metric.Metric.Snapshot>): string => {
   return [...families.values()].flat().map((line) => `${line}\n`).join("")
 }
 
+interface Family {
+  /** Its HELP and TYPE. */
+  readonly head: Set<string>
+  readonly samples: Map<string, number>
+}
+
+/**
+ * Texts of several processes as one: counters, histograms and summaries are added up, of a gauge the highest value counts.
+ * Reads only what `render` writes.
+ */
+export const merge = (texts: ReadonlyArray<string>): string => {
+  const families = new Map<string, Family>()
+  for (const text of texts) {
+    let family: Family = { head: new Set(), samples: new Map() }
+    let isGauge = false
+    for (const line of text.split("\n")) {
+      if (line.startsWith("# ")) {
+        const [, , name = "", type] = line.split(" ")
+        family = families.get(name) ?? { head: new Set(), samples: new Map() }
+        families.set(name, family)
+        family.head.add(line)
+        isGauge = type === kinds.Gauge
+      } else if (line !== "") {
+        const at = line.lastIndexOf(" ")
+        const value = Number(line.slice(at + 1))
+        const before = family.samples.get(line.slice(0, at))
+        const both = before === undefined ? value : isGauge ? Math.max(before, value) : before + value
+        family.samples.set(line.slice(0, at), both)
+      }
+    }
+  }
+  return [...families.values()].flatMap(({ head, samples }) => [
+    ...head,
+    ...Array.from(samples, ([sample, value]) => `${sample} ${value}`)
+  ]).map((line) => `${line}\n`).join("")
+}
+
 /** Content type of the text. */
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as OpenAi from "./OpenAi.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
-import { presetNamed, presets } from "./Presets.ts"
+import { builtKinds, presetNamed } from "./Presets.ts"
 import type { Provider } from "./Provider.ts"
 import * as Simulated from "./Simulated.ts"
 import type { Transport } from "./Transport.ts"
@@ -30,9 +30,6 @@ export interface ProviderProblem {
 }
 
 const problem = (text: string): Effect.Effect<never, ProviderProblem> => Effect.fail({ problem: text })
-
-/** The kinds that are built. */
-export const builtKinds: ReadonlyArray<string> = ["openai", "openai-compatible", "simulated", ...Object.keys(presets)]
 
 const makeCompatible = (
   name: string,

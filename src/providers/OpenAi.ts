@@ -9,6 +9,7 @@ import { OpenAI } from "openai"
 import { type GatewayError, gatewayError, InternalFailure } from "../domain/GatewayError.ts"
 import type { Endpoint } from "./OpenAiWire.ts"
 import { commonHeaders, lowerCased, makeWire } from "./OpenAiWire.ts"
+import { openAiBaseUrl } from "./Presets.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
@@ -32,7 +33,7 @@ const clientOf = (options: OpenAiOptions, key: Redacted.Redacted): OpenAI =>
     apiKey: Redacted.value(key),
     adminAPIKey: null,
     webhookSecret: null,
-    baseURL: options.baseUrl ?? "https://api.openai.com/v1",
+    baseURL: options.baseUrl ?? openAiBaseUrl,
     organization: options.organization ?? null,
     project: options.project ?? null,
     maxRetries: 0,

@@ -140,23 +140,28 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
           )
         )
       })
-    const send = (endpoint: Endpoint, call: ProviderCall, stream: boolean) =>
-      transport.request({
+    const send = (endpoint: Endpoint, call: ProviderCall, stream: boolean, scope: Scope.Scope) =>
+      transport.requestIn({
         origin: endpoint.origin,
         path: endpoint.path,
         headers: { ...endpoint.headers, accept: stream ? "text/event-stream" : "application/json" },
         body: OpenAiChat.lower(call.source, call.model, stream)
-      })
+      }, scope)
     return {
       name: options.name,
       kind: options.kind,
       models: options.models ?? [],
-      complete: (call) => Effect.scoped(withEndpoint((endpoint) => complete(call, send(endpoint, call, false)))),
-      stream: (call) => withEndpoint((endpoint) => stream(call, send(endpoint, call, true)))
+      complete: (call) =>
+        Effect.scopedWith((scope) => withEndpoint((endpoint) => complete(call, send(endpoint, call, false, scope)))),
+      stream: (call) =>
+        Effect.flatMap(
+          Effect.scope,
+          (scope) => withEndpoint((endpoint) => stream(call, send(endpoint, call, true, scope)))
+        )
     }
   })
 
-type Sent = Effect.Effect<TransportResponse, GatewayError, Scope.Scope>
+type Sent = Effect.Effect<TransportResponse, GatewayError>
 
 const isGood = (response: TransportResponse): boolean => response.status >= 200 && response.status < 300
 

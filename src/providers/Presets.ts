@@ -1,4 +1,7 @@
-/** Hosts that speak OpenAI's chat dialect, as data: where they are, and the variable that usually holds their key. */
+/**
+ * Hosts that speak OpenAI's chat dialect, as data: where they are, and the variable that usually holds their key. Loads no
+ * dialect, so that the start can ask which kinds there are.
+ */
 
 export interface Preset {
   /** Up to the part before `/chat/completions`. */
@@ -6,6 +9,9 @@ export interface Preset {
   /** Environment variable; absent = the host asks for no key. */
   readonly keyName?: string
 }
+
+/** OpenAI itself. */
+export const openAiBaseUrl = "https://api.openai.com/v1"
 
 export const presets = {
   cerebras: { baseUrl: "https://api.cerebras.ai/v1", keyName: "CEREBRAS_API_KEY" },
@@ -26,3 +32,6 @@ export const presets = {
 /** The preset of that name, if there is one. */
 export const presetNamed = (name: string): Preset | undefined =>
   Object.entries(presets).find(([known]) => known === name)?.[1]
+
+/** The kinds that are built; `Kinds.make` makes providers of these. */
+export const builtKinds: ReadonlyArray<string> = ["openai", "openai-compatible", "simulated", ...Object.keys(presets)]

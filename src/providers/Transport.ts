@@ -65,6 +65,8 @@ export interface TransportResponse {
  */
 export class Transport extends Context.Service<Transport, {
   readonly request: (request: TransportRequest) => Effect.Effect<TransportResponse, GatewayError, Scope.Scope>
+  /** The same with the scope in hand; looking one up in the context is a cost that shows on the hot path. */
+  readonly requestIn: (request: TransportRequest, scope: Scope.Scope) => Effect.Effect<TransportResponse, GatewayError>
 }>()("breakwater/providers/Transport") {}
 
 const optionsOf = (request: TransportRequest): Dispatcher.DispatchOptions => ({
@@ -136,26 +138,29 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
         Effect.forkIn(Effect.delay(Effect.sync(() => exchange.close()), settings.lingerMs), scope)
       )
     })
-  return Transport.of({
-    request: (request) =>
-      Effect.flatMap(Effect.scope, (own) => {
-        if (!/^\/[^\s]*$/.test(request.path)) {
-          return Effect.fail(gatewayError(new InternalFailure({ message: "The upstream's path is not valid." })))
-        }
-        let onHead = (_: GatewayError | undefined): void => undefined
-        const exchange: Exchange = new Exchange({
-          maxBytes: settings.maxAnswerBytes,
-          onHead: (failure) => onHead(failure),
-          retry: () => connections.dispatchFresh(request, exchange)
-        })
-        const head = Effect.callback<TransportResponse, GatewayError>((resume) => {
-          onHead = (failure) =>
-            resume(failure === undefined ? Effect.succeed(responseOf(exchange)) : Effect.fail(failure))
-          connections.dispatch(request, exchange)
-          return Effect.sync(() => exchange.close())
-        })
-        return Effect.andThen(Scope.addFinalizer(own, release(exchange)), head)
+  const requestIn = (request: TransportRequest, own: Scope.Scope): Effect.Effect<TransportResponse, GatewayError> => {
+    if (!/^\/[^\s]*$/.test(request.path)) {
+      return Effect.fail(gatewayError(new InternalFailure({ message: "The upstream's path is not valid." })))
+    }
+    return Effect.suspend(() => {
+      let onHead = (_: GatewayError | undefined): void => undefined
+      const exchange: Exchange = new Exchange({
+        maxBytes: settings.maxAnswerBytes,
+        onHead: (failure) => onHead(failure),
+        retry: () => connections.dispatchFresh(request, exchange)
       })
+      const head = Effect.callback<TransportResponse, GatewayError>((resume) => {
+        onHead = (failure) =>
+          resume(failure === undefined ? Effect.succeed(responseOf(exchange)) : Effect.fail(failure))
+        connections.dispatch(request, exchange)
+        return Effect.sync(() => exchange.close())
+      })
+      return Effect.andThen(Scope.addFinalizer(own, release(exchange)), head)
+    })
+  }
+  return Transport.of({
+    requestIn,
+    request: (request) => Effect.flatMap(Effect.scope, (own) => requestIn(request, own))
   })
 })
 

@@ -113,6 +113,9 @@ const view = (settings: BreakerSettings, state: State, nowMs: number): Snapshot 
 
 const isOpening = (transition: Transition): boolean => transition.to === "open"
 
+/** A command may find the breaker where it sends it; then its counts begin anew, but nothing is told. */
+const isChange = (transition: Transition): boolean => transition.from !== transition.to
+
 /** A closed breaker. `onTransition` runs in the fiber that caused the change, after it took effect. */
 export const make = Effect.fnUntraced(function*(
   settings: BreakerSettings,
@@ -133,9 +136,10 @@ export const make = Effect.fnUntraced(function*(
         done = step(settings, state, { ...event, jitter: fiber.getRef(Random.Random).nextDoubleUnsafe() })
       }
       ref.ref.current = done.state
-      return done.transitions.length === 0
+      const changes = done.transitions.length === 0 ? done.transitions : done.transitions.filter(isChange)
+      return changes.length === 0
         ? answer(done)
-        : Effect.andThen(Effect.forEach(done.transitions, onTransition, { discard: true }), answer(done))
+        : Effect.andThen(Effect.forEach(changes, onTransition, { discard: true }), answer(done))
     })
 
   const decide = ({ decision }: Step): Effect.Effect<Permit, Rejection> =>

@@ -5,6 +5,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import type * as Scope from "effect/Scope"
 import { Health, type TargetHealth } from "../gateway/Health.ts"
 import * as Prometheus from "../observability/Prometheus.ts"
 import { requireAdmin } from "./Authorization.ts"
@@ -77,16 +78,26 @@ const stateNumber: Readonly<Record<TargetHealth["breaker"]["state"], number>> = 
   "forced-closed": 3
 }
 
+/** Makes the page of all processes from this one's own, which it may be asked for until the scope closes. */
+export const Gathering = Context.Reference<
+  (own: Effect.Effect<string>) => Effect.Effect<Effect.Effect<string>, never, Scope.Scope>
+>("breakwater/server/Metrics/Gathering", { defaultValue: () => Effect.succeed })
+
 /** `GET /metrics`, behind the admin rule unless `publicMetrics`. */
 export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const router = yield* HttpRouter.HttpRouter
   const health = yield* Health
   const settings = yield* ServerOptions
-  const page = Effect.gen(function*() {
+  const gather = yield* Gathering
+  const own = Effect.gen(function*() {
     for (const { breaker, target } of yield* health.targets) {
       yield* Metric.update(Metric.withAttributes(breakerState, { target }), stateNumber[breaker.state])
     }
-    return HttpServerResponse.text(yield* Prometheus.render, { contentType: Prometheus.contentType })
+    return yield* Prometheus.render
   })
+  const page = Effect.map(
+    yield* gather(own),
+    (text) => HttpServerResponse.text(text, { contentType: Prometheus.contentType })
+  )
   yield* router.add("GET", "/metrics", settings.publicMetrics ? page : requireAdmin(settings, page))
 }))

@@ -50,7 +50,7 @@ describe("npm start", () => {
     expect(said).toMatch(
       /providers on\n\s+openai\s+openai\n\s+groq\s+groq\n(\s+ollama\s+ollama\n)?\s+simulated\s+simulated/
     )
-    expect(said).toMatch(/anthropic\s+ANTHROPIC_API_KEY not set/)
+    expect(said).toMatch(/mistral\s+MISTRAL_API_KEY not set/)
     expect(said).not.toContain("not-shown")
     const curl = /curl .*\n/.exec(said)?.[0].trim() ?? ""
     expect(curl).toContain(address)

@@ -94,6 +94,9 @@ describe("the contract's file", () => {
       expect(settings.server.adminKey).toBeUndefined()
       expect(settings.telemetry.otlp.endpoint).toBeUndefined()
       expect(inactive.map((key) => key.path)).toEqual([
+        "providers.claude",
+        "models.fast.targets[1]",
+        "models.fast.timeouts.connect",
         "models.fast.targets[1].capabilities",
         "storage.sql"
       ])
@@ -197,7 +200,7 @@ models:
             "value": undefined,
           },
           {
-            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, groq, mistral, deepseek, openrouter, xai, together, openai-compatible, bedrock, ollama, vllm, simulated",
+            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated",
             "path": "providers.openai.kind",
             "suggestion": "openai",
             "value": ""opnai"",
@@ -223,6 +226,85 @@ models:
         ]
       `)
       expect(JSON.stringify(problems)).not.toContain("sk-secret")
+    }))
+})
+
+describe("a kind", () => {
+  it.effect("that is a preset needs nothing but its key", () =>
+    Effect.gen(function*() {
+      const { inactive, settings } = yield* settingsOf(`
+providers:
+  cerebras: { apiKey: k }
+  fast: { kind: fireworks, apiKey: k }
+  llamacpp: {}
+  lmstudio: {}
+  perplexity: { apiKey: k }
+`)
+      expect(settings.providers.map((provider) => provider.kind)).toEqual([
+        "cerebras",
+        "fireworks",
+        "llamacpp",
+        "lmstudio",
+        "perplexity",
+        "simulated"
+      ])
+      expect(inactive).toEqual([])
+      expect((yield* problemsOf("providers: { cerebras: {} }")).map(({ path }) => path)).toEqual([
+        "providers.cerebras.apiKey"
+      ])
+    }))
+
+  it.effect("that is not built yet is accepted, and named with the targets on it", () =>
+    Effect.gen(function*() {
+      const { inactive } = yield* settingsOf(`
+providers:
+  bedrock: {}
+  claude: { kind: anthropic, apiKey: k }
+models:
+  best: { targets: [{ provider: simulated, model: sim }, { provider: claude, model: m }] }
+`)
+      expect(inactive).toEqual([
+        { path: "providers.bedrock", why: "kind bedrock is not built yet" },
+        { path: "providers.claude", why: "kind anthropic is not built yet" },
+        { path: "models.best.targets[1]", why: "kind anthropic is not built yet: this target fails at once" }
+      ])
+    }))
+})
+
+describe("a provider at the gateway's own address", () => {
+  const listening = (server: string, baseUrl: string) =>
+    Effect.match(
+      settingsOf(`server: { ${server} }\nproviders: { self: { kind: openai-compatible, baseUrl: "${baseUrl}" } }`),
+      { onFailure: ({ problems }) => problems.map(({ path }) => path), onSuccess: () => [] }
+    )
+
+  it.effect("is refused for vllm, whose default port is ours, with another to try", () =>
+    Effect.gen(function*() {
+      expect(yield* problemsOf("providers: { vllm: {} }")).toEqual([{
+        path: "providers.vllm.baseUrl",
+        value: "\"http://127.0.0.1:8000/v1\"",
+        message: "this is where Breakwater itself listens, so it would call itself without end; give the upstream or " +
+          "Breakwater (server.port, --port) another port",
+        suggestion: "http://127.0.0.1:8001/v1"
+      }])
+    }))
+
+  it.effect("is refused under every name of this machine for itself", () =>
+    Effect.gen(function*() {
+      for (const host of ["localhost", "127.0.0.1", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]", "LOCALHOST"]) {
+        expect(yield* listening("port: 8123", `http://${host}:8123/v1`)).toEqual(["providers.self.baseUrl"])
+      }
+      expect(yield* listening("host: \"::1\"", "http://localhost:8000/v1")).toEqual(["providers.self.baseUrl"])
+      expect(yield* listening("host: 0.0.0.0, keys: [k]", "http://127.0.0.9:8000")).toEqual(["providers.self.baseUrl"])
+      expect(yield* listening("host: 10.0.0.1, keys: [k]", "http://10.0.0.1:8000")).toEqual(["providers.self.baseUrl"])
+    }))
+
+  it.effect("is not meant by another port, another host or another protocol", () =>
+    Effect.gen(function*() {
+      expect(yield* listening("port: 8123", "http://127.0.0.1:8000/v1")).toEqual([])
+      expect(yield* listening("port: 0", "http://127.0.0.1:8000/v1")).toEqual([])
+      expect(yield* listening("port: 8000", "http://10.0.0.1:8000/v1")).toEqual([])
+      expect(yield* listening("port: 8000", "https://127.0.0.1:8000/v1")).toEqual([])
     }))
 })
 

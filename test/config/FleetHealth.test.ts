@@ -19,7 +19,7 @@ interface Monitoring {
 }
 
 describe("with workers", () => {
-  it("control has reached every process when it answers, and monitoring shows every process", async () => {
+  it("control has reached every process when it answers, and monitoring and metrics are of every process", async () => {
     const file = join(folder, "two.json")
     writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "10ms", streams: "1s" } } }))
     const child = start("node", ["src/main.ts", "--config", file])
@@ -35,6 +35,15 @@ describe("with workers", () => {
       worker.targets.find(({ target }) => target === "simulated/sim")?.breaker.state
     )
     expect(states).toEqual(["forced-open", "forced-open"])
+    for (let sent = 0; sent < 6; sent++) {
+      // A connection of its own, so that the workers take turns.
+      await (await fetch(`${health}/live`, { headers: { connection: "close" } })).text()
+    }
+    const all = /breakwater_requests_total\{route="\/api\/v1\/health\/live",status="2xx"\} 6\n/
+    let metrics = ""
+    // An exchange is counted after its last byte has left.
+    while (!all.test(metrics)) metrics = await (await fetch(new URL("/metrics", health))).text()
+    expect(metrics).toMatch(/breakwater_breaker_state\{target="simulated\/sim"\} 3\n/)
     const unknown = await fetch(`${health}/circuit-breakers/reset`, {
       method: "POST",
       body: "{\"target\":\"no/such\"}"

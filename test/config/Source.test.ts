@@ -62,6 +62,19 @@ describe("the order of sources", () => {
       expect(bare.settings.server.host).toBe("0.0.0.0")
     }))
 
+  it.effect("knows the variable of a client key, where one stands alone and is set", () =>
+    Effect.gen(function*() {
+      const named = (keys: string, env: Record<string, string> = { ONE: "1", TWO: "2" }) =>
+        Effect.map(
+          loadIn({ files: { "./breakwater.yaml": `server: { keys: [${keys}] }` }, env }),
+          ({ keyName }) => keyName
+        )
+      expect(yield* named("text, { name: a, key: \"${TWO}\" }, \"${ONE}\"")).toBe("TWO")
+      expect(yield* named("\"${ONE}\", \"${TWO}\"", { ONE: "", TWO: "2" })).toBe("TWO")
+      expect(yield* named("\"prefix-${ONE}\", \"${TWO:-text}\"")).toBeUndefined()
+      expect(yield* named("text", { BREAKWATER_KEY: "k" })).toBe("BREAKWATER_KEY")
+    }))
+
   it.effect("reports a bad variable by the key it stands for", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(loadIn({ env: { BREAKWATER_PORT: "many" } }))
@@ -90,11 +103,24 @@ describe("the order of sources", () => {
 describe("without a file", () => {
   it.effect("every provider with a key is on, the others are off with a reason, the simulated one exists", () =>
     Effect.gen(function*() {
-      const env = { GEMINI_API_KEY: "g", XAI_API_KEY: "", AZURE_OPENAI_API_KEY: "a" }
+      const env = { CEREBRAS_API_KEY: "c", GROQ_API_KEY: "g", XAI_API_KEY: "" }
       const { off, settings } = yield* loadIn({ env, ollama: true })
-      expect(settings.providers.map((provider) => provider.name)).toEqual(["gemini", "ollama", "simulated"])
+      expect(settings.providers.map((provider) => provider.name)).toEqual(["cerebras", "groq", "ollama", "simulated"])
       expect(off).toContainEqual({ name: "xai", why: "XAI_API_KEY not set" })
-      expect(off).toContainEqual({ name: "azure-openai", why: "AZURE_OPENAI_ENDPOINT not set" })
+      expect(off).toContainEqual({ name: "openai", why: "OPENAI_API_KEY not set" })
+    }))
+
+  it.effect("a key of a provider whose kind is not built yet turns nothing on", () =>
+    Effect.gen(function*() {
+      const env = { ANTHROPIC_API_KEY: "a", AZURE_OPENAI_API_KEY: "b", AZURE_OPENAI_ENDPOINT: "http://127.0.0.1:1" }
+      const { off, settings } = yield* loadIn({ env })
+      expect(settings.providers.map((provider) => provider.name)).toEqual(["simulated"])
+      expect(off.filter(({ why }) => why === "not built yet").map(({ name }) => name)).toEqual([
+        "anthropic",
+        "gemini",
+        "azure-openai",
+        "bedrock"
+      ])
     }))
 
   it.effect("the environment adds nothing once a file names its providers", () =>

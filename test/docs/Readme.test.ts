@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { kinds } from "../../src/config/ProviderSection.ts"
-import { builtKinds } from "../../src/providers/Kinds.ts"
+import { builtKinds } from "../../src/providers/Presets.ts"
 import { type Child, root, start, url } from "../cli/Child.ts"
 
 const text = readFileSync(join(root, "README.md"), "utf8")

@@ -30,7 +30,7 @@ export const toolCall = {
 const toolFragments: ReadonlyArray<string> = toolCall.arguments.match(/.{1,6}/gs) ?? []
 
 /** Tokens counted in every reply: 12 for the prompt, one for each word of the answer. */
-export const usageOf = (completion: number) => ({
+const usageOf = (completion: number) => ({
   prompt_tokens: 12,
   completion_tokens: completion,
   total_tokens: 12 + completion,

@@ -56,7 +56,7 @@ const ends: Scripts = {
 const overloaded = { message: "Overloaded", type: "overloaded_error" } as const
 
 /** Errors inside a 200, by the name a scenario gives them. */
-export const inBandErrors: Readonly<Record<string, string>> = {
+const inBandErrors: Readonly<Record<string, string>> = {
   openai: frame(JSON.stringify(errorBody({ message: "The server had an error", type: "server_error" }))),
   anthropic: `event: error\n${frame(JSON.stringify({ type: "error", error: overloaded }))}`,
   bare: `${JSON.stringify({ error: { code: 503, message: "The model is overloaded.", status: "UNAVAILABLE" } })}\n\n`,

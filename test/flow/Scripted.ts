@@ -47,7 +47,7 @@ const completion = (name: string, model: string): ChatCompletion => ({
 
 const usage = { promptTokens: 3, completionTokens: 4, totalTokens: 7 }
 
-export const frame = (content: string | undefined, finish: string | null = null): Frame => {
+const frame = (content: string | undefined, finish: string | null = null): Frame => {
   const chunk: ChatChunk = {
     id: "chatcmpl-1",
     object: "chat.completion.chunk",

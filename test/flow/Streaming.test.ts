@@ -101,6 +101,24 @@ describe("streams", () => {
     }).pipe(Effect.provide(flow([a], { perProvider: { a: { maxConcurrency: 1 } } })))
   })
 
+  it.effect("a caller who does not read gives the permit back soon after the deadline, and hears of it when he reads", () => {
+    const a = script("a", { words, end: "stall" })
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      const health = yield* Health
+      const answer = yield* completion.stream(ask({ stream: true }))
+      yield* answer.pull
+      yield* TestClock.adjust("4 seconds")
+      expect((yield* health.targets)[0]?.inFlight).toBe(1)
+      yield* TestClock.adjust("3 seconds")
+      expect((yield* health.targets)[0]?.inFlight).toBe(0)
+      expect((yield* drain(answer)).end).toBe("DeadlineExceeded")
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(flow([a], { timeouts: { totalMs: 5000 }, perProvider: { a: { maxConcurrency: 1 } } }))
+    )
+  })
+
   it.effect("every target failing before content is one honest error", () =>
     Effect.gen(function*() {
       expect(

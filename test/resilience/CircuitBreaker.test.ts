@@ -235,6 +235,17 @@ describe("CircuitBreaker", () => {
       }
     }))
 
+  it.effect("a command that finds it so is answered, but told to nobody", () =>
+    Effect.gen(function*() {
+      const told: Array<Transition> = []
+      const breaker = yield* make(defaultBreakerSettings, (transition) => Effect.sync(() => void told.push(transition)))
+      expect(yield* breaker.control({ _tag: "Reset" })).toMatchObject({ from: "closed", to: "closed" })
+      yield* breaker.control({ _tag: "ForceOpen" })
+      yield* breaker.control({ _tag: "ForceOpen", reason: "again" })
+      expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual(["closed forced-open"])
+      expect((yield* breaker.snapshot).reason).toBe("again")
+    }))
+
   it.effect("a reset closes it and forgets the openings", () =>
     Effect.gen(function*() {
       const { breaker } = yield* opened

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Effect, FileSystem } from "effect"
+import { banner } from "../../src/cli/Banner.ts"
+import { load } from "../../src/config/Source.ts"
+
+/** The banner of a file in an environment. */
+const said = (file: string, env: Record<string, string> = {}) =>
+  load({}, Effect.succeed(false)).pipe(
+    Effect.map((loaded) => banner(loaded, "http://127.0.0.1:8000")),
+    Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env, preserveEmptyStrings: true })),
+    Effect.provide(FileSystem.layerNoop({
+      exists: () => Effect.succeed(file !== ""),
+      readFileString: () => Effect.succeed(file)
+    }))
+  )
+
+const curl = (text: string) => /curl .*/.exec(text)?.[0]
+
+describe("the curl", () => {
+  it.effect("has no key where none is asked for", () =>
+    Effect.gen(function*() {
+      expect(curl(yield* said(""))).not.toContain("authorization")
+    }))
+
+  it.effect("says that a key of the file belongs there, and never the key", () =>
+    Effect.gen(function*() {
+      const text = yield* said("server: { keys: [bw-secret, { name: a, key: bw-other }] }")
+      expect(curl(text)).toContain(" -H 'authorization: Bearer <one of server.keys>' ")
+      expect(text).not.toMatch(/bw-/)
+    }))
+
+  it.effect("names the variable that holds a key", () =>
+    Effect.gen(function*() {
+      const text = yield* said("server: { keys: [\"${TEAM_KEY}\"] }", { TEAM_KEY: "bw-secret" })
+      expect(curl(text)).toContain(" -H \"authorization: Bearer $TEAM_KEY\" ")
+      expect(text).not.toMatch(/bw-/)
+      expect(curl(yield* said("", { BREAKWATER_KEY: "k" }))).toContain("Bearer $BREAKWATER_KEY\"")
+    }))
+})
+
+describe("a provider whose kind is not built yet", () => {
+  it.effect("is off, and so is its key in the environment", () =>
+    Effect.gen(function*() {
+      const text = yield* said("", { ANTHROPIC_API_KEY: "k", GROQ_API_KEY: "k" })
+      expect(text).toMatch(/providers on\n\s+groq\s+groq\n\s+simulated\s+simulated\n/)
+      expect(text).toMatch(/providers off\n[^]*\n\s+anthropic\s+not built yet\n/)
+    }))
+
+  it.effect("is off where the file names it, with the targets on it", () =>
+    Effect.gen(function*() {
+      const text = yield* said(`
+providers: { claude: { kind: anthropic, apiKey: k } }
+models: { best: { targets: [{ provider: claude, model: m }, { provider: simulated, model: sim }] } }
+`)
+      expect(text).toMatch(/providers on\n\s+simulated\s+simulated\n/)
+      expect(text).toMatch(/providers off\n\s+claude\s+kind anthropic is not built yet\n/)
+      expect(text).toMatch(/models\.best\.targets\[0\]\s+kind anthropic is not built yet: this target fails at once\n/)
+    }))
+})
