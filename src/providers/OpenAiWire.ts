@@ -39,8 +39,9 @@ type Frames = readonly [Frame, ...Array<Frame>]
 const isOfCredential = (reason: Reason): boolean =>
   reason._tag === "CredentialRejected" || reason._tag === "QuotaExhausted" || reason._tag === "RateLimited"
 
+/** Cut to 128 characters, because it is kept in records. */
 const requestIdOf = (response: TransportResponse): string | undefined =>
-  headerOf(response.headers, "x-request-id") ?? headerOf(response.headers, "request-id")
+  (headerOf(response.headers, "x-request-id") ?? headerOf(response.headers, "request-id"))?.slice(0, 128)
 
 const parseBody = (text: string): unknown => {
   try {

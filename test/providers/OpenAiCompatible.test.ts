@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { once } from "node:events"
+import { createServer } from "node:http"
 import * as OpenAiCompatible from "../../src/providers/OpenAiCompatible.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { answer, unicodeAnswer } from "../faults/Answer.ts"
@@ -35,6 +37,22 @@ layer(Transport.layer({ connectTimeoutMs: 1000 }), { excludeTestServices: true }
       expect(seen.completion.choices[0]?.message.content).toBe(answer)
       expect(JSON.parse(seen.text)).toEqual(seen.completion)
       expect(seen.usage?.totalTokens).toBeGreaterThan(0)
+    }))
+
+  it.effect("keeps of the upstream's request id 128 characters", () =>
+    Effect.gen(function*() {
+      const choices = [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "x" } }]
+      const server = createServer((request, response) => {
+        response.writeHead(200, { "content-type": "application/json", "x-request-id": "r".repeat(4000) })
+        request.resume().on("end", () => response.end(JSON.stringify({ id: "1", created: 1, model: "m", choices })))
+      }).listen(0, "127.0.0.1")
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      yield* Effect.promise(() => once(server, "listening"))
+      const address = server.address()
+      const port = typeof address === "object" ? address?.port : undefined
+      const one = yield* OpenAiCompatible.make({ name: "wordy", baseUrl: `http://127.0.0.1:${port}/v1`, apiKeys: [] })
+      const seen = yield* one.complete(callOf("m"))
+      expect(seen.upstreamRequestId).toBe("r".repeat(128))
     }))
 
   it.effect("sends the caller's text with the model replaced, its key and its headers", () =>
