@@ -2,15 +2,23 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import { application } from "../config/Layers.ts"
 import type { Settings } from "../config/Settings.ts"
 import { Health } from "../gateway/Health.ts"
 import type { Running } from "./Serve.ts"
 
-/** Serves until the scope closes. The access log is the door's own, so the router's is off. */
-export const serve = (settings: Settings) =>
-  HttpRouter.serve(application(settings), { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.build,
-    Effect.map((context): Running => Context.get(context, Health))
-  )
+/**
+ * Serves until the scope closes. Trap: `HttpRouter.serve` runs the requests in the context around the application, where its
+ * own tracer and tracing switches are not; here they run in the application's.
+ */
+export const serve = Effect.fnUntraced(function*(settings: Settings) {
+  const context = yield* Layer.build(Layer.provideMerge(application(settings), HttpRouter.layer))
+  const router = Context.get(context, HttpRouter.HttpRouter)
+  // The router's type leaves failures open; the door leaves none.
+  // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+  yield* Effect.provideContext(Layer.build(HttpServer.serve(router.asHttpEffect())), context)
+  const running: Running = Context.get(context, Health)
+  return running
+})

@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { once } from "node:events"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { start } from "./Gateway.ts"
+
+const spans: Array<{ readonly traceId: string; readonly name: string }> = []
+
+/** An OTLP/HTTP receiver that keeps the spans it is sent. */
+const receiver = createServer((request, response) => {
+  let text = ""
+  request.on("data", (chunk) => (text += chunk)).on("end", () => {
+    for (const resource of JSON.parse(text).resourceSpans) {
+      for (const scope of resource.scopeSpans) spans.push(...scope.spans)
+    }
+    response.end("{}")
+  })
+})
+beforeAll(async () => {
+  receiver.listen(0, "127.0.0.1")
+  await once(receiver, "listening")
+})
+afterAll(() => {
+  receiver.closeAllConnections()
+  receiver.close()
+})
+
+const traceOf = (flags: string) => `${flags}f7651916cd43dd8448eb211c80319c`
+
+describe("the gateway's traces", () => {
+  for (const exporter of ["sdk", "native"]) {
+    it(`hold the request and the call in the caller's trace, and nothing of a caller who does not sample (${exporter})`, async () => {
+      spans.length = 0
+      const endpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
+      const gateway = await start({ telemetry: { otlp: { endpoint, exporter } } })
+      for (const flags of ["00", "01"]) {
+        const answer = await fetch(`${gateway.origin}/v1/chat/completions`, {
+          method: "POST",
+          headers: {
+            "content-type": "application/json",
+            traceparent: `00-${traceOf(flags)}-b7ad6b7169203331-${flags}`
+          },
+          body: JSON.stringify({ model: "sim", messages: [{ role: "user", content: "hi" }] })
+        })
+        await answer.text()
+      }
+      expect(await gateway.stop()).toBe(0)
+      const seen = spans.filter((span) => span.name.includes("chat"))
+      expect(new Set(seen.map((span) => span.traceId))).toEqual(new Set([traceOf("01")]))
+      expect(seen.map((span) => span.name).sort()).toEqual(["POST /v1/chat/completions", "chat sim"])
+    })
+  }
+})
