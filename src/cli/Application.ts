@@ -16,8 +16,7 @@ import type { Running } from "./Serve.ts"
 export const serve = Effect.fnUntraced(function*(settings: Settings) {
   const context = yield* Layer.build(Layer.provideMerge(application(settings), HttpRouter.layer))
   const router = Context.get(context, HttpRouter.HttpRouter)
-  // The router's type leaves failures open; the door leaves none.
-  // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+  // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- the router's type leaves failures open, the door leaves none
   yield* Effect.provideContext(Layer.build(HttpServer.serve(router.asHttpEffect())), context)
   const running: Running = Context.get(context, Health)
   return running
