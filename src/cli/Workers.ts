@@ -19,9 +19,12 @@ const shortLifeMs = 5000
 const firstPauseMs = 100
 const longestPauseMs = 30_000
 
+/** A process that was killed has a signal and no code. */
+type Death = { readonly code: number } | { readonly signal: string }
+
 type Event =
   | { readonly is: "ready"; readonly worker: Worker; readonly port: number }
-  | { readonly is: "exited"; readonly worker: Worker; readonly code: number }
+  | { readonly is: "exited"; readonly worker: Worker; readonly death: Death }
   | { readonly is: "signal"; readonly signal: Signal }
   | { readonly is: "respawn"; readonly place: number }
 
@@ -42,8 +45,8 @@ const events = Effect.fnUntraced(function*(signals: Queue.Dequeue<Signal>) {
       Queue.offerUnsafe(queue, { is: "ready", worker, port })
     }
   }
-  const onExit = (worker: Worker, code: number | null) =>
-    void Queue.offerUnsafe(queue, { is: "exited", worker, code: code ?? 1 })
+  const onExit = (worker: Worker, code: number | null, signal: string | null) =>
+    void Queue.offerUnsafe(queue, { is: "exited", worker, death: signal === null ? { code: code ?? 1 } : { signal } })
   yield* Effect.acquireRelease(
     Effect.sync(() => cluster.on("message", onMessage).on("exit", onExit)),
     () => Effect.sync(() => cluster.off("message", onMessage).off("exit", onExit))
@@ -82,7 +85,11 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   let everReady = false
   let isTold = false
   const state = { stopping: false }
-  yield* Fleet.hub(() => serving)
+  yield* Fleet.hub({
+    serving: () => serving,
+    // Of these, those that have asked what is remembered and do not serve yet.
+    starting: () => state.stopping ? [] : places.map((place) => place.worker)
+  })
 
   const start = Effect.fnUntraced(function*(index: number, shortLives: number, replaces: Worker | undefined) {
     const startedAt = yield* Clock.currentTimeMillis
@@ -111,18 +118,18 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
     place.replaces = undefined
     yield* replaceNext
   })
-  const onExited = Effect.fnUntraced(function*(worker: Worker, code: number) {
+  const onExited = Effect.fnUntraced(function*(worker: Worker, death: Death) {
     living.delete(worker)
     serving.delete(worker)
     const index = places.findIndex((one) => one.worker === worker)
     const place = places[index]
     if (state.stopping || place === undefined) return // it was told to go
-    if (!everReady) return yield* new WorkersFailed({ code: code === 0 ? 1 : code })
+    if (!everReady) return yield* new WorkersFailed({ code: "code" in death && death.code !== 0 ? death.code : 1 })
     const lived = (yield* Clock.currentTimeMillis) - place.startedAt
     place.shortLives = lived < shortLifeMs ? place.shortLives + 1 : 0
     const pauseMs = place.shortLives === 0 ? 0 : Math.min(longestPauseMs, firstPauseMs * 2 ** (place.shortLives - 1))
     yield* Effect.logWarning("a worker died and is replaced").pipe(
-      Effect.annotateLogs({ worker: worker.id, code, livedMs: lived, pauseMs })
+      Effect.annotateLogs({ worker: worker.id, ...death, livedMs: lived, pauseMs })
     )
     yield* Effect.sleep(pauseMs).pipe(
       Effect.andThen(Queue.offer(queue, { is: "respawn", place: index })),
@@ -144,7 +151,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   while (!state.stopping || living.size > 0) {
     const event = yield* Queue.take(queue)
     if (event.is === "ready") yield* onReady(event.worker, event.port)
-    else if (event.is === "exited") yield* onExited(event.worker, event.code)
+    else if (event.is === "exited") yield* onExited(event.worker, event.death)
     else if (event.is === "signal") yield* onSignal(event.signal)
     else if (!state.stopping) {
       const place = places[event.place]

@@ -56,6 +56,37 @@ const checkServer = (document: unknown): ReadonlyArray<Problem> => {
   return found
 }
 
+/** What HTTP does not carry in a header's value. */
+const flawOfHeaderValue = (value: string): string | undefined =>
+  /[\r\n]$/.test(value)
+    ? "ends with a line break, as a key read from a file does; remove it"
+    : /[\r\n]/.test(value)
+    ? "contains a line break, which no HTTP header can carry"
+    : /[^\t\x20-\x7e\x80-\xff]/.test(value)
+    ? "contains a control character or one outside Latin-1, which no HTTP header can carry"
+    : undefined
+
+const checkSent = (provider: string, section: unknown): ReadonlyArray<Problem> => {
+  const path = ["providers", provider]
+  const named = entriesAt(section, ["headers"]).flatMap(([name]) =>
+    /^[\w!#$%&'*+.^`|~-]+$/.test(name)
+      ? []
+      : [problem([...path, "headers", name], undefined, "is no name that an HTTP header can have")]
+  )
+  const values: ReadonlyArray<readonly [Path, unknown]> = [
+    [["apiKey"], valueAt(section, ["apiKey"])],
+    ...listAt(section, ["apiKeys"]).map((key, index) => [["apiKeys", index], key] as const),
+    ...entriesAt(section, ["headers"]).map(([name, value]) => [["headers", name], value] as const)
+  ]
+  return [
+    ...named,
+    ...values.flatMap(([tail, value]) => {
+      const flaw = typeof value === "string" ? flawOfHeaderValue(value) : undefined
+      return flaw === undefined ? [] : [problem([...path, ...tail], value, flaw)]
+    })
+  ]
+}
+
 const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
   const path = ["providers", name]
   const written = valueAt(document, [...path, "kind"])
@@ -97,7 +128,7 @@ const checkProviders = (document: unknown): ReadonlyArray<Problem> =>
     if (valueAt(provider, ["apiKey"]) !== undefined && valueAt(provider, ["apiKeys"]) !== undefined) {
       found.push(problem([...path, "apiKeys"], undefined, "give either apiKey or apiKeys, not both"))
     }
-    return [...found, ...checkKind(document, name), ...checkSelfCall(document, name)]
+    return [...found, ...checkKind(document, name), ...checkSelfCall(document, name), ...checkSent(name, provider)]
   })
 
 const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<string>): ReadonlyArray<Problem> => {

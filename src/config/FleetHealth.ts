@@ -1,22 +1,27 @@
 /**
  * Health over every process of the fleet: control is broadcast and acknowledged by all before the answer, monitoring is
- * gathered. The probes and the phase stay this process's own.
+ * gathered. Control in force is remembered for workers that start later. The probes and the phase stay this process's own.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { type GatewayError, gatewayError, InternalFailure, RouteNotFound } from "../domain/GatewayError.ts"
 import { type Control, type Controlled, Health } from "../gateway/Health.ts"
-import { Fleet, type FleetIncomplete, type Reply } from "../storage/Fleet.ts"
+import { Fleet, type FleetIncomplete, type Memo } from "../storage/Fleet.ts"
+import { mergeMonitoring, mergeOverall } from "./FleetMonitoring.ts"
 
 const controlTopic = "health.control"
 const monitoringTopic = "health.monitoring"
+const overallTopic = "health.overall"
 
 const ControlBody = Schema.Struct({
   action: Schema.Literals(["reset", "open", "close", "metrics-only"]),
   target: Schema.optional(Schema.String),
   reason: Schema.optional(Schema.String),
-  ttlMs: Schema.optional(Schema.Number)
+  ttlMs: Schema.optional(Schema.Number),
+  /** End of a remembered control, in milliseconds since 1970: the processes share a wall clock only. */
+  untilMs: Schema.optional(Schema.Number)
 })
 
 const ControlledBody = Schema.Struct({
@@ -27,11 +32,6 @@ const ControlledBody = Schema.Struct({
 
 const decodeControl = Schema.decodeUnknownEffect(ControlBody)
 const decodeControlled = Schema.decodeUnknownEffect(ControlledBody)
-
-type Monitoring = Readonly<Record<string, unknown>>
-
-const isRecord = (value: unknown): value is Monitoring =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const incomplete = (error: FleetIncomplete): GatewayError =>
   gatewayError(
@@ -55,30 +55,13 @@ const mergeControlled = (lists: ReadonlyArray<ReadonlyArray<Controlled>>): Reado
   return Array.from(merged.values())
 }
 
-const sumTotals = (parts: ReadonlyArray<Monitoring>): Monitoring => {
-  const sum: Record<string, number> = {}
-  for (const { totals } of parts) {
-    for (const [name, value] of isRecord(totals) ? Object.entries(totals) : []) {
-      if (typeof value === "number") sum[name] = (sum[name] ?? 0) + value
-    }
-  }
-  return sum
-}
-
-/** This process's view with the fleet's totals, and each process's own under `workers`. */
-const mergeMonitoring = (own: Monitoring, replies: ReadonlyArray<Reply>): Monitoring => {
-  const parts = replies.flatMap(({ body }) => isRecord(body) ? [body] : [])
-  if (parts.length < 2) return own
-  return {
-    ...own,
-    status: parts.some(({ status }) => status === "fail")
-      ? "fail"
-      : parts.some(({ status }) => status === "warn")
-      ? "warn"
-      : "pass",
-    totals: sumTotals(parts),
-    workers: replies.flatMap(({ body, worker }) => isRecord(body) ? [{ worker, ...body }] : [])
-  }
+/** What a worker that starts later must be told, for each target that is meant; nothing of a reset but to forget. */
+const memosOf = (request: Control, targets: ReadonlyArray<string>, nowMs: number): ReadonlyArray<Memo> => {
+  const { action, reason, target, ttlMs } = request
+  const untilMs = ttlMs === undefined ? undefined : nowMs + ttlMs
+  return targets
+    .filter((name) => target === undefined || name === target)
+    .map((key) => action === "reset" ? { key } : { key, body: { action, target: key, reason, untilMs } })
 }
 
 /** Puts the fleet before this process's own Health. */
@@ -88,17 +71,22 @@ export const layer: Layer.Layer<Health, never, Health | Fleet> = Layer.effect(
     const local = yield* Health
     const fleet = yield* Fleet
     yield* fleet.handle(monitoringTopic, () => local.monitoring)
+    yield* fleet.handle(overallTopic, () => local.overall)
     yield* fleet.handle(controlTopic, (body) =>
       decodeControl(body).pipe(
-        Effect.flatMap((control) =>
-          local.control(control).pipe(
+        Effect.flatMap(Effect.fnUntraced(function*({ untilMs, ...control }) {
+          const ttlMs = untilMs === undefined ? control.ttlMs : untilMs - (yield* Clock.currentTimeMillis)
+          if (untilMs !== undefined && ttlMs !== undefined && ttlMs <= 0) return { targets: [] }
+          return yield* local.control({ ...control, ttlMs }).pipe(
             Effect.map((targets) => ({ targets })),
             Effect.catch((error) => Effect.succeed({ targets: [], unknown: error.message }))
           )
-        )
+        }))
       ))
     const control = Effect.fnUntraced(function*(request: Control) {
-      const replies = yield* Effect.mapError(fleet.broadcast({ topic: controlTopic, body: request }), incomplete)
+      const known = (yield* local.targets).map(({ target }) => target)
+      const memos = memosOf(request, known, yield* Clock.currentTimeMillis)
+      const replies = yield* Effect.mapError(fleet.broadcast({ topic: controlTopic, body: request, memos }), incomplete)
       const answers = yield* Effect.mapError(
         Effect.forEach(replies, ({ body }) => decodeControlled(body)),
         () => unreadable
@@ -114,6 +102,10 @@ export const layer: Layer.Layer<Health, never, Health | Fleet> = Layer.effect(
       const replies = yield* fleet.gather({ topic: monitoringTopic, body: null })
       return mergeMonitoring(yield* local.monitoring, replies)
     })
-    return Health.of({ ...local, control, monitoring })
+    const overall = Effect.gen(function*() {
+      const replies = yield* fleet.gather({ topic: overallTopic, body: null })
+      return mergeOverall(yield* local.overall, replies)
+    })
+    return Health.of({ ...local, control, monitoring, overall })
   })
 )

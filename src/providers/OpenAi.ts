@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { OpenAI } from "openai"
-import { type GatewayError, gatewayError, InternalFailure } from "../domain/GatewayError.ts"
+import { CredentialRejected, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
 import type { Endpoint } from "./OpenAiWire.ts"
 import { commonHeaders, lowerCased, makeWire } from "./OpenAiWire.ts"
 import { openAiBaseUrl } from "./Presets.ts"
@@ -44,7 +44,11 @@ const endpointOf = (options: OpenAiOptions, key: Redacted.Redacted): Effect.Effe
   Effect.tryPromise({
     try: () => clientOf(options, key).buildRequest({ method: "post", path: "/chat/completions" }),
     catch: () =>
-      gatewayError(new InternalFailure({ message: `The requests of the provider ${options.name} cannot be built.` }))
+      gatewayError(
+        new CredentialRejected({
+          message: `The provider ${options.name} cannot be asked: its key or its address is not valid in HTTP.`
+        })
+      )
   }).pipe(Effect.map(({ req, url }) => {
     const { origin, pathname, search } = new URL(url)
     const built = Object.fromEntries(new Headers(req.headers).entries())

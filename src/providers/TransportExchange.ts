@@ -8,8 +8,8 @@ import type * as Pull from "effect/Pull"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import {
   ConnectionReset,
+  CredentialRejected,
   gatewayError,
-  InternalFailure,
   MalformedAnswer,
   StreamInterrupted,
   UpstreamTimedOut,
@@ -59,7 +59,12 @@ const failureOf = (code: string, phase: Phase): GatewayError => {
     return gatewayError(new MalformedAnswer({ message: `The upstream's answer is not valid HTTP${detail}.` }))
   }
   if (code === "UND_ERR_INVALID_ARG") {
-    return gatewayError(new InternalFailure({ message: "The request to the upstream could not be built." }))
+    return gatewayError(
+      new CredentialRejected({
+        message:
+          "The request could not be sent: the provider's key, one of its headers or its address is not valid in HTTP."
+      })
+    )
   }
   if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
     return gatewayError(new UpstreamTimedOut({ message: "Connecting to the upstream took too long." }))

@@ -15,6 +15,15 @@ import cluster, { type Worker } from "node:cluster"
 export interface Message {
   readonly topic: string
   readonly body: unknown
+  /** What the primary keeps of it for processes that start later; absent = nothing. */
+  readonly memos?: ReadonlyArray<Memo>
+}
+
+/** One thing to remember. It takes the place of the topic's earlier one with the same key. */
+export interface Memo {
+  readonly key: string
+  /** What a new process's handler is given in the message's place, before it serves; absent = the earlier one is forgotten. */
+  readonly body?: unknown
 }
 
 /** One process's answer. */
@@ -38,7 +47,10 @@ export class Fleet extends Context.Service<Fleet, {
   readonly broadcast: (message: Message) => Effect.Effect<ReadonlyArray<Reply>, FleetIncomplete>
   /** The answers of those processes that gave one, in the workers' order; never fails. */
   readonly gather: (query: Message) => Effect.Effect<ReadonlyArray<Reply>>
-  /** Installs this process's handler of a topic until the scope closes. */
+  /**
+   * Installs this process's handler of a topic until the scope closes. Returns when the handler has run with everything that
+   * is remembered of the topic; a handler that takes memos must not itself ask the fleet.
+   */
   readonly handle: (topic: string, handler: Handler) => Effect.Effect<void, never, Scope.Scope>
 }>()("breakwater/storage/Fleet") {}
 
@@ -57,6 +69,8 @@ type Parcel =
   | { readonly fleet: "ask"; readonly number: number; readonly message: Message }
   | { readonly fleet: "run"; readonly number: number; readonly message: Message }
   | { readonly fleet: "done"; readonly number: number; readonly outcome: Outcome }
+  | { readonly fleet: "recall"; readonly number: number; readonly topic: string }
+  | { readonly fleet: "recalled"; readonly number: number; readonly messages: ReadonlyArray<Message> }
   | { readonly fleet: "answer"; readonly number: number; readonly outcomes: ReadonlyArray<Outcome> }
 
 const isParcel = (value: unknown): value is Parcel => typeof value === "object" && value !== null && "fleet" in value
@@ -120,6 +134,10 @@ const layerWorker: Layer.Layer<Fleet> = Layer.effect(
       Effect.sync(() => process.on("message", receive)),
       () => Effect.sync(() => process.off("message", receive))
     )
+    const settle = (number: number, outcomes: ReadonlyArray<Outcome>) => {
+      const asked = waiting.get(number)
+      return asked === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(asked, outcomes))
+    }
     const act = (parcel: Parcel) => {
       if (parcel.fleet === "run") {
         return Effect.flatMap(
@@ -127,20 +145,27 @@ const layerWorker: Layer.Layer<Fleet> = Layer.effect(
           (outcome) => send({ fleet: "done", number: parcel.number, outcome })
         )
       }
-      const asked = parcel.fleet === "answer" ? waiting.get(parcel.number) : undefined
-      return parcel.fleet === "answer" && asked !== undefined ? Deferred.succeed(asked, parcel.outcomes) : Effect.void
+      return parcel.fleet === "answer" ? settle(parcel.number, parcel.outcomes) : Effect.void
     }
+    // What is remembered runs to its end before anything that was said after it.
+    const take = (parcel: Parcel) =>
+      parcel.fleet === "recalled"
+        ? Effect.andThen(
+          Effect.forEach(parcel.messages, (message) => Effect.exit(run(self, message))),
+          settle(parcel.number, [])
+        )
+        : Effect.forkChild(act(parcel))
     yield* Queue.take(inbox).pipe(
-      Effect.flatMap((parcel) => Effect.forkChild(act(parcel))),
+      Effect.flatMap((parcel): Effect.Effect<unknown> => take(parcel)),
       Effect.forever,
       Effect.forkScoped
     )
     let last = 0
-    const ask = Effect.fnUntraced(function*(message: Message) {
+    const request = Effect.fnUntraced(function*(parcelOf: (number: number) => Parcel) {
       const number = ++last
       const answer = yield* Deferred.make<ReadonlyArray<Outcome>>()
       waiting.set(number, answer)
-      yield* send({ fleet: "ask", number, message })
+      yield* send(parcelOf(number))
       return yield* Deferred.await(answer).pipe(
         Effect.timeoutOrElse({
           duration: answerLimitMs,
@@ -149,7 +174,14 @@ const layerWorker: Layer.Layer<Fleet> = Layer.effect(
         Effect.ensuring(Effect.sync(() => waiting.delete(number)))
       )
     })
-    return Fleet.of({ handle, ...fromOutcomes(ask) })
+    return Fleet.of({
+      handle: (topic, handler) =>
+        Effect.andThen(
+          handle(topic, handler),
+          Effect.asVoid(request((number) => ({ fleet: "recall", number, topic })))
+        ),
+      ...fromOutcomes((message) => request((number) => ({ fleet: "ask", number, message })))
+    })
   })
 )
 
@@ -160,11 +192,37 @@ interface Errand {
   readonly outcomes: Array<Outcome>
 }
 
+/** What is remembered of each topic, and which workers have been told. */
+const makeMemories = () => {
+  const topics = new Map<string, Map<string, unknown>>()
+  const told = new WeakMap<Worker, Set<string>>()
+  return {
+    keep: ({ memos = [], topic }: Message): void => {
+      const memory = topics.get(topic) ?? new Map<string, unknown>()
+      topics.set(topic, memory)
+      for (const { body, key } of memos) {
+        memory.delete(key)
+        if (body !== undefined) memory.set(key, body)
+      }
+    },
+    isTold: (worker: Worker, topic: string): boolean => told.get(worker)?.has(topic) === true,
+    tell: (worker: Worker, topic: string): ReadonlyArray<Message> => {
+      told.set(worker, (told.get(worker) ?? new Set<string>()).add(topic))
+      return Array.from(topics.get(topic)?.values() ?? [], (body) => ({ topic, body }))
+    }
+  }
+}
+
 /**
- * The primary's part: passes each question to every worker and the collected answers back. `members` = the workers that
- * serve now; one that dies while it is asked is left out. Runs until the scope closes.
+ * The primary's part: passes each question to every worker and the collected answers back, and remembers memos. Asked are
+ * the workers that serve, and with memos those that are starting and have been told what was remembered before; one that dies
+ * while it is asked is left out. Runs until the scope closes.
  */
-export const hub = (members: () => Iterable<Worker>): Effect.Effect<void, never, Scope.Scope> => {
+export const hub = (members: {
+  readonly serving: () => Iterable<Worker>
+  readonly starting: () => Iterable<Worker>
+}): Effect.Effect<void, never, Scope.Scope> => {
+  const memories = makeMemories()
   const errands = new Map<number, Errand>()
   let last = 0
   const settle = (number: number, errand: Errand) => {
@@ -176,12 +234,20 @@ export const hub = (members: () => Iterable<Worker>): Effect.Effect<void, never,
   const onMessage = (worker: Worker, parcel: unknown) => {
     if (!isParcel(parcel)) return
     if (parcel.fleet === "ask") {
-      const asked = Array.from(members()).filter((member) => member.isConnected())
+      const { body, memos, topic } = parcel.message
+      memories.keep(parcel.message)
+      const starting = memos === undefined
+        ? []
+        : Array.from(members.starting()).filter((one) => memories.isTold(one, topic))
+      const asked = Array.from(new Set([...members.serving(), ...starting])).filter((member) => member.isConnected())
       const number = ++last
       const errand = { asker: worker, number: parcel.number, left: new Set(asked.map((one) => one.id)), outcomes: [] }
       errands.set(number, errand)
-      for (const member of asked) member.send({ fleet: "run", number, message: parcel.message })
+      for (const member of asked) member.send({ fleet: "run", number, message: { topic, body } })
       settle(number, errand)
+    } else if (parcel.fleet === "recall") {
+      const messages = memories.tell(worker, parcel.topic)
+      if (worker.isConnected()) worker.send({ fleet: "recalled", number: parcel.number, messages })
     } else if (parcel.fleet === "done") {
       const errand = errands.get(parcel.number)
       if (errand?.left.delete(worker.id) !== true) return

@@ -119,6 +119,36 @@ describe("the contract's file", () => {
 })
 
 describe("a file with mistakes", () => {
+  it.effect("is refused when a key or a header could not be sent, without showing it", () =>
+    Effect.gen(function*() {
+      const problems = yield* problemsOf(
+        `
+providers:
+  openai: { apiKey: "\${OPENAI_API_KEY}" }
+  backup:
+    kind: openai-compatible
+    baseUrl: http://127.0.0.1:1/v1
+    apiKeys: [fine, "in\\ntwo"]
+    headers: { X-Fine: yes-and no, X-Bell: "\\a", "X Space": a }
+`,
+        { OPENAI_API_KEY: "sk-secret\n" }
+      )
+      expect(problems.map(({ message, path, value }) => [path, value, message])).toEqual([
+        [
+          "providers.openai.apiKey",
+          "<redacted>",
+          "ends with a line break, as a key read from a file does; remove it"
+        ],
+        ["providers.backup.headers[\"X Space\"]", undefined, "is no name that an HTTP header can have"],
+        ["providers.backup.apiKeys[1]", "<redacted>", "contains a line break, which no HTTP header can carry"],
+        [
+          "providers.backup.headers.X-Bell",
+          "<redacted>",
+          "contains a control character or one outside Latin-1, which no HTTP header can carry"
+        ]
+      ])
+    }))
+
   it.effect("is refused with every mistake at once, each with path, value and suggestion", () =>
     Effect.gen(function*() {
       const problems = yield* problemsOf(`

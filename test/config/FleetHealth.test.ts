@@ -1,55 +1,99 @@
 import { afterAll, describe, expect, it } from "@effect/vitest"
+import { execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Child, start, url } from "../cli/Child.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "breakwater-fleet-"))
-let running: Child | undefined
+const running: Array<Child> = []
 afterAll(async () => {
-  running?.process.kill("SIGTERM")
-  await running?.ended
+  for (const child of running) child.process.kill("SIGTERM")
+  await Promise.all(running.map((child) => child.ended))
   rmSync(folder, { recursive: true })
 })
 
 interface Monitoring {
-  readonly workers: ReadonlyArray<{
+  readonly workers?: ReadonlyArray<{
+    readonly worker: number
     readonly targets: ReadonlyArray<{ readonly target: string; readonly breaker: { readonly state: string } }>
   }>
 }
 
+const two = (): Child => {
+  const file = join(folder, "two.json")
+  writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "10ms", streams: "1s" } } }))
+  const child = start("node", ["src/main.ts", "--config", file])
+  running.push(child)
+  return child
+}
+
+/** A connection each: none is left over from a worker that has been killed. */
+const headers = { connection: "close" }
+
+const control = (health: string, action: string, body: unknown) =>
+  fetch(`${health}/circuit-breakers/${action}`, { method: "POST", headers, body: JSON.stringify(body) })
+
+const monitoringOf = async (health: string) =>
+  await (await fetch(`${health}/monitoring`, { headers })).json() as Monitoring
+
+const statesOf = ({ workers = [] }: Monitoring) =>
+  workers.map((worker) => worker.targets.find(({ target }) => target === "simulated/sim")?.breaker.state)
+
+const numbersOf = ({ workers = [] }: Monitoring) => workers.map(({ worker }) => worker)
+
+/** Monitoring as soon as two workers serve whose numbers are as wanted; a question that a dying worker had taken is lost. */
+const once = async (health: string, isWanted: (numbers: ReadonlyArray<number>) => boolean): Promise<Monitoring> => {
+  const seen = await monitoringOf(health).catch((): Monitoring => ({}))
+  const numbers = numbersOf(seen)
+  return numbers.length === 2 && isWanted(numbers) ? seen : once(health, isWanted)
+}
+
+/** Kills one worker of the fleet, and gives monitoring once another serves in its place. */
+const replaceOne = async (child: Child, health: string): Promise<Monitoring> => {
+  const last = Math.max(...numbersOf(await monitoringOf(health)))
+  const [pid] = execFileSync("pgrep", ["-P", String(child.process.pid)], { encoding: "utf8" }).split("\n")
+  process.kill(Number(pid), "SIGKILL")
+  await child.says(/"signal":"SIGKILL"/)
+  return once(health, (numbers) => numbers.some((number) => number > last))
+}
+
 describe("with workers", () => {
   it("control has reached every process when it answers, and monitoring and metrics are of every process", async () => {
-    const file = join(folder, "two.json")
-    writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "10ms", streams: "1s" } } }))
-    const child = start("node", ["src/main.ts", "--config", file])
-    running = child
+    const child = two()
     const health = `${await url(child)}/api/v1/health`
-    const opened = await fetch(`${health}/circuit-breakers/open`, {
-      method: "POST",
-      body: JSON.stringify({ target: "simulated/sim" })
-    })
+    const opened = await control(health, "open", { target: "simulated/sim" })
     expect(await opened.json()).toEqual({ targets: [{ target: "simulated/sim", from: "closed", to: "forced-open" }] })
-    const monitoring = await (await fetch(`${health}/monitoring`)).json() as Monitoring
-    const states = monitoring.workers.map((worker) =>
-      worker.targets.find(({ target }) => target === "simulated/sim")?.breaker.state
-    )
-    expect(states).toEqual(["forced-open", "forced-open"])
-    for (let sent = 0; sent < 6; sent++) {
-      // A connection of its own, so that the workers take turns.
-      await (await fetch(`${health}/live`, { headers: { connection: "close" } })).text()
-    }
+    expect(statesOf(await monitoringOf(health))).toEqual(["forced-open", "forced-open"])
+    // A connection each, so that the workers take turns.
+    for (let sent = 0; sent < 6; sent++) await (await fetch(`${health}/live`, { headers })).text()
     const all = /breakwater_requests_total\{route="\/api\/v1\/health\/live",status="2xx"\} 6\n/
     let metrics = ""
     // An exchange is counted after its last byte has left.
     while (!all.test(metrics)) metrics = await (await fetch(new URL("/metrics", health))).text()
     expect(metrics).toMatch(/breakwater_breaker_state\{target="simulated\/sim"\} 3\n/)
-    const unknown = await fetch(`${health}/circuit-breakers/reset`, {
-      method: "POST",
-      body: "{\"target\":\"no/such\"}"
-    })
+    const unknown = await control(health, "reset", { target: "no/such" })
     expect(unknown.status).toBe(404)
     child.process.kill("SIGTERM")
     expect((await child.ended).code).toBe(0)
+  })
+
+  it("a worker that replaces a killed one stays under the control in force, and after a reset is free", async () => {
+    const child = two()
+    const health = `${await url(child)}/api/v1/health`
+    await control(health, "open", { target: "simulated/sim" })
+    expect(statesOf(await replaceOne(child, health))).toEqual(["forced-open", "forced-open"])
+    await control(health, "reset", {})
+    expect(statesOf(await replaceOne(child, health))).toEqual(["closed", "closed"])
+  })
+
+  it("workers that SIGHUP puts in the place of others stay under a control that has not run out", async () => {
+    const child = two()
+    const health = `${await url(child)}/api/v1/health`
+    await control(health, "close", { ttl: "10m" })
+    const before = numbersOf(await once(health, () => true))
+    child.process.kill("SIGHUP")
+    const after = await once(health, (numbers) => !numbers.some((number) => before.includes(number)))
+    expect(statesOf(after)).toEqual(["forced-closed", "forced-closed"])
   })
 })

@@ -66,6 +66,16 @@ layer(Transport.layer({ connectTimeoutMs: 1000 }), { excludeTestServices: true }
       expect(attempt?.headers).toMatchObject({ authorization: "Bearer secret-key", "x-extra": "1" })
     }))
 
+  it.effect("takes a key that HTTP cannot carry for a rejected one, and then uses the next", () =>
+    Effect.gen(function*() {
+      const one = yield* provider("broken\n", "good")
+      const { reason } = yield* Effect.flip(one.complete(callOf("ok#broken-key")))
+      expect(reason._tag).toBe("CredentialRejected")
+      expect(reason.message).not.toContain("broken")
+      yield* one.complete(callOf("ok#broken-key"))
+      expect(upstream.attemptsOf("ok#broken-key")[0]?.headers).toMatchObject({ authorization: "Bearer good" })
+    }))
+
   it.effect("asks for usage in every stream and keeps it to itself where the caller did not ask", () =>
     Effect.gen(function*() {
       const seen = yield* stream("ok#unasked")

@@ -1,0 +1,134 @@
+/** Many processes' health as one: counts are added up, and of states the worst is shown. What is unreadable is left out. */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { ComponentHealth, Status } from "../gateway/Health.ts"
+import type { Reply } from "../storage/Fleet.ts"
+
+/** How many decision records are shown. */
+const shown = 50
+
+const StatusText = Schema.Literals(["pass", "warn", "fail"])
+const Overall = Schema.Struct({
+  status: StatusText,
+  components: Schema.Array(Schema.Struct({
+    component: Schema.String,
+    status: StatusText,
+    output: Schema.optionalKey(Schema.String)
+  }))
+})
+type Overall = { readonly status: Status; readonly components: ReadonlyArray<ComponentHealth> }
+
+/** Best first. */
+const states = ["closed", "forced-closed", "metrics-only", "half-open", "open", "forced-open"]
+
+const TargetPart = Schema.StructWithRest(
+  Schema.Struct({
+    target: Schema.String,
+    inFlight: Schema.Number,
+    waiting: Schema.Number,
+    breaker: Schema.StructWithRest(
+      Schema.Struct({
+        state: Schema.String,
+        failureRate: Schema.Number,
+        slowRate: Schema.Number,
+        callsInWindow: Schema.Number
+      }),
+      [Schema.Record(Schema.String, Schema.Unknown)]
+    )
+  }),
+  [Schema.Record(Schema.String, Schema.Unknown)]
+)
+type TargetPart = typeof TargetPart.Type
+
+const Attempts = Schema.Struct({
+  attempts: Schema.Array(Schema.Struct({ startedAtMs: Schema.Number, endedAtMs: Schema.optionalKey(Schema.Number) }))
+})
+
+const Part = Schema.Struct({
+  ...Overall.fields,
+  totals: Schema.Record(Schema.String, Schema.Number),
+  targets: Schema.Array(TargetPart),
+  recent: Schema.Array(Schema.Record(Schema.String, Schema.Unknown))
+})
+
+const decodeOverall = Schema.decodeUnknownOption(Overall)
+const decodePart = Schema.decodeUnknownOption(Part)
+const decodeAttempts = Schema.decodeUnknownOption(Attempts)
+
+const severity: Readonly<Record<Status, number>> = { pass: 0, warn: 1, fail: 2 }
+
+const sum = (values: ReadonlyArray<number>): number => values.reduce((total, value) => total + value, 0)
+
+/** The worst of each component, with that one's output, and the worst status of all. */
+const worst = (parts: ReadonlyArray<Overall>): Overall => {
+  const components = new Map<string, ComponentHealth>()
+  for (const next of parts.flatMap((part) => part.components)) {
+    const seen = components.get(next.component)
+    if (seen === undefined || severity[next.status] > severity[seen.status]) components.set(next.component, next)
+  }
+  const status = parts.reduce<Status>((seen, { status }) => severity[status] > severity[seen] ? status : seen, "pass")
+  return { status, components: Array.from(components.values()) }
+}
+
+/** This process's and every other's overall health. */
+export const mergeOverall = (own: Overall, replies: ReadonlyArray<Reply>): Overall =>
+  worst([own, ...replies.flatMap(({ body }) => Option.toArray(decodeOverall(body)))])
+
+/** The worst breaker, with the calls of all and rates over all calls; rates without calls stay that breaker's own. */
+const mergeTarget = (parts: readonly [TargetPart, ...Array<TargetPart>]): TargetPart => {
+  const rank = ({ breaker }: TargetPart) => states.indexOf(breaker.state)
+  const bad = parts.reduce((seen, part) => rank(part) > rank(seen) ? part : seen)
+  const callsInWindow = sum(parts.map(({ breaker }) => breaker.callsInWindow))
+  const rate = (of: "failureRate" | "slowRate") =>
+    callsInWindow === 0
+      ? bad.breaker[of]
+      : sum(parts.map(({ breaker }) => breaker[of] * breaker.callsInWindow)) / callsInWindow
+  return {
+    ...bad,
+    inFlight: sum(parts.map(({ inFlight }) => inFlight)),
+    waiting: sum(parts.map(({ waiting }) => waiting)),
+    breaker: { ...bad.breaker, callsInWindow, failureRate: rate("failureRate"), slowRate: rate("slowRate") }
+  }
+}
+
+const mergeTargets = (lists: ReadonlyArray<ReadonlyArray<TargetPart>>): ReadonlyArray<TargetPart> =>
+  Array.from(
+    Map.groupBy(lists.flat(), ({ target }) => target).values(),
+    ([first, ...rest]) => first === undefined ? [] : [mergeTarget([first, ...rest])]
+  ).flat()
+
+/** Each record with its time; one without an attempt has none of its own and stays behind the newer one beside it. */
+const timed = (recent: ReadonlyArray<Readonly<Record<string, unknown>>>) => {
+  let atMs = Number.POSITIVE_INFINITY
+  return recent.map((record) => {
+    const last = Option.getOrUndefined(decodeAttempts(record))?.attempts.at(-1)
+    atMs = Math.min(atMs, last?.endedAtMs ?? last?.startedAtMs ?? atMs)
+    return { atMs, record }
+  })
+}
+
+/** This process's view with the fleet's health, totals, targets and records, and each process's own under `workers`. */
+export const mergeMonitoring = (
+  own: Readonly<Record<string, unknown>>,
+  replies: ReadonlyArray<Reply>
+): Readonly<Record<string, unknown>> => {
+  const parts = replies.flatMap(({ body, worker }) =>
+    Option.toArray(Option.map(decodePart(body), (part) => ({ worker, part, body })))
+  )
+  if (parts.length < 2) return own
+  const names = new Set(parts.flatMap(({ part }) => Object.keys(part.totals)))
+  return {
+    ...own,
+    ...worst(parts.map(({ part }) => part)),
+    totals: Object.fromEntries(
+      Array.from(names, (name) => [name, sum(parts.map(({ part }) => part.totals[name] ?? 0))])
+    ),
+    targets: mergeTargets(parts.map(({ part }) => part.targets)),
+    recent: parts
+      .flatMap(({ part, worker }) => timed(part.recent.map((record) => ({ worker, ...record }))))
+      .toSorted((left, right) => left.atMs === right.atMs ? 0 : right.atMs - left.atMs)
+      .slice(0, shown)
+      .map(({ record }) => record),
+    workers: parts.map(({ body, worker }) => ({ worker, ...(typeof body === "object" ? body : {}) }))
+  }
+}

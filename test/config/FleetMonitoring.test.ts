@@ -1,0 +1,56 @@
+import { describe, expect, it } from "@effect/vitest"
+import { mergeMonitoring, mergeOverall } from "../../src/config/FleetMonitoring.ts"
+
+const target = (state: string, inFlight: number, callsInWindow: number, failureRate: number) => ({
+  target: "a/m",
+  inFlight,
+  waiting: 1,
+  retryBudget: 100,
+  breaker: { state, failureRate, slowRate: 0, callsInWindow, openings: 0, retryAfterMs: null }
+})
+
+const part = (state: string, inFlight: number, calls: number, rate: number, recent: ReadonlyArray<unknown>) => ({
+  status: state === "closed" ? "pass" : "warn",
+  components: [{ component: "provider:a", status: state === "closed" ? "pass" : "warn" }],
+  phase: "ready",
+  uptimeMs: 1,
+  totals: { requests: calls },
+  targets: [target(state, inFlight, calls, rate)],
+  recent
+})
+
+const record = (requestId: string, ...times: ReadonlyArray<number>) => ({
+  requestId,
+  attempts: times.map((startedAtMs) => ({ target: "a/m", startedAtMs, endedAtMs: startedAtMs + 1, waitedMs: 0 }))
+})
+
+describe("monitoring of two processes", () => {
+  const one = part("closed", 2, 30, 0, [record("newest", 50), record("refused"), record("oldest", 10)])
+  const two = part("open", 3, 10, 1, [record("second", 20, 40), record("third", 30)])
+  const merged = mergeMonitoring(one, [{ worker: 1, body: one }, { worker: 2, body: two }])
+
+  it("shows each target once: the worst state, counts added up, rates over all calls", () => {
+    expect(merged["targets"]).toEqual([{
+      ...target("open", 5, 40, 0.25),
+      waiting: 2
+    }])
+  })
+
+  it("shows the worst of each component, and of all", () => {
+    expect(merged).toMatchObject({ status: "warn", components: [{ component: "provider:a", status: "warn" }] })
+    expect(mergeOverall({ status: "pass", components: [] }, [{ worker: 2, body: { status: "fail", components: [] } }]))
+      .toEqual({ status: "fail", components: [] })
+  })
+
+  it("shows the records of both, newest first, with their process, and at most 50", () => {
+    expect(merged["recent"]).toMatchObject([
+      { requestId: "newest", worker: 1 },
+      { requestId: "refused", worker: 1 },
+      { requestId: "second", worker: 2 },
+      { requestId: "third", worker: 2 },
+      { requestId: "oldest", worker: 1 }
+    ])
+    const many = part("closed", 0, 0, 0, Array.from({ length: 40 }, (_, index) => record(String(index), index)))
+    expect(mergeMonitoring(many, [{ worker: 1, body: many }, { worker: 2, body: many }])["recent"]).toHaveLength(50)
+  })
+})
