@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { createServer, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Settings } from "../config/Settings.ts"
 import { requestId } from "../observability/Correlation.ts"
 import { answerParserFaults } from "./ParserFaults.ts"
@@ -46,6 +46,19 @@ const makeServer = Effect.withFiber((fiber) => {
   answerParserFaults(server, (header) => requestId(header, fiber))
   return Effect.succeed(server)
 })
+
+/** The port opens before the application is there: what comes in between is kept for it, else it would never be answered. */
+const holdEarly = (server: Server): Server => {
+  const early: Array<readonly [IncomingMessage, ServerResponse]> = []
+  const hold = (request: IncomingMessage, response: ServerResponse) => void early.push([request, response])
+  const release = (event: string) => {
+    if (event !== "request") return
+    server.off("newListener", release).off("request", hold)
+    // This is told just before the application's listener is added.
+    queueMicrotask(() => early.forEach(([request, response]) => server.emit("request", request, response)))
+  }
+  return server.on("request", hold).on("newListener", release)
+}
 
 const listening = (server: Server, settings: Settings) =>
   NodeHttpServer.layer(() => server, {
@@ -98,7 +111,7 @@ export const serveHere = <E>(options: {
 }) =>
   Effect.scoped(Effect.gen(function*() {
     const { settings } = options
-    const server = yield* makeServer
+    const server = holdEarly(yield* makeServer)
     const context = yield* Layer.build(listening(server, settings))
     const running = yield* Effect.provideContext(options.application, context)
     yield* running.setPhase("ready")
