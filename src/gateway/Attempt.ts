@@ -2,6 +2,7 @@
  * One try on one target: `bulkhead(breaker(deadline(provider)))`. Waits first and judges at the moment of sending; permits live
  * to the last byte, so a stream that breaks late still reaches the breaker, as one late sample.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,6 +22,8 @@ import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Classification from "../resilience/Classification.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
+import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
+import * as Watchdog from "../resilience/Watchdog.ts"
 import type { AttemptRecord, Decision } from "./Decision.ts"
 import * as Streaming from "./Streaming.ts"
 import type { Target } from "./Target.ts"
@@ -44,6 +47,7 @@ export interface AttemptOptions {
   readonly clock: AttemptClock
   /** How long the flow waited before it, for the record. */
   readonly waitedMs: number
+  readonly watchdog: Watchdog.Watchdog
 }
 
 /** What one target is asked: the caller's text with the target's own name of the model. */
@@ -71,25 +75,6 @@ const refuse = (options: AttemptOptions, why: string, reason: CircuitOpen | Queu
   return Effect.fail(gatewayError(reason))
 }
 
-const takePlace = (options: AttemptOptions) =>
-  Effect.catch(options.target.guards.bulkhead.acquire, () =>
-    refuse(
-      options,
-      "queue full",
-      new QueueFull({
-        message: `${options.target.name} has as many requests in flight as it may have, and its queue is full.`,
-        retryAfterMs: 1000
-      })
-    ))
-
-const takePermit = (options: AttemptOptions) =>
-  Effect.catch(options.target.guards.breaker.admit, ({ retryAfterMs }) =>
-    refuse(
-      options,
-      "circuit open",
-      new CircuitOpen({ message: `The circuit of ${options.target.name} is open.`, retryAfterMs })
-    ))
-
 const turnOf = (
   options: AttemptOptions,
   permit: CircuitBreaker.Permit,
@@ -116,20 +101,46 @@ const turnOf = (
   return { span, startedAtMs, record, settle, leave }
 }
 
+const circuitOpen = (options: AttemptOptions, retryAfterMs: number) =>
+  refuse(
+    options,
+    "circuit open",
+    new CircuitOpen({ message: `The circuit of ${options.target.name} is open.`, retryAfterMs })
+  )
+
+const queueFull = (options: AttemptOptions) =>
+  refuse(
+    options,
+    "queue full",
+    new QueueFull({
+      message: `${options.target.name} has as many requests in flight as it may have, and its queue is full.`,
+      retryAfterMs: 1000
+    })
+  )
+
+const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: Bulkhead.Release) =>
+  Effect.withFiber<Turn>((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const { call, decision, target } = options
+    const span = GenAiSpan.open(fiber, {
+      target: target.name,
+      provider: target.provider.kind,
+      model: call.model,
+      stream: decision.stream
+    })
+    if (span === undefined) return Effect.succeed(turnOf(options, permit, release, undefined, clock))
+    return Effect.map(span, (opened) => turnOf(options, permit, release, opened, clock))
+  })
+
 /** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
 const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
-  Effect.flatMap(takePlace(options), (release) => {
-    const { call, decision, target } = options
-    const facts = { target: target.name, provider: target.provider.kind, model: call.model, stream: decision.stream }
-    const entered = Effect.flatMap(
-      takePermit(options),
-      (permit) =>
-        Effect.flatMap(
-          GenAiSpan.open(facts),
-          (span) => Effect.clockWith((clock) => Effect.succeed(turnOf(options, permit, release, span, clock)))
-        )
-    )
-    return Effect.onError(entered, () => release)
+  Effect.matchEffect(options.target.guards.bulkhead.acquire, {
+    onSuccess: (release) =>
+      Effect.matchEffect(options.target.guards.breaker.admit, {
+        onSuccess: (permit) => begin(options, permit, release),
+        onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
+      }),
+    onFailure: () => queueFull(options)
   })
 
 /** A limit shorter than the target's own is the caller's deadline, and says nothing about the target. */
@@ -158,44 +169,58 @@ const failed = (options: AttemptOptions, turn: Turn, error: GatewayError, late =
     })
   })
 
-const answered = (options: AttemptOptions, turn: Turn): Effect.Effect<void> =>
-  Clock.clockWith((clock) => {
-    const now = clock.currentTimeMillisUnsafe()
-    turn.record.outcome = "ok"
-    turn.record.endedAtMs = now
-    options.decision.provider = options.target.provider.name
-    options.decision.model = options.call.model
-    const outcome = now - turn.startedAtMs > options.clock.slowAfterMs ? slow : success
-    return Effect.andThen(options.target.guards.budget.onSuccess, turn.settle(outcome))
-  })
+const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock): Effect.Effect<void> => {
+  const now = clock.currentTimeMillisUnsafe()
+  turn.record.outcome = "ok"
+  turn.record.endedAtMs = now
+  options.decision.provider = options.target.provider.name
+  options.decision.model = options.call.model
+  options.target.guards.budget.onSuccess()
+  return turn.settle(now - turn.startedAtMs > options.clock.slowAfterMs ? slow : success)
+}
 
-const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): Answer => {
+const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
   const { choices, id, model } = answer.completion
   decision.usage = answer.usage
   decision.finishReasons = choices.map((choice) => choice.finish_reason)
   decision.upstreamRequestId = answer.upstreamRequestId
   GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
-  return answer
 }
+
+/** The provider's effect within the limit of the attempt, as a child of the attempt's span. */
+const bounded = <A, R>(
+  options: AttemptOptions,
+  turn: Turn,
+  effect: Effect.Effect<A, GatewayError, R>,
+  what: string
+): Effect.Effect<A, GatewayError, R> =>
+  Effect.withFiber((fiber) =>
+    Watchdog.within(
+      options.watchdog,
+      monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + options.clock.limitMs,
+      GenAiSpan.within(effect, turn.span),
+      timedOut(options, what)
+    )
+  )
 
 /** A whole answer from one target. */
 export const complete = (options: AttemptOptions): Effect.Effect<Answer, GatewayError> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(enter(options), (turn) => {
-      const bounded = Effect.timeoutOrElse(
-        GenAiSpan.within(options.target.provider.complete(options.call), turn.span),
-        {
-          duration: options.clock.limitMs,
-          orElse: timedOut(options, "answer")
-        }
-      )
-      const judged = Effect.matchEffect(restore(bounded), {
-        onSuccess: (answer) => Effect.as(answered(options, turn), noteAnswer(options, turn, answer)),
-        onFailure: (error) => Effect.andThen(failed(options, turn, error), Effect.fail(error))
-      })
-      return Effect.onExit(judged, turn.leave)
-    })
-  )
+  Effect.uninterruptible(Effect.flatMap(enter(options), (turn) =>
+    Effect.matchCauseEffect(bounded(options, turn, options.target.provider.complete(options.call), "answer"), {
+      onSuccess: (answer) =>
+        Effect.withFiber((fiber) => {
+          const judged = answered(options, turn, fiber.getRef(Clock.Clock))
+          noteAnswer(options, turn, answer)
+          const exit = Exit.succeed(answer)
+          return Effect.andThen(Effect.andThen(judged, turn.leave(exit)), exit)
+        }),
+      onFailure: (cause) => {
+        const error = cause.reasons.find(Cause.isFailReason)?.error
+        const exit = Exit.failCause(cause)
+        const left = Effect.suspend(() => turn.leave(exit))
+        return Effect.andThen(error === undefined ? left : Effect.andThen(failed(options, turn, error), left), exit)
+      }
+    })))
 
 const observe = (decision: Decision) => (frame: Frame): void => {
   if (frame.usage !== undefined) decision.usage = frame.usage
@@ -215,14 +240,13 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     Effect.tapError((error) => Scope.close(scope, Exit.fail(error)))
   )
   const opened = Effect.flatMap(
-    Scope.provide(GenAiSpan.within(options.target.provider.stream(options.call), turn.span), scope),
+    Scope.provide(options.target.provider.stream(options.call), scope),
     (answer) => Effect.map(Streaming.hold(answer), (held) => ({ answer, held }))
   )
-  const { answer, held } = yield* opened.pipe(
-    Effect.timeoutOrElse({ duration: clock.limitMs, orElse: timedOut(options, "content") }),
+  const { answer, held } = yield* Effect.uninterruptible(bounded(options, turn, opened, "content")).pipe(
     Effect.tapError((error) => Effect.andThen(failed(options, turn, error), Scope.close(scope, Exit.fail(error))))
   )
-  yield* answered(options, turn)
+  yield* answered(options, turn, yield* Effect.clockWith(Effect.succeed))
   decision.upstreamRequestId = answer.upstreamRequestId
   return yield* Streaming.committed(held, answer, {
     scope,

@@ -18,6 +18,7 @@ import type { GatewayError } from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream } from "../providers/Provider.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
+import * as Watchdog from "../resilience/Watchdog.ts"
 import type { JsonText } from "../validation/JsonText.ts"
 import * as Attempt from "./Attempt.ts"
 import type { Decision } from "./Decision.ts"
@@ -41,55 +42,54 @@ export class Completion extends Context.Service<Completion, {
   readonly stream: (request: CompletionRequest) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
 }>()("breakwater/gateway/Completion") {}
 
-const deadlineOf = (request: CompletionRequest, route: Route) =>
-  Deadline.after(Math.min(route.timeouts.totalMs, request.timeoutMs ?? Number.POSITIVE_INFINITY))
+const deadlineOf = (request: CompletionRequest, route: Route, clock: Clock.Clock): Deadline.Deadline =>
+  Deadline.after(Math.min(route.timeouts.totalMs, request.timeoutMs ?? Number.POSITIVE_INFINITY), clock)
 
 const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect<void> =>
   Effect.sync(() => {
     decision.error = error.reason._tag
   })
 
-const make = Effect.fnUntraced(function*(settings: { readonly retry: RetrySettings }) {
+const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySettings }) {
   const routes = yield* Routes
-  const { retry } = settings
+  const watchdog = yield* Watchdog.make
 
-  const complete = Effect.fnUntraced(function*(request: CompletionRequest) {
+  /** Along the route of the alias until somebody has answered. */
+  const along = <A, R>(
+    request: CompletionRequest,
+    verdict: "answerMs" | "firstTokenMs",
+    attempt: (options: Attempt.AttemptOptions) => Effect.Effect<A, GatewayError, R>
+  ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
-    const route = yield* routes.resolve(request.request.model)
-    const deadline = yield* deadlineOf(request, route)
-    return yield* Failover.run({
-      ...route,
-      retry,
-      decision,
-      deadline,
-      verdictMs: route.timeouts.answerMs,
-      attempt: (target, clock, waitedMs) =>
-        Attempt.complete({ target, clock, waitedMs, decision, call: Attempt.callOf(request, target) })
-    })
-  }, (effect, { decision }) => Effect.tapError(effect, noteFailure(decision)))
+    const answered = Effect.flatMap(routes.resolve(request.request.model), (route) =>
+      Effect.withFiber<A, GatewayError, R>((fiber) => {
+        const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
+        return Failover.run({
+          targets: route.targets,
+          timeouts: route.timeouts,
+          retry,
+          decision,
+          deadline,
+          verdictMs: route.timeouts[verdict],
+          attempt: (target, clock, waitedMs) =>
+            attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) })
+        })
+      }))
+    return Effect.tapError(answered, noteFailure(decision))
+  }
 
-  const stream = Effect.fnUntraced(function*(request: CompletionRequest) {
-    const { decision } = request
-    decision.alias = request.request.model
-    decision.stream = true
-    const route = yield* routes.resolve(request.request.model)
-    const startedAtMs = yield* Clock.currentTimeMillis
-    const deadline = yield* deadlineOf(request, route)
-    const answer = yield* Failover.run({
-      ...route,
-      retry,
-      decision,
-      deadline,
-      verdictMs: route.timeouts.firstTokenMs,
-      attempt: (target, clock, waitedMs) =>
-        Attempt.stream({ target, clock, waitedMs, decision, call: Attempt.callOf(request, target) })
+  return Completion.of({
+    complete: (request) => along(request, "answerMs", Attempt.complete),
+    stream: Effect.fnUntraced(function*(request) {
+      const { decision } = request
+      decision.stream = true
+      const startedAtMs = yield* Clock.currentTimeMillis
+      const answer = yield* along(request, "firstTokenMs", Attempt.stream)
+      decision.firstContentMs = (yield* Clock.currentTimeMillis) - startedAtMs
+      return answer
     })
-    decision.firstContentMs = (yield* Clock.currentTimeMillis) - startedAtMs
-    return answer
-  }, (effect, { decision }) => Effect.tapError(effect, noteFailure(decision)))
-
-  return Completion.of({ complete, stream })
+  })
 })
 
 /** The flow over the routes. */

@@ -2,6 +2,7 @@
  * Failover goes around the targets, retry around the attempts on one of them. While another target could answer: one retry, then
  * the next target; the tries that are left are spent in a second round. One deadline and one cap for the whole request.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { type GatewayError, gatewayError, InternalFailure } from "../domain/GatewayError.ts"
@@ -45,38 +46,33 @@ const worse = (first: GatewayError | undefined, second: GatewayError): GatewayEr
 }
 
 /** Runs the attempts until one succeeds, a failure says that no other target could do better, or nothing is left to try. */
-export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A, R>) {
+export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, GatewayError, R> => {
   const { deadline, retry, timeouts, verdictMs } = options
   const courses = options.targets.map((target): Course => ({ target, tries: 0, spent: false, failure: undefined }))
   let attemptsLeft = retry.attempts * 2
-  let last: GatewayError | undefined
 
   const open = (course: Course) => !course.spent && course.tries < retry.attempts && attemptsLeft > 0
   const others = (course: Course) => courses.filter((other) => other !== course && open(other))
 
-  const clockFor = (course: Course): Effect.Effect<AttemptClock> =>
-    Effect.map(Deadline.remaining(deadline), (left) => {
-      // The last hope is given the rest of the request; a target that has failed already is no better hope.
-      const isLastHope = !others(course).some((other) => other.failure === undefined)
-      return {
-        limitMs: isLastHope ? left : Math.min(verdictMs, left),
-        slowAfterMs: verdictMs,
-        idleMs: timeouts.idleMs,
-        deadline
-      }
-    })
-
-  const once = (course: Course, waitedMs: number) => {
-    const before = options.decision.attempts.length
-    const attempt = Effect.flatMap(clockFor(course), (clock) => options.attempt(course.target, clock, waitedMs))
-    // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
-    return Effect.tapError(attempt, () =>
-      Effect.sync(() => {
-        const sent = options.decision.attempts.length - before
-        course.tries += sent
-        attemptsLeft -= sent
-      }))
+  const clockFor = (course: Course, left: number): AttemptClock => {
+    // The last hope is given the rest of the request; a target that has failed already is no better hope.
+    const isLastHope = !others(course).some((other) => other.failure === undefined)
+    const limitMs = isLastHope ? left : Math.min(verdictMs, left)
+    return { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline }
   }
+
+  const once = (course: Course, waitedMs: number) =>
+    Effect.withFiber<A, GatewayError, R>((fiber) => {
+      const before = options.decision.attempts.length
+      const left = Deadline.left(deadline, fiber.getRef(Clock.Clock))
+      // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
+      return Effect.tapError(options.attempt(course.target, clockFor(course, left), waitedMs), () =>
+        Effect.sync(() => {
+          const sent = options.decision.attempts.length - before
+          course.tries += sent
+          attemptsLeft -= sent
+        }))
+    })
 
   /** The retries of a target; made only after its first failure, for a schedule costs more than a call that succeeds. */
   const again = (course: Course, retries: number, first: GatewayError) => {
@@ -108,22 +104,35 @@ export const run = Effect.fnUntraced(function*<A, R>(options: FailoverOptions<A,
       ? Effect.catch(once(course, 0), (error) => again(course, tries - 1, error))
       : again(course, tries, course.failure)
 
-  for (const round of [1, 2]) {
-    for (const course of courses) {
-      if (!open(course)) continue
-      const left = retry.attempts - course.tries
-      const tries = round === 1 && others(course).length > 0 ? Math.min(2, left) : left
-      const result = yield* Effect.result(onTarget(course, tries))
-      if (result._tag === "Success") return result.success
-      // Nothing was sent: its pause is too long, or its budget is empty.
-      if (result.failure === course.failure) continue
-      const verdict = Classification.classify(result.failure.reason)
-      last = worse(last, result.failure)
-      if (!verdict.failover) return yield* Effect.fail(result.failure)
-      course.failure = result.failure
-      course.spent ||= verdict.retrySame === "no"
-      if ((yield* Deadline.remaining(deadline)) === 0) return yield* Effect.fail(last)
+  /** Everything after the first attempt, which has failed. */
+  const goOn = Effect.fnUntraced(function*(failure: GatewayError) {
+    let first: GatewayError | undefined = failure
+    let last: GatewayError | undefined
+    for (const round of [1, 2]) {
+      for (const course of courses) {
+        if (first === undefined && !open(course)) continue
+        const left = retry.attempts - (first === undefined ? course.tries : 0)
+        const tries = round === 1 && others(course).length > 0 ? Math.min(2, left) : left
+        const result = yield* Effect.result(
+          first === undefined ? onTarget(course, tries) : again(course, tries - 1, first)
+        )
+        first = undefined
+        if (result._tag === "Success") return result.success
+        // Nothing was sent: its pause is too long, or its budget is empty.
+        if (result.failure === course.failure) continue
+        const verdict = Classification.classify(result.failure.reason)
+        last = worse(last, result.failure)
+        if (!verdict.failover) return yield* Effect.fail(result.failure)
+        course.failure = result.failure
+        course.spent ||= verdict.retrySame === "no"
+        if ((yield* Deadline.remaining(deadline)) === 0) return yield* Effect.fail(last)
+      }
     }
-  }
-  return yield* Effect.fail(last ?? gatewayError(new InternalFailure({ message: "No target could be asked." })))
-})
+    return yield* Effect.fail(last ?? failure)
+  })
+
+  const [first] = courses
+  return first === undefined
+    ? Effect.fail(gatewayError(new InternalFailure({ message: "No target could be asked." })))
+    : Effect.catch(once(first, 0), goOn)
+}

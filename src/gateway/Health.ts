@@ -65,6 +65,8 @@ export class Health extends Context.Service<Health, {
   readonly note: (decision: Decision) => void
   /** `ready` to serve; `draining` once SIGTERM was seen. */
   readonly phase: Effect.Effect<Phase>
+  /** Plain, because every answer asks. */
+  readonly isDraining: () => boolean
   readonly setPhase: (phase: Phase) => Effect.Effect<void>
 }>()("breakwater/gateway/Health") {}
 
@@ -176,6 +178,7 @@ const make = Effect.gen(function*() {
     control,
     note,
     phase: Ref.get(phase),
+    isDraining: () => Ref.getUnsafe(phase) === "draining",
     setPhase: (next) => Ref.set(phase, next)
   })
 })

@@ -3,6 +3,7 @@
  * the last byte. Without a tracer it is not made at all: even a disabled span costs about 2 µs.
  */
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { Usage } from "../domain/Usage.ts"
@@ -16,21 +17,22 @@ export interface CallFacts {
 }
 
 /** Opens the span as a child of the span at hand; undefined where tracing is off. Whoever opens it ends it. */
-export const open = (facts: CallFacts): Effect.Effect<Tracer.Span | undefined> =>
-  Effect.withFiber((fiber) =>
-    fiber.getRef(References.TracerEnabled)
-      ? Effect.makeSpan(`chat ${facts.model}`, {
-        kind: "client",
-        attributes: {
-          "gen_ai.operation.name": "chat",
-          "gen_ai.provider.name": facts.provider,
-          "gen_ai.request.model": facts.model,
-          "breakwater.target": facts.target,
-          ...(facts.stream ? { "gen_ai.request.stream": true } : {})
-        }
-      })
-      : Effect.succeed(undefined)
-  )
+export const open = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  facts: CallFacts
+): Effect.Effect<Tracer.Span> | undefined => {
+  if (!fiber.getRef(References.TracerEnabled)) return undefined
+  return Effect.makeSpan(`chat ${facts.model}`, {
+    kind: "client",
+    attributes: {
+      "gen_ai.operation.name": "chat",
+      "gen_ai.provider.name": facts.provider,
+      "gen_ai.request.model": facts.model,
+      "breakwater.target": facts.target,
+      ...(facts.stream ? { "gen_ai.request.stream": true } : {})
+    }
+  })
+}
 
 /** Runs an effect as the span's child. */
 export const within = <A, E, R>(

@@ -6,7 +6,6 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
-import type * as Scope from "effect/Scope"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
 import * as OpenAiChat from "./protocols/OpenAiChat.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
@@ -14,7 +13,7 @@ import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Prov
 import { toReason } from "./ProviderError.ts"
 import { headerOf } from "./RetryHint.ts"
 import { SseParser } from "./Sse.ts"
-import type { TransportResponse } from "./Transport.ts"
+import type { TransportRequest, TransportResponse, WholeResponse } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 
 /** Where a request goes and as whom. */
@@ -40,7 +39,7 @@ const isOfCredential = (reason: Reason): boolean =>
   reason._tag === "CredentialRejected" || reason._tag === "QuotaExhausted" || reason._tag === "RateLimited"
 
 /** Cut to 128 characters, because it is kept in records. */
-const requestIdOf = (response: TransportResponse): string | undefined =>
+const requestIdOf = (response: Pick<TransportResponse, "headers">): string | undefined =>
   (headerOf(response.headers, "x-request-id") ?? headerOf(response.headers, "request-id"))?.slice(0, 128)
 
 const parseBody = (text: string): unknown => {
@@ -51,11 +50,16 @@ const parseBody = (text: string): unknown => {
   }
 }
 
+const refusalOf = (response: Pick<TransportResponse, "status" | "headers">, text: string, nowMs: number): GatewayError =>
+  gatewayError(
+    toReason("openai", { status: response.status, headers: response.headers, body: parseBody(text), nowMs })
+  )
+
 const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<never, GatewayError> =>
-  Effect.flatMap(Effect.orElseSucceed(response.text, () => ""), (text) =>
-    Effect.fail(gatewayError(
-      toReason("openai", { status: response.status, headers: response.headers, body: parseBody(text), nowMs })
-    )))
+  Effect.flatMap(
+    Effect.orElseSucceed(response.text, () => ""),
+    (text) => Effect.fail(refusalOf(response, text, nowMs))
+  )
 
 const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "_tag" in result
 
@@ -141,42 +145,40 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
           )
         )
       })
-    const send = (endpoint: Endpoint, call: ProviderCall, stream: boolean, scope: Scope.Scope) =>
-      transport.requestIn({
-        origin: endpoint.origin,
-        path: endpoint.path,
-        headers: { ...endpoint.headers, accept: stream ? "text/event-stream" : "application/json" },
-        body: OpenAiChat.lower(call.source, call.model, stream)
-      }, scope)
     return {
       name: options.name,
       kind: options.kind,
       models: options.models ?? [],
-      complete: (call) =>
-        Effect.scopedWith((scope) => withEndpoint((endpoint) => complete(call, send(endpoint, call, false, scope)))),
+      complete: (call) => withEndpoint((endpoint) => complete(call, transport.whole(requestTo(endpoint, call, false)))),
       stream: (call) =>
         Effect.flatMap(
           Effect.scope,
-          (scope) => withEndpoint((endpoint) => stream(call, send(endpoint, call, true, scope)))
+          (scope) =>
+            withEndpoint((endpoint) => stream(call, transport.requestIn(requestTo(endpoint, call, true), scope)))
         )
     }
   })
 
-type Sent = Effect.Effect<TransportResponse, GatewayError>
-
-const isGood = (response: TransportResponse): boolean => response.status >= 200 && response.status < 300
-
-const complete = Effect.fnUntraced(function*(call: ProviderCall, sent: Sent) {
-  const response = yield* sent
-  const nowMs = yield* Clock.currentTimeMillis
-  if (!isGood(response)) return yield* refusal(response, nowMs)
-  const read = OpenAiChat.readAnswer(yield* response.text, fallbackOf(call, nowMs))
-  if (isReason(read)) return yield* Effect.fail(gatewayError(read))
-  const answer: Answer = { ...read, upstreamRequestId: requestIdOf(response) }
-  return answer
+const requestTo = (endpoint: Endpoint, call: ProviderCall, stream: boolean): TransportRequest => ({
+  origin: endpoint.origin,
+  path: endpoint.path,
+  headers: { ...endpoint.headers, accept: stream ? "text/event-stream" : "application/json" },
+  body: OpenAiChat.lower(call.source, call.model, stream)
 })
 
-const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Sent) {
+const isGood = ({ status }: Pick<TransportResponse, "status">): boolean => status >= 200 && status < 300
+
+const complete = (call: ProviderCall, sent: Effect.Effect<WholeResponse, GatewayError>) =>
+  Effect.flatMap(sent, (response) =>
+    Effect.withFiber<Answer, GatewayError>((fiber) => {
+      const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      if (!isGood(response)) return Effect.fail(refusalOf(response, response.text, nowMs))
+      const read = OpenAiChat.readAnswer(response.text, fallbackOf(call, nowMs))
+      if (isReason(read)) return Effect.fail(gatewayError(read))
+      return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response) })
+    }))
+
+const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Effect.Effect<TransportResponse, GatewayError>) {
   const response = yield* sent
   const nowMs = yield* Clock.currentTimeMillis
   if (!isGood(response)) return yield* refusal(response, nowMs)

@@ -58,6 +58,9 @@ export interface TransportResponse {
   readonly markComplete: () => void
 }
 
+/** An answer whose body has been read to its end; a refusal says enough by its status, so its text is empty if it broke off. */
+export type WholeResponse = Pick<TransportResponse, "status" | "headers"> & { readonly text: string }
+
 /**
  * Fails with UpstreamUnreachable, UpstreamTimedOut (connect only), ConnectionReset before the response, MalformedAnswer for
  * what is not HTTP, StreamInterrupted inside the body. A reset on a reused connection before any byte of the response is
@@ -67,6 +70,8 @@ export class Transport extends Context.Service<Transport, {
   readonly request: (request: TransportRequest) => Effect.Effect<TransportResponse, GatewayError, Scope.Scope>
   /** The same with the scope in hand; looking one up in the context is a cost that shows on the hot path. */
   readonly requestIn: (request: TransportRequest, scope: Scope.Scope) => Effect.Effect<TransportResponse, GatewayError>
+  /** The request and the whole of its answer, waited for once. */
+  readonly whole: (request: TransportRequest) => Effect.Effect<WholeResponse, GatewayError>
 }>()("breakwater/providers/Transport") {}
 
 const optionsOf = (request: TransportRequest): Dispatcher.DispatchOptions => ({
@@ -138,10 +143,32 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
         Effect.forkIn(Effect.delay(Effect.sync(() => exchange.close()), settings.lingerMs), scope)
       )
     })
+  const invalidPath = Effect.fail(
+    gatewayError(new InternalFailure({ message: "The upstream's path is not valid." }))
+  )
+  const isPath = (path: string): boolean => /^\/[^\s]*$/.test(path)
+  const whole = (request: TransportRequest): Effect.Effect<WholeResponse, GatewayError> => {
+    if (!isPath(request.path)) return invalidPath
+    return Effect.callback((resume) => {
+      const exchange: Exchange = new Exchange({
+        maxBytes: settings.maxAnswerBytes,
+        onHead: (failure) => {
+          if (failure !== undefined) return resume(Effect.fail(failure))
+          exchange.onWhole((read) => {
+            exchange.close()
+            const { headers, status } = exchange
+            if (typeof read === "string") resume(Effect.succeed({ status, headers, text: read }))
+            else resume(status >= 300 ? Effect.succeed({ status, headers, text: "" }) : Effect.fail(read))
+          })
+        },
+        retry: () => connections.dispatchFresh(request, exchange)
+      })
+      connections.dispatch(request, exchange)
+      return Effect.sync(() => exchange.close())
+    })
+  }
   const requestIn = (request: TransportRequest, own: Scope.Scope): Effect.Effect<TransportResponse, GatewayError> => {
-    if (!/^\/[^\s]*$/.test(request.path)) {
-      return Effect.fail(gatewayError(new InternalFailure({ message: "The upstream's path is not valid." })))
-    }
+    if (!isPath(request.path)) return invalidPath
     return Effect.suspend(() => {
       let onHead = (_: GatewayError | undefined): void => undefined
       const exchange: Exchange = new Exchange({
@@ -160,6 +187,7 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
   }
   return Transport.of({
     requestIn,
+    whole,
     request: (request) => Effect.flatMap(Effect.scope, (own) => requestIn(request, own))
   })
 })

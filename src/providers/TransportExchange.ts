@@ -201,6 +201,10 @@ export class Exchange {
 
   private unpause(): void {
     this.queuedBytes = 0
+    this.resumeReading()
+  }
+
+  private resumeReading(): void {
     if (!this.isPaused) return
     this.isPaused = false
     this.controller?.resume()
@@ -233,12 +237,45 @@ export class Exchange {
   }
 
   /** A coding that was not asked for is not read: unpacking it would be a way to fill the memory. */
-  private encodingProblem(): Effect.Effect<never, GatewayError> | undefined {
+  private encodingProblem(): GatewayError | undefined {
     const encoding = this.headers["content-encoding"]
     if (encoding === undefined || encoding === "" || encoding === "identity") return undefined
-    return Effect.fail(gatewayError(
+    return gatewayError(
       new MalformedAnswer({ message: "The upstream's answer is compressed.", upstreamStatus: this.status })
-    ))
+    )
+  }
+
+  /** The whole body, or why there is none; undefined while it is still coming. */
+  private readWhole(): string | GatewayError | undefined {
+    this.wholeOnly = true
+    if (this.queuedBytes > this.options.maxBytes) {
+      this.close()
+      return gatewayError(
+        new MalformedAnswer({ message: "The upstream's answer is too large.", upstreamStatus: this.status })
+      )
+    }
+    if (this.failure !== undefined) return this.failure
+    if (!this.isOver) {
+      this.resumeReading()
+      return undefined
+    }
+    const problem = this.encodingProblem()
+    if (problem !== undefined) return problem
+    const text = textOf(this.queue)
+    this.queue = []
+    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+  }
+
+  /** Calls back once, with the whole body or why there is none. */
+  onWhole(take: (read: string | GatewayError) => void): void {
+    const look = (): void => {
+      const read = this.readWhole()
+      if (read === undefined) return
+      this.reader = undefined
+      take(read)
+    }
+    this.reader = look
+    look()
   }
 
   get chunks(): Pull.Pull<Chunks, GatewayError> {
@@ -246,7 +283,7 @@ export class Exchange {
       const [first, ...rest] = this.queue
       if (first !== undefined) {
         const problem = this.encodingProblem()
-        if (problem !== undefined) return problem
+        if (problem !== undefined) return Effect.fail(problem)
         this.queue = []
         this.unpause()
         return Effect.succeed<Chunks>([first, ...rest])
@@ -258,26 +295,9 @@ export class Exchange {
 
   get text(): Effect.Effect<string, GatewayError> {
     return this.untilWoken<string, GatewayError>(() => {
-      this.wholeOnly = true
-      if (this.queuedBytes > this.options.maxBytes) {
-        this.close()
-        return Effect.fail(gatewayError(
-          new MalformedAnswer({ message: "The upstream's answer is too large.", upstreamStatus: this.status })
-        ))
-      }
-      if (!this.isOver) {
-        if (this.isPaused) {
-          this.isPaused = false
-          this.controller?.resume()
-        }
-        return undefined
-      }
-      if (this.failure !== undefined) return Effect.fail(this.failure)
-      const problem = this.encodingProblem()
-      if (problem !== undefined) return problem
-      const text = textOf(this.queue)
-      this.queue = []
-      return Effect.succeed(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
+      const read = this.readWhole()
+      if (read === undefined) return undefined
+      return typeof read === "string" ? Effect.succeed(read) : Effect.fail(read)
     })
   }
 }

@@ -10,7 +10,7 @@ export const retryCost = { transient: 1, timeout: 2 } as const
 
 export interface RetryBudget {
   /** One more success, of a first try or of a retry. */
-  readonly onSuccess: Effect.Effect<void>
+  readonly onSuccess: () => void
   /** Takes the cost, or takes nothing and says no. */
   readonly tryTake: (cost: number) => Effect.Effect<boolean>
   readonly left: Effect.Effect<number>
@@ -19,7 +19,10 @@ export interface RetryBudget {
 /** A full bucket of one target. */
 export const make = (capacity: number): Effect.Effect<RetryBudget> =>
   Effect.map(Ref.make(capacity), (ref) => ({
-    onSuccess: Ref.update(ref, (left) => Math.min(capacity, left + 1)),
+    // Plain, because it is on the way of every answer.
+    onSuccess: () => {
+      ref.ref.current = Math.min(capacity, ref.ref.current + 1)
+    },
     tryTake: (cost) => Ref.modify(ref, (left) => left >= cost ? [true, left - cost] : [false, left]),
     left: Ref.get(ref)
   }))

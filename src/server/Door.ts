@@ -2,6 +2,7 @@
  * What every exchange passes through, whatever its route: the request id, the one shape of every error, the drain, the server
  * span, and the line and counts that are written when the last byte has left.
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -40,14 +41,17 @@ const wrap = (
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
   const exchange = begin(request, fiber)
   const run = (span: Tracer.Span | undefined) => {
-    const served = lacksHost(request) ? recover(missingHost, exchange, log) : Effect.catchCause(
-      Effect.provideService(effect, CurrentExchange, exchange),
-      (cause) => recover(cause, exchange, log)
-    )
-    const answered = Effect.flatMap(
-      span === undefined ? served : Effect.provideService(served, Tracer.ParentSpan, span),
-      (response) => Effect.map(health.phase, (phase) => complete(response, exchange, phase === "draining"))
-    )
+    // The request's own frame restores the context, so this needs none of its own.
+    const context = Context.add(fiber.context, CurrentExchange, exchange)
+    fiber.setContext(span === undefined ? context : Context.add(context, Tracer.ParentSpan, span))
+    const finish = (response: Response) => complete(response, exchange, health.isDraining())
+    const recovered = (cause: Cause.Cause<unknown>) => Effect.map(recover(cause, exchange, log), finish)
+    const answered = lacksHost(request)
+      ? recovered(missingHost)
+      : Effect.matchCauseEffect(effect, {
+        onSuccess: (response) => Effect.succeed(finish(response)),
+        onFailure: recovered
+      })
     return Effect.andThen(
       Scope.addFinalizerExit(scope, (exit) =>
         Effect.sync(() => {

@@ -2,12 +2,9 @@
  * From an HTTP body to a checked chat request: media type, size, JSON, duplicate members, nesting, schema — in this order, each
  * with an answer that says how to mend it. Plain functions, because this is the hot path.
  */
-import * as ByteSize from "effect/ByteSize"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
-import type { HttpServerError } from "effect/http/HttpServerError"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -22,7 +19,7 @@ import {
   UnsupportedMediaType
 } from "../domain/GatewayError.ts"
 import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
-
+import { type BodyFault, readBytes } from "./BodyBytes.ts"
 import { findFault } from "./JsonFault.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
@@ -44,16 +41,14 @@ const tooLarge = (limit: number): Reason =>
     message: `The request body is larger than ${megabytes(limit)}. Send less, or raise server.limits.body.`
   })
 
-const readFailure = (error: HttpServerError, limit: number): GatewayError => {
-  const { reason } = error
-  return reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
-    ? gatewayError(tooLarge(limit))
-    : gatewayError(
-      new InvalidRequest({ message: "The request body could not be read to its end.", code: "invalid_body" })
-    )
-}
+const readFailure = (fault: BodyFault, limit: number): GatewayError =>
+  gatewayError(
+    fault === "too large"
+      ? tooLarge(limit)
+      : new InvalidRequest({ message: "The request body could not be read to its end.", code: "invalid_body" })
+  )
 
-const decodeText = (bytes: ArrayBuffer): Effect.Effect<string, GatewayError> => {
+const decodeText = (bytes: Uint8Array): Effect.Effect<string, GatewayError> => {
   try {
     return Effect.succeed(utf8.decode(bytes))
   } catch {
@@ -82,10 +77,10 @@ export const readText = (request: HttpServerRequest, limit: number): Effect.Effe
   }
   const declared = headers["content-length"]
   if (declared !== undefined && Number(declared) > limit) return Effect.fail(gatewayError(tooLarge(limit)))
-  return Effect.matchEffect(
-    Effect.provideService(request.arrayBuffer, HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limit)),
-    { onSuccess: decodeText, onFailure: (error) => Effect.fail(readFailure(error, limit)) }
-  )
+  return Effect.matchEffect(readBytes(request, limit), {
+    onSuccess: decodeText,
+    onFailure: (fault) => Effect.fail(readFailure(fault, limit))
+  })
 }
 
 /** The reason to refuse a media type: one that is named and is not JSON in UTF-8. */

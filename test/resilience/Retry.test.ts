@@ -79,15 +79,15 @@ describe("Retry", () => {
 
   it.effect("nor one beyond a third of what is left", () =>
     Effect.gen(function*() {
-      const deadline = yield* after(6000)
+      const deadline = after(6000, yield* Effect.clockWith(Effect.succeed))
       expect((yield* tries(limited(2001), { retries: 1, deadline })).at.length).toBe(1)
-      const later = yield* after(6000)
+      const later = after(6000, yield* Effect.clockWith(Effect.succeed))
       expect((yield* tries(limited(1999), { retries: 1, deadline: later })).at.length).toBe(2)
     }))
 
   it.effect("nothing is tried again once the deadline has passed", () =>
     Effect.gen(function*() {
-      expect((yield* tries(failed, { deadline: yield* after(0) })).at.length).toBe(1)
+      expect((yield* tries(failed, { deadline: after(0, yield* Effect.clockWith(Effect.succeed)) })).at.length).toBe(1)
     }))
 
   it.effect("a timeout is never tried again on the same target", () =>
@@ -121,12 +121,12 @@ describe("RetryBudget", () => {
   it.effect("only successes refill it, up to what it holds", () =>
     Effect.gen(function*() {
       const budget = yield* RetryBudget.make(3)
-      yield* budget.onSuccess
+      budget.onSuccess()
       expect(yield* budget.left).toBe(3)
       expect(yield* budget.tryTake(RetryBudget.retryCost.timeout)).toBe(true)
       expect(yield* budget.tryTake(RetryBudget.retryCost.timeout)).toBe(false)
       expect(yield* budget.left).toBe(1)
-      yield* budget.onSuccess
+      budget.onSuccess()
       expect(yield* budget.tryTake(RetryBudget.retryCost.timeout)).toBe(true)
     }))
 })

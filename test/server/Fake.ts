@@ -122,6 +122,7 @@ export const layerFake = (fake: Fake) =>
       },
       note: () => {},
       phase: Effect.sync(() => fake.phase),
+      isDraining: () => fake.phase === "draining",
       setPhase: (phase) => Effect.sync(() => void (fake.phase = phase))
     }),
     Layer.succeed(Routes, {

@@ -1,0 +1,109 @@
+/**
+ * Many limits, one timer: what must not outlast a moment is put on a list, and one fiber sleeps until the earliest moment on
+ * it. A race against a sleep costs two fibers and a timer for each call; almost no limit is ever reached.
+ */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import { monotonicMillisUnsafe } from "./MonotonicTime.ts"
+
+/** Something that is watched until it is called off. A later `atMs` may be written at any time; it is looked at when it is due. */
+export interface Watched {
+  /** On the monotonic clock, in milliseconds. */
+  atMs: number
+  /** Called once, on the watchdog's own fiber, when the moment has passed; it must not throw. */
+  readonly onDue: () => void
+}
+
+export interface Watchdog {
+  readonly watch: (watched: Watched) => void
+  /** For an `atMs` that was made earlier. */
+  readonly hasten: (watched: Watched) => void
+  readonly callOff: (watched: Watched) => void
+  /** How many are watched, for tests. */
+  readonly size: () => number
+}
+
+/** Runs until the scope closes; what is then still watched is never called. */
+export const make: Effect.Effect<Watchdog, never, Scope.Scope> = Effect.gen(function*() {
+  const context = yield* Effect.context()
+  const clock = yield* Effect.clockWith(Effect.succeed)
+  const fork = Effect.runForkWith(context)
+  const all = new Set<Watched>()
+  let sleeper: Fiber.Fiber<void> | undefined
+  let sleepsUntilMs = Number.POSITIVE_INFINITY
+
+  const sleepUntil = (atMs: number): void => {
+    sleeper?.interruptUnsafe()
+    sleepsUntilMs = atMs
+    const leftMs = Math.max(1, Math.ceil(atMs - monotonicMillisUnsafe(clock)))
+    sleeper = fork(Effect.andThen(Effect.sleep(leftMs), Effect.sync(look)))
+  }
+
+  /** Calls what is due, then sleeps until the earliest of the rest. */
+  const look = (): void => {
+    const nowMs = monotonicMillisUnsafe(clock)
+    sleeper = undefined
+    // Whoever is added by a call below is met by the loop itself.
+    sleepsUntilMs = Number.NEGATIVE_INFINITY
+    let next = Number.POSITIVE_INFINITY
+    for (const watched of all) {
+      if (watched.atMs <= nowMs) {
+        all.delete(watched)
+        watched.onDue()
+      } else if (watched.atMs < next) next = watched.atMs
+    }
+    sleepsUntilMs = Number.POSITIVE_INFINITY
+    if (next < Number.POSITIVE_INFINITY) sleepUntil(next)
+  }
+
+  const hasten = ({ atMs }: Watched): void => {
+    if (atMs < sleepsUntilMs) sleepUntil(atMs)
+  }
+  yield* Effect.addFinalizer(() => Effect.sync(() => sleeper?.interruptUnsafe()))
+  return {
+    watch: (watched) => {
+      all.add(watched)
+      hasten(watched)
+    },
+    hasten,
+    callOff: (watched) => void all.delete(watched),
+    size: () => all.size
+  }
+})
+
+/**
+ * The effect, in a fiber of its own, until `atMs`; then it is interrupted and `onDue` takes its place. Run it where it cannot
+ * be interrupted, or an interruption between two steps would lose the fiber; `interruptible` is what may be.
+ */
+export const within = <A, E, R, E2>(
+  watchdog: Watchdog,
+  atMs: number,
+  effect: Effect.Effect<A, E, R>,
+  onDue: () => Effect.Effect<never, E2>
+): Effect.Effect<A, E | E2, R> =>
+  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) => {
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return exit
+    return Effect.interruptible(
+      Effect.callback<A, E | E2>((resume) => {
+        const watched: Watched = {
+          atMs,
+          onDue: () => {
+            forget()
+            resume(Effect.andThen(Fiber.interrupt(fiber), onDue()))
+          }
+        }
+        const forget = fiber.addObserver((result) => {
+          watchdog.callOff(watched)
+          resume(result)
+        })
+        watchdog.watch(watched)
+        return Effect.suspend(() => {
+          forget()
+          watchdog.callOff(watched)
+          return Fiber.interrupt(fiber)
+        })
+      })
+    )
+  })
