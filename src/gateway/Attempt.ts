@@ -205,22 +205,26 @@ const bounded = <A, R>(
 
 /** A whole answer from one target. */
 export const complete = (options: AttemptOptions): Effect.Effect<Answer, GatewayError> =>
-  Effect.uninterruptible(Effect.flatMap(enter(options), (turn) =>
-    Effect.matchCauseEffect(bounded(options, turn, options.target.provider.complete(options.call), "answer"), {
-      onSuccess: (answer) =>
-        Effect.withFiber((fiber) => {
-          const judged = answered(options, turn, fiber.getRef(Clock.Clock))
-          noteAnswer(options, turn, answer)
-          const exit = Exit.succeed(answer)
-          return Effect.andThen(Effect.andThen(judged, turn.leave(exit)), exit)
-        }),
-      onFailure: (cause) => {
-        const error = cause.reasons.find(Cause.isFailReason)?.error
-        const exit = Exit.failCause(cause)
-        const left = Effect.suspend(() => turn.leave(exit))
-        return Effect.andThen(error === undefined ? left : Effect.andThen(failed(options, turn, error), left), exit)
-      }
-    })))
+  Effect.uninterruptible(
+    Effect.flatMap(enter(options), (turn) =>
+      Effect.matchCauseEffect(bounded(options, turn, options.target.provider.complete(options.call), "answer"), {
+        onSuccess: (answer) =>
+          Effect.withFiber((fiber) => {
+            const judged = answered(options, turn, fiber.getRef(Clock.Clock))
+            noteAnswer(options, turn, answer)
+            const exit = Exit.succeed(answer)
+            return Effect.andThen(Effect.andThen(judged, turn.leave(exit)), exit)
+          }),
+        onFailure: (cause) => {
+          const error = cause.reasons.find(Cause.isFailReason)?.error
+          const exit = Exit.failCause(cause)
+          const left = Effect.suspend(() =>
+            turn.leave(exit)
+          )
+          return Effect.andThen(error === undefined ? left : Effect.andThen(failed(options, turn, error), left), exit)
+        }
+      }))
+  )
 
 const observe = (decision: Decision) => (frame: Frame): void => {
   if (frame.usage !== undefined) decision.usage = frame.usage
@@ -250,6 +254,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   decision.upstreamRequestId = answer.upstreamRequestId
   return yield* Streaming.committed(held, answer, {
     scope,
+    watchdog: options.watchdog,
     idleMs: clock.idleMs,
     deadline: clock.deadline,
     onOverdue: Scope.close(scope, Exit.void),

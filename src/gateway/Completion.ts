@@ -62,20 +62,23 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
-    const answered = Effect.flatMap(routes.resolve(request.request.model), (route) =>
-      Effect.withFiber<A, GatewayError, R>((fiber) => {
-        const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
-        return Failover.run({
-          targets: route.targets,
-          timeouts: route.timeouts,
-          retry,
-          decision,
-          deadline,
-          verdictMs: route.timeouts[verdict],
-          attempt: (target, clock, waitedMs) =>
-            attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) })
+    const answered = Effect.flatMap(
+      routes.resolve(request.request.model),
+      (route) =>
+        Effect.withFiber<A, GatewayError, R>((fiber) => {
+          const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
+          return Failover.run({
+            targets: route.targets,
+            timeouts: route.timeouts,
+            retry,
+            decision,
+            deadline,
+            verdictMs: route.timeouts[verdict],
+            attempt: (target, clock, waitedMs) =>
+              attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) })
+          })
         })
-      }))
+    )
     return Effect.tapError(answered, noteFailure(decision))
   }
 

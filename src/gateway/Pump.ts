@@ -1,13 +1,14 @@
 /**
- * Silence on a stream judged by one timer per stream instead of a race per event, which costs about 4 µs and two fibers. What is
- * pulled must be able to fail from outside; a source that cannot is pulled in a fiber of its own.
+ * Silence on a stream judged by the watchdog instead of a race per event, which costs about 4 µs and two fibers. What is pulled
+ * must be able to fail from outside; a source that cannot is pulled in a fiber of its own.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
+import type { Watchdog, Watched } from "../resilience/Watchdog.ts"
 
 /** A pull that waits or is to come can be made to fail. */
 export interface Stoppable<A, E> {
@@ -58,43 +59,52 @@ export const stoppable = <A, E>(source: Pull.Pull<A, E>, scope: Scope.Scope): Ef
 }
 
 export interface WatchOptions {
+  readonly watchdog: Watchdog
   readonly scope: Scope.Scope
   /** Longest wait for one value, in milliseconds; time in which nobody pulls does not count. */
   readonly idleMs: number
   /** End of everything, on the monotonic clock. */
   readonly deadlineMs: number
   /** Called once, when a wait was too long. */
-  readonly onSilence: (byDeadline: boolean) => Effect.Effect<unknown>
+  readonly onSilence: (byDeadline: boolean) => void
 }
 
 /** The two marks of a wait, and a way to have less patience from now on. */
 export interface Watch {
   readonly begin: () => void
   readonly end: () => void
-  readonly shorten: (idleMs: number) => Effect.Effect<void>
+  readonly shorten: (idleMs: number) => void
 }
 
 /** Watches the waits between `begin` and `end` until the scope closes. */
-export const watch = (options: WatchOptions): Effect.Effect<Watch> =>
+export const watch = ({ deadlineMs, onSilence, scope, watchdog, ...options }: WatchOptions): Effect.Effect<Watch> =>
   Effect.clockWith((clock) => {
+    const { idleMs } = options
+    let patienceMs = idleMs
     let sinceMs: number | undefined
-    const guard = (idleMs: number): Effect.Effect<void> =>
-      Effect.suspend(() => {
+    const watched: Watched = {
+      atMs: Math.min(monotonicMillisUnsafe(clock) + idleMs, deadlineMs),
+      onDue: () => {
         const nowMs = monotonicMillisUnsafe(clock)
-        const idleLeft = sinceMs === undefined ? idleMs : sinceMs + idleMs - nowMs
-        const deadlineLeft = options.deadlineMs - nowMs
-        const left = Math.min(idleLeft, deadlineLeft)
-        if (left > 0) return Effect.flatMap(Effect.sleep(Math.ceil(left)), () => guard(idleMs))
-        return Effect.asVoid(options.onSilence(deadlineLeft <= 0))
-      })
-    return Effect.as(Effect.forkIn(guard(options.idleMs), options.scope), {
+        if (nowMs >= deadlineMs) return onSilence(true)
+        const idleUntilMs = (sinceMs ?? nowMs) + patienceMs
+        if (nowMs >= idleUntilMs) return onSilence(false)
+        watched.atMs = Math.min(idleUntilMs, deadlineMs)
+        watchdog.watch(watched)
+      }
+    }
+    watchdog.watch(watched)
+    return Effect.as(Scope.addFinalizer(scope, Effect.sync(() => watchdog.callOff(watched))), {
       begin: () => {
         sinceMs = monotonicMillisUnsafe(clock)
       },
       end: () => {
         sinceMs = undefined
       },
-      shorten: (idleMs) =>
-        Effect.asVoid(Effect.forkIn(Effect.andThen(Effect.sleep(idleMs), guard(idleMs)), options.scope))
+      shorten: (ms) => {
+        patienceMs = ms
+        watched.atMs = Math.min(monotonicMillisUnsafe(clock) + ms, deadlineMs)
+        watchdog.hasten(watched)
+      }
     })
   })

@@ -5,7 +5,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import {
   DeadlineExceeded,
   type GatewayError,
@@ -16,6 +16,8 @@ import {
 } from "../domain/GatewayError.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
+import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
+import type * as Watchdog from "../resilience/Watchdog.ts"
 import * as Pump from "./Pump.ts"
 
 type Frames = readonly [Frame, ...Array<Frame>]
@@ -52,6 +54,7 @@ export const hold = Effect.fnUntraced(function*(stream: AnswerStream) {
 export interface CommittedOptions {
   /** What the stream lives in; it is closed when the stream ends. */
   readonly scope: Scope.Scope
+  readonly watchdog: Watchdog.Watchdog
   /** Longest silence between two events, in milliseconds. */
   readonly idleMs: number
   /** The end of the request. */
@@ -80,17 +83,23 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   const source = stream.stop === undefined
     ? yield* Pump.stoppable(stream.pull, options.scope)
     : { pull: stream.pull, stop: stream.stop }
+  const fork = Effect.runForkWith(yield* Effect.context())
+  const clock = yield* Effect.clockWith(Effect.succeed)
+  /** A caller who does not read asks for nothing, so nobody would hear of the end. */
+  const overdue: Watchdog.Watched = { atMs: 0, onDue: () => void fork(options.onOverdue) }
   const watch = yield* Pump.watch({
+    watchdog: options.watchdog,
     scope: options.scope,
     idleMs: options.idleMs,
     deadlineMs: options.deadline.atMs,
-    onSilence: (byDeadline) =>
-      Effect.andThen(
-        Effect.sync(() => source.stop(silence(options.idleMs, byDeadline))),
-        // A caller who does not read asks for nothing, so nobody would hear of the end.
-        byDeadline ? Effect.forkDetach(Effect.andThen(Effect.sleep(tailMs), options.onOverdue)) : Effect.void
-      )
+    onSilence: (byDeadline) => {
+      source.stop(silence(options.idleMs, byDeadline))
+      if (!byDeadline) return
+      overdue.atMs = monotonicMillisUnsafe(clock) + tailMs
+      options.watchdog.watch(overdue)
+    }
   })
+  yield* Scope.addFinalizer(options.scope, Effect.sync(() => options.watchdog.callOff(overdue)))
 
   const observe = (frames: Frames): Pull.Pull<Frames, GatewayError> => {
     watch.end()
@@ -99,7 +108,8 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
       terminal ||= frame.isTerminal
       options.onFrame(frame)
     }
-    return terminal && !before ? Effect.as(watch.shorten(tailMs), frames) : Effect.succeed(frames)
+    if (terminal && !before) watch.shorten(tailMs)
+    return Effect.succeed(frames)
   }
 
   const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Pull.Pull<never, GatewayError> => {

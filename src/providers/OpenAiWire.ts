@@ -34,6 +34,8 @@ export interface WireOptions {
 
 type Frames = readonly [Frame, ...Array<Frame>]
 
+const isFilled = (frames: Array<Frame>): frames is [Frame, ...Array<Frame>] => frames.length > 0
+
 /** Reasons that are the credential's and may not be another one's. */
 const isOfCredential = (reason: Reason): boolean =>
   reason._tag === "CredentialRejected" || reason._tag === "QuotaExhausted" || reason._tag === "RateLimited"
@@ -50,7 +52,11 @@ const parseBody = (text: string): unknown => {
   }
 }
 
-const refusalOf = (response: Pick<TransportResponse, "status" | "headers">, text: string, nowMs: number): GatewayError =>
+const refusalOf = (
+  response: Pick<TransportResponse, "status" | "headers">,
+  text: string,
+  nowMs: number
+): GatewayError =>
   gatewayError(
     toReason("openai", { status: response.status, headers: response.headers, body: parseBody(text), nowMs })
   )
@@ -66,7 +72,6 @@ const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "
 /** The events of an answer, until it ends, breaks or is found broken. */
 const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull<Frames, GatewayError> => {
   const parser = new SseParser()
-  const { chunks } = response
   let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
 
   const judge = (): void => {
@@ -81,30 +86,26 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull
       ))
     }
   }
-  const deliver = (frames: ReadonlyArray<Frame>): Pull.Pull<Frames, GatewayError> => {
+  const deliver = (frames: Array<Frame>): Pull.Pull<Frames, GatewayError> | undefined => {
     judge()
-    const [first, ...rest] = frames
-    return first === undefined ? pull : Effect.succeed<Frames>([first, ...rest])
+    return isFilled(frames) ? Effect.succeed(frames) : ending
   }
-  const pull: Pull.Pull<Frames, GatewayError> = Effect.suspend(() =>
-    ending ?? Effect.matchEffect(chunks, {
-      onSuccess: (arrived) => {
-        const frames: Array<Frame> = []
-        for (const chunk of arrived) for (const event of parser.push(chunk)) machine.next(event, frames)
-        return deliver(frames)
-      },
-      onFailure: (error) => {
-        const frames: Array<Frame> = []
-        const isEnd = Cause.isDone(error)
-        if (isEnd) { for (const event of parser.end()) machine.next(event, frames) }
-        // An answer that is complete in itself stays whole, however the connection ended.
-        if (isEnd || machine.isComplete) machine.end(frames)
-        else ending = Effect.fail(error)
-        return deliver(frames)
-      }
-    })
-  )
-  return pull
+  return response.decoded<Frames>({
+    onPull: () => ending,
+    onChunks: (arrived) => {
+      const frames: Array<Frame> = []
+      for (const chunk of arrived) for (const event of parser.push(chunk)) machine.next(event, frames)
+      return deliver(frames)
+    },
+    onEnd: (failure) => {
+      const frames: Array<Frame> = []
+      if (failure === undefined) { for (const event of parser.end()) machine.next(event, frames) }
+      // An answer that is complete in itself stays whole, however the connection ended.
+      if (failure === undefined || machine.isComplete) machine.end(frames)
+      else ending = Effect.fail(failure)
+      return deliver(frames) ?? Cause.done()
+    }
+  })
 }
 
 /** A whole answer where a stream was asked for, as the one event that it amounts to. */

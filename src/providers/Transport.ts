@@ -12,7 +12,7 @@ import type { Dispatcher } from "undici"
 import { Agent, buildConnector, Client } from "undici"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { gatewayError, InternalFailure } from "../domain/GatewayError.ts"
-import type { ResponseHeaders } from "./TransportExchange.ts"
+import type { Decoder, ResponseHeaders } from "./TransportExchange.ts"
 import { Exchange } from "./TransportExchange.ts"
 
 export interface TransportSettings {
@@ -50,10 +50,10 @@ export interface TransportResponse {
   readonly status: number
   /** Names are lower case; a repeated header is a list. */
   readonly headers: ResponseHeaders
-  /** The whole body as text, without a byte order mark. Use either this or `chunks`. */
+  /** The whole body as text, without a byte order mark. Use either this or `decoded`. */
   readonly text: Effect.Effect<string, GatewayError>
-  /** What has arrived since the last pull, uncopied; one wake-up per read of the socket. Done at the body's end. */
-  readonly chunks: Pull.Pull<readonly [Uint8Array, ...Array<Uint8Array>], GatewayError>
+  /** What the decoder makes of what has arrived since the last pull, uncopied; one wake-up per read of the socket. */
+  readonly decoded: <A>(decoder: Decoder<A>) => Pull.Pull<A, GatewayError>
   /** Says that the answer is complete though its body has not ended; closing the scope then lets the body end by itself. */
   readonly markComplete: () => void
 }
@@ -125,7 +125,7 @@ const responseOf = (exchange: Exchange): TransportResponse => ({
   status: exchange.status,
   headers: exchange.headers,
   text: exchange.text,
-  chunks: exchange.chunks,
+  decoded: (decoder) => exchange.decoded(decoder),
   markComplete: () => {
     exchange.complete = true
   }

@@ -33,7 +33,16 @@ interface ExchangeOptions {
   readonly retry: () => void
 }
 
-type Chunks = readonly [Uint8Array, ...Array<Uint8Array>]
+/** Turns the bytes of a body into something else as they arrive, without an effect of its own for each read. */
+export interface Decoder<A> {
+  /** What can be said before anything is read, such as that nothing more is to come. */
+  readonly onPull: () => Pull.Pull<A, GatewayError> | undefined
+  /** Never empty; undefined = nothing yet, read on. */
+  readonly onChunks: (chunks: ReadonlyArray<Uint8Array>) => Pull.Pull<A, GatewayError> | undefined
+  /** The body ended, well or with a failure. */
+  readonly onEnd: (failure: GatewayError | undefined) => Pull.Pull<A, GatewayError>
+}
+
 type Phase = "connecting" | "waiting" | "body"
 
 /** Bytes that may wait for their reader before the socket is paused. */
@@ -278,18 +287,21 @@ export class Exchange {
     look()
   }
 
-  get chunks(): Pull.Pull<Chunks, GatewayError> {
-    return this.untilWoken<Chunks, GatewayError | Cause.Done>(() => {
-      const [first, ...rest] = this.queue
-      if (first !== undefined) {
+  decoded<A>({ onChunks, onEnd, onPull }: Decoder<A>): Pull.Pull<A, GatewayError> {
+    return this.untilWoken<A, GatewayError | Cause.Done>(() => {
+      const known = onPull()
+      if (known !== undefined) return known
+      if (this.queue.length > 0) {
         const problem = this.encodingProblem()
         if (problem !== undefined) return Effect.fail(problem)
+        const arrived = this.queue
         this.queue = []
         this.unpause()
-        return Effect.succeed<Chunks>([first, ...rest])
+        const result = onChunks(arrived)
+        if (result !== undefined) return result
       }
-      if (this.failure !== undefined) return Effect.fail(this.failure)
-      return this.isOver ? Cause.done() : undefined
+      if (this.failure !== undefined) return onEnd(this.failure)
+      return this.isOver ? onEnd(undefined) : undefined
     })
   }
 

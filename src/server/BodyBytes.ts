@@ -59,7 +59,9 @@ const inGeneral = (request: HttpServerRequest, limit: number): Effect.Effect<Uin
     {
       onSuccess: (buffer) => Effect.succeed(new Uint8Array(buffer)),
       onFailure: ({ reason }) =>
-        Effect.fail(reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge" ? "too large" : "broken off")
+        Effect.fail(
+          reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge" ? "too large" : "broken off"
+        )
     }
   )
 

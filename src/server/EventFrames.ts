@@ -12,11 +12,12 @@ const done = new TextEncoder().encode("data: [DONE]\n\n")
 
 type Bytes = readonly [Uint8Array, ...Array<Uint8Array>]
 
+const isFilled = (bytes: Array<Uint8Array>): bytes is [Uint8Array, ...Array<Uint8Array>] => bytes.length > 0
+
 const frameBytes = (frames: ReadonlyArray<Frame>): Bytes | undefined => {
   const out: Array<Uint8Array> = []
   for (const frame of frames) if (frame.bytes !== undefined) out.push(frame.bytes)
-  const [first, ...rest] = out
-  return first === undefined ? undefined : [first, ...rest]
+  return isFilled(out) ? out : undefined
 }
 
 const tellDefect = (cause: Cause.Cause<unknown>, exchange: Exchange, log: EventLogShape) =>

@@ -3,7 +3,9 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import type * as Pull from "effect/Pull"
 import { createServer } from "node:net"
+import type { GatewayError } from "../../src/domain/GatewayError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { Exchange } from "../../src/providers/TransportExchange.ts"
 import { answer } from "../faults/Answer.ts"
@@ -54,20 +56,30 @@ const fakeExchange = (maxBytes: number) => {
   return { exchange, controller, calls }
 }
 
+/** The bytes of a body as they arrive. */
+const bytesOf = (
+  response: Pick<Transport.TransportResponse, "decoded">
+): Pull.Pull<ReadonlyArray<Uint8Array>, GatewayError> =>
+  response.decoded({
+    onPull: () => undefined,
+    onChunks: (chunks) => Effect.succeed(chunks),
+    onEnd: (failure) => failure === undefined ? Cause.done() : Effect.fail(failure)
+  })
+
 describe("Exchange", () => {
   it.effect("pauses the socket while more than 256 KiB wait for their reader", () =>
     Effect.gen(function*() {
       const { calls, controller, exchange } = fakeExchange(1)
       for (let count = 0; count < 5; count++) exchange.onResponseData(controller, new Uint8Array(60_000))
       expect(calls).toEqual(["head", "pause"])
-      expect(yield* exchange.chunks).toHaveLength(5)
+      expect(yield* bytesOf(exchange)).toHaveLength(5)
       expect(calls).toEqual(["head", "pause", "resume"])
     }))
 
   it.effect("wakes its reader once for all that one read brought", () =>
     Effect.gen(function*() {
       const { controller, exchange } = fakeExchange(1)
-      const reader = yield* Effect.forkChild(exchange.chunks, { startImmediately: true })
+      const reader = yield* Effect.forkChild(bytesOf(exchange), { startImmediately: true })
       for (let count = 0; count < 3; count++) exchange.onResponseData(controller, Uint8Array.of(count))
       expect(yield* Fiber.join(reader)).toHaveLength(3)
     }))
@@ -77,7 +89,7 @@ describe("Exchange", () => {
       const { controller, exchange } = fakeExchange(1)
       exchange.onResponseData(controller, Uint8Array.of(1))
       exchange.onResponseError(controller, { code: "ECONNRESET" })
-      expect(yield* exchange.chunks).toHaveLength(1)
+      expect(yield* bytesOf(exchange)).toHaveLength(1)
       expect(yield* reasonOf(exchange.text)).toBe("StreamInterrupted")
     }))
 
@@ -109,7 +121,7 @@ layer(Transport.layer(options), { excludeTestServices: true })("Transport", (it)
     Effect.gen(function*() {
       const response = yield* request("ok", true)
       let text = ""
-      const end = yield* Effect.flip(Effect.forever(Effect.map(response.chunks, (chunks) => {
+      const end = yield* Effect.flip(Effect.forever(Effect.map(bytesOf(response), (chunks) => {
         for (const chunk of chunks) text += Buffer.from(chunk).toString()
       })))
       expect(Cause.isDone(end)).toBe(true)
@@ -168,7 +180,7 @@ layer(Transport.layer(options), { excludeTestServices: true })("Transport", (it)
 
   it.effect("closes the connection when it is interrupted in a body, or the scope closes before the end", () =>
     Effect.gen(function*() {
-      yield* Effect.scoped(Effect.flatMap(request("stall:5", true), (response) => response.chunks))
+      yield* Effect.scoped(Effect.flatMap(request("stall:5", true), (response) => bytesOf(response)))
       yield* seen((one) => one.attemptsOf("stall:5")[0]?.closedBy === "client")
     }))
 
@@ -199,7 +211,7 @@ layer(Transport.layer(options), { excludeTestServices: true })("Transport", (it)
         const response = yield* request("done-then-open", true)
         let text = ""
         yield* Effect.repeat(
-          Effect.map(response.chunks, (chunks) => {
+          Effect.map(bytesOf(response), (chunks) => {
             for (const chunk of chunks) text += Buffer.from(chunk).toString()
           }),
           { until: () => text.includes("[DONE]") }
