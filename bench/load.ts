@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { type Candidate, candidates, gatewayExists, isGateway, launch, type Running, yardstick } from "./Candidates.ts"
-import { answers, type Child, freePort, message, pinned, start, stop, stopAll } from "./Children.ts"
+import { answers, type Child, freePort, keepAwake, message, pinned, start, stop, stopAll } from "./Children.ts"
 import { readProfile } from "./Profile.ts"
 import { machine, type Report, scenarioTable, write } from "./Report.ts"
 import type { DriverReply, SliceOrder, SliceResult } from "./Slice.ts"
@@ -68,6 +68,7 @@ interface Stage {
 const setUp = async (): Promise<Stage> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-bench-"))
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
+  keepAwake()
   const upstreamPort = await freePort()
   const upstream = start(
     "upstream",

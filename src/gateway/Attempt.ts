@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import {
@@ -17,7 +18,7 @@ import {
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
 import * as GenAiSpan from "../observability/GenAiSpan.ts"
-import type { Answer, Frame, ProviderCall } from "../providers/Provider.ts"
+import type { Answer, Frame, Limit, ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Classification from "../resilience/Classification.ts"
@@ -144,15 +145,15 @@ const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
   })
 
 /** A limit shorter than the target's own is the caller's deadline, and says nothing about the target. */
-const timedOut = ({ clock, target }: AttemptOptions, what: string) => () => {
+const timedOut = ({ clock, target }: AttemptOptions, what: string): GatewayError => {
   const within = `${Math.round(clock.limitMs)} ms`
-  return Effect.fail(gatewayError(
+  return gatewayError(
     clock.limitMs < clock.slowAfterMs
       ? new DeadlineExceeded({
         message: `The deadline of the request left ${target.name} ${within}, and it sent no ${what}.`
       })
       : new UpstreamTimedOut({ message: `${target.name} sent no ${what} within ${within}.` })
-  ))
+  )
 }
 
 /** `late`: after the stream was committed, where a silence is a stall and not merely slow. */
@@ -187,6 +188,10 @@ const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): v
   GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
 }
 
+/** The moment the attempt is given up. */
+const endOf = ({ clock }: AttemptOptions, fiber: Fiber.Fiber<unknown, unknown>): number =>
+  monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + clock.limitMs
+
 /** The provider's effect within the limit of the attempt, as a child of the attempt's span. */
 const bounded = <A, R>(
   options: AttemptOptions,
@@ -197,17 +202,32 @@ const bounded = <A, R>(
   Effect.withFiber((fiber) =>
     Watchdog.within(
       options.watchdog,
-      monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + options.clock.limitMs,
+      endOf(options, fiber),
       GenAiSpan.within(effect, turn.span),
-      timedOut(options, what)
+      () => Effect.fail(timedOut(options, what))
     )
   )
+
+/** The same for a whole answer; a provider that keeps the limit itself needs no fiber for it. */
+const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer, GatewayError> => {
+  const { call, target: { provider }, watchdog } = options
+  if (provider.keepsLimit !== true) return bounded(options, turn, provider.complete(call), "answer")
+  return Effect.withFiber((fiber) => {
+    const atMs = endOf(options, fiber)
+    const limit: Limit = (stop) => {
+      const watched: Watchdog.Watched = { atMs, onDue: () => stop(timedOut(options, "answer")) }
+      watchdog.watch(watched)
+      return () => watchdog.callOff(watched)
+    }
+    return Effect.interruptible(GenAiSpan.within(provider.complete({ ...call, limit }), turn.span))
+  })
+}
 
 /** A whole answer from one target. */
 export const complete = (options: AttemptOptions): Effect.Effect<Answer, GatewayError> =>
   Effect.uninterruptible(
     Effect.flatMap(enter(options), (turn) =>
-      Effect.matchCauseEffect(bounded(options, turn, options.target.provider.complete(options.call), "answer"), {
+      Effect.matchCauseEffect(wholeAnswer(options, turn), {
         onSuccess: (answer) =>
           Effect.withFiber((fiber) => {
             const judged = answered(options, turn, fiber.getRef(Clock.Clock))
@@ -218,9 +238,7 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
         onFailure: (cause) => {
           const error = cause.reasons.find(Cause.isFailReason)?.error
           const exit = Exit.failCause(cause)
-          const left = Effect.suspend(() =>
-            turn.leave(exit)
-          )
+          const left = Effect.suspend(() => turn.leave(exit))
           return Effect.andThen(error === undefined ? left : Effect.andThen(failed(options, turn, error), left), exit)
         }
       }))

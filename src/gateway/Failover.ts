@@ -45,11 +45,18 @@ const worse = (first: GatewayError | undefined, second: GatewayError): GatewayEr
   return (first.reason.retryAfterMs ?? 0) <= (second.reason.retryAfterMs ?? 0) ? first : second
 }
 
-/** Runs the attempts until one succeeds, a failure says that no other target could do better, or nothing is left to try. */
-export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, GatewayError, R> => {
+/** What follows the first attempt, which has failed. */
+const goOn = <A, R>(options: FailoverOptions<A, R>, failure: GatewayError): Effect.Effect<A, GatewayError, R> => {
   const { deadline, retry, timeouts, verdictMs } = options
-  const courses = options.targets.map((target): Course => ({ target, tries: 0, spent: false, failure: undefined }))
-  let attemptsLeft = retry.attempts * 2
+  // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
+  const sentAlready = options.decision.attempts.length
+  const courses = options.targets.map((target, at): Course => ({
+    target,
+    tries: at === 0 ? sentAlready : 0,
+    spent: false,
+    failure: undefined
+  }))
+  let attemptsLeft = retry.attempts * 2 - sentAlready
 
   const open = (course: Course) => !course.spent && course.tries < retry.attempts && attemptsLeft > 0
   const others = (course: Course) => courses.filter((other) => other !== course && open(other))
@@ -65,7 +72,6 @@ export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, Gate
     Effect.withFiber<A, GatewayError, R>((fiber) => {
       const before = options.decision.attempts.length
       const left = Deadline.left(deadline, fiber.getRef(Clock.Clock))
-      // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
       return Effect.tapError(options.attempt(course.target, clockFor(course, left), waitedMs), () =>
         Effect.sync(() => {
           const sent = options.decision.attempts.length - before
@@ -104,8 +110,7 @@ export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, Gate
       ? Effect.catch(once(course, 0), (error) => again(course, tries - 1, error))
       : again(course, tries, course.failure)
 
-  /** Everything after the first attempt, which has failed. */
-  const goOn = Effect.fnUntraced(function*(failure: GatewayError) {
+  return Effect.gen(function*() {
     let first: GatewayError | undefined = failure
     let last: GatewayError | undefined
     for (const round of [1, 2]) {
@@ -130,9 +135,19 @@ export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, Gate
     }
     return yield* Effect.fail(last ?? failure)
   })
+}
 
-  const [first] = courses
-  return first === undefined
-    ? Effect.fail(gatewayError(new InternalFailure({ message: "No target could be asked." })))
-    : Effect.catch(once(first, 0), goOn)
+/** Runs the attempts until one succeeds, a failure says that no other target could do better, or nothing is left to try. */
+export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, GatewayError, R> => {
+  const { deadline, targets, timeouts, verdictMs } = options
+  const [target] = targets
+  if (target === undefined) {
+    return Effect.fail(gatewayError(new InternalFailure({ message: "No target could be asked." })))
+  }
+  return Effect.withFiber((fiber) => {
+    const left = Deadline.left(deadline, fiber.getRef(Clock.Clock))
+    const limitMs = targets.length === 1 ? left : Math.min(verdictMs, left)
+    const clock: AttemptClock = { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline }
+    return Effect.catch(options.attempt(target, clock, 0), (failure) => goOn(options, failure))
+  })
 }

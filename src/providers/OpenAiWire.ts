@@ -150,7 +150,9 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
       name: options.name,
       kind: options.kind,
       models: options.models ?? [],
-      complete: (call) => withEndpoint((endpoint) => complete(call, transport.whole(requestTo(endpoint, call, false)))),
+      keepsLimit: true,
+      complete: (call) =>
+        withEndpoint((endpoint) => complete(call, transport.whole(requestTo(endpoint, call, false), call.limit))),
       stream: (call) =>
         Effect.flatMap(
           Effect.scope,

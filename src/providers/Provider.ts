@@ -21,7 +21,15 @@ export interface ProviderCall {
   readonly model: string
   /** Correlation id of the request, for logs; not sent to third parties. */
   readonly requestId: string
+  /** The limit of a whole answer, for a provider that keeps it itself (`keepsLimit`). */
+  readonly limit?: Limit | undefined
 }
+
+/**
+ * The end of an attempt's patience. Whoever waits hands over how to make that waiting fail, and calls off with what it gets
+ * back; so a limit costs no fiber and no timer of its own.
+ */
+export type Limit = (stop: (error: GatewayError) => void) => () => void
 
 /** A whole answer. `text` is the body as the caller gets it and keeps OpenAI's shape; `completion` is the same, parsed. */
 export interface Answer {
@@ -58,6 +66,8 @@ export interface Provider {
   readonly kind: string
   readonly complete: (call: ProviderCall) => Effect.Effect<Answer, GatewayError>
   readonly stream: (call: ProviderCall) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
+  /** `complete` fails by itself when `call.limit` says so; else the flow races it. */
+  readonly keepsLimit?: true
   /** Model ids to show in `GET /v1/models` as `name/id`; empty when the upstream is not asked. */
   readonly models: ReadonlyArray<string>
 }

@@ -12,6 +12,7 @@ import type { Dispatcher } from "undici"
 import { Agent, buildConnector, Client } from "undici"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { gatewayError, InternalFailure } from "../domain/GatewayError.ts"
+import type { Limit } from "./Provider.ts"
 import type { Decoder, ResponseHeaders } from "./TransportExchange.ts"
 import { Exchange } from "./TransportExchange.ts"
 
@@ -70,8 +71,8 @@ export class Transport extends Context.Service<Transport, {
   readonly request: (request: TransportRequest) => Effect.Effect<TransportResponse, GatewayError, Scope.Scope>
   /** The same with the scope in hand; looking one up in the context is a cost that shows on the hot path. */
   readonly requestIn: (request: TransportRequest, scope: Scope.Scope) => Effect.Effect<TransportResponse, GatewayError>
-  /** The request and the whole of its answer, waited for once. */
-  readonly whole: (request: TransportRequest) => Effect.Effect<WholeResponse, GatewayError>
+  /** The request and the whole of its answer, waited for once and no longer than the limit. */
+  readonly whole: (request: TransportRequest, limit?: Limit) => Effect.Effect<WholeResponse, GatewayError>
 }>()("breakwater/providers/Transport") {}
 
 const optionsOf = (request: TransportRequest): Dispatcher.DispatchOptions => ({
@@ -147,24 +148,30 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
     gatewayError(new InternalFailure({ message: "The upstream's path is not valid." }))
   )
   const isPath = (path: string): boolean => /^\/[^\s]*$/.test(path)
-  const whole = (request: TransportRequest): Effect.Effect<WholeResponse, GatewayError> => {
+  const whole = (request: TransportRequest, limit?: Limit): Effect.Effect<WholeResponse, GatewayError> => {
     if (!isPath(request.path)) return invalidPath
     return Effect.callback((resume) => {
+      const settle = (result: Effect.Effect<WholeResponse, GatewayError>): void => {
+        callOff?.()
+        exchange.close()
+        resume(result)
+      }
+      const take = (read: string | GatewayError): void => {
+        const { headers, status } = exchange
+        if (typeof read === "string") settle(Effect.succeed({ status, headers, text: read }))
+        else settle(status >= 300 ? Effect.succeed({ status, headers, text: "" }) : Effect.fail(read))
+      }
       const exchange: Exchange = new Exchange({
         maxBytes: settings.maxAnswerBytes,
-        onHead: (failure) => {
-          if (failure !== undefined) return resume(Effect.fail(failure))
-          exchange.onWhole((read) => {
-            exchange.close()
-            const { headers, status } = exchange
-            if (typeof read === "string") resume(Effect.succeed({ status, headers, text: read }))
-            else resume(status >= 300 ? Effect.succeed({ status, headers, text: "" }) : Effect.fail(read))
-          })
-        },
+        onHead: (failure) => failure === undefined ? exchange.onWhole(take) : settle(Effect.fail(failure)),
         retry: () => connections.dispatchFresh(request, exchange)
       })
+      const callOff = limit?.((error) => settle(Effect.fail(error)))
       connections.dispatch(request, exchange)
-      return Effect.sync(() => exchange.close())
+      return Effect.sync(() => {
+        callOff?.()
+        exchange.close()
+      })
     })
   }
   const requestIn = (request: TransportRequest, own: Scope.Scope): Effect.Effect<TransportResponse, GatewayError> => {
