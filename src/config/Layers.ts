@@ -11,7 +11,8 @@ import type { Settings } from "./Settings.ts"
 import { logSettings } from "./TelemetrySection.ts"
 import * as Upstreams from "./Upstreams.ts"
 
-const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
+/** The part of the file that the flow is told. */
+export const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
   ...settings.defaults,
   aliases: settings.models,
   perProvider: Object.fromEntries(
