@@ -11,7 +11,7 @@ import * as Random from "effect/Random"
 import * as E from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
-import { healthy, millis, type Pace, type Play, resolve, type Scenario } from "./Scenario.ts"
+import { type Answering, healthy, type Play, resolve, type Scenario } from "./Scenario.ts"
 import type { Reply } from "./SimulatedReply.ts"
 import { completionOf, type Envelope, frameOf, planOf } from "./SimulatedWire.ts"
 
@@ -46,8 +46,6 @@ export const namesIn = (scenarios: Scenarios): ReadonlyArray<string> => [
   ...new Set(Object.keys(scenarios).map((key) => key.split("/", 1)[0] ?? key))
 ]
 
-type AnswerPlay = Extract<Play["outcome"], { readonly _tag: "Answer" }>
-
 const vocabulary = ["the", "sea", "is", "held", "back", "by", "a", "breakwater"]
 
 const replyOf = (count: number): Reply => ({
@@ -60,8 +58,6 @@ const replyOf = (count: number): Reply => ({
   }],
   usage: { promptTokens: 8, completionTokens: count, totalTokens: 8 + count }
 })
-
-const wordsOf = (pace: Pace): number => Math.max(1, pace.words ?? 8)
 
 const envelopeOf = (call: ProviderCall): Envelope => ({
   id: `chatcmpl-${call.requestId}`,
@@ -77,11 +73,14 @@ const broken = {
 
 const sleep = (ms: number): Effect.Effect<void> => ms > 0 ? Effect.sleep(ms) : Effect.void
 
-const wholeAnswer = ({ breaks, pace }: AnswerPlay, call: ProviderCall): Effect.Effect<Answer, E.GatewayError> => {
-  const wait = sleep(millis(pace.firstToken ?? 0))
+const wholeAnswer = (
+  { breaks, firstTokenMs, words }: Answering,
+  call: ProviderCall
+): Effect.Effect<Answer, E.GatewayError> => {
+  const wait = sleep(firstTokenMs)
   if (breaks?.as === "stall") return Effect.never
   if (breaks !== undefined) return Effect.andThen(wait, Effect.fail(E.gatewayError(broken[breaks.as])))
-  const reply = replyOf(wordsOf(pace))
+  const reply = replyOf(words)
   const completion = completionOf(envelopeOf(call), reply)
   return Effect.as(wait, {
     text: JSON.stringify(completion),
@@ -92,24 +91,21 @@ const wholeAnswer = ({ breaks, pace }: AnswerPlay, call: ProviderCall): Effect.E
 }
 
 /** The frames come one by one at the pace of the words, or all at once where there is none; then the end that it has. */
-const streamOf = ({ breaks, pace }: AnswerPlay, call: ProviderCall): AnswerStream => {
-  const words = wordsOf(pace)
+const streamOf = ({ breaks, firstTokenMs, wordMs, words }: Answering, call: ProviderCall): AnswerStream => {
   const envelope = envelopeOf(call)
   const plan = planOf(replyOf(words))
   // The first event is the role, the last the finish reason; between them one a word.
   const events = breaks === undefined ? plan : plan.slice(0, 1 + Math.min(words, breaks.afterWords))
   const frames = events.map((event): Frame => frameOf(envelope, event, false, event.finishReason !== null))
-  const firstMs = millis(pace.firstToken ?? 0)
-  const stepMs = pace.wordsPerSecond === undefined ? undefined : 1000 / pace.wordsPerSecond
   let sent = 0
   const end = Effect.suspend((): AnswerStream["pull"] => {
     if (breaks === undefined) return Cause.done()
     return breaks.as === "stall" ? Effect.never : Effect.fail(E.gatewayError(broken[breaks.as]))
   })
   const pull = Effect.suspend((): AnswerStream["pull"] => {
-    const waitMs = sent === 0 ? firstMs : stepMs ?? 0
+    const waitMs = sent === 0 ? firstTokenMs : wordMs
     // The role comes with the first word.
-    const next = frames.slice(sent, stepMs === undefined ? frames.length : sent + (sent === 0 ? 2 : 1))
+    const next = frames.slice(sent, wordMs === 0 ? frames.length : sent + (sent === 0 ? 2 : 1))
     const [first, ...rest] = next
     if (first === undefined) return end
     sent += next.length
@@ -146,7 +142,7 @@ const make = ({ models = [], name }: FaultProviderSettings, scenarios: Scenarios
   const play = <A>(
     call: ProviderCall,
     stream: boolean,
-    answer: (play: AnswerPlay) => Effect.Effect<A, E.GatewayError>
+    answer: (play: Answering) => Effect.Effect<A, E.GatewayError>
   ): Effect.Effect<A, E.GatewayError> =>
     Effect.withFiber((fiber) => {
       const random = fiber.getRef(Random.Random)

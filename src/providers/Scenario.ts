@@ -32,9 +32,19 @@ interface Break {
   readonly afterWords: number
 }
 
+/** An answer with every default filled in. */
+export interface Answering {
+  readonly _tag: "Answer"
+  readonly firstTokenMs: number
+  /** Between two words of a stream; 0 = all at once. */
+  readonly wordMs: number
+  readonly words: number
+  readonly breaks: Break | undefined
+}
+
 /** How one provider behaves. Build it with the functions of this module; it is data and may be shared and printed. */
 export type Scenario =
-  | { readonly _tag: "Answer"; readonly pace: Pace; readonly breaks?: Break }
+  | Answering
   | { readonly _tag: "Fail"; readonly reason: Reason }
   | { readonly _tag: "Silent" }
   | { readonly _tag: "Slow"; readonly delayMs: number; readonly play: Scenario }
@@ -50,11 +60,23 @@ export type Scenario =
   | { readonly _tag: "Nth"; readonly n: number; readonly hit: Scenario; readonly miss: Scenario }
   | { readonly _tag: "Sequence"; readonly plays: readonly [Scenario, ...ReadonlyArray<Scenario>] }
 
+/** What a test wrote that makes no sense is told where it was written. */
+const must = (holds: boolean, message: string): void => {
+  if (!holds) throw new RangeError(message)
+}
+
+const answer = (pace: Pace, breaks?: Break): Answering => {
+  const { words = 8, wordsPerSecond = Number.POSITIVE_INFINITY } = pace
+  must(Number.isInteger(words) && words >= 1, `words must be a whole number from 1, not ${words}`)
+  must(wordsPerSecond > 0, `wordsPerSecond must be above 0, not ${wordsPerSecond}`)
+  return { _tag: "Answer", firstTokenMs: millis(pace.firstToken ?? 0), wordMs: 1000 / wordsPerSecond, words, breaks }
+}
+
 /** Answers at once, eight words. */
-export const healthy: Scenario = { _tag: "Answer", pace: {} }
+export const healthy: Scenario = answer({})
 
 /** Answers at this pace. */
-export const answering = (pace: Pace): Scenario => ({ _tag: "Answer", pace })
+export const answering = (pace: Pace): Scenario => answer(pace)
 
 /** Takes the request and never answers. */
 export const silent: Scenario = { _tag: "Silent" }
@@ -81,9 +103,10 @@ export const failing = (
 ): Scenario => {
   if (typeof what === "object") return { _tag: "Fail", reason: what }
   const status = Number(what)
-  if (!Number.isInteger(status) || status < 400 || status > 599) {
-    throw new RangeError(`a scenario fails with an HTTP status from 400 to 599, not ${what}`)
-  }
+  must(
+    Number.isInteger(status) && status >= 400 && status <= 599,
+    `a scenario fails with an HTTP status from 400 to 599, not ${what}`
+  )
   const headers = options.retryAfter === undefined ? {} : { "retry-after-ms": String(millis(options.retryAfter)) }
   return { _tag: "Fail", reason: toReason("openai", { status, headers, body: undefined, nowMs: 0 }) }
 }
@@ -95,11 +118,10 @@ export const slow = (delay: Span, play: Scenario = healthy): Scenario => ({
   play
 })
 
-const breaking = (as: Break["as"], afterWords: number, pace: Pace): Scenario => ({
-  _tag: "Answer",
-  pace,
-  breaks: { as, afterWords }
-})
+const breaking = (as: Break["as"], afterWords: number, pace: Pace): Scenario => {
+  must(Number.isInteger(afterWords) && afterWords >= 0, `it breaks after a whole number of words, not ${afterWords}`)
+  return answer(pace, { as, afterWords })
+}
 
 /** The connection closes after this many words of the answer (`StreamInterrupted`). */
 export const cutAfter = (words: number, pace: Pace = {}): Scenario => breaking("cut", words, pace)
@@ -110,7 +132,10 @@ export const stallAfter = (words: number, pace: Pace = {}): Scenario => breaking
 /** After this many words comes an event that is not JSON (`MalformedAnswer`); a whole answer is not JSON. */
 export const malformedAfter = (words: number, pace: Pace = {}): Scenario => breaking("malformed", words, pace)
 
-/** The stream ends properly after this many words, but without its finish reason and `[DONE]` (`StreamInterrupted`). */
+/**
+ * The stream ends properly after this many words, but without its finish reason and `[DONE]` (`StreamInterrupted`); a whole
+ * answer breaks off.
+ */
 export const unfinishedAfter = (words: number, pace: Pace = {}): Scenario => breaking("unfinished", words, pace)
 
 /** What it plays from which moment on; healthy before the first. Moments count from the start of the provider. */
@@ -136,30 +161,25 @@ export interface Flapping {
   readonly healthy?: Scenario
 }
 
-/** Up and down by turns, starting up. */
-export const flapping = (options: Flapping): Scenario => ({
-  _tag: "Flapping",
-  upMs: millis(options.up),
-  downMs: millis(options.down),
-  up: options.healthy ?? healthy,
-  down: options.failing ?? failing(503)
-})
+/** Up and down by turns, starting up when the provider starts. */
+export const flapping = (options: Flapping): Scenario => {
+  const upMs = millis(options.up)
+  const downMs = millis(options.down)
+  must(upMs + downMs > 0, "what flaps must be up or down for some time")
+  return { _tag: "Flapping", upMs, downMs, up: options.healthy ?? healthy, down: options.failing ?? failing(503) }
+}
 
 /** `play` for this share of the attempts (0 to 1), drawn from Effect's `Random`, so that a seed repeats it. */
-export const withProbability = (probability: number, play: Scenario, otherwise: Scenario = healthy): Scenario => ({
-  _tag: "Chance",
-  probability,
-  hit: play,
-  miss: otherwise
-})
+export const withProbability = (probability: number, play: Scenario, otherwise: Scenario = healthy): Scenario => {
+  must(probability >= 0 && probability <= 1, `a probability is from 0 to 1, not ${probability}`)
+  return { _tag: "Chance", probability, hit: play, miss: otherwise }
+}
 
 /** `play` for every nth attempt that comes here, the nth first. */
-export const everyNth = (n: number, play: Scenario, otherwise: Scenario = healthy): Scenario => ({
-  _tag: "Nth",
-  n,
-  hit: play,
-  miss: otherwise
-})
+export const everyNth = (n: number, play: Scenario, otherwise: Scenario = healthy): Scenario => {
+  must(Number.isInteger(n) && n >= 1, `every nth attempt needs a whole number from 1, not ${n}`)
+  return { _tag: "Nth", n, hit: play, miss: otherwise }
+}
 
 /** One after the other, one per attempt; the last one stays. */
 export const sequence = (...plays: readonly [Scenario, ...ReadonlyArray<Scenario>]): Scenario => ({

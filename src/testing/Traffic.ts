@@ -56,6 +56,7 @@ const callersOf = Effect.fnUntraced(function*(settings: TrafficSettings) {
   const { aliases } = yield* Routes
   const model = settings.model ?? aliases.keys().next().value
   if (model === undefined) return yield* Effect.die("traffic needs a model: the gateway has no alias")
+  if (!(settings.requestsPerSecond > 0)) return yield* Effect.die("traffic needs requestsPerSecond above 0")
   const stream = settings.stream === true
   const messages = [{ role: "user", content: "What holds back the sea?" }] as const
   const request: ChatRequest = stream ? { model, messages, stream } : { model, messages }
@@ -124,7 +125,8 @@ const pass = Effect.fnUntraced(function*(fiber: Fiber.Fiber<void>, { patience = 
 
 /**
  * Drives a gateway: thousands of requests in a moment under a `TestClock`, which it moves itself; under the live clock it takes
- * as long as it says. Dies where no model is named and the gateway has no alias.
+ * as long as it says. Dies of
+ * settings without sense: no model named and no alias, a rate that is not above 0.
  */
 export const traffic = Effect.fnUntraced(function*(settings: TrafficSettings) {
   const callers = yield* callersOf(settings)
