@@ -38,6 +38,8 @@ export interface Slice {
   readonly requests: number
   readonly succeeded: number
   readonly failed: number
+  /** From the request to its whole answer, of those that came in it and succeeded. */
+  readonly latencyMs: Percentiles | undefined
   /** Attempts that began in it, by target. */
   readonly attempts: Counts
 }
@@ -100,6 +102,9 @@ const failed = (sample: Sample): boolean => sample.error !== undefined
 
 const waitOf = (sample: Sample): number => sample.endedAtMs - sample.atMs
 
+const latencyOf = (samples: ReadonlyArray<Sample>): Percentiles | undefined =>
+  percentiles(samples.filter((sample) => !failed(sample)).map(waitOf))
+
 interface Attempted {
   readonly target: string
   readonly atMs: number
@@ -119,6 +124,7 @@ const slicesOf = ({ samples, sliceMs }: Run, attempts: ReadonlyArray<Attempted>)
       requests: own.length,
       succeeded: own.length - lost,
       failed: lost,
+      latencyMs: latencyOf(own),
       attempts: countBy(tried.get(index) ?? [], ({ target }) => target)
     }
   })
@@ -142,7 +148,7 @@ export const make = (run: Run): Report => {
     unfinished: run.requests - samples.length,
     failures: countBy(lost, ({ error }) => error),
     brokenStreams: lost.filter(({ decision }) => decision.firstContentMs !== undefined).length,
-    latencyMs: percentiles(samples.filter((sample) => !failed(sample)).map(waitOf)),
+    latencyMs: latencyOf(samples),
     failedAfterMs: percentiles(lost.map(waitOf)),
     firstContentMs: percentiles(samples.flatMap(({ decision }) => decision.firstContentMs ?? [])),
     attempts: countBy(attempts, ({ target }) => target),
