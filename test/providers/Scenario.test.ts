@@ -98,16 +98,16 @@ describe("a scenario", () => {
 
   it.each(
     [
-      ["a status that is no failure", () => Scenario.failing(200)],
-      ["a probability above 1", () => Scenario.withProbability(30, Scenario.silent)],
-      ["every 0th attempt", () => Scenario.everyNth(0, Scenario.silent)],
-      ["an answer without words", () => Scenario.answering({ words: 0 })],
-      ["a speed of 0", () => Scenario.answering({ wordsPerSecond: 0 })],
-      ["half a word", () => Scenario.cutAfter(0.5)],
-      ["a time below zero", () => Scenario.slow(-1)],
-      ["flapping in no time", () => Scenario.flapping({ up: 0, down: 0 })]
+      ["a status that is no failure", () => Scenario.failing(200), "from 400 to 599"],
+      ["a probability above 1", () => Scenario.withProbability(30, Scenario.silent), "from 0 to 1"],
+      ["every 0th attempt", () => Scenario.everyNth(0, Scenario.silent), "whole number from 1"],
+      ["an answer without words", () => Scenario.answering({ words: 0 }), "words must be"],
+      ["a speed of 0", () => Scenario.answering({ wordsPerSecond: 0 }), "wordsPerSecond must be"],
+      ["half a word", () => Scenario.cutAfter(0.5), "whole number of words"],
+      ["a time below zero", () => Scenario.slow(-1), "something like"],
+      ["flapping in no time", () => Scenario.flapping({ up: 0, down: 0 }), "for some time"]
     ] as const
-  )("refuses %s where it is written", (_, make) => {
-    expect(make).toThrow()
+  )("refuses %s where it is written", (_, make, message) => {
+    expect(make).toThrow(message)
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
@@ -170,6 +171,18 @@ describe("the gateway of a rehearsal", () => {
     Effect.gen(function*() {
       const report = yield* Testing.traffic({ requestsPerSecond: 10, for: "2s" })
       expect(report.succeeded).toBe(20)
+    }).pipe(Effect.provide(Testing.gateway({ config, scenarios: {} }))))
+
+  it.live("is driven in real time under a live clock", () =>
+    Effect.gen(function*() {
+      const report = yield* Testing.traffic({ requestsPerSecond: 200, for: "50ms", stream: true })
+      expect([report.requests, report.succeeded]).toEqual([10, 10])
+    }).pipe(Effect.provide(Testing.gateway({ config, scenarios: { openai: Scenario.failing(401) } }))))
+
+  it.effect("dies of traffic without sense", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Testing.traffic({ requestsPerSecond: 0, for: "1s" }))
+      expect(exit).toEqual(Exit.die("traffic needs requestsPerSecond above 0"))
     }).pipe(Effect.provide(Testing.gateway({ config, scenarios: {} }))))
 
   it.effect("has a stand-in for every provider of the file, the simulated one too", () =>

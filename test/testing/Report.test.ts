@@ -1,13 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import type { Decision } from "../../src/gateway/Decision.ts"
+import * as Decision from "../../src/gateway/Decision.ts"
 import * as Report from "../../src/testing/Report.ts"
 
-const decision = (outcome: string, startedAtMs: number, firstContentMs?: number): Decision => ({
-  requestId: "r",
-  alias: "fast",
-  stream: firstContentMs !== undefined,
+const decision = (outcome: string, startedAtMs: number, firstContentMs?: number): Decision.Decision => ({
+  ...Decision.make("r"),
   attempts: [{ target: "a/m", startedAtMs, endedAtMs: startedAtMs, outcome, waitedMs: 0 }],
-  skipped: [],
   ...(firstContentMs === undefined ? {} : { firstContentMs })
 })
 
