@@ -9,6 +9,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import cluster, { type Worker } from "node:cluster"
 import * as Fleet from "../storage/Fleet.ts"
+import { guard } from "./Handover.ts"
 import { drainWord, readyWord, type Signal } from "./Signals.ts"
 
 /** No worker ever came up, so starting more would not help (a port in use, a file refused). */
@@ -94,6 +95,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   const start = Effect.fnUntraced(function*(index: number, shortLives: number, replaces: Worker | undefined) {
     const startedAt = yield* Clock.currentTimeMillis
     const worker = cluster.fork()
+    guard(worker)
     living.add(worker)
     places[index] = { worker, startedAt, shortLives, replaces }
   })

@@ -114,6 +114,25 @@ describe("workers", () => {
     expect((await child.ended).code).toBe(0)
   })
 
+  it("that die do not take along a connection which they never took: another answers it", async () => {
+    const child = stub({ notReady: "10ms", streams: "1s" }, 2)
+    const address = await url(child)
+    const [victim = 0] = await pids(address)
+    // It is handed one connection that it cannot take; everything else goes to the other.
+    process.kill(victim, "SIGSTOP")
+    let answered = 0
+    const { promise: othersAnswered, resolve } = Promise.withResolvers<void>()
+    const asked = Array.from({ length: 6 }, async () => {
+      const { status } = await fetch(`${address}/api/v1/health/ready`, { headers: { connection: "close" } })
+      answered += 1
+      if (answered === 5) resolve()
+      return status
+    })
+    await othersAnswered
+    process.kill(victim, "SIGKILL")
+    expect(await Promise.all(asked)).toEqual([200, 200, 200, 200, 200, 200])
+  })
+
   it("are replaced one by one on SIGHUP without a moment of refusal", async () => {
     const child = stub({ notReady: "500ms", streams: "1s" }, 2)
     const address = await url(child)
