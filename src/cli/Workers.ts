@@ -104,6 +104,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
     waiting = rest
     const place = index === undefined ? undefined : places[index]
     if (index !== undefined && place !== undefined) yield* start(index, 0, place.worker)
+    else yield* Effect.logInfo("SIGHUP: every worker has been replaced")
   })
   const onReady = Effect.fnUntraced(function*(worker: Worker, port: number) {
     const place = places.find((one) => one.worker === worker)
