@@ -114,6 +114,10 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
     if (!isTold && serving.size === options.count) {
       isTold = true
       yield* options.onReady(port)
+    } else if (isTold && place?.replaces === undefined) {
+      yield* Effect.logInfo("a worker serves in the place of the dead one").pipe(
+        Effect.annotateLogs({ worker: worker.id })
+      )
     }
     if (place?.replaces === undefined) return
     serving.delete(place.replaces)

@@ -72,6 +72,6 @@ describe("workers that are replaced one by one", () => {
       expect(Array.from(outcomes.keys())).toEqual(["200"])
       expect(outcomes.get("200")).toBeGreaterThan(restarts)
     },
-    isFull ? 600_000 : 120_000
+    isFull ? 1_800_000 : 300_000
   )
 })
