@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { Agent, request } from "node:http"
+import { Agent, type IncomingMessage, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Child, root, start, url } from "./Child.ts"
@@ -36,7 +36,7 @@ const ask = async (agent: Agent, stream: boolean): Promise<{ readonly outcome: s
   asked.end(JSON.stringify({ model: "sim", stream, messages: [{ role: "user", content: "Hello" }] }))
   try {
     // What "response" gives, which the type of `once` does not know.
-    const [answer] = await once(asked, "response") as [import("node:http").IncomingMessage]
+    const [answer] = await once(asked, "response") as [IncomingMessage]
     let text = ""
     for await (const chunk of answer.setEncoding("utf8")) text += String(chunk)
     const isWhole = stream ? text.endsWith("data: [DONE]\n\n") : text.endsWith("}")
@@ -51,23 +51,23 @@ describe("workers that are replaced one by one", () => {
     `${restarts} times under steady load lose no request and cut no stream`,
     async () => {
       const outcomes = new Map<string, number>()
-      let isOver = false
-      const load = async (agent: Agent, stream: boolean) => {
-        while (!isOver) {
+      const load = { isOver: false }
+      const keepAsking = async (agent: Agent, stream: boolean) => {
+        while (!load.isOver) {
           const { outcome } = await ask(agent, stream)
           outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
         }
         agent.destroy()
       }
       const clients = [
-        ...[false, false, false].map((stream) => load(new Agent({ keepAlive: true }), stream)),
-        ...[false, true, true].map((stream) => load(new Agent({ keepAlive: false }), stream))
+        ...[false, false, false].map((stream) => keepAsking(new Agent({ keepAlive: true }), stream)),
+        ...[false, true, true].map((stream) => keepAsking(new Agent({ keepAlive: false }), stream))
       ]
       for (let count = 1; count <= restarts; count++) {
         child.process.kill("SIGHUP")
         await child.says(new RegExp(`(?:every worker has been replaced[^]*){${count}}`))
       }
-      isOver = true
+      load.isOver = true
       await Promise.all(clients)
       expect(Array.from(outcomes.keys())).toEqual(["200"])
       expect(outcomes.get("200")).toBeGreaterThan(restarts)

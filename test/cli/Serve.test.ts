@@ -139,11 +139,10 @@ describe("workers", { timeout: 60_000 }, () => {
     const address = await url(child)
     const before = await pids(address)
     child.process.kill("SIGHUP")
-    const replaced = child.says(/every worker has been replaced/)
-    let isOver = false
-    void replaced.then(() => (isOver = true))
+    const rolling = { isOver: false }
+    void child.says(/every worker has been replaced/).then(() => (rolling.isOver = true))
     // Whoever is asked meanwhile, somebody answers.
-    while (!isOver) await pids(address)
+    while (!rolling.isOver) await pids(address)
     const after = await pids(address)
     expect(after).toHaveLength(2)
     expect(after.filter((pid) => before.includes(pid))).toEqual([])
