@@ -68,15 +68,15 @@ const headersOf = (refusal: Refusal, requestId: string, body: string): Readonly<
 const bodyOf = ({ code, message }: Refusal): string =>
   JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } })
 
-/** True when a byte of another answer has left: a second head would only garble it. Node's own handler asks the same way. */
-const isAnswering = (socket: Wire): boolean => {
+/** The answer that is due on this connection: its request's head was good. Node's own handler asks the same way. */
+const answerOn = (socket: Wire): ServerResponse | undefined => {
   const current: unknown = Reflect.get(socket, "_httpMessage")
-  return current instanceof ServerResponse && current.headersSent
+  return current instanceof ServerResponse ? current : undefined
 }
 
-/** False when it is too late to say anything. */
+/** False when it is too late to say anything: where a byte of another answer has left, a second head would only garble it. */
 const refuse = (socket: Wire, refusal: Refusal, requestId: string): boolean => {
-  if (socket.destroyed || !socket.writable || isAnswering(socket)) {
+  if (socket.destroyed || !socket.writable || answerOn(socket)?.headersSent === true) {
     socket.destroy()
     return false
   }
@@ -103,8 +103,9 @@ export const answerParserFaults = (server: Server, fiber: Fiber.Fiber<unknown, u
     note({ requestId, method, route: "_other", status, error: code }, fiber)
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const refusal = refusals[error.code ?? ""] ?? malformed
-    const id = idOf(undefined)
-    if (refuse(socket, refusal, id)) noteRefusal(refusal, id)
+    const request = answerOn(socket)?.req
+    const id = idOf(request)
+    if (refuse(socket, refusal, id)) noteRefusal(refusal, id, request?.method)
   })
   server.on("connect", (request, socket) => {
     const id = idOf(request)

@@ -74,6 +74,12 @@ describe("what Node's parser refuses", () => {
       .toMatch(/^x-request-id: mine$/m)
   })
 
+  it("a body that breaks HTTP is refused under the id of its request", async () => {
+    const answer = await raw(`${chat}x-request-id: torn\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`)
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*^x-request-id: torn$/m)
+    await gateway.says(/"POST _other 400".*"breakwater.request.id":"torn".*"error.type":"malformed_request"/)
+  })
+
   it("HTTP/1.0 without a Host is served", async () => {
     expect(await raw("GET /v1/models HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /)
   })
