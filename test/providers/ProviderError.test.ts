@@ -90,7 +90,7 @@ describe("toReason", () => {
 
 describe("retryAfterMs", () => {
   const nowMs = Date.parse("2026-11-23T00:00:00Z")
-  const hint = (headers: Record<string, string>) => retryAfterMs(headers, nowMs)
+  const hint = (headers: Record<string, string>) => retryAfterMs({ headers }, nowMs)
 
   it("reads milliseconds, seconds and dates, in this order", () => {
     expect(hint({ "retry-after-ms": "50", "retry-after": "3600" })).toBe(50)
