@@ -39,6 +39,8 @@ export interface AttemptClock {
   readonly idleMs: number
   /** The end of the whole request. */
   readonly deadline: Deadline
+  /** An early probe of an open circuit, because no target is left. */
+  readonly isLastResort?: boolean
 }
 
 export interface AttemptOptions {
@@ -133,11 +135,14 @@ const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: 
     return Effect.map(span, (opened) => turnOf(options, permit, release, opened, clock))
   })
 
+const admission = ({ clock, target: { guards: { breaker } } }: AttemptOptions) =>
+  clock.isLastResort === true ? breaker.tryLastResort : breaker.admit
+
 /** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
 const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
   Effect.matchEffect(options.target.guards.bulkhead.acquire, {
     onSuccess: (release) =>
-      Effect.matchEffect(options.target.guards.breaker.admit, {
+      Effect.matchEffect(admission(options), {
         onSuccess: (permit) => begin(options, permit, release),
         onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
       }),
@@ -188,9 +193,9 @@ const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): v
   GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
 }
 
-/** The moment the attempt is given up. */
+/** The moment the attempt is given up; it may have waited in the queue, and the request's end does not move for that. */
 const endOf = ({ clock }: AttemptOptions, fiber: Fiber.Fiber<unknown, unknown>): number =>
-  monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + clock.limitMs
+  Math.min(monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + clock.limitMs, clock.deadline.atMs)
 
 /** The provider's effect within the limit of the attempt, as a child of the attempt's span. */
 const bounded = <A, R>(

@@ -81,3 +81,7 @@ const verdictsByStatus: ReadonlyMap<string, Verdict> = new Map([
 export const classify = (reason: Reason): Verdict =>
   (reason.upstreamStatus === undefined ? undefined : verdictsByStatus.get(`${reason._tag} ${reason.upstreamStatus}`))
     ?? verdicts[reason._tag]
+
+/** Reasons that are one credential's and may not be another one's. */
+export const isOfCredential = ({ _tag }: Reason): boolean =>
+  _tag === "CredentialRejected" || _tag === "QuotaExhausted" || _tag === "RateLimited"

@@ -190,7 +190,7 @@ export const make = ({ count, refresh }: CredentialOptions): Credentials => {
     const nowMs = monotonicMillisUnsafe(clock)
     switch (reason._tag) {
       case "RateLimited":
-        if (count > 1) cool(index, model, nowMs, reason.retryAfterMs ?? unhintedPauseMs, reason._tag)
+        cool(index, model, nowMs, reason.retryAfterMs ?? unhintedPauseMs, reason._tag)
         return {}
       case "QuotaExhausted": {
         const pauseMs = Math.min(reason.retryAfterMs ?? Cooldown.longestPauseMs, Cooldown.longestPauseMs)
