@@ -46,11 +46,11 @@ const none: ReadonlyArray<Transition> = []
 
 const reject = (waitMs: number): Rejection => ({ _tag: "Rejection", retryAfterMs: Math.max(0, Math.ceil(waitMs)) })
 
-/** Equal jitter on a doubling delay, never shorter than the provider asked for, never longer than `openMaxMs`. */
+/** Whole milliseconds with equal jitter on a doubling delay, never shorter than the provider asked for, never longer than `openMaxMs`. */
 const openingMs = (settings: BreakerSettings, openings: number, jitter: number, retryAfterMs: number | undefined) => {
   // 2^30 of anything is beyond every limit, and Infinity × 0 would be NaN.
   const full = Math.min(settings.openMaxMs, settings.openForMs * 2 ** Math.min(openings - 1, 30))
-  const jittered = full / 2 + jitter * full / 2
+  const jittered = Math.min(full, Math.ceil(full / 2 + jitter * full / 2))
   return retryAfterMs !== undefined && retryAfterMs > jittered
     ? Math.min(retryAfterMs, settings.openMaxMs)
     : jittered
@@ -58,7 +58,7 @@ const openingMs = (settings: BreakerSettings, openings: number, jitter: number, 
 
 const open = (
   settings: BreakerSettings,
-  from: Pick<Open, "generation" | "successesToClose"> & { readonly lastResortMs?: number },
+  from: Pick<Open, "generation" | "successesToClose">,
   openings: number,
   fromMs: number,
   jitter: number,
@@ -71,7 +71,6 @@ const open = (
     untilMs: fromMs + openMs,
     openings,
     openMs,
-    lastResortMs: from.lastResortMs ?? Number.NEGATIVE_INFINITY,
     successesToClose: from.successesToClose
   }
 }
@@ -116,8 +115,7 @@ const probe = (settings: BreakerSettings, state: Open, nowMs: number, cause: "op
     leases: [],
     nextLease: 1,
     openings: state.openings,
-    openMs: state.openMs,
-    lastResortMs: cause === "last-resort" ? nowMs : state.lastResortMs
+    openMs: state.openMs
   }
   return { ...grant(settings, halfOpen, nowMs), transitions: [{ from: "open", to: "half-open", cause }] }
 }
@@ -129,8 +127,9 @@ const admit = (settings: BreakerSettings, state: State, nowMs: number, isLastRes
     case "Open": {
       if (nowMs >= state.untilMs) return probe(settings, state, nowMs, "open-elapsed")
       if (!isLastResort) return { state, decision: reject(state.untilMs - nowMs), transitions: none }
-      const nextMs = Math.min(state.untilMs, state.lastResortMs + settings.openForMs)
-      return nowMs >= nextMs || nowMs < state.lastResortMs
+      // Counted from its opening, which is what the last probe came to, whoever it was for.
+      const nextMs = Math.min(state.untilMs, state.untilMs - state.openMs + settings.openForMs)
+      return nowMs >= nextMs
         ? probe(settings, state, nowMs, "last-resort")
         : { state, decision: reject(nextMs - nowMs), transitions: none }
     }

@@ -101,7 +101,6 @@ export interface Open {
   readonly untilMs: number
   readonly openings: number
   readonly openMs: number
-  readonly lastResortMs: number
   /** Successes that will close it: one where the window that opened it had little in it. */
   readonly successesToClose: number
 }
@@ -122,7 +121,6 @@ export interface HalfOpen {
   readonly nextLease: number
   readonly openings: number
   readonly openMs: number
-  readonly lastResortMs: number
 }
 
 export interface Forced {

@@ -92,7 +92,7 @@ export interface CircuitBreaker {
   /** In force before the next `admit`; calls under way are no longer counted. */
   readonly control: (command: Command) => Effect.Effect<Transition>
   readonly snapshot: Effect.Effect<Snapshot>
-  /** An early probe of an open circuit, for when no target is left; at most one per `openForMs`. Otherwise like `admit`. */
+  /** An early probe of an open circuit, for when no target is left; `openForMs` after it opened. Otherwise like `admit`. */
   readonly tryLastResort: Effect.Effect<Permit, Rejection>
 }
 

@@ -247,9 +247,14 @@ describe("CircuitBreaker", () => {
 
   it.effect("a last resort probes an open circuit early, once per openFor", () =>
     Effect.gen(function*() {
-      const { breaker } = yield* opened
-      const permit = yield* breaker.tryLastResort
-      yield* breaker.record(permit, failure)
+      const { breaker, retryAfterMs } = yield* opened
+      expect((yield* Effect.flip(breaker.tryLastResort)).retryAfterMs).toBe(retryAfterMs)
+      for (const openings of [2, 3, 4, 5]) {
+        yield* TestClock.adjust("2 seconds")
+        yield* breaker.record(yield* breaker.tryLastResort, failure)
+        expect(yield* breaker.snapshot).toMatchObject({ openings, lastResortAfterMs: 2000 })
+      }
+      expect((yield* breaker.snapshot).retryAfterMs).toBeGreaterThan(7000)
       expect((yield* Effect.flip(breaker.tryLastResort)).retryAfterMs).toBe(2000)
       yield* TestClock.adjust("2 seconds")
       yield* breaker.record(yield* breaker.tryLastResort, success)
