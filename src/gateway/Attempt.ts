@@ -193,7 +193,8 @@ const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): v
 }
 
 /** How long the attempt may take; it may have waited in the queue, and the end of the request does not move for that. */
-const limitAt = ({ clock }: AttemptOptions, nowMs: number): number => Math.min(clock.limitMs, clock.deadline.atMs - nowMs)
+const limitAt = ({ clock }: AttemptOptions, nowMs: number): number =>
+  Math.min(clock.limitMs, clock.deadline.atMs - nowMs)
 
 /** The provider's effect within the limit of the attempt, as a child of the attempt's span; not begun with nothing left. */
 const bounded = <A, R>(

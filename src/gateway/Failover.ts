@@ -162,8 +162,10 @@ const coolDown = Effect.fnUntraced(function*(
 /** Where every circuit is open: the one that would be probed next, unless one of them was probed early not long ago. */
 const lastResort = Effect.fnUntraced(function*(plan: Course.Plan) {
   const nowMs = yield* monotonicMillis
-  const seen = yield* Effect.forEach(plan.courses, (course) =>
-    Effect.map(course.target.guards.breaker.snapshot, (breaker) => ({ course, breaker })))
+  const seen = yield* Effect.forEach(
+    plan.courses,
+    (course) => Effect.map(course.target.guards.breaker.snapshot, (breaker) => ({ course, breaker }))
+  )
   const open = seen.filter(({ breaker, course }) => breaker.state === "open" && isAvailable(course.target, nowMs))
   const isProbed = seen.some(({ breaker }) =>
     breaker.state === "half-open" || (breaker.state === "open" && breaker.lastResortAfterMs !== undefined)

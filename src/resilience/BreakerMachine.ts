@@ -171,8 +171,7 @@ type Sample = Exclude<Outcome, { readonly _tag: "Ignored" | "Throttled" }>
 
 const isSample = (outcome: Outcome): outcome is Sample => outcome._tag !== "Ignored" && outcome._tag !== "Throttled"
 
-const hintOf = (outcome: Outcome): number | undefined =>
-  outcome._tag === "Failure" ? outcome.retryAfterMs : undefined
+const hintOf = (outcome: Outcome): number | undefined => outcome._tag === "Failure" ? outcome.retryAfterMs : undefined
 
 const unchanged = (state: State): Step => ({ state, decision: undefined, transitions: none })
 
@@ -270,7 +269,11 @@ const control = (state: State, command: Command, nowMs: number): Step => {
     window: SlidingWindow.empty(nowMs),
     permit: permitOf(generation)
   }
-  return { state: forced, decision: undefined, transitions: [{ from, to: mode, cause: "control", reason: command.reason }] }
+  return {
+    state: forced,
+    decision: undefined,
+    transitions: [{ from, to: mode, cause: "control", reason: command.reason }]
+  }
 }
 
 const react = (settings: BreakerSettings, state: State, event: Event): Step => {

@@ -212,14 +212,15 @@ export const make = ({ count, refresh }: CredentialOptions): Credentials => {
     pick: (model, clock) => isCalm ? current : choose(model, monotonicMillisUnsafe(clock)),
     death: (model, nowMs) => {
       if (isCalm) return undefined
-      const deaths = tick(nowMs).map((state, index): Death | undefined =>
-        state._tag === "Dead"
-          ? state.why
-          : cooling.why(keyOf(index, model), nowMs) === "CredentialRejected"
-          ? "rejected"
-          : undefined
-      )
-      return deaths.includes(undefined) ? undefined : deaths.includes("quota") ? "quota" : "rejected"
+      let found: Death | undefined
+      for (const [index, state] of tick(nowMs).entries()) {
+        const isForbidden = cooling.why(keyOf(index, model), nowMs) === "CredentialRejected"
+        const death = state._tag === "Dead" ? state.why : isForbidden ? "rejected" : undefined
+        if (death === undefined) return undefined
+        // Of both the one that may pass by itself.
+        if (found !== "quota") found = death
+      }
+      return found
     },
     reset: (nowMs) => {
       const before = tick(nowMs)

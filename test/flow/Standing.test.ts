@@ -12,8 +12,7 @@ import { Health } from "../../src/gateway/Health.ts"
 import * as Credential from "../../src/resilience/Credential.ts"
 import { ask, flow, script } from "./Scripted.ts"
 
-const overloaded = (retryAfterMs?: number) =>
-  new E.Overloaded({ message: "503", upstreamStatus: 503, retryAfterMs })
+const overloaded = (retryAfterMs?: number) => new E.Overloaded({ message: "503", upstreamStatus: 503, retryAfterMs })
 const limited = (retryAfterMs?: number) => new E.RateLimited({ message: "429", upstreamStatus: 429, retryAfterMs })
 const missing = new E.UpstreamModelMissing({ message: "404", upstreamStatus: 404 })
 const unreachable = new E.UpstreamUnreachable({ message: "refused" })

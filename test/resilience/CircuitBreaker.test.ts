@@ -154,16 +154,15 @@ describe("CircuitBreaker", () => {
       yield* calls(breaker, failure, 10)
       yield* TestClock.adjust((yield* Effect.flip(breaker.admit)).retryAfterMs)
       const atOnce: Array<number> = []
-      let permits: Array<Permit> = []
+      const permits: Array<Permit> = []
       while ((yield* state(breaker)) !== "closed") {
         let admitted = yield* Effect.result(breaker.admit)
         while (admitted._tag === "Success") {
-          permits = [...permits, admitted.success]
+          permits.push(admitted.success)
           admitted = yield* Effect.result(breaker.admit)
         }
         atOnce.push(permits.length)
-        yield* breaker.record(permits[0]!, success)
-        permits = permits.slice(1)
+        yield* breaker.record(permits.shift()!, success)
       }
       expect(atOnce).toEqual([1, 2, 4])
     }))

@@ -60,8 +60,7 @@ describe("the pool of credentials", () => {
       return {
         credentials,
         use: (model = "m") => credentials.pick(model, clock).index,
-        fail: (reason: E.Reason, model = "m") =>
-          credentials.note(credentials.pick(model, clock), model, reason, clock)
+        fail: (reason: E.Reason, model = "m") => credentials.note(credentials.pick(model, clock), model, reason, clock)
       }
     })
 
