@@ -119,6 +119,8 @@ const clientMayRetry = (reason: Errors.Reason): string => {
   const paused = new Same({ message: "", retryAfterMs: 1, upstreamStatus: reason.upstreamStatus })
   return isRepeatable(paused) ? "with a pause" : "no"
 }
+const leftAlone = (ms: number | undefined): string =>
+  ms === undefined ? "no" : ms === 0 ? "as long as it asks" : `as long as it asks, or ${ms / 1000} s`
 
 const code = (text: string | null): string => text === null ? "`null`" : `\`${text}\``
 
@@ -172,19 +174,23 @@ ${
 
 ## What the flow does
 
-"Same target" is asked again at most \`retry.attempts\` times; "next target" is failover. \`Ignored\` says nothing about the
-target and changes no rate of its breaker.
+"Same target" is asked again at most \`retry.attempts\` times; "next target" is failover. \`Throttled\` and \`Ignored\` say
+nothing about whether the target works and change no rate of its breaker. With "left alone" a pause that the upstream asked for
+and that is longer than \`retry.max\`, or than a third of the time left, keeps every request from the target until it is over. A
+credential that was rejected is not used again until an operator's reset or another configuration; with several keys the next one
+is used at once.
 
 ${
     table(
-      ["reason", "same target again", "next target", "breaker hears"],
+      ["reason", "same target again", "next target", "breaker hears", "left alone"],
       reasons.map((reason) => {
         const verdict = classify(reason)
         return [
           `\`${reason._tag}\``,
           again[verdict.retrySame],
           verdict.failover ? "yes" : "no",
-          verdict.breaker
+          verdict.breaker,
+          leftAlone(verdict.cooldownMs)
         ]
       })
     )

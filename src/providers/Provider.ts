@@ -9,6 +9,7 @@ import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import type { Usage } from "../domain/Usage.ts"
+import type { Credentials } from "../resilience/Credential.ts"
 import type { JsonText } from "../validation/JsonText.ts"
 
 /** One attempt at one target. */
@@ -68,6 +69,8 @@ export interface Provider {
   readonly stream: (call: ProviderCall) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
   /** `complete` fails by itself when `call.limit` says so; else the flow races it. */
   readonly keepsLimit?: true
+  /** Which of its credentials are usable, for a provider that has any; it has noted a failure here when the flow hears of it. */
+  readonly credentials?: Credentials | undefined
   /** Model ids to show in `GET /v1/models` as `name/id`; empty when the upstream is not asked. */
   readonly models: ReadonlyArray<string>
 }

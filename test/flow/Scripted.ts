@@ -10,6 +10,7 @@ import * as Decision from "../../src/gateway/Decision.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import type { AnswerStream, Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
 import { Providers } from "../../src/providers/Providers.ts"
+import type { Credentials } from "../../src/resilience/Credential.ts"
 import * as JsonText from "../../src/validation/JsonText.ts"
 
 /** What one attempt comes to. `silent` never answers; a list of words is a stream of them, with its ending last. */
@@ -30,6 +31,7 @@ export interface Script {
   readonly plays: ReadonlyArray<Play>
   readonly calls: Array<ProviderCall>
   interrupted: number
+  readonly credentials?: Credentials | undefined
 }
 
 const completion = (name: string, model: string): ChatCompletion => ({
@@ -108,6 +110,7 @@ const providerOf = (script: Script): Provider => {
   return {
     name: script.name,
     kind: "scripted",
+    credentials: script.credentials,
     models: [],
     complete: (call) =>
       Effect.suspend(() =>
