@@ -85,6 +85,10 @@ const docs: Readonly<Record<string, Doc>> = {
   "server.limits.body": { default: size(server.limits.body), text: "size of a request body" },
   "server.limits.depth": { default: server.limits.depth, text: "nesting of the JSON" },
   "server.limits.messages": { default: server.limits.messages, text: "messages in one request" },
+  "server.keepAlive": {
+    default: duration(server.keepAlive),
+    text: "silence after which a stream that has begun gets a comment"
+  },
   "server.drain.notReady": {
     default: duration(server.drain.notReady),
     text: "how long it still serves after readiness turned 503"

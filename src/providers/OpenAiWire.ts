@@ -70,9 +70,10 @@ const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<neve
 const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "_tag" in result
 
 /** The events of an answer, until it ends, breaks or is found broken. */
-const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull<Frames, GatewayError> => {
+const readStream = (response: TransportResponse, machine: ChatStream): Pick<AnswerStream, "pull" | "nudge"> => {
   const parser = new SseParser()
   let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
+  let nudged: Frames | undefined
 
   const judge = (): void => {
     if (machine.failure !== undefined) {
@@ -90,8 +91,18 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull
     judge()
     return isFilled(frames) ? Effect.succeed(frames) : ending
   }
-  return response.decoded<Frames>({
-    onPull: () => ending,
+  const nudge = (frames: Frames): void => {
+    nudged = frames
+    response.look()
+  }
+  const onPull = (): Pull.Pull<Frames, GatewayError> | undefined => {
+    if (nudged === undefined) return ending
+    const frames = nudged
+    nudged = undefined
+    return Effect.succeed(frames)
+  }
+  const pull = response.decoded<Frames>({
+    onPull,
     onChunks: (arrived) => {
       const frames: Array<Frame> = []
       for (const chunk of arrived) for (const event of parser.push(chunk)) machine.next(event, frames)
@@ -106,6 +117,7 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull
       return deliver(frames) ?? Cause.done()
     }
   })
+  return { pull, nudge }
 }
 
 /** A whole answer where a stream was asked for, as the one event that it amounts to. */
@@ -189,7 +201,7 @@ const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Effect.Effe
   const machine = new ChatStream({ includeUsage: includesUsage(call), fallback })
   const upstreamRequestId = requestIdOf(response)
   if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
-    const opened: AnswerStream = { pull: readStream(response, machine), stop: response.stop, upstreamRequestId }
+    const opened: AnswerStream = { ...readStream(response, machine), stop: response.stop, upstreamRequestId }
     return opened
   }
   const read = OpenAiChat.readAnswer(yield* response.text, fallback)

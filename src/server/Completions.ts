@@ -12,8 +12,10 @@ import { errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError, type Reason } from "../domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
 import { EventLog, type EventLogShape } from "../observability/Logger.ts"
+import type { AnswerStream } from "../providers/Provider.ts"
 import { encodeFrames } from "./EventFrames.ts"
 import { answerHeaders, CurrentExchange, type Exchange } from "./Exchange.ts"
+import { OpenStreams } from "./OpenStreams.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -34,14 +36,32 @@ const streamHeaders = (exchange: Exchange): Record<string, string> => {
 const wantedTimeout = (header: string | undefined): number | undefined =>
   header !== undefined && /^[1-9]\d{0,8}$/.test(header) ? Number(header) : undefined
 
+/** What every request is answered with. */
+interface Services {
+  readonly completion: Completion["Service"]
+  readonly settings: ServerSettings
+  readonly log: EventLogShape
+  readonly streams: OpenStreams["Service"]
+}
+
+/** The stream as an answer whose head can leave. */
+const streamed = ({ log, streams }: Services, exchange: Exchange) => (stream: AnswerStream) =>
+  Effect.map(
+    streams.open(stream),
+    (open) =>
+      HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, open, exchange, log))), {
+        contentType: "text/event-stream; charset=utf-8",
+        headers: streamHeaders(exchange)
+      })
+  )
+
 /** One request through the flow. */
 const answer = (
-  completion: Completion["Service"],
-  settings: ServerSettings,
-  log: EventLogShape,
+  services: Services,
   request: HttpServerRequest.HttpServerRequest,
   exchange: Exchange
 ) => {
+  const { completion, settings } = services
   const { headers } = request
   const wrongType = judgeMediaType(headers["content-type"])
   if (wrongType !== undefined) return Effect.succeed(refuse(exchange, wrongType))
@@ -54,14 +74,7 @@ const answer = (
     decision.stream = checked.request.stream === true
     const input: CompletionRequest = { ...checked, decision, timeoutMs }
     return decision.stream
-      ? Effect.map(
-        completion.stream(input),
-        (stream) =>
-          HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, exchange, log))), {
-            contentType: "text/event-stream; charset=utf-8",
-            headers: streamHeaders(exchange)
-          })
-      )
+      ? Effect.flatMap(completion.stream(input), streamed(services, exchange))
       : Effect.map(
         completion.complete(input),
         (whole) =>
@@ -74,11 +87,12 @@ const answer = (
 /** The completions of the contract. Requires the flow, the settings and the client's lock. */
 export const layer = HttpApiBuilder.group(Api, "completions", (handlers) =>
   Effect.gen(function*() {
-    const completion = yield* Completion
-    const settings = yield* ServerOptions
-    const log = yield* EventLog
+    const services: Services = {
+      completion: yield* Completion,
+      settings: yield* ServerOptions,
+      log: yield* EventLog,
+      streams: yield* OpenStreams
+    }
     return handlers.handleRaw("create", ({ request }) =>
-      Effect.withFiber((fiber) =>
-        answer(completion, settings, log, request, fiber.getRef(CurrentExchange))
-      ))
+      Effect.withFiber((fiber) => answer(services, request, fiber.getRef(CurrentExchange))))
   }))

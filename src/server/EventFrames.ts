@@ -7,6 +7,7 @@ import { errorFrame } from "../api/ErrorBody.ts"
 import { describeCause, type EventLogShape } from "../observability/Logger.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
 import { type Exchange, internalFailure } from "./Exchange.ts"
+import type { OpenStream } from "./OpenStreams.ts"
 
 const done = new TextEncoder().encode("data: [DONE]\n\n")
 
@@ -32,17 +33,27 @@ const tellDefect = (cause: Cause.Cause<unknown>, exchange: Exchange, log: EventL
   )
 
 /** The answer's frames as bytes, then `[DONE]` after a clean end, one error event after any other, nothing after an interrupt. */
-export const encodeFrames = (answer: AnswerStream, exchange: Exchange, log: EventLogShape): Pull.Pull<Bytes> => {
+export const encodeFrames = (
+  answer: AnswerStream,
+  open: OpenStream,
+  exchange: Exchange,
+  log: EventLogShape
+): Pull.Pull<Bytes> => {
   let ended = false
   const finish = (last: Uint8Array): Effect.Effect<Bytes> => {
     ended = true
+    open.close()
     return Effect.succeed([last])
   }
-  const next: Pull.Pull<Bytes> = Effect.suspend(() =>
-    ended ? Cause.done() : Effect.matchCauseEffect(answer.pull, {
+  const next: Pull.Pull<Bytes> = Effect.suspend(() => {
+    if (ended) return Cause.done()
+    open.waits()
+    return Effect.matchCauseEffect(answer.pull, {
       onSuccess: (frames): Pull.Pull<Bytes> => {
         const bytes = frameBytes(frames)
-        return bytes === undefined ? next : Effect.succeed(bytes)
+        if (bytes === undefined) return next
+        open.sent()
+        return Effect.succeed(bytes)
       },
       onFailure: (cause): Pull.Pull<Bytes> => {
         if (Pull.isDoneCause(cause)) return finish(done)
@@ -54,6 +65,6 @@ export const encodeFrames = (answer: AnswerStream, exchange: Exchange, log: Even
         return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
       }
     })
-  )
+  })
   return next
 }

@@ -16,6 +16,7 @@ import * as Door from "./Door.ts"
 import * as Health from "./Health.ts"
 import * as Metrics from "./Metrics.ts"
 import * as Models from "./Models.ts"
+import * as OpenStreams from "./OpenStreams.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
 /**
@@ -25,8 +26,8 @@ import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 const completions = Layer.effectContext(
   Effect.updateContext(
     Layer.build(Completions.layer),
-    (all: Context.Context<Completion | ServerOptions | ClientAuthorization | Scope.Scope>) =>
-      Context.pick(Completion, ServerOptions, EventLog, ClientAuthorization, Scope.Scope)(all)
+    (all: Context.Context<Completion | ServerOptions | OpenStreams.OpenStreams | ClientAuthorization | Scope.Scope>) =>
+      Context.pick(Completion, ServerOptions, OpenStreams.OpenStreams, EventLog, ClientAuthorization, Scope.Scope)(all)
   )
 )
 
@@ -40,9 +41,10 @@ const routes = Layer.mergeAll(
   Door.layer
 )
 
-/** Every route, on a router. Requires the flow, the health and the routes of the gateway. */
+/** Every route, on a router, and the streams that are open. Requires the flow, the health and the routes of the gateway. */
 export const layer = (settings: ServerSettings) =>
   routes.pipe(
     Layer.provide(Authorization.layer),
-    Layer.provide(Layer.succeed(ServerOptions, settings))
+    Layer.provide(Layer.succeed(ServerOptions, settings)),
+    Layer.provideMerge(OpenStreams.layer(settings))
   )
