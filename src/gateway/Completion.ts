@@ -5,7 +5,8 @@
  * 2. admit: the caller's key was judged at the door; limits and budgets come here, before anything is spent.
  * 3. route: the alias becomes targets in the order they are asked (`Route.ts`).
  * 4. attempt: `bulkhead(breaker(deadline(provider)))` (`Attempt.ts`), retry around one target, failover around all (`Failover.ts`).
- * 5. a stream is held until its first content event; before that every failure is invisible (`Streaming.ts`).
+ * 5. a stream is held until its first content event; before that every failure is invisible (`Streaming.ts`). What breaks
+ *    later ends in an error unless its route says otherwise (`Resumption.ts`).
  * 6. account: what happened is in the decision record when the answer leaves (`Decision.ts`).
  */
 import * as Clock from "effect/Clock"
@@ -23,6 +24,7 @@ import type { JsonText } from "../validation/JsonText.ts"
 import * as Attempt from "./Attempt.ts"
 import type { Decision } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
+import * as Resumption from "./Resumption.ts"
 import { type Route, Routes } from "./Route.ts"
 
 /** A decoded completion request on its way through the flow. */
@@ -58,7 +60,7 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
   const along = <A, R>(
     request: CompletionRequest,
     verdict: "answerMs" | "firstTokenMs",
-    attempt: (options: Attempt.AttemptOptions) => Effect.Effect<A, GatewayError, R>
+    attempt: (options: Attempt.AttemptOptions, route: Route) => Effect.Effect<A, GatewayError, R>
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
@@ -75,7 +77,7 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
             deadline,
             verdictMs: route.timeouts[verdict],
             attempt: (target, clock, waitedMs) =>
-              attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) })
+              attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) }, route)
           })
         })
     )
@@ -88,7 +90,11 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
       const { decision } = request
       decision.stream = true
       const startedAtMs = yield* Clock.currentTimeMillis
-      const answer = yield* along(request, "firstTokenMs", Attempt.stream)
+      const answer = yield* along(
+        request,
+        "firstTokenMs",
+        (options, route) => Resumption.stream(options, route, retry)
+      )
       decision.firstContentMs = (yield* Clock.currentTimeMillis) - startedAtMs
       return answer
     })
