@@ -27,6 +27,8 @@ export interface Decision {
   model?: string
   /** How often a broken stream was continued by another try. */
   resumed?: number
+  /** Events of committed streams that could not be read and were passed over. */
+  skippedEvents?: number
   /** Milliseconds from receipt to the first content event of a stream. */
   firstContentMs?: number
   usage?: Usage | undefined

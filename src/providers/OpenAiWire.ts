@@ -70,7 +70,10 @@ const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<neve
 const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "_tag" in result
 
 /** The events of an answer, until it ends, breaks or is found broken. */
-const readStream = (response: TransportResponse, machine: ChatStream): Pick<AnswerStream, "pull" | "nudge"> => {
+const readStream = (
+  response: TransportResponse,
+  machine: ChatStream
+): Pick<AnswerStream, "pull" | "nudge" | "skipped"> => {
   const parser = new SseParser()
   let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
   let nudged: Frames | undefined
@@ -117,7 +120,7 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pick<Answ
       return deliver(frames) ?? Cause.done()
     }
   })
-  return { pull, nudge }
+  return { pull, nudge, skipped: () => machine.skippedEvents }
 }
 
 /** A whole answer where a stream was asked for, as the one event that it amounts to. */
@@ -198,7 +201,7 @@ const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Effect.Effe
   const nowMs = yield* Clock.currentTimeMillis
   if (!isGood(response)) return yield* refusal(response, nowMs)
   const fallback = fallbackOf(call, nowMs)
-  const machine = new ChatStream({ includeUsage: includesUsage(call), fallback })
+  const machine = new ChatStream({ includeUsage: includesUsage(call), choices: call.request.n ?? undefined, fallback })
   const upstreamRequestId = requestIdOf(response)
   if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
     const opened: AnswerStream = { ...readStream(response, machine), stop: response.stop, upstreamRequestId }

@@ -60,6 +60,8 @@ export interface AnswerStream {
   /** Makes the pull that waits return this instead of an event of the upstream; use it only while one waits. Costs as `stop`. */
   readonly nudge?: ((frames: readonly [Frame, ...Array<Frame>]) => void) | undefined
   readonly upstreamRequestId: string | undefined
+  /** How many events were no events of an answer and were passed over so far. */
+  readonly skipped?: (() => number) | undefined
 }
 
 /** An upstream. `name` is its name in the configuration, `kind` its dialect or preset. */

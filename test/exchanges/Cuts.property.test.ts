@@ -43,8 +43,9 @@ const streamed = Effect.fnUntraced(function*(n: number) {
   while (true) {
     const pieces = yield* Effect.exit(pull)
     if (Exit.isSuccess(pieces)) { for (const piece of pieces.value) text += decoder.decode(piece, { stream: true }) }
-    else if (pieces.cause.reasons.some((reason) => Cause.isFailReason(reason) && Cause.isDone(reason.error))) return text
-    else return yield* Effect.failCause(pieces.cause)
+    else if (pieces.cause.reasons.some((reason) => Cause.isFailReason(reason) && Cause.isDone(reason.error))) {
+      return text
+    } else return yield* Effect.failCause(pieces.cause)
   }
 }, Effect.scoped)
 

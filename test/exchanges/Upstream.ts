@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { type TransportResponse, Transport } from "../../src/providers/Transport.ts"
+import { Transport, type TransportResponse } from "../../src/providers/Transport.ts"
 import { Exchange } from "../../src/providers/TransportExchange.ts"
 
 /** What the next request is answered with. */
