@@ -1,40 +1,25 @@
 /**
- * What becomes of a stream that breaks after its first content: an error, or an answer of another try that is joined to what
- * the caller has, or nothing, because none of it was given out before it was whole. One deadline and one cap for all of it.
+ * A stream that breaks after its first content goes on with the answer of another try, joined to what its caller has: by
+ * prefill where the target can, else only if the other answer begins with the same. One deadline and one cap for all of it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import { type GatewayError, type Reason } from "../domain/GatewayError.ts"
-import type { AnswerStream, Frame, ProviderCall } from "../providers/Provider.ts"
+import type { AnswerStream, Frame } from "../providers/Provider.ts"
 import { classify } from "../resilience/Classification.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import { type RetrySettings } from "../resilience/Retry.ts"
 import { retryCost } from "../resilience/RetryBudget.ts"
-import * as JsonText from "../validation/JsonText.ts"
 import * as Attempt from "./Attempt.ts"
 import * as Failover from "./Failover.ts"
 import * as Pump from "./Pump.ts"
 import type { Route } from "./Route.ts"
-import { prefillOf, Said, Splice } from "./Splice.ts"
-import type { Target } from "./Target.ts"
-import * as Whole from "./Whole.ts"
+import { continued, prefillOf, Said, Splice } from "./Splice.ts"
 
 type Frames = readonly [Frame, ...Array<Frame>]
 type StreamPull = AnswerStream["pull"]
-
-/** The call with the beginning of the answer as its last message, for a model that goes on from there. */
-export const continued = (call: ProviderCall, beginning: string): ProviderCall => {
-  const span = call.source.members.get("messages")
-  const message = { role: "assistant" as const, content: beginning }
-  if (span === undefined) return call
-  const written = call.source.text.slice(span.start, span.end)
-  const messages = `${written.slice(0, written.lastIndexOf("]"))},${JSON.stringify(message)}]`
-  const source = JsonText.scan(JsonText.replaceMembers(call.source, { messages }))
-  if (JsonText.isScanProblem(source)) return call
-  return { ...call, source, request: { ...call.request, messages: [...call.request.messages, message] } }
-}
 
 interface Resumable {
   readonly options: Attempt.AttemptOptions
@@ -45,7 +30,7 @@ interface Resumable {
 }
 
 /** Others first; the target that broke off may be the last hope. */
-const order = ({ options, route }: Resumable): ReadonlyArray<Target> => {
+const order = ({ options, route }: Resumable): Route["targets"] => {
   const broken = options.decision.attempts.at(-1)?.target
   return [
     ...route.targets.filter(({ name }) => name !== broken),
@@ -157,30 +142,11 @@ const resume = Effect.fnUntraced(function*(answer: AnswerStream, resumable: Resu
   return { ...yield* Pump.stoppable(pull, scope), upstreamRequestId: answer.upstreamRequestId } satisfies AnswerStream
 })
 
-/** A try of a stream as its route wants it for the case that it breaks. */
-export const stream = (
-  options: Attempt.AttemptOptions,
-  route: Route,
-  retry: RetrySettings
-): Effect.Effect<AnswerStream, GatewayError, Scope.Scope> => {
-  if (route.onInterrupted === "error") return Attempt.stream(options)
-  if (route.onInterrupted === "buffer") {
-    return Effect.suspend(() => {
-      const { decision } = options
-      decision.finishReasons = undefined
-      decision.usage = undefined
-      return Effect.tap(Effect.flatMap(Attempt.stream(options), Whole.hold), () =>
-        Effect.sync(() => {
-          delete decision.error
-        }))
-    })
-  }
-  return Effect.flatMap(
+/** A try of a stream that is resumed where it breaks. */
+export const stream = (options: Attempt.AttemptOptions, route: Route, retry: RetrySettings) =>
+  Effect.flatMap(
     Effect.scope,
     (scope) =>
-      Effect.flatMap(
-        Attempt.stream(options),
-        (answer) => resume(answer, { options, route, retry, said: new Said(), scope })
-      )
+      Effect.flatMap(Attempt.stream(options), (answer) =>
+        resume(answer, { options, route, retry, said: new Said(), scope }))
   )
-}

@@ -2,7 +2,8 @@
  * How an answer is joined to the part of another that its caller already has. Only plain text is ever joined, only where the
  * two agree to the letter, so that no character comes twice and none is missing.
  */
-import type { Frame } from "../providers/Provider.ts"
+import type { Frame, ProviderCall } from "../providers/Provider.ts"
+import * as JsonText from "../validation/JsonText.ts"
 
 type JsonObject = Record<string, unknown>
 
@@ -49,6 +50,18 @@ export class Said {
 
 /** A model that is made to go on may not be given white space at the end, and then begins with it itself. */
 export const prefillOf = (said: Said): string => said.content.trimEnd()
+
+/** The call with the beginning of the answer as its last message, for a model that goes on from there. */
+export const continued = (call: ProviderCall, beginning: string): ProviderCall => {
+  const span = call.source.members.get("messages")
+  const message = { role: "assistant" as const, content: beginning }
+  if (span === undefined) return call
+  const written = call.source.text.slice(span.start, span.end)
+  const messages = `${written.slice(0, written.lastIndexOf("]"))},${JSON.stringify(message)}]`
+  const source = JsonText.scan(JsonText.replaceMembers(call.source, { messages }))
+  if (JsonText.isScanProblem(source)) return call
+  return { ...call, source, request: { ...call.request, messages: [...call.request.messages, message] } }
+}
 
 /** Joins one answer to what was said; one that proves to be different ends it for good. */
 export class Splice {

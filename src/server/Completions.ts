@@ -6,14 +6,12 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Stream from "effect/Stream"
 import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError, type Reason } from "../domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
 import { EventLog, type EventLogShape } from "../observability/Logger.ts"
-import type { AnswerStream } from "../providers/Provider.ts"
-import { encodeFrames } from "./EventFrames.ts"
+import { streamed } from "./EventFrames.ts"
 import { answerHeaders, CurrentExchange, type Exchange } from "./Exchange.ts"
 import { OpenStreams } from "./OpenStreams.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
@@ -26,13 +24,6 @@ const refuse = (exchange: Exchange, reason: Reason): Response => {
   return errorResponse(reason, answerHeaders(exchange))
 }
 
-const streamHeaders = (exchange: Exchange): Record<string, string> => {
-  const headers = answerHeaders(exchange)
-  headers["cache-control"] = "no-cache"
-  headers["x-accel-buffering"] = "no"
-  return headers
-}
-
 const wantedTimeout = (header: string | undefined): number | undefined =>
   header !== undefined && /^[1-9]\d{0,8}$/.test(header) ? Number(header) : undefined
 
@@ -43,17 +34,6 @@ interface Services {
   readonly log: EventLogShape
   readonly streams: OpenStreams["Service"]
 }
-
-/** The stream as an answer whose head can leave. */
-const streamed = ({ log, streams }: Services, exchange: Exchange) => (stream: AnswerStream) =>
-  Effect.map(
-    streams.open(stream),
-    (open) =>
-      HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, open, exchange, log))), {
-        contentType: "text/event-stream; charset=utf-8",
-        headers: streamHeaders(exchange)
-      })
-  )
 
 /** One request through the flow. */
 const answer = (
@@ -74,7 +54,7 @@ const answer = (
     decision.stream = checked.request.stream === true
     const input: CompletionRequest = { ...checked, decision, timeoutMs }
     return decision.stream
-      ? Effect.flatMap(completion.stream(input), streamed(services, exchange))
+      ? Effect.flatMap(completion.stream(input), (stream) => streamed(stream, exchange, services))
       : Effect.map(
         completion.complete(input),
         (whole) =>

@@ -1,13 +1,15 @@
 /** A committed stream as the bytes of its events: what the caller sees of the end, clean or not, is decided here. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
 import { errorFrame } from "../api/ErrorBody.ts"
 import { describeCause, type EventLogShape } from "../observability/Logger.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
-import { type Exchange, internalFailure } from "./Exchange.ts"
-import type { OpenStream } from "./OpenStreams.ts"
+import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
+import type { OpenStream, OpenStreams } from "./OpenStreams.ts"
 
 const done = new TextEncoder().encode("data: [DONE]\n\n")
 
@@ -68,3 +70,25 @@ export const encodeFrames = (
   })
   return next
 }
+
+const streamHeaders = (exchange: Exchange): Record<string, string> => {
+  const headers = answerHeaders(exchange)
+  headers["cache-control"] = "no-cache"
+  headers["x-accel-buffering"] = "no"
+  return headers
+}
+
+/** The stream as an answer whose head can leave. */
+export const streamed = (
+  stream: AnswerStream,
+  exchange: Exchange,
+  { log, streams }: { readonly log: EventLogShape; readonly streams: OpenStreams["Service"] }
+) =>
+  Effect.map(
+    streams.open(stream),
+    (open) =>
+      HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, open, exchange, log))), {
+        contentType: "text/event-stream; charset=utf-8",
+        headers: streamHeaders(exchange)
+      })
+  )
