@@ -34,7 +34,7 @@ const meanings: { readonly [T in Tag]: string } = {
   QueueFull: "every target that is left is at `maxConcurrency` with a full queue",
   DeadlineExceeded:
     "the deadline of the whole request (`timeouts.total`, or the caller's `x-request-timeout-ms`) has passed",
-  Draining: "reserved: a draining process still answers what reaches it, with `connection: close`",
+  Draining: "the process is being stopped, and a stream was still open when `server.drain.streams` had passed",
   InternalFailure: "a defect of the gateway; the log has the cause under the request id"
 }
 

@@ -48,6 +48,9 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
   const clock = yield* Effect.clockWith(Effect.succeed)
   const all = new Set<AnswerStream>()
   let isOver = false
+  // Moments are shared, for each of them is a look at all that is watched.
+  const stepMs = keepAliveMs / 30
+  const moment = (atMs: number): number => Math.ceil(atMs / stepMs) * stepMs
 
   const opened = (answer: AnswerStream): OpenStream => {
     let isBegun = false
@@ -60,7 +63,7 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
         const isSilent = isWaiting && nowMs >= sinceMs + keepAliveMs
         if (isSilent) answer.nudge?.([comment])
         // Who does not ask for more has not read what came before; a comment would only be added to it.
-        watched.atMs = (isWaiting && !isSilent ? sinceMs : nowMs) + keepAliveMs
+        watched.atMs = moment((isWaiting && !isSilent ? sinceMs : nowMs) + keepAliveMs)
         watchdog.watch(watched)
       }
     }
@@ -75,7 +78,7 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
         isWaiting = false
         if (isBegun) return
         isBegun = true
-        watched.atMs = monotonicMillisUnsafe(clock) + keepAliveMs
+        watched.atMs = moment(monotonicMillisUnsafe(clock) + keepAliveMs)
         watchdog.watch(watched)
       },
       close: () => {
