@@ -85,6 +85,10 @@ const docs: Readonly<Record<string, Doc>> = {
   "server.limits.body": { default: size(server.limits.body), text: "size of a request body" },
   "server.limits.depth": { default: server.limits.depth, text: "nesting of the JSON" },
   "server.limits.messages": { default: server.limits.messages, text: "messages in one request" },
+  "server.keepAlive": {
+    default: duration(server.keepAlive),
+    text: "silence after which a stream that has begun gets a comment"
+  },
   "server.drain.notReady": {
     default: duration(server.drain.notReady),
     text: "how long it still serves after readiness turned 503"
@@ -117,12 +121,15 @@ const docs: Readonly<Record<string, Doc>> = {
   "models.ALIAS.targets[].provider": { text: "NAME of a provider" },
   "models.ALIAS.targets[].model": { text: "the upstream's name of the model" },
   "models.ALIAS.targets[].weight": { default: 1, text: "share with `weighted`; 0 = only when the others have failed" },
-  "models.ALIAS.targets[].capabilities.*": {
-    text: "what the target is declared to do or not to do"
+  "models.ALIAS.targets[].capabilities.prefill": {
+    default: false,
+    text: "it goes on from the beginning of an answer that is given as the last message"
   },
   "models.ALIAS.stream.onInterrupted": {
     default: "error",
-    text: "what a stream does that breaks after its first content"
+    text:
+      "a stream that breaks after its first content ends in an error, is joined to the answer of another try where that agrees "
+      + "to the letter, or is not sent before it is whole"
   },
   ...under("models.ALIAS.timeouts", timeoutDocs(false)),
   ...under("defaults.timeouts", timeoutDocs(true)),

@@ -21,6 +21,8 @@ export type Platform = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
 /** An application that serves, until its scope closes. */
 export interface Running {
   readonly setPhase: (phase: "ready" | "draining") => Effect.Effect<void>
+  /** Ends every open stream with an error that says why, and every one that opens later. */
+  readonly endStreams: Effect.Effect<void>
 }
 
 /** Everything that answers: the door, the flow behind it, and the health of both. */
@@ -65,7 +67,7 @@ const listening = (server: Server, settings: Settings) =>
   NodeHttpServer.layer(() => server, {
     host: settings.server.host,
     port: settings.server.port,
-    gracefulShutdownTimeout: settings.server.drain.streams
+    gracefulShutdownTimeout: settings.server.drain.streams + lastWordsMs
   })
 
 /** From the moment of the signal to the moment before the scope closes. */
@@ -84,7 +86,10 @@ const leave = Effect.fnUntraced(
       Effect.andThen(Effect.sync(leaving.closeIdle)),
       Effect.forkDetach
     )
-    yield* Effect.sleep(streams + lastWordsMs).pipe(
+    yield* Effect.sleep(streams).pipe(
+      Effect.andThen(Effect.logInfo("draining: the streams that are still open are ended")),
+      Effect.andThen(running.endStreams),
+      Effect.andThen(Effect.sleep(lastWordsMs)),
       Effect.andThen(Effect.sync(() => server.closeAllConnections())),
       Effect.forkDetach
     )

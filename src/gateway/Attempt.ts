@@ -288,6 +288,8 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     onFrame: observe(decision),
     onEnd: (error) => {
       const { id, model } = held[0].chunk
+      const skipped = answer.skipped?.() ?? 0
+      if (skipped > 0) decision.skippedEvents = (decision.skippedEvents ?? 0) + skipped
       GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
       if (error === undefined) return Scope.close(scope, Exit.void)
       decision.error = error.reason._tag

@@ -69,9 +69,13 @@ const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<neve
 const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "_tag" in result
 
 /** The events of an answer, until it ends, breaks or is found broken. */
-const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull<Frames, GatewayError> => {
+const readStream = (
+  response: TransportResponse,
+  machine: ChatStream
+): Pick<AnswerStream, "pull" | "nudge" | "skipped"> => {
   const parser = new SseParser()
   let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
+  let nudged: Frames | undefined
 
   const judge = (): void => {
     if (machine.failure !== undefined) {
@@ -89,8 +93,18 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull
     judge()
     return isFilled(frames) ? Effect.succeed(frames) : ending
   }
-  return response.decoded<Frames>({
-    onPull: () => ending,
+  const nudge = (frames: Frames): void => {
+    nudged = frames
+    response.look()
+  }
+  const onPull = (): Pull.Pull<Frames, GatewayError> | undefined => {
+    if (nudged === undefined) return ending
+    const frames = nudged
+    nudged = undefined
+    return Effect.succeed(frames)
+  }
+  const pull = response.decoded<Frames>({
+    onPull,
     onChunks: (arrived) => {
       const frames: Array<Frame> = []
       for (const chunk of arrived) for (const event of parser.push(chunk)) machine.next(event, frames)
@@ -105,6 +119,7 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull
       return deliver(frames) ?? Cause.done()
     }
   })
+  return { pull, nudge, skipped: () => machine.skippedEvents }
 }
 
 /** A whole answer where a stream was asked for, as the one event that it amounts to. */
@@ -200,10 +215,10 @@ const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Effect.Effe
   const nowMs = yield* Clock.currentTimeMillis
   if (!isGood(response)) return yield* refusal(response, nowMs)
   const fallback = fallbackOf(call, nowMs)
-  const machine = new ChatStream({ includeUsage: includesUsage(call), fallback })
+  const machine = new ChatStream({ includeUsage: includesUsage(call), choices: call.request.n ?? undefined, fallback })
   const upstreamRequestId = requestIdOf(response)
   if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
-    const opened: AnswerStream = { pull: readStream(response, machine), stop: response.stop, upstreamRequestId }
+    const opened: AnswerStream = { ...readStream(response, machine), stop: response.stop, upstreamRequestId }
     return opened
   }
   const read = OpenAiChat.readAnswer(yield* response.text, fallback)

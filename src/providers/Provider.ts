@@ -58,7 +58,11 @@ export interface AnswerStream {
   readonly pull: Pull.Pull<readonly [Frame, ...Array<Frame>], GatewayError>
   /** Makes the pull that waits, or the next one, fail; absent = whoever pulls has to race, at the cost of a fiber per stream. */
   readonly stop?: ((error: GatewayError) => void) | undefined
+  /** Makes the pull that waits return this instead of an event of the upstream; use it only while one waits. Costs as `stop`. */
+  readonly nudge?: ((frames: readonly [Frame, ...Array<Frame>]) => void) | undefined
   readonly upstreamRequestId: string | undefined
+  /** How many events were no events of an answer and were passed over so far. */
+  readonly skipped?: (() => number) | undefined
 }
 
 /** An upstream. `name` is its name in the configuration, `kind` its dialect or preset. */
