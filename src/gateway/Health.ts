@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import { type GatewayError, gatewayError, RouteNotFound } from "../domain/GatewayError.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
-import type { Decision } from "./Decision.ts"
+import { type Decision, toRecord } from "./Decision.ts"
 import { type Guards, Targets } from "./Target.ts"
 
 export type Status = "pass" | "warn" | "fail"
@@ -116,13 +116,30 @@ const make = Effect.gen(function*() {
   const phase = yield* Ref.make<Phase>("starting")
   const startedAtMs = yield* Clock.currentTimeMillis
   const recent: Array<Decision> = []
-  const totals = { requests: 0, failed: 0, attempts: 0, retriesAndFailovers: 0 }
+  const totals = {
+    requests: 0,
+    failed: 0,
+    cancelled: 0,
+    attempts: 0,
+    retriesAndFailovers: 0,
+    retries: 0,
+    failovers: 0,
+    skipped: 0,
+    resumed: 0
+  }
 
   const note = (decision: Decision): void => {
     totals.requests += 1
     totals.attempts += decision.attempts.length
-    totals.retriesAndFailovers += Math.max(decision.attempts.length - 1, 0)
-    if (decision.error !== undefined) totals.failed += 1
+    for (let at = 1; at < decision.attempts.length; at++) {
+      totals.retriesAndFailovers += 1
+      if (decision.attempts[at]?.target === decision.attempts[at - 1]?.target) totals.retries += 1
+      else totals.failovers += 1
+    }
+    totals.skipped += decision.skipped.length
+    totals.resumed += decision.resumed ?? 0
+    if (decision.cancelled === true) totals.cancelled += 1
+    else if (decision.error !== undefined) totals.failed += 1
     recent.unshift(decision)
     if (recent.length > remembered) recent.pop()
   }
@@ -148,7 +165,7 @@ const make = Effect.gen(function*() {
       uptimeMs,
       totals: { ...totals },
       targets: yield* targets,
-      recent: [...recent]
+      recent: recent.map(toRecord)
     }
   })
 

@@ -28,7 +28,7 @@ const make = (requestId: string, method: string, route: string, startedAtMs: num
   method,
   route,
   startedAtMs,
-  decision: Decision.make(requestId),
+  decision: Decision.make(requestId, startedAtMs),
   status: 0,
   keyName: undefined
 })

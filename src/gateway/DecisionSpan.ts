@@ -1,0 +1,37 @@
+/** The decision record on the span of its request: attributes for what to search by, one event for each turn it took. */
+import type * as Tracer from "effect/Tracer"
+import { type Decision, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
+
+const nanos = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n
+
+const attemptEvents = (span: Tracer.Span, { attempts }: Decision): void => {
+  for (const [at, attempt] of attempts.entries()) {
+    const before = attempts[at - 1]
+    if (before === undefined) continue
+    const isRetry = before.target === attempt.target
+    span.event(isRetry ? "breakwater.retry" : "breakwater.failover", nanos(attempt.startedAtMs), {
+      "breakwater.target": attempt.target,
+      ...(isRetry ? {} : { "breakwater.from": before.target }),
+      "breakwater.waited_ms": Math.round(attempt.waitedMs),
+      "error.type": before.outcome ?? "unfinished"
+    })
+  }
+}
+
+/** Attributes and events of a finished request; call it before the span ends. */
+export const annotate = (span: Tracer.Span, decision: Decision): void => {
+  span.attribute("breakwater.alias", decision.alias.slice(0, 256))
+  if (decision.candidates.length > 0) span.attribute("breakwater.candidates", decision.candidates)
+  span.attribute("breakwater.attempts", decision.attempts.length)
+  span.attribute("breakwater.ended", endingOf(decision))
+  const winner = winnerOf(decision)
+  if (winner !== undefined) span.attribute("breakwater.winner", winner)
+  if (decision.resumed !== undefined) span.attribute("breakwater.resumed", decision.resumed)
+  if (!isEventful(decision)) return
+  span.attribute("breakwater.decision", JSON.stringify(toRecord(decision)))
+  attemptEvents(span, decision)
+  // The record keeps no time of a skip, which costs none: they stand at the receipt.
+  for (const { target, why } of decision.skipped) {
+    span.event("breakwater.skip", nanos(decision.startedAtMs), { "breakwater.target": target, "breakwater.why": why })
+  }
+}
