@@ -45,9 +45,7 @@ const TargetState = Schema.Struct({
     description: "`provider/model` of the file, or `provider/*` for models that callers name."
   }),
   breaker: Schema.Struct({
-    state: Schema.String.annotate({
-      description: "closed, half-open, open, forced-open, forced-closed or metrics-only."
-    }),
+    state: Schema.Literals(["closed", "half-open", "open", "forced-open", "forced-closed", "metrics-only"]),
     failureRate: Schema.Number.annotate({ description: "Over the window, 0 to 1." }),
     slowRate: Schema.Number,
     callsInWindow: Count,
@@ -56,6 +54,7 @@ const TargetState = Schema.Struct({
     reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." }))
   }),
   inFlight: Count,
+  limit: Schema.optionalKey(Count.annotate({ description: "How many may be in flight; absent = unlimited." })),
   waiting: Count,
   retryBudget: Count,
   lastError: Schema.optionalKey(Schema.String)

@@ -20,7 +20,7 @@ const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
 })
 
 /** The flow over the providers of the file. */
-const gateway = (settings: Settings) =>
+export const gateway = (settings: Settings) =>
   Gateway.layer(gatewaySettings(settings)).pipe(
     Layer.provide(Upstreams.layer(settings))
   )

@@ -1,5 +1,9 @@
 /** The decision record on the span of its request: attributes for what to search by, one event for each turn it took. */
-import type * as Tracer from "effect/Tracer"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Tracer from "effect/Tracer"
+import type { Transition } from "../resilience/CircuitBreaker.ts"
 import { type Decision, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
 
 const nanos = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n
@@ -35,3 +39,18 @@ export const annotate = (span: Tracer.Span, decision: Decision): void => {
     span.event("breakwater.skip", nanos(decision.startedAtMs), { "breakwater.target": target, "breakwater.why": why })
   }
 }
+
+/** A breaker's change of state, on the span of the request that caused it. */
+export const noteTransition = (target: string, { cause, from, to }: Transition): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
+    if (span?._tag === "Span") {
+      span.event("breakwater.breaker.transition", fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(), {
+        "breakwater.target": target,
+        from,
+        to,
+        cause
+      })
+    }
+    return Effect.void
+  })

@@ -1,15 +1,13 @@
 /** The whole flow as one Layer: routes, guards, completion, health and the library's door over a set of providers. */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Tracer from "effect/Tracer"
 import type { Providers } from "../providers/Providers.ts"
 import { type BreakerSettings, defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings, type TimeoutSettings } from "../resilience/Deadline.ts"
 import { defaultRetrySettings, type RetrySettings } from "../resilience/Retry.ts"
 import { Ai } from "./Ai.ts"
 import * as Completion from "./Completion.ts"
+import * as DecisionSpan from "./DecisionSpan.ts"
 import * as Health from "./Health.ts"
 import * as Route from "./Route.ts"
 import * as Target from "./Target.ts"
@@ -26,25 +24,10 @@ export interface GatewaySettings {
 
 export type Gateway = Ai | Completion.Completion | Health.Health | Route.Routes | Target.Targets
 
-/** The request whose attempt moved the breaker shows it on its span. */
-const traceTransition: Target.TransitionListener = (target, { cause, from, to }) =>
-  Effect.withFiber((fiber) => {
-    const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
-    if (span?._tag === "Span") {
-      span.event("breakwater.breaker.transition", fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(), {
-        "breakwater.target": target,
-        from,
-        to,
-        cause
-      })
-    }
-    return Effect.void
-  })
-
 const logTransition: Target.TransitionListener = (target, transition) =>
   Effect.logWarning(`circuit of ${target}: ${transition.from} to ${transition.to}`).pipe(
     Effect.annotateLogs({ "event.name": "breakwater.breaker.transition", "breakwater.target": target, ...transition }),
-    Effect.andThen(traceTransition(target, transition))
+    Effect.andThen(DecisionSpan.noteTransition(target, transition))
   )
 
 /** The flow over the providers it finds. */

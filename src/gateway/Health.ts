@@ -23,6 +23,8 @@ export interface TargetHealth {
   readonly target: string
   readonly breaker: CircuitBreaker.Snapshot
   readonly inFlight: number
+  /** Requests it may have in flight; absent = unlimited. */
+  readonly limit?: number | undefined
   readonly waiting: number
   readonly retryBudget: number
   /** Tag of the reason of the last failure. */
@@ -88,6 +90,7 @@ const show = (guards: Guards): Effect.Effect<TargetHealth> =>
     target: guards.name,
     breaker,
     inFlight: guards.bulkhead.inFlight(),
+    limit: guards.bulkhead.limit(),
     waiting: guards.bulkhead.waiting(),
     retryBudget,
     lastError: guards.lastError
