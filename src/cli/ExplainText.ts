@@ -60,8 +60,10 @@ const retries = (retry: RetrySettings, { targets }: Plan): string =>
   [
     `at most ${retry.attempts} tries a target and ${retry.attempts * 2} in all`,
     ...(targets.length > 1 ? ["one retry, then the next target, the rest in a second round"] : []),
-    `waits from ${duration(retry.baseMs)} (throttled ${duration(retry.throttleBaseMs)}) to ${duration(retry.maxMs)}`,
-    `budget ${retry.budget}`
+    `waits of at most ${duration(retry.baseMs)} at first (${duration(retry.throttleBaseMs)} when throttled) and ${
+      duration(retry.maxMs)
+    } later`,
+    `a budget of ${retry.budget} retries a target`
   ].join("; ")
 
 const percent = (share: number): string => `${Math.round(share * 1000) / 10} %`
