@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type Child, root, start, url } from "./Child.ts"
+
+const main = join(root, "src/main.ts")
+const folder = mkdtempSync(join(tmpdir(), "breakwater-explain-"))
+const config = join(folder, "breakwater.yaml")
+
+writeFileSync(
+  config,
+  `
+providers:
+  main: { kind: simulated, maxConcurrency: 8 }
+  backup: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1" }
+models:
+  fast:
+    targets: [{ provider: main, model: sim }, { provider: backup, model: m }]
+    timeouts: { total: 30s }
+  spread:
+    strategy: weighted
+    targets: [{ provider: main, model: sim, weight: 3 }, { provider: backup, model: m }]
+`
+)
+
+const written = (name: string, request: unknown): string => {
+  const file = join(folder, name)
+  writeFileSync(file, JSON.stringify(request))
+  return file
+}
+
+const messages = [{ role: "user", content: "hi" }]
+
+const explain = async (...args: ReadonlyArray<string>) => {
+  const child = start("node", [main, "explain", "--config", config, ...args])
+  return { code: (await child.ended).code, output: child.output() }
+}
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe("breakwater explain", () => {
+  it("shows the limits, the rules and each target of an alias in order", async () => {
+    const { code, output } = await explain("--model", "fast")
+    expect(code).toBe(0)
+    expect(output).toMatch(/^model +fast: an alias, ordered$/m)
+    expect(output).toMatch(/^deadline +30s for everything/m)
+    expect(output).toMatch(/^retries +at most 3 tries a target and 6 in all; one retry, then the next target/m)
+    expect(output).toMatch(/^1 +main\/sim +closed +0\/8 +asked first$/m)
+    expect(output).toMatch(/^2 +backup\/m +closed +0 +asked when main\/sim fails$/m)
+  })
+
+  it("takes the model from a request, and checks it as the server would", async () => {
+    const good = await explain("--file", written("good.json", { model: "fast", stream: true, messages }))
+    expect(good.code).toBe(0)
+    expect(good.output).toMatch(/^request +.*good.json: ok, a stream, 1 message$/m)
+    const bad = await explain("--file", written("bad.json", { model: "fast", temperature: 9, messages }))
+    expect(bad.code).toBe(1)
+    expect(bad.output).toContain(
+      "Invalid 'temperature': expected a number between 0 and 2, got 9. (param: temperature)"
+    )
+  })
+
+  it("shows shares and the draw of a seed as JSON", async () => {
+    const { code, output } = await explain("--model", "spread", "--seed", "5", "--json")
+    expect(code).toBe(0)
+    const { plan, seed } = JSON.parse(output)
+    expect([seed, plan.strategy]).toEqual(["5", "weighted"])
+    expect(plan.targets.map((one: { target: string; share: number }) => [one.target, one.share]).sort()).toEqual([
+      ["backup/m", 0.25],
+      ["main/sim", 0.75]
+    ])
+  })
+
+  it("says what is wrong with a model, a file and a command, and exits with 1", async () => {
+    const unknown = await explain("--model", "nope")
+    expect([unknown.code, unknown.output]).toEqual([1, expect.stringContaining("`nope` does not exist here")])
+    const nothing = await explain()
+    expect([nothing.code, nothing.output]).toEqual([1, expect.stringContaining("explain what?")])
+    const missing = await explain("--file", join(folder, "missing.json"))
+    expect([missing.code, missing.output]).toEqual([1, expect.stringContaining("cannot be read")])
+  })
+})
+
+describe("breakwater explain --url", () => {
+  let server: Child
+  let address = ""
+  beforeAll(async () => {
+    const env = { BREAKWATER_ADMIN_KEY: "admin-1" }
+    server = start("node", [main, "--config", config, "--port", "0"], { env })
+    address = await url(server)
+  })
+  afterAll(async () => {
+    server.process.kill("SIGKILL")
+    await server.ended
+  })
+
+  it("judges the running server's targets: forced open, it is skipped; with nobody left it exits with 1", async () => {
+    const control = async (...args: ReadonlyArray<string>) => {
+      const child = start("node", [main, "breakers", ...args, "--url", address, "--admin-key", "admin-1"])
+      await child.ended
+      return child.output()
+    }
+    expect(await control("open", "main/sim", "--reason", "repair", "--ttl", "10m")).toContain("forced-open")
+    expect(await control("list")).toMatch(/^main\/sim +forced-open .* repair$/m)
+    const skipped = await explain("--model", "fast", "--url", address, "--admin-key", "admin-1")
+    expect(skipped.code).toBe(0)
+    expect(skipped.output).toMatch(/^- +main\/sim +forced-open +0\/8 +skipped: forced open by an operator \(repair\)$/m)
+    expect(skipped.output).toMatch(/^1 +backup\/m +closed +0 +asked first$/m)
+    await control("open")
+    const refused = await explain("--model", "fast", "--url", address, "--admin-key", "admin-1")
+    expect(refused.code).toBe(1)
+    expect(refused.output).toContain("Nobody would be asked: the caller gets a 503 with retry-after")
+  })
+})
