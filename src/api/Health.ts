@@ -54,9 +54,17 @@ const TargetState = Schema.Struct({
     reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." }))
   }),
   inFlight: Count,
-  limit: Schema.optionalKey(Count.annotate({ description: "How many may be in flight; absent = unlimited." })),
+  limit: Schema.optionalKey(
+    Count.annotate({ description: "How many may be in flight; absent = unlimited." })
+  ),
   waiting: Count,
   retryBudget: Count,
+  cooldownMs: Schema.optionalKey(
+    Schema.Number.annotate({ description: "How long it has yet to be left alone, because it said so." })
+  ),
+  credentials: Schema.optionalKey(
+    Schema.Array(Schema.String).annotate({ description: "Its provider's, as in the file." })
+  ),
   lastError: Schema.optionalKey(Schema.String)
 }).annotate({ identifier: "TargetState" })
 

@@ -1,28 +1,91 @@
 /** `breakwater breakers`: the circuit breakers of a running server, shown and controlled over its own admin routes. */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { ask, path, type Server, table, targets } from "./Operator.ts"
+import { Monitoring } from "../api/Health.ts"
+import { ExitWith } from "./Exit.ts"
+
+/** Which server, and the key for its admin routes (not needed on loopback unless the server has one). */
+export interface Server {
+  readonly url: string
+  readonly adminKey: Redacted.Redacted | undefined
+}
+
+/** Longest wait for the server, in milliseconds. */
+const limitMs = 10_000
+
+const Shown = Schema.Struct({ targets: Monitoring.fields.targets })
 
 const Changed = Schema.Struct({
   targets: Schema.Array(Schema.Struct({ target: Schema.String, from: Schema.String, to: Schema.String }))
 })
 
+const Refused = Schema.Struct({ error: Schema.Struct({ message: Schema.String }) })
+
+/** Columns of the width of their widest cell. */
+export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n")
+}
+
+/** Says it on stderr and ends with exit code 1. */
+export const fail = (line: string) => Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
+
+const refusal = (response: HttpClientResponse.HttpClientResponse) =>
+  Effect.map(
+    Effect.option(Effect.flatMap(response.json, Schema.decodeUnknownEffect(Refused))),
+    (body) => body._tag === "Some" ? body.value.error.message : "no reason given"
+  )
+
+const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequest, schema: Schema.Decoder<A>) =>
+  Effect.gen(function*() {
+    const client = yield* HttpClient.HttpClient
+    const { adminKey } = server
+    const response = yield* client.execute(
+      adminKey === undefined ? request : HttpClientRequest.bearerToken(request, adminKey)
+    )
+    if (response.status !== 200) {
+      return yield* fail(`${server.url} answered ${response.status}: ${yield* refusal(response)}`)
+    }
+    return yield* Effect.flatMap(response.json, Schema.decodeUnknownEffect(schema))
+  }).pipe(
+    Effect.timeout(limitMs),
+    Effect.catchTags({
+      HttpClientError: () => fail(`${server.url} does not answer; is the server running, and --url right?`),
+      TimeoutError: () => fail(`${server.url} gave no answer within ${limitMs / 1000} s`),
+      SchemaError: () => fail(`${server.url} answered with something that is not this server's`)
+    }),
+    Effect.provide(NodeHttpClient.layerNodeHttp)
+  )
+
+const path = (server: Server, tail: string): string => `${server.url.replace(/\/+$/, "")}/api/v1/health/${tail}`
+
+/** The targets of the server as they are now. */
+export const targets = (server: Server) =>
+  Effect.map(ask(server, HttpClientRequest.get(path(server, "monitoring")), Shown), (seen) => seen.targets)
+
 /** Every target with its breaker, as a table on stdout. */
 export const list = (server: Server) =>
-  Effect.flatMap(targets(server), (all) =>
-    Console.log(table([
-      ["target", "state", "calls", "failed", "last error", "reason"],
-      ...all.map(({ breaker, lastError, target }) => [
-        target,
-        breaker.state,
-        String(breaker.callsInWindow),
-        `${Math.round(breaker.failureRate * 100)} %`,
-        lastError ?? "-",
-        breaker.reason ?? "-"
-      ])
-    ])))
+  Effect.flatMap(
+    targets(server),
+    (all) =>
+      Console.log(table([
+        ["target", "state", "calls", "failed", "last error", "reason"],
+        ...all.map(({ breaker, lastError, target }) => [
+          target,
+          breaker.state,
+          String(breaker.callsInWindow),
+          `${Math.round(breaker.failureRate * 100)} %`,
+          lastError ?? "-",
+          breaker.reason ?? "-"
+        ])
+      ]))
+  )
 
 /** What is to be done, as the admin routes take it; absent = all targets, no reason, until undone. */
 export interface Order {
@@ -38,8 +101,10 @@ export const control = (server: Server, { action, ...body }: Order) =>
   Effect.flatMap(
     ask(
       server,
-      HttpClientRequest.post(path(server, `circuit-breakers/${action}`)).pipe(HttpClientRequest.bodyJsonUnsafe(body)),
+      HttpClientRequest.post(path(server, `circuit-breakers/${action}`)).pipe(
+        HttpClientRequest.bodyJsonUnsafe(body)
+      ),
       Changed
     ),
-    (changed) => Console.log(table(changed.targets.map((entry) => [entry.target, entry.from, "->", entry.to])))
+    ({ targets }) => Console.log(table(targets.map((entry) => [entry.target, entry.from, "->", entry.to])))
   )

@@ -10,10 +10,10 @@ import { load, type Loaded } from "../config/Source.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import * as Plan from "../gateway/Plan.ts"
 import { checkChat, type CheckedRequest } from "../server/RequestBody.ts"
+import { fail, type Server, targets } from "./Breakers.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import { type Explanation, render } from "./ExplainText.ts"
-import { fail, type Server, targets } from "./Operator.ts"
 
 /** What the command line said; absent = not said. */
 export interface ExplainInput {

@@ -2,7 +2,7 @@
 import type { Plan } from "../gateway/Plan.ts"
 import { duration } from "../gateway/Plan.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
-import { table } from "./Operator.ts"
+import { table } from "./Breakers.ts"
 
 /** What is wrong, and where: `param` is the path in the request, `code` that of the error a caller would get. */
 export interface ExplainProblem {

@@ -23,7 +23,7 @@ export interface TargetHealth {
   readonly target: string
   readonly breaker: CircuitBreaker.Snapshot
   readonly inFlight: number
-  /** Requests it may have in flight; absent = unlimited. */
+  /** Requests that may be in flight at this moment; absent = no limit. */
   readonly limit?: number | undefined
   readonly waiting: number
   readonly retryBudget: number
@@ -90,7 +90,7 @@ const show = (guards: Guards): Effect.Effect<TargetHealth> =>
     target: guards.name,
     breaker,
     inFlight: guards.bulkhead.inFlight(),
-    limit: guards.bulkhead.limit(),
+    limit: Number.isFinite(guards.bulkhead.limit()) ? guards.bulkhead.limit() : undefined,
     waiting: guards.bulkhead.waiting(),
     retryBudget,
     lastError: guards.lastError

@@ -47,7 +47,18 @@ interface Judgement {
   readonly retryAfterMs?: number | undefined
 }
 
-type Judge = (state: TargetHealth) => Judgement | undefined
+/** What is judged of a target: a part of what monitoring shows, where machines that it has not are absent. */
+export type PlanState =
+  & Pick<TargetHealth, "target" | "breaker" | "inFlight" | "waiting">
+  & {
+    readonly limit?: number | undefined
+    /** How long it has yet to be left alone. */
+    readonly cooldownMs?: number | undefined
+    /** Its credentials' states; one that starts with `dead` is of no use. */
+    readonly credentials?: ReadonlyArray<string> | undefined
+  }
+
+type Judge = (state: PlanState) => Judgement | undefined
 
 /** `1.2s`, `350ms`: short and with its unit. */
 export const duration = (ms: number): string =>
@@ -86,21 +97,30 @@ const judgePlace: Judge = ({ inFlight, limit }) =>
     ? undefined
     : { wouldAsk: true, why: `after waiting for one of its ${limit} places` }
 
-/** In the order of what a reader should hear first; a machine that can turn a target away adds its judge. */
-const judges: ReadonlyArray<Judge> = [judgeCircuit, judgePlace]
+const judgeCooldown: Judge = ({ cooldownMs = 0 }) =>
+  cooldownMs > 0
+    ? { wouldAsk: false, why: `cooling down, asked again in ${duration(cooldownMs)}`, retryAfterMs: cooldownMs }
+    : undefined
 
-const judge = (state: TargetHealth): Judgement => {
+const judgeCredentials: Judge = ({ credentials = [] }) =>
+  credentials.length > 0 && credentials.every((credential) => credential.startsWith("dead"))
+    ? { wouldAsk: false, why: "no credential left that the provider takes" }
+    : undefined
+
+/** In the order of what a reader should hear first; a machine that can turn a target away adds its judge. */
+const judges: ReadonlyArray<Judge> = [judgeCircuit, judgeCooldown, judgeCredentials, judgePlace]
+
+const judge = (state: PlanState): Judgement => {
   const found = judges.flatMap((one) => one(state) ?? [])
   return found.find(({ wouldAsk }) => !wouldAsk)
     ?? { wouldAsk: true, why: found.map(({ why }) => why).join(", ") }
 }
 
-const idle = (target: string): TargetHealth => ({
+const idle = (target: string): PlanState => ({
   target,
   breaker: { state: "closed", failureRate: 0, slowRate: 0, callsInWindow: 0, openings: 0 },
   inFlight: 0,
-  waiting: 0,
-  retryBudget: 0
+  waiting: 0
 })
 
 /** The place of a target in the order, in words. */
@@ -113,12 +133,13 @@ const place = (before: string | undefined, { why }: Judgement): string =>
  */
 export const make = Effect.fnUntraced(function*(
   model: string,
-  states?: ReadonlyArray<TargetHealth>
+  states?: ReadonlyArray<PlanState>
 ): Effect.fn.Return<Plan, GatewayError, Routes | Health> {
   const routes = yield* Routes
   const { kind, strategy, targets, timeouts, weights } = yield* routes.describe(model)
   const drawn = (yield* routes.resolve(model)).targets
-  const known = new Map((states ?? (yield* (yield* Health).targets)).map((state) => [state.target, state]))
+  const judged: ReadonlyArray<PlanState> = states ?? (yield* (yield* Health).targets)
+  const known = new Map(judged.map((state) => [state.target, state]))
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   let before: string | undefined
   let retryAfterMs: number | undefined

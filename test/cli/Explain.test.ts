@@ -96,20 +96,20 @@ describe("breakwater explain --url", () => {
   })
 
   it("judges the running server's targets: forced open, it is skipped; with nobody left it exits with 1", async () => {
-    const control = async (...args: ReadonlyArray<string>) => {
-      const child = start("node", [main, "breakers", ...args, "--url", address, "--admin-key", "admin-1"])
-      await child.ended
-      return child.output()
-    }
-    expect(await control("open", "main/sim", "--reason", "repair", "--ttl", "10m")).toContain("forced-open")
-    expect(await control("list")).toMatch(/^main\/sim +forced-open .* repair$/m)
+    const open = (body: Readonly<Record<string, unknown>>) =>
+      fetch(`${address}/api/v1/health/circuit-breakers/open`, {
+        method: "POST",
+        headers: { authorization: "Bearer admin-1" },
+        body: JSON.stringify(body)
+      })
+    await open({ target: "main/sim", reason: "repair" })
     const skipped = await explain("--model", "fast", "--url", address, "--admin-key", "admin-1")
     expect(skipped.code).toBe(0)
     expect(skipped.output).toMatch(/^- +main\/sim +forced-open +0\/8 +skipped: forced open by an operator \(repair\)$/m)
     expect(skipped.output).toMatch(/^1 +backup\/m +closed +0 +asked first$/m)
-    await control("open")
+    await open({})
     const refused = await explain("--model", "fast", "--url", address, "--admin-key", "admin-1")
     expect(refused.code).toBe(1)
     expect(refused.output).toContain("Nobody would be asked: the caller gets a 503 with retry-after")
-  })
+  }, 30_000)
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import { Completion } from "../../src/gateway/Completion.ts"
-import { Health, type TargetHealth } from "../../src/gateway/Health.ts"
+import { Health } from "../../src/gateway/Health.ts"
 import * as Plan from "../../src/gateway/Plan.ts"
 import { ask, flow, script } from "../flow/Scripted.ts"
 
@@ -10,12 +10,11 @@ const three = flow([script("a", "ok"), script("b", "ok"), script("c", "ok")])
 
 const lines = (plan: Plan.Plan) => plan.targets.map(({ target, wouldAsk, why }) => [target[0], wouldAsk, why])
 
-const state = (name: string, breaker: Partial<TargetHealth["breaker"]>, more: Partial<TargetHealth> = {}) => ({
+const state = (name: string, breaker: Partial<Plan.PlanState["breaker"]>, more: Partial<Plan.PlanState> = {}) => ({
   target: `${name}/${name}-model`,
   breaker: { state: "closed" as const, failureRate: 0, slowRate: 0, callsInWindow: 0, openings: 0, ...breaker },
   inFlight: 0,
   waiting: 0,
-  retryBudget: 100,
   ...more
 })
 
@@ -71,6 +70,20 @@ describe("a plan", () => {
         ["a", true, "asked first, as a probe of its open circuit"],
         ["b", true, "asked when a/a-model fails, after waiting for one of its 2 places"],
         ["c", true, "asked when b/b-model fails, forced closed by an operator"]
+      ])
+    }).pipe(Effect.provide(three)))
+
+  it.effect("skips a target that asked for a pause, and one whose credentials are all dead", () =>
+    Effect.gen(function*() {
+      const plan = yield* Plan.make("fast", [
+        state("a", {}, { cooldownMs: 4000 }),
+        state("b", {}, { credentials: ["dead: rejected", "dead: quota"] }),
+        state("c", {}, { cooldownMs: 0, credentials: ["dead: rejected", "usable"] })
+      ])
+      expect(lines(plan)).toEqual([
+        ["a", false, "skipped: cooling down, asked again in 4s"],
+        ["b", false, "skipped: no credential left that the provider takes"],
+        ["c", true, "asked first"]
       ])
     }).pipe(Effect.provide(three)))
 
