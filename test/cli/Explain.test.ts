@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { runWith } from "../../src/cli/Cli.ts"
+import { ExitWith } from "../../src/cli/Exit.ts"
 import { type Child, root, start, url } from "./Child.ts"
 
 const main = join(root, "src/main.ts")
@@ -32,9 +38,20 @@ const written = (name: string, request: unknown): string => {
 
 const messages = [{ role: "user", content: "hi" }]
 
+/** The command in this process: its exit code and all that it writes. */
 const explain = async (...args: ReadonlyArray<string>) => {
-  const child = start("node", [main, "explain", "--config", config, ...args])
-  return { code: (await child.ended).code, output: child.output() }
+  const written: Array<string> = []
+  const write = (...parts: ReadonlyArray<unknown>) => void written.push(parts.join(" "))
+  const exit = await Effect.runPromiseExit(
+    runWith(["explain", "--config", config, ...args], () => Promise.reject(new Error("nothing is served"))).pipe(
+      Effect.provideService(Console.Console, { ...console, log: write, error: write })
+    )
+  )
+  const failure = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  return {
+    code: failure === undefined ? 0 : failure instanceof ExitWith ? failure.code : -1,
+    output: written.join("\n")
+  }
 }
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
