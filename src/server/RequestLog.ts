@@ -44,7 +44,6 @@ const flowFields = (exchange: Exchange): Fields => {
       ? undefined
       : decision.skipped.map(({ target, why }) => `${target}=${why}`),
     "breakwater.upstream.request.id": decision.upstreamRequestId,
-    "breakwater.ended": Decision.endingOf(decision),
     "breakwater.decision": Decision.isEventful(decision) ? Decision.toRecord(decision) : undefined,
     ttft_ms: decision.firstContentMs,
     stream: decision.stream
