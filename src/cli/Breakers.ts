@@ -7,6 +7,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { Monitoring } from "../api/Health.ts"
 import { type Flags, load } from "../config/Source.ts"
 import { urlOf } from "./Banner.ts"
 import { refusal } from "./Check.ts"
@@ -21,17 +22,7 @@ export interface Server {
 /** Longest wait for the server, in milliseconds. */
 const limitMs = 10_000
 
-const Shown = Schema.Struct({
-  targets: Schema.Array(Schema.Struct({
-    target: Schema.String,
-    lastError: Schema.optional(Schema.NullOr(Schema.String)),
-    breaker: Schema.Struct({
-      state: Schema.String,
-      failureRate: Schema.Number,
-      callsInWindow: Schema.Number
-    })
-  }))
-})
+const Shown = Schema.Struct({ targets: Monitoring.fields.targets })
 
 const Changed = Schema.Struct({
   targets: Schema.Array(Schema.Struct({ target: Schema.String, from: Schema.String, to: Schema.String }))
@@ -39,12 +30,14 @@ const Changed = Schema.Struct({
 
 const Refused = Schema.Struct({ error: Schema.Struct({ message: Schema.String }) })
 
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+/** Columns of the width of their widest cell. */
+export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n")
 }
 
-const fail = (line: string) => Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
+/** Says it on stderr and ends with exit code 1. */
+export const fail = (line: string) => Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
 
 const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.map(
@@ -94,30 +87,44 @@ const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequest, sc
 
 const path = (server: Server, tail: string): string => `${server.url.replace(/\/+$/, "")}/api/v1/health/${tail}`
 
+/** The targets of the server as they are now. */
+export const targets = (server: Server) =>
+  Effect.map(ask(server, HttpClientRequest.get(path(server, "monitoring")), Shown), (seen) => seen.targets)
+
 /** Every target with its breaker, as a table on stdout. */
 export const list = (server: Server) =>
   Effect.flatMap(
-    ask(server, HttpClientRequest.get(path(server, "monitoring")), Shown),
-    ({ targets }) =>
+    targets(server),
+    (all) =>
       Console.log(table([
-        ["target", "state", "calls", "failed", "last error"],
-        ...targets.map(({ breaker, lastError, target }) => [
+        ["target", "state", "calls", "failed", "last error", "reason"],
+        ...all.map(({ breaker, lastError, target }) => [
           target,
           breaker.state,
           String(breaker.callsInWindow),
           `${Math.round(breaker.failureRate * 100)} %`,
-          lastError ?? "-"
+          lastError ?? "-",
+          breaker.reason ?? "-"
         ])
       ]))
   )
 
+/** What is to be done, as the admin routes take it; absent = all targets, no reason, until undone. */
+export interface Order {
+  readonly action: string
+  readonly target?: string | undefined
+  readonly reason?: string | undefined
+  /** Such as `30s` or `10m`. */
+  readonly ttl?: string | undefined
+}
+
 /** Changes one target's breaker, or all, and says from what to what. */
-export const control = (server: Server, action: string, target: string | undefined) =>
+export const control = (server: Server, { action, ...body }: Order) =>
   Effect.flatMap(
     ask(
       server,
       HttpClientRequest.post(path(server, `circuit-breakers/${action}`)).pipe(
-        HttpClientRequest.bodyJsonUnsafe(target === undefined ? {} : { target })
+        HttpClientRequest.bodyJsonUnsafe(body)
       ),
       Changed
     ),

@@ -59,6 +59,12 @@ const notYet = (name: string, description: string) =>
       Effect.fail(new ExitWith({ code: 2 }))
     )).pipe(Command.withDescription(description))
 
+const adminKey = Flag.Redacted("admin-key").pipe(
+  Flag.withDescription("The server's admin key (else BREAKWATER_ADMIN_KEY)"),
+  Flag.withFallbackConfig(Config.Redacted("BREAKWATER_ADMIN_KEY")),
+  Flag.optional
+)
+
 const breakers = Command.make("breakers", {
   action: Argument.Literals("action", ["list", "reset", "open", "close", "metrics-only"]).pipe(
     Argument.withDescription("What to do (default list)"),
@@ -68,6 +74,14 @@ const breakers = Command.make("breakers", {
     Argument.withDescription("provider/model of the file; without it all of them"),
     Argument.optional
   ),
+  reason: Flag.String("reason").pipe(
+    Flag.withDescription("Why, for the log and for who lists them"),
+    Flag.optional
+  ),
+  ttl: Flag.String("ttl").pipe(
+    Flag.withDescription("How long it holds, such as 30s or 10m (default until the next command)"),
+    Flag.optional
+  ),
   url: Flag.String("url").pipe(
     Flag.withDescription("Where the server listens (else where one would that is started here with the same flags)"),
     Flag.optional
@@ -75,12 +89,8 @@ const breakers = Command.make("breakers", {
   config: serveFlags.config,
   host: serveFlags.host,
   port: serveFlags.port,
-  adminKey: Flag.Redacted("admin-key").pipe(
-    Flag.withDescription("The server's admin key (else BREAKWATER_ADMIN_KEY, else that of the file)"),
-    Flag.withFallbackConfig(Config.Redacted("BREAKWATER_ADMIN_KEY")),
-    Flag.optional
-  )
-}, ({ action, adminKey, config, host, port, target, url }) =>
+  adminKey
+}, ({ action, adminKey, config, host, port, reason, target, ttl, url }) =>
   Effect.gen(function*() {
     const module = yield* Effect.promise(() => import("./Breakers.ts"))
     const server = yield* module.locate({
@@ -92,10 +102,52 @@ const breakers = Command.make("breakers", {
         port: Option.getOrUndefined(port)
       }
     })
-    return yield* action === "list"
-      ? module.list(server)
-      : module.control(server, action, Option.getOrUndefined(target))
+    const order = {
+      action,
+      target: Option.getOrUndefined(target),
+      reason: Option.getOrUndefined(reason),
+      ttl: Option.getOrUndefined(ttl)
+    }
+    return yield* action === "list" ? module.list(server) : module.control(server, order)
   })).pipe(Command.withDescription("Show and control the circuit breakers of a running server"))
+
+const explain = Command.make("explain", {
+  model: Flag.String("model").pipe(
+    Flag.withAlias("m"),
+    Flag.withDescription("What a caller would put in model (default that of --file)"),
+    Flag.optional
+  ),
+  file: Flag.String("file").pipe(
+    Flag.withAlias("f"),
+    Flag.withDescription("A chat completion request in JSON, checked as the server would"),
+    Flag.optional
+  ),
+  config: serveFlags.config,
+  json: Flag.Boolean("json").pipe(Flag.withDescription("One JSON object instead of text"), Flag.withDefault(false)),
+  seed: Flag.String("seed").pipe(
+    Flag.withDescription("Seed of the draw of a weighted alias (default a new one)"),
+    Flag.optional
+  ),
+  url: Flag.String("url").pipe(
+    Flag.withDescription("Judge by the targets of the server that listens here, not by idle ones"),
+    Flag.optional
+  ),
+  adminKey
+}, ({ adminKey, config, file, json, model, seed, url }) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Explain.ts")),
+    (module) =>
+      module.explain({
+        config: Option.getOrUndefined(config),
+        model: Option.getOrUndefined(model),
+        file: Option.getOrUndefined(file),
+        seed: Option.getOrUndefined(seed),
+        json,
+        server: Option.getOrUndefined(
+          Option.map(url, (address) => ({ url: address, adminKey: Option.getOrUndefined(adminKey) }))
+        )
+      })
+  )).pipe(Command.withDescription("Show which targets would answer a request, and why, without sending anything"))
 
 const command = (loadApplication: LoadApplication) =>
   Command.make("breakwater", serveFlags, serve(loadApplication)).pipe(
@@ -112,7 +164,7 @@ const command = (loadApplication: LoadApplication) =>
       }, ({ file }) => check(Option.getOrUndefined(file))).pipe(
         Command.withDescription("Say what a configuration means, or everything that is wrong with it")
       ),
-      notYet("explain", "Show which targets would answer a request, and why"),
+      explain,
       notYet("keys", "Manage client keys of a running server"),
       notYet("usage", "Show usage and cost of a running server"),
       breakers

@@ -40,9 +40,7 @@ const TargetPart = Schema.StructWithRest(
 )
 type TargetPart = typeof TargetPart.Type
 
-const Attempts = Schema.Struct({
-  attempts: Schema.Array(Schema.Struct({ startedAtMs: Schema.Number, endedAtMs: Schema.optionalKey(Schema.Number) }))
-})
+const Times = Schema.Struct({ at_ms: Schema.Number, duration_ms: Schema.optionalKey(Schema.Number) })
 
 const Part = Schema.Struct({
   ...Overall.fields,
@@ -53,7 +51,7 @@ const Part = Schema.Struct({
 
 const decodeOverall = Schema.decodeUnknownOption(Overall)
 const decodePart = Schema.decodeUnknownOption(Part)
-const decodeAttempts = Schema.decodeUnknownOption(Attempts)
+const decodeTimes = Schema.decodeUnknownOption(Times)
 
 const severity: Readonly<Record<Status, number>> = { pass: 0, warn: 1, fail: 2 }
 
@@ -97,15 +95,12 @@ const mergeTargets = (lists: ReadonlyArray<ReadonlyArray<TargetPart>>): Readonly
     ([first, ...rest]) => first === undefined ? [] : [mergeTarget([first, ...rest])]
   ).flat()
 
-/** Each record with its time; one without an attempt has none of its own and stays behind the newer one beside it. */
-const timed = (recent: ReadonlyArray<Readonly<Record<string, unknown>>>) => {
-  let atMs = Number.POSITIVE_INFINITY
-  return recent.map((record) => {
-    const last = Option.getOrUndefined(decodeAttempts(record))?.attempts.at(-1)
-    atMs = Math.min(atMs, last?.endedAtMs ?? last?.startedAtMs ?? atMs)
-    return { atMs, record }
+/** Each record with the time of its end, or 0 where it does not say. */
+const timed = (recent: ReadonlyArray<Readonly<Record<string, unknown>>>) =>
+  recent.map((record) => {
+    const times = Option.getOrUndefined(decodeTimes(record))
+    return { atMs: times === undefined ? 0 : times.at_ms + (times.duration_ms ?? 0), record }
   })
-}
 
 /** This process's view with the fleet's health, totals, targets and records, and each process's own under `workers`. */
 export const mergeMonitoring = (
@@ -126,7 +121,7 @@ export const mergeMonitoring = (
     targets: mergeTargets(parts.map(({ part }) => part.targets)),
     recent: parts
       .flatMap(({ part, worker }) => timed(part.recent.map((record) => ({ worker, ...record }))))
-      .toSorted((left, right) => left.atMs === right.atMs ? 0 : right.atMs - left.atMs)
+      .toSorted((left, right) => right.atMs - left.atMs)
       .slice(0, shown)
       .map(({ record }) => record),
     workers: parts.map(({ body, worker }) => ({ worker, ...(typeof body === "object" ? body : {}) }))

@@ -13,7 +13,7 @@ import { logSettings } from "./TelemetrySection.ts"
 import * as Upstreams from "./Upstreams.ts"
 
 /** The flow over the providers of the file. */
-const gateway = (settings: Settings) =>
+export const gateway = (settings: Settings) =>
   Gateway.layer(gatewaySettings(settings)).pipe(
     Layer.provide(Upstreams.layer(settings))
   )

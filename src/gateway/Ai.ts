@@ -2,6 +2,7 @@
  * The library's door: an Effect program asks `Ai` for an answer, a stream or a look at an image, and gets breaker, retry and
  * failover with it. The same flow serves HTTP.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -85,7 +86,12 @@ const prepare = Effect.fnUntraced(function*(request: AiRequest, stream: boolean)
     return yield* Effect.fail(gatewayError(new InvalidRequest({ message: source.message })))
   }
   const decision = yield* Effect.withFiber((fiber) =>
-    Effect.succeed(Decision.make(Correlation.requestId(undefined, fiber)))
+    Effect.succeed(
+      Decision.make(
+        Correlation.requestId(undefined, fiber),
+        fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      )
+    )
   )
   return { source, request: whole, decision } satisfies CompletionRequest
 })

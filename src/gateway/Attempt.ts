@@ -24,7 +24,7 @@ import * as Classification from "../resilience/Classification.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
-import type { AttemptRecord, Decision } from "./Decision.ts"
+import { type AttemptRecord, classOf, type Decision } from "./Decision.ts"
 import * as Streaming from "./Streaming.ts"
 import type { Target } from "./Target.ts"
 
@@ -167,7 +167,9 @@ const failed = (options: AttemptOptions, turn: Turn, error: GatewayError, late =
     GenAiSpan.failed(turn.span, error.reason._tag)
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     options.target.guards.lastError = error.reason._tag
-    const { breaker } = Classification.classify(error.reason)
+    const verdict = Classification.classify(error.reason)
+    const { breaker } = verdict
+    turn.record.failureClass = classOf(verdict)
     return turn.settle({
       _tag: late && breaker === "Slow" ? "Failure" : breaker,
       retryAfterMs: error.reason.retryAfterMs

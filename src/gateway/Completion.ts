@@ -64,6 +64,7 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
       routes.resolve(request.request.model),
       (route) =>
         Effect.withFiber<A, GatewayError, R>((fiber) => {
+          decision.candidates = route.names
           const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
           return Failover.run({
             targets: route.targets,

@@ -1,8 +1,11 @@
 /**
  * The record of one request: who was a candidate, who was skipped and why, what each attempt came to, who won. Filled by the
- * flow while it runs (a plain mutable record: it is on the hot path), read by the response headers and the canonical log line.
+ * flow while it runs (a plain mutable record: it is on the hot path), read by the response headers, the canonical log line, the
+ * server span and monitoring. `toRecord` is the one shape it is shown in.
  */
+import type { DecisionRecord, Ending, FailureClass } from "../domain/DecisionRecord.ts"
 import type { Usage } from "../domain/Usage.ts"
+import type { Verdict } from "../resilience/Classification.ts"
 
 /** One try on one target. Times are milliseconds. */
 export interface AttemptRecord {
@@ -11,15 +14,23 @@ export interface AttemptRecord {
   endedAtMs?: number
   /** Tag of the reason it failed with, or `ok`. */
   outcome?: string
+  /** What its failure allows; absent while there is none. */
+  failureClass?: FailureClass
   /** How long the flow waited before this attempt. */
   readonly waitedMs: number
 }
 
 export interface Decision {
   readonly requestId: string
+  /** Receipt, in milliseconds since 1970. */
+  readonly startedAtMs: number
+  /** When the last byte had left; absent while it runs. */
+  endedAtMs?: number
   /** What the caller put in `model`. */
   alias: string
   stream: boolean
+  /** Names of the targets in the order they would be asked; shared by all requests of an alias. */
+  candidates: ReadonlyArray<string>
   readonly attempts: Array<AttemptRecord>
   readonly skipped: Array<{ readonly target: string; readonly why: string }>
   /** The provider (its name in the file) and upstream model that answered. */
@@ -36,12 +47,74 @@ export interface Decision {
   upstreamRequestId?: string | undefined
   /** Tag of the reason that ended the request, if it failed. */
   error?: string
+  /** The caller left before the last byte. */
+  cancelled?: boolean
 }
 
-export const make = (requestId: string): Decision => ({
+const none: ReadonlyArray<string> = []
+
+/** An empty record; `startedAtMs` is the receipt in milliseconds since 1970, default 0. */
+export const make = (requestId: string, startedAtMs = 0): Decision => ({
   requestId,
+  startedAtMs,
   alias: "",
   stream: false,
+  candidates: none,
   attempts: [],
   skipped: []
 })
+
+/** The class of a verdict. */
+export const classOf = ({ failover, retrySame }: Verdict): FailureClass =>
+  retrySame !== "no" ? "retry" : failover ? "failover" : "final"
+
+/** Whether there is more to tell than one attempt that succeeded, or a refusal before anybody was a candidate. */
+export const isEventful = ({ attempts, cancelled, error, resumed, skipped }: Decision): boolean =>
+  attempts.length > 1 || skipped.length > 0 || resumed !== undefined
+  || (attempts.length === 1 && (error !== undefined || cancelled === true))
+
+/** `provider/model` that answered. */
+export const winnerOf = ({ model, provider }: Decision): string | undefined =>
+  provider === undefined ? undefined : `${provider}/${model ?? "*"}`
+
+/** How it ended. */
+export const endingOf = ({ attempts, cancelled, error, provider }: Decision): Ending => {
+  if (cancelled === true) return "cancelled"
+  if (error === undefined) return "answered"
+  if (provider !== undefined) return "interrupted"
+  if (error === "InternalFailure") return "defect"
+  if (error === "DeadlineExceeded") return "deadline"
+  const last = attempts.at(-1)
+  if (last === undefined) return "refused"
+  return last.failureClass === "final" ? "final" : "exhausted"
+}
+
+const attemptOf = (attempt: AttemptRecord, startedAtMs: number): DecisionRecord["attempts"][number] => ({
+  target: attempt.target,
+  outcome: attempt.outcome ?? "unfinished",
+  ...(attempt.failureClass === undefined ? {} : { class: attempt.failureClass }),
+  waited_ms: Math.round(attempt.waitedMs),
+  after_ms: attempt.startedAtMs - startedAtMs,
+  ...(attempt.endedAtMs === undefined ? {} : { duration_ms: attempt.endedAtMs - attempt.startedAtMs })
+})
+
+/** The record as it is shown. */
+export const toRecord = (decision: Decision): DecisionRecord => {
+  const { endedAtMs, error, firstContentMs, resumed, startedAtMs } = decision
+  const winner = winnerOf(decision)
+  return {
+    request_id: decision.requestId,
+    at_ms: startedAtMs,
+    ...(endedAtMs === undefined ? {} : { duration_ms: endedAtMs - startedAtMs }),
+    alias: decision.alias.slice(0, 256),
+    stream: decision.stream,
+    candidates: decision.candidates,
+    skipped: decision.skipped.map(({ target, why }) => ({ target, why })),
+    attempts: decision.attempts.map((attempt) => attemptOf(attempt, startedAtMs)),
+    ...(winner === undefined ? {} : { winner }),
+    ...(firstContentMs === undefined ? {} : { first_content_ms: firstContentMs }),
+    ...(resumed === undefined ? {} : { resumed }),
+    ended: endingOf(decision),
+    ...(error === undefined ? {} : { error })
+  }
+}

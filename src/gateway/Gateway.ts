@@ -7,6 +7,7 @@ import { defaultTimeoutSettings, type TimeoutSettings } from "../resilience/Dead
 import { defaultRetrySettings, type RetrySettings } from "../resilience/Retry.ts"
 import { Ai } from "./Ai.ts"
 import * as Completion from "./Completion.ts"
+import * as DecisionSpan from "./DecisionSpan.ts"
 import * as Health from "./Health.ts"
 import * as Route from "./Route.ts"
 import * as Target from "./Target.ts"
@@ -23,16 +24,13 @@ export interface GatewaySettings {
 
 export type Gateway = Ai | Completion.Completion | Health.Health | Route.Routes | Target.Targets
 
-const eventNames = {
-  circuit: "breakwater.breaker.transition",
-  cooldown: "breakwater.cooldown.transition",
-  credential: "breakwater.credential.transition"
-} as const
-
-const logChange: Target.ChangeListener = (target, { machine, ...change }) =>
-  Effect.logWarning(`${machine} of ${target}: ${change.from} to ${change.to}`).pipe(
-    Effect.annotateLogs({ "event.name": eventNames[machine], "breakwater.target": target, ...change })
+const logChange: Target.ChangeListener = (target, change) => {
+  const { machine, ...rest } = change
+  return Effect.logWarning(`${machine} of ${target}: ${change.from} to ${change.to}`).pipe(
+    Effect.annotateLogs({ "event.name": DecisionSpan.eventNames[machine], "breakwater.target": target, ...rest }),
+    Effect.andThen(DecisionSpan.noteChange(target, change))
   )
+}
 
 /** The flow over the providers it finds. */
 export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, never, Providers> => {

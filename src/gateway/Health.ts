@@ -8,7 +8,7 @@ import { type GatewayError, gatewayError, RouteNotFound } from "../domain/Gatewa
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import type { CredentialState } from "../resilience/Credential.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
-import type { Decision } from "./Decision.ts"
+import { type Decision, toRecord } from "./Decision.ts"
 import { type Guards, Targets } from "./Target.ts"
 
 export type Status = "pass" | "warn" | "fail"
@@ -25,6 +25,8 @@ export interface TargetHealth {
   readonly target: string
   readonly breaker: CircuitBreaker.Snapshot
   readonly inFlight: number
+  /** Requests that may be in flight at this moment; absent = no limit. */
+  readonly limit?: number | undefined
   readonly waiting: number
   readonly retryBudget: number
   /** How long it has yet to be left alone, because it said so; the longest of its models. 0 = not at all. */
@@ -96,6 +98,7 @@ const show = (guards: Guards): Effect.Effect<TargetHealth> =>
       target: guards.name,
       breaker,
       inFlight: guards.bulkhead.inFlight(),
+      limit: Number.isFinite(guards.bulkhead.limit()) ? guards.bulkhead.limit() : undefined,
       waiting: guards.bulkhead.waiting(),
       retryBudget,
       cooldownMs: Math.ceil(guards.cooldown.longest(nowMs)),
@@ -149,13 +152,30 @@ const make = Effect.gen(function*() {
   const phase = yield* Ref.make<Phase>("starting")
   const startedAtMs = yield* Clock.currentTimeMillis
   const recent: Array<Decision> = []
-  const totals = { requests: 0, failed: 0, attempts: 0, retriesAndFailovers: 0 }
+  const totals = {
+    requests: 0,
+    failed: 0,
+    cancelled: 0,
+    attempts: 0,
+    retriesAndFailovers: 0,
+    retries: 0,
+    failovers: 0,
+    skipped: 0,
+    resumed: 0
+  }
 
   const note = (decision: Decision): void => {
     totals.requests += 1
     totals.attempts += decision.attempts.length
-    totals.retriesAndFailovers += Math.max(decision.attempts.length - 1, 0)
-    if (decision.error !== undefined) totals.failed += 1
+    for (let at = 1; at < decision.attempts.length; at++) {
+      totals.retriesAndFailovers += 1
+      if (decision.attempts[at]?.target === decision.attempts[at - 1]?.target) totals.retries += 1
+      else totals.failovers += 1
+    }
+    totals.skipped += decision.skipped.length
+    totals.resumed += decision.resumed ?? 0
+    if (decision.cancelled === true) totals.cancelled += 1
+    else if (decision.error !== undefined) totals.failed += 1
     recent.unshift(decision)
     if (recent.length > remembered) recent.pop()
   }
@@ -181,7 +201,7 @@ const make = Effect.gen(function*() {
       uptimeMs,
       totals: { ...totals },
       targets: yield* targets,
-      recent: [...recent]
+      recent: recent.map(toRecord)
     }
   })
 

@@ -55,6 +55,8 @@ export const AliasSettingsInput = Schema.Struct({
 /** The targets of one request, first choice first. */
 export interface Route {
   readonly targets: ReadonlyArray<Target>
+  /** Their names; the same array for every request whose order is not drawn. */
+  readonly names: ReadonlyArray<string>
   readonly timeouts: TimeoutSettings
   readonly onInterrupted: OnInterrupted
   /** Targets that go on from the beginning of an answer. */
@@ -66,12 +68,17 @@ export interface ModelListing {
   readonly ownedBy: string
 }
 
-interface Alias extends Route {
+/** Where a `model` leads, before any draw. */
+export interface RouteDescription extends Route {
+  readonly kind: "alias" | "model"
   readonly strategy: "ordered" | "weighted"
+  /** As the targets stand; 1 for a model. */
   readonly weights: ReadonlyArray<number>
 }
 
 const noTargets: ReadonlySet<Target> = new Set()
+
+const nameOf = (target: Target): string => target.name
 
 /** Draws without replacement, each time in proportion to the weights that are left; weight 0 comes last, in file order. */
 export const drawOrder = <A>(
@@ -105,6 +112,8 @@ const notFound = (model: string, known: Iterable<string>): GatewayError => {
 
 export class Routes extends Context.Service<Routes, {
   readonly resolve: (model: string) => Effect.Effect<Route, GatewayError>
+  /** The same without a draw, for showing; targets as written. */
+  readonly describe: (model: string) => Effect.Effect<RouteDescription, GatewayError>
   /** The same without a draw: the order as written, for showing. */
   readonly aliases: ReadonlyMap<string, ReadonlyArray<Target>>
   /** Aliases first, then `provider/model` names; what `GET /v1/models` shows. */
@@ -117,11 +126,13 @@ const make = Effect.fnUntraced(function*(settings: {
   readonly timeouts: TimeoutSettings
 }) {
   const targets = yield* Targets
-  const aliases = new Map<string, Alias>()
+  const aliases = new Map<string, RouteDescription>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
     const weights = alias.targets.map((target) => target.weight)
     aliases.set(name, {
+      kind: "alias",
+      names: found.map(nameOf),
       strategy: alias.strategy,
       targets: found,
       weights,
@@ -140,23 +151,34 @@ const make = Effect.fnUntraced(function*(settings: {
     return named ?? bare.get(model)
   }
 
+  const describe = (model: string): Effect.Effect<RouteDescription, GatewayError> => {
+    const alias = aliases.get(model)
+    if (alias !== undefined) return Effect.succeed(alias)
+    const target = direct(model)
+    return target === undefined
+      ? Effect.fail(notFound(model, [...aliases.keys(), ...listed.map(nameOf)]))
+      : Effect.succeed({
+        kind: "model",
+        strategy: "ordered",
+        targets: [target],
+        names: [target.name],
+        weights: [1],
+        timeouts: settings.timeouts,
+        onInterrupted: "error",
+        prefill: noTargets
+      })
+  }
+
   const resolve = (model: string): Effect.Effect<Route, GatewayError> => {
     const alias = aliases.get(model)
-    if (alias === undefined) {
-      const target = direct(model)
-      return target === undefined
-        ? Effect.fail(notFound(model, [...aliases.keys(), ...listed.map(({ name }) => name)]))
-        : Effect.succeed({
-          targets: [target],
-          timeouts: settings.timeouts,
-          onInterrupted: "error",
-          prefill: noTargets
-        })
-    }
+    if (alias === undefined) return describe(model)
     if (alias.strategy === "ordered" || alias.targets.length === 1) return Effect.succeed(alias)
     return Effect.map(
       Effect.forEach(alias.targets, () => Random.next),
-      (draws) => ({ ...alias, targets: drawOrder(alias.targets, alias.weights, () => draws.pop() ?? 0) })
+      (draws) => {
+        const drawn = drawOrder(alias.targets, alias.weights, () => draws.pop() ?? 0)
+        return { ...alias, targets: drawn, names: drawn.map(nameOf) }
+      }
     )
   }
 
@@ -170,6 +192,7 @@ const make = Effect.fnUntraced(function*(settings: {
   ]
   return Routes.of({
     resolve,
+    describe,
     models: Effect.succeed(models),
     aliases: new Map([...aliases].map(([name, alias]) => [name, alias.targets]))
   })

@@ -27,6 +27,8 @@ export interface Bulkhead {
   /** A place, in order of arrival. Take it in an uninterruptible region: only the wait itself may be interrupted, without trace. */
   readonly acquire: Effect.Effect<Release, BulkheadFull>
   readonly inFlight: () => number
+  /** Calls that may be under way at this moment; infinite without a limit. */
+  readonly limit: () => number
   readonly waiting: () => number
 }
 
@@ -91,5 +93,5 @@ export const make = (settings: BulkheadSettings): Effect.Effect<Bulkhead> =>
       return queue.size < maxQueue ? wait : refuse("queue-full")
     })
 
-    return { acquire, inFlight: () => inFlight, waiting: () => queue.size }
+    return { acquire, inFlight: () => inFlight, limit: () => capacity, waiting: () => queue.size }
   })

@@ -9,7 +9,8 @@ import { ControlRequest } from "../api/Admin.ts"
 import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError } from "../domain/GatewayError.ts"
-import { type Control, Health } from "../gateway/Health.ts"
+import type { Control } from "../gateway/Health.ts"
+import * as Audit from "./Audit.ts"
 import { CurrentExchange } from "./Exchange.ts"
 import { parseJson, readText, schemaReason } from "./RequestBody.ts"
 
@@ -40,10 +41,10 @@ const readControl = (
 /** Breaker control, behind the admin key. */
 export const layer = HttpApiBuilder.group(Api, "admin", (handlers) =>
   Effect.gen(function*() {
-    const health = yield* Health
+    const control = yield* Audit.control
     const act = (action: Control["action"]) => ({ request }: { readonly request: HttpServerRequest }) =>
       readControl(request, action).pipe(
-        Effect.flatMap(health.control),
+        Effect.flatMap(control),
         Effect.map((targets) => HttpServerResponse.jsonUnsafe({ targets })),
         Effect.catch((error) =>
           Effect.map(CurrentExchange, (exchange) => errorResponse(error.reason, { "x-request-id": exchange.requestId }))

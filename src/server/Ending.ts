@@ -21,6 +21,8 @@ export const end = (
   const clock = fiber.getRef(Clock.Clock)
   const nowMs = clock.currentTimeMillisUnsafe()
   const isCancelled = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
+  exchange.decision.endedAtMs = nowMs
+  if (isCancelled) exchange.decision.cancelled = true
   Metrics.record(exchange, nowMs - exchange.startedAtMs, isCancelled, fiber.context)
   const trace = span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }
   RequestLog.write(log, exchange, nowMs, isCancelled, trace)

@@ -29,7 +29,7 @@ export const make = (requestId: string, method: string, route: string, startedAt
   method,
   route,
   startedAtMs,
-  decision: Decision.make(requestId),
+  decision: Decision.make(requestId, startedAtMs),
   status: 0,
   keyName: undefined
 })

@@ -1,5 +1,6 @@
 /** The one canonical line of each exchange: what was asked, what was tried, what came of it. No content, no key, no header. */
 import type { Usage } from "../domain/Usage.ts"
+import * as Decision from "../gateway/Decision.ts"
 import type { EventLogShape, Fields, Severity } from "../observability/Logger.ts"
 import type { Exchange } from "./Exchange.ts"
 
@@ -45,6 +46,7 @@ const flowFields = (exchange: Exchange): Fields => {
     "breakwater.stream.resumed": decision.resumed,
     "breakwater.stream.skipped_events": decision.skippedEvents,
     "breakwater.upstream.request.id": decision.upstreamRequestId,
+    "breakwater.decision": Decision.isEventful(decision) ? Decision.toRecord(decision) : undefined,
     ttft_ms: decision.firstContentMs,
     stream: decision.stream
   }

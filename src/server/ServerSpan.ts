@@ -7,6 +7,7 @@ import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type * as Tracer from "effect/Tracer"
+import * as DecisionSpan from "../gateway/DecisionSpan.ts"
 import { ServerSpans } from "../observability/Tracing.ts"
 import type { Exchange } from "./Exchange.ts"
 
@@ -43,7 +44,7 @@ export const close = (span: Tracer.Span, exchange: Exchange, nowNs: bigint, isCa
   const errorType = decision.error ?? (status >= 500 ? String(status) : undefined)
   if (errorType !== undefined && !isCancelled) span.attribute("error.type", errorType)
   if (isCancelled) span.attribute("breakwater.cancelled", true)
-  if (decision.attempts.length > 0) span.attribute("breakwater.attempts", decision.attempts.length)
+  if (decision.alias !== "") DecisionSpan.annotate(span, decision)
   const isFailed = status >= 500 || (status === 200 && decision.error !== undefined)
   span.end(nowNs, isCancelled ? Exit.interrupt() : isFailed ? Exit.fail(errorType) : Exit.void)
 }

@@ -25,11 +25,22 @@ const breakers = async (args: ReadonlyArray<string>, env: Readonly<Record<string
 
 describe("breakwater breakers", () => {
   it("opens one target of a running server and shows it in the list", async () => {
-    const opened = await breakers(["open", "simulated/sim", "--admin-key", "admin-1"])
+    const opened = await breakers([
+      "open",
+      "simulated/sim",
+      "--reason",
+      "repair",
+      "--ttl",
+      "10m",
+      "--admin-key",
+      "admin-1"
+    ])
     expect(opened).toEqual({ code: 0, output: "simulated/sim  closed  ->  forced-open\n" })
     const listed = await breakers([], { BREAKWATER_ADMIN_KEY: "admin-1" })
     expect(listed.code).toBe(0)
-    expect(listed.output).toMatch(/^target +state +calls +failed +last error\nsimulated\/sim +forced-open +0 +0 % +-\n/)
+    expect(listed.output).toMatch(
+      /^target +state +calls +failed +last error +reason\nsimulated\/sim +forced-open +0 +0 % +- +repair\n/
+    )
   })
 
   it("says what the server says when the admin key is wrong or the target unknown", async () => {

@@ -19,14 +19,11 @@ const part = (state: string, inFlight: number, calls: number, rate: number, rece
   recent
 })
 
-const record = (requestId: string, ...times: ReadonlyArray<number>) => ({
-  requestId,
-  attempts: times.map((startedAtMs) => ({ target: "a/m", startedAtMs, endedAtMs: startedAtMs + 1, waitedMs: 0 }))
-})
+const record = (request_id: string, at_ms: number, duration_ms = 1) => ({ request_id, at_ms, duration_ms })
 
 describe("monitoring of two processes", () => {
-  const one = part("closed", 2, 30, 0, [record("newest", 50), record("refused"), record("oldest", 10)])
-  const two = part("open", 3, 10, 1, [record("second", 20, 40), record("third", 30)])
+  const one = part("closed", 2, 30, 0, [record("newest", 50), record("refused", 49), record("oldest", 10)])
+  const two = part("open", 3, 10, 1, [record("second", 20, 20), record("third", 30)])
   const merged = mergeMonitoring(one, [{ worker: 1, body: one }, { worker: 2, body: two }])
 
   it("shows each target once: the worst state, counts added up, rates over all calls", () => {
@@ -44,11 +41,11 @@ describe("monitoring of two processes", () => {
 
   it("shows the records of both, newest first, with their process, and at most 50", () => {
     expect(merged["recent"]).toMatchObject([
-      { requestId: "newest", worker: 1 },
-      { requestId: "refused", worker: 1 },
-      { requestId: "second", worker: 2 },
-      { requestId: "third", worker: 2 },
-      { requestId: "oldest", worker: 1 }
+      { request_id: "newest", worker: 1 },
+      { request_id: "refused", worker: 1 },
+      { request_id: "second", worker: 2 },
+      { request_id: "third", worker: 2 },
+      { request_id: "oldest", worker: 1 }
     ])
     const many = part("closed", 0, 0, 0, Array.from({ length: 40 }, (_, index) => record(String(index), index)))
     expect(mergeMonitoring(many, [{ worker: 1, body: many }, { worker: 2, body: many }])["recent"]).toHaveLength(50)

@@ -127,6 +127,7 @@ export const layerFake = (fake: Fake) =>
     }),
     Layer.succeed(Routes, {
       resolve: () => Effect.die("the fake flow asks nobody"),
+      describe: () => Effect.die("the fake flow asks nobody"),
       aliases: new Map(),
       models: Effect.succeed([
         { id: "fast", ownedBy: "breakwater" },

@@ -1,0 +1,98 @@
+/** `breakwater explain`: the planner over the configuration, so that a route can be read before a request takes it. Sends nothing. */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as EffectLogger from "effect/Logger"
+import * as Random from "effect/Random"
+import { gateway } from "../config/Layers.ts"
+import { load, type Loaded } from "../config/Source.ts"
+import type { Reason } from "../domain/GatewayError.ts"
+import * as Plan from "../gateway/Plan.ts"
+import { checkChat, type CheckedRequest } from "../server/RequestBody.ts"
+import { fail, type Server, targets } from "./Breakers.ts"
+import { refusal } from "./Check.ts"
+import { ExitWith } from "./Exit.ts"
+import { type Explanation, render } from "./ExplainText.ts"
+
+/** What the command line said; absent = not said. */
+export interface ExplainInput {
+  readonly config: string | undefined
+  readonly model: string | undefined
+  readonly file: string | undefined
+  readonly seed: string | undefined
+  readonly json: boolean
+  /** Whose targets are judged; absent = idle ones of the file. */
+  readonly server: Server | undefined
+}
+
+const problemOf = (reason: Reason) => ({
+  message: reason.message,
+  param: reason.param ?? null,
+  code: reason.code ?? null
+})
+
+const readRequest = Effect.fnUntraced(function*(file: string, loaded: Loaded) {
+  const files = yield* FileSystem.FileSystem
+  const text = yield* Effect.catch(
+    files.readFileString(file),
+    (error) => fail(`${file} cannot be read: ${error.message}`)
+  )
+  const checked: CheckedRequest | Reason = checkChat(text, loaded.settings.server.limits)
+  return "_tag" in checked
+    ? { file, problem: problemOf(checked), model: undefined, stream: false, messages: 0 }
+    : {
+      file,
+      problem: undefined,
+      model: checked.request.model,
+      stream: checked.request.stream === true,
+      messages: checked.request.messages.length
+    }
+})
+
+/** The plan over the file's own flow; what its providers complain of is told as notes. */
+const planOf = (loaded: Loaded, model: string, seed: string, server: Server | undefined) =>
+  Effect.gen(function*() {
+    const notes: Array<string> = []
+    const collect = EffectLogger.make<unknown, void>(({ message }) => {
+      notes.push(...(Array.isArray(message) ? message : [message]).map(String))
+    })
+    const states = server === undefined ? undefined : yield* targets(server)
+    const result = yield* Effect.result(
+      Random.withSeed(Plan.make(model, states), seed).pipe(
+        Effect.provide(gateway(loaded.settings).pipe(Layer.provide(EffectLogger.layer([collect]))))
+      )
+    )
+    return result._tag === "Success"
+      ? { plan: result.success, problem: undefined, notes }
+      : { plan: undefined, problem: problemOf(result.failure.reason), notes }
+  })
+
+/** Writes the explanation to stdout; exits 1 when the request would be refused, the file is wrong, or the server is not there. */
+export const explain = Effect.fnUntraced(
+  function*(input: ExplainInput) {
+    const loaded = yield* load({ config: input.config }, Effect.succeed(false))
+    const request = input.file === undefined ? undefined : yield* readRequest(input.file, loaded)
+    const model = input.model ?? request?.model
+    if (model === undefined && request?.problem === undefined) {
+      return yield* fail("explain what? Give --model NAME, or --file request.json that names one")
+    }
+    const seed = input.seed ?? String((yield* Random.nextInt) >>> 0)
+    const planned = model === undefined ? undefined : yield* planOf(loaded, model, seed, input.server)
+    const explanation: Explanation = {
+      source: loaded.source,
+      states: input.server?.url ?? null,
+      request: request === undefined ? null : request,
+      plan: planned?.plan ?? null,
+      problem: planned?.problem ?? null,
+      seed: planned?.plan?.strategy === "weighted" ? seed : null,
+      retry: loaded.settings.defaults.retry,
+      notes: planned?.notes ?? []
+    }
+    yield* Console.log(input.json ? JSON.stringify(explanation, null, 2) : render(explanation))
+    if (request?.problem !== undefined || planned?.plan?.wouldAsk !== true) {
+      return yield* Effect.fail(new ExitWith({ code: 1 }))
+    }
+  },
+  Effect.catchTag("ConfigurationRefused", (error) => fail(refusal(error)))
+)

@@ -1,0 +1,64 @@
+/** The record of one request as it is shown: one shape for the log line, the server span and `GET /api/v1/health/monitoring`. */
+import * as Schema from "effect/Schema"
+
+const Milliseconds = Schema.Number
+
+/** What a failure of its kind allows. */
+export const FailureClass = Schema.Literals(["retry", "failover", "final"]).annotate({
+  description: "What a failure of its kind allows: the same target again, another target only, or neither."
+})
+/** `retry`: the same target may be asked again. `failover`: only another one. `final`: no target would answer it better. */
+export type FailureClass = typeof FailureClass.Type
+
+/** How a request ended. */
+export const Ending = Schema.Literals([
+  "answered",
+  "interrupted",
+  "final",
+  "exhausted",
+  "refused",
+  "deadline",
+  "defect",
+  "cancelled"
+]).annotate({
+  description:
+    "`answered`; `interrupted` after a stream was committed; `final`: a failure that no other target would answer "
+    + "better; `exhausted`: nothing was left to try; `refused` before anything was sent; `deadline`; `defect` of the gateway; "
+    + "`cancelled` by the caller."
+})
+export type Ending = typeof Ending.Type
+
+const Attempt = Schema.Struct({
+  target: Schema.String,
+  outcome: Schema.String.annotate({
+    description: "`ok`, the tag of the reason it failed with, or `unfinished` when it was given up."
+  }),
+  class: Schema.optionalKey(FailureClass),
+  waited_ms: Milliseconds.annotate({ description: "Pause before it." }),
+  after_ms: Milliseconds.annotate({ description: "From the request's receipt to its start." }),
+  duration_ms: Schema.optionalKey(
+    Milliseconds.annotate({
+      description: "To the whole answer or the failure; of a stream to its first content event."
+    })
+  )
+})
+
+/** One request. Names of targets are those of the file; nothing of a prompt, an answer or a key is in it. */
+export const DecisionRecord = Schema.Struct({
+  request_id: Schema.String,
+  at_ms: Milliseconds.annotate({ description: "Receipt, since 1970." }),
+  duration_ms: Schema.optionalKey(Milliseconds.annotate({ description: "To the last byte of the answer." })),
+  alias: Schema.String.annotate({ description: "What the caller put in `model`, at most 256 characters." }),
+  stream: Schema.Boolean,
+  candidates: Schema.Array(Schema.String).annotate({ description: "Targets in the order they would be asked." }),
+  skipped: Schema.Array(Schema.Struct({ target: Schema.String, why: Schema.String })),
+  attempts: Schema.Array(Attempt),
+  winner: Schema.optionalKey(Schema.String.annotate({ description: "`provider/model` that answered." })),
+  first_content_ms: Schema.optionalKey(
+    Milliseconds.annotate({ description: "From receipt to a stream's first content." })
+  ),
+  resumed: Schema.optionalKey(Schema.Number.annotate({ description: "How often a broken stream was taken up again." })),
+  ended: Ending,
+  error: Schema.optionalKey(Schema.String.annotate({ description: "Tag of the reason that ended it, if it failed." }))
+}).annotate({ identifier: "DecisionRecord" })
+export type DecisionRecord = typeof DecisionRecord.Type

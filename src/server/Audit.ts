@@ -1,0 +1,44 @@
+/** An operator's control of the breakers with the line in the log that says who did what to which target, and why. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { type Control, type Controlled, Health } from "../gateway/Health.ts"
+import { EventLog, type EventLogShape } from "../observability/Logger.ts"
+import { CurrentExchange } from "./Exchange.ts"
+import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
+
+/** Longest reason of an operator that a line repeats, in characters. */
+const reasonLimit = 500
+
+/** One line a target. There is one admin key and it has no name, so it is told from loopback only. */
+const tell = (
+  log: EventLogShape,
+  { adminKey }: ServerSettings,
+  { action, reason, ttlMs }: Control,
+  targets: ReadonlyArray<Controlled>
+): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+    const { requestId } = fiber.getRef(CurrentExchange)
+    for (const { from, target, to } of targets) {
+      log.event("warn", nowMs, `control of ${target}: ${from} to ${to}`, {
+        "event.name": "breakwater.control",
+        "breakwater.request.id": requestId,
+        "breakwater.target": target,
+        by: adminKey === undefined ? "loopback" : "admin key",
+        action,
+        from,
+        to,
+        reason: reason?.slice(0, reasonLimit),
+        ttl_ms: ttlMs
+      })
+    }
+    return Effect.void
+  })
+
+/** `Health.control`, audited. The line is written before the answer, once the control is in force. */
+export const control = Effect.gen(function*() {
+  const health = yield* Health
+  const log = yield* EventLog
+  const settings = yield* ServerOptions
+  return (request: Control) => Effect.tap(health.control(request), (targets) => tell(log, settings, request, targets))
+})
