@@ -31,7 +31,7 @@ const errorText = (reason: Reason): string =>
  * gateway has already retried and failed over, so a client that repeats only multiplies the attempts.
  */
 const isRepeatable = (reason: Reason): boolean =>
-  reason._tag === "Draining" || reason._tag === "QueueFull" ||
+  reason._tag === "Draining" || reason._tag === "QueueFull" || reason._tag === "LoadShed" ||
   (reason._tag === "RateLimited" && reason.upstreamStatus === undefined)
 
 /** Headers that belong to a reason: `x-should-retry`, `retry-after` (whole seconds) with `retry-after-ms`, `allow`, `www-authenticate`. */

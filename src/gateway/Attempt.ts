@@ -133,15 +133,22 @@ const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: 
     return Effect.map(span, (opened) => turnOf(options, permit, release, opened, clock))
   })
 
+const judged = (options: AttemptOptions, release: Bulkhead.Release): Effect.Effect<Turn, GatewayError> =>
+  Effect.matchEffect(options.target.guards.breaker.admit, {
+    onSuccess: (permit) => begin(options, permit, release),
+    onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
+  })
+
 /** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
 const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
-  Effect.matchEffect(options.target.guards.bulkhead.acquire, {
-    onSuccess: (release) =>
-      Effect.matchEffect(options.target.guards.breaker.admit, {
-        onSuccess: (permit) => begin(options, permit, release),
-        onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
-      }),
-    onFailure: () => queueFull(options)
+  Effect.suspend(() => {
+    const { clock: { deadline }, decision: { priority }, target: { guards: { bulkhead } } } = options
+    const free = bulkhead.take()
+    if (free !== undefined) return judged(options, free)
+    return Effect.matchEffect(bulkhead.wait({ priority, deadline }), {
+      onSuccess: (release) => judged(options, release),
+      onFailure: () => queueFull(options)
+    })
   })
 
 /** A limit shorter than the target's own is the caller's deadline, and says nothing about the target. */
@@ -163,6 +170,7 @@ const failed = (options: AttemptOptions, turn: Turn, error: GatewayError, late =
     GenAiSpan.failed(turn.span, error.reason._tag)
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     options.target.guards.lastError = error.reason._tag
+    options.target.guards.bulkhead.onFailure(error.reason, clock)
     const { breaker } = Classification.classify(error.reason)
     return turn.settle({
       _tag: late && breaker === "Slow" ? "Failure" : breaker,
@@ -177,6 +185,7 @@ const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock): Effe
   options.decision.provider = options.target.provider.name
   options.decision.model = options.call.model
   options.target.guards.budget.onSuccess()
+  options.target.guards.bulkhead.onSuccess(clock)
   return turn.settle(now - turn.startedAtMs > options.clock.slowAfterMs ? slow : success)
 }
 

@@ -2,6 +2,7 @@
  * The record of one request: who was a candidate, who was skipped and why, what each attempt came to, who won. Filled by the
  * flow while it runs (a plain mutable record: it is on the hot path), read by the response headers and the canonical log line.
  */
+import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 
 /** One try on one target. Times are milliseconds. */
@@ -20,6 +21,8 @@ export interface Decision {
   /** What the caller put in `model`. */
   alias: string
   stream: boolean
+  /** Who goes first where not all can; default normal. */
+  priority: Priority
   readonly attempts: Array<AttemptRecord>
   readonly skipped: Array<{ readonly target: string; readonly why: string }>
   /** The provider (its name in the file) and upstream model that answered. */
@@ -38,6 +41,7 @@ export const make = (requestId: string): Decision => ({
   requestId,
   alias: "",
   stream: false,
+  priority: defaultPriority,
   attempts: [],
   skipped: []
 })

@@ -24,6 +24,8 @@ export interface TargetHealth {
   readonly breaker: CircuitBreaker.Snapshot
   readonly inFlight: number
   readonly waiting: number
+  /** Requests that may be in flight at this moment; absent = no limit. */
+  readonly limit?: number | undefined
   readonly retryBudget: number
   /** Tag of the reason of the last failure. */
   readonly lastError?: string | undefined
@@ -89,6 +91,7 @@ const show = (guards: Guards): Effect.Effect<TargetHealth> =>
     breaker,
     inFlight: guards.bulkhead.inFlight(),
     waiting: guards.bulkhead.waiting(),
+    limit: Number.isFinite(guards.bulkhead.limit()) ? guards.bulkhead.limit() : undefined,
     retryBudget,
     lastError: guards.lastError
   }))

@@ -5,6 +5,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as Shedding from "../admission/Shedding.ts"
 import { Api } from "../api/Api.ts"
 import { ClientAuthorization } from "../api/Authorization.ts"
 import { Completion } from "../gateway/Completion.ts"
@@ -40,9 +41,10 @@ const routes = Layer.mergeAll(
   Door.layer
 )
 
-/** Every route, on a router. Requires the flow, the health and the routes of the gateway. */
+/** Every route, on a router, and what judges whether there is room. Requires the flow, the health and the routes of the gateway. */
 export const layer = (settings: ServerSettings) =>
   routes.pipe(
     Layer.provide(Authorization.layer),
-    Layer.provide(Layer.succeed(ServerOptions, settings))
+    Layer.provide(Layer.succeed(ServerOptions, settings)),
+    Layer.provideMerge(Shedding.layer(settings.shedding))
   )
