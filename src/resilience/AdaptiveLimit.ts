@@ -42,8 +42,6 @@ export interface LimitLaw {
   readonly start: number
   /** Whether every kind of overload counts, or only the upstream's own request to slow down. */
   readonly learns: boolean
-  /** The upper end is back after this long without a cut, in milliseconds; for a limit that learns: never. */
-  readonly restoreAfterMs: number
 }
 
 /** What a limit that learns begins with. */
@@ -56,10 +54,10 @@ const unlimitedFloor = 4
 export const lawOf = (concurrency: Concurrency | undefined): LimitLaw => {
   if (typeof concurrency === "object") {
     const { max, min } = concurrency
-    return { min, max, start: Math.max(min, Math.min(firstLimit, max)), learns: true, restoreAfterMs: Infinity }
+    return { min, max, start: Math.max(min, Math.min(firstLimit, max)), learns: true }
   }
   const max = concurrency ?? Infinity
-  return { min: Math.min(unlimitedFloor, max), max, start: max, learns: false, restoreAfterMs: 60_000 }
+  return { min: Math.min(unlimitedFloor, max), max, start: max, learns: false }
 }
 
 export interface LimitState {
@@ -91,9 +89,12 @@ const cut = (law: LimitLaw, state: LimitState, { inFlight, nowMs }: LimitSignal)
       cutAtMs: nowMs
     }
 
+/** A limit that does not learn is back whole after this long without a cut. */
+const restoreAfterMs = 60_000
+
 const grow = (law: LimitLaw, state: LimitState, { inFlight, nowMs }: LimitSignal): LimitState => {
   if (state.limit >= law.max) return state
-  if (nowMs - state.cutAtMs >= law.restoreAfterMs) return { ...state, limit: law.max, successes: 0 }
+  if (!law.learns && nowMs - state.cutAtMs >= restoreAfterMs) return { ...state, limit: law.max, successes: 0 }
   // A limit that is not reached has proved nothing.
   if (inFlight < state.limit) return state
   return state.successes + 1 < state.limit
