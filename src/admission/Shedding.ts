@@ -43,7 +43,7 @@ const fewest = 16
  * The limit after one more look at the loop: a fifth below what is in flight while the loop is late, an eighth up again while
  * it is not. Gradual, because all or nothing would make the load swing.
  */
-export const afterLook = (settings: SheddingSettings, limit: number, lagMs: number, inFlight: number): number =>
+const afterLook = (settings: SheddingSettings, limit: number, lagMs: number, inFlight: number): number =>
   lagMs > settings.lagMs
     ? Math.min(limit, Math.max(Math.min(fewest, settings.inFlight), Math.floor(inFlight * 0.8)))
     : Math.min(settings.inFlight, Math.ceil(limit * 1.125))
