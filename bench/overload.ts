@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
-import { answers, type Child, freePort, keepAwake, message, pinned, start, stop, stopAll } from "./Children.ts"
+import { answers, type Child, freePort, message, pinned, start, stop, stopAll } from "./Children.ts"
 import { closedLoop, openLoop, type Seen } from "./OpenLoop.ts"
 import { alias, upstreamModel } from "./Payload.ts"
 import { machine, table } from "./Report.ts"
@@ -20,7 +20,7 @@ const phaseMs = Number(flags.seconds) * 1000
 /** Of each phase so much is not counted: queues fill, limits are found. */
 const settleMs = Math.min(3000, phaseMs / 3)
 
-const serviceMs = 100
+const serviceMs = 400
 const places = 20
 const capacityPerSecond = places * 1000 / serviceMs
 
@@ -74,7 +74,9 @@ interface Result {
   readonly unloadedP99: number
   readonly peak: number
   readonly overload: ReadonlyArray<Seen>
-  /** Of a liveness probe while overloaded, in milliseconds. */
+  /** Of a liveness probe, in milliseconds: what the machine itself does to times. */
+  readonly idleProbes: ReadonlyArray<number>
+  /** The same while overloaded. */
   readonly probes: ReadonlyArray<number>
   /** Of the first requests after the overload, one after the other. */
   readonly after: ReadonlyArray<Seen>
@@ -98,14 +100,16 @@ const probing = async (port: number, during: Promise<unknown>): Promise<Readonly
 const measure = async (scene: Scene, port: number): Promise<Result> => {
   await openLoop(port, capacityPerSecond * 3, Math.max(phaseMs, 8000), scene.priorities)
   await sleep(1500)
-  const unloaded = served(settled(await openLoop(port, capacityPerSecond / 4, phaseMs)))
+  const calm = openLoop(port, capacityPerSecond / 3, phaseMs)
+  const idleProbes = await probing(port, calm)
+  const unloaded = served(settled(await calm))
   const peak = perSecond(served(settled(await closedLoop(port, places * 0.9, phaseMs)))) / 0.9
   const loaded = openLoop(port, capacityPerSecond * 3, phaseMs, scene.priorities)
   const probes = await probing(port, loaded)
   const overload = settled(await loaded)
   await sleep(1000)
   const after = await closedLoop(port, 1, 1000)
-  return { scene, unloadedP99: quantile(times(unloaded), 0.99), peak, overload, probes, after }
+  return { scene, unloadedP99: quantile(times(unloaded), 0.99), peak, overload, idleProbes, probes, after }
 }
 
 const configuration = (scene: Scene, upstreamPort: number): string =>
@@ -158,7 +162,7 @@ const run = async (scene: Scene, folder: string): Promise<Result> => {
 const fixed = (value: number, digits = 0): string => Number.isFinite(value) ? value.toFixed(digits) : "-"
 const verdict = (isHeld: boolean): string => isHeld ? "held" : "NOT HELD"
 
-const report = ({ after, overload, peak, probes, scene, unloadedP99 }: Result): string => {
+const report = ({ after, idleProbes, overload, peak, probes, scene, unloadedP99 }: Result): string => {
   const good = served(overload)
   const refused = overload.filter(({ status }) => status === 503 || status === 429)
   const other = overload.length - good.length - refused.length
@@ -197,6 +201,7 @@ const report = ({ after, overload, peak, probes, scene, unloadedP99 }: Result): 
     ],
     ["anything else", String(other), "0", verdict(other === 0)],
     ["liveness probe", at(probes), "", ""],
+    ["liveness probe, unloaded", at(idleProbes), "", ""],
     ["served by class", classes.join(", "), "", ""],
     [
       "a second later",
@@ -212,7 +217,6 @@ const report = ({ after, overload, peak, probes, scene, unloadedP99 }: Result): 
 const main = async (): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-overload-"))
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
-  keepAwake()
   if (pinned) execFileSync("taskset", ["-pc", "1", String(process.pid)], { stdio: "ignore" })
   const date = new Date().toISOString()
   const parts: Array<string> = []
@@ -231,7 +235,7 @@ An upstream that takes ${serviceMs} ms for each answer, ${places} at once: ${cap
 nobody (open loop), ${phaseMs / 1000} s a phase of which the first ${
     settleMs / 1000
   } s do not count. Times run from the moment a request was due. The most
-that can be served is measured with a closed loop on nine tenths of the places; unloaded is a quarter of the capacity.
+that can be served is measured with a closed loop on nine tenths of the places; unloaded is a third of the capacity.
 
 ${parts.join("\n\n")}
 `
