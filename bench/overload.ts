@@ -2,13 +2,12 @@
  * Three times as many requests as can be served, as an open loop: what is still answered, how soon, and how soon the rest is
  * told no. Three scenes, by who says no: a target's fixed limit, one that learns from 429, the door itself.
  */
-import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
-import { answers, type Child, freePort, message, pinned, start, stop, stopAll } from "./Children.ts"
+import { answers, type Child, freePort, joinLoad, message, start, stop, stopAll } from "./Children.ts"
 import { closedLoop, openLoop, type Seen } from "./OpenLoop.ts"
 import { alias, upstreamModel } from "./Payload.ts"
 import { machine, table } from "./Report.ts"
@@ -84,11 +83,11 @@ interface Result {
 
 const probing = async (port: number, during: Promise<unknown>): Promise<ReadonlyArray<number>> => {
   const seen: Array<number> = []
-  let isOver = false
+  const run = { isOver: false }
   void during.then(() => {
-    isOver = true
+    run.isOver = true
   })
-  while (!isOver) {
+  while (!run.isOver) {
     const at = performance.now()
     await (await fetch(`http://127.0.0.1:${port}/api/v1/health/live`)).text()
     seen.push(performance.now() - at)
@@ -217,7 +216,7 @@ const report = ({ after, idleProbes, overload, peak, probes, scene, unloadedP99 
 const main = async (): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-overload-"))
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
-  if (pinned) execFileSync("taskset", ["-pc", "1", String(process.pid)], { stdio: "ignore" })
+  joinLoad()
   const date = new Date().toISOString()
   const parts: Array<string> = []
   for (const scene of scenes) {

@@ -78,7 +78,7 @@ const settle = (waiter: Waiter, fate: Waiter["fate"]): void => {
 }
 
 /** The places themselves: who has one, who is next, and how many there are. */
-const makePlaces = (law: AdaptiveLimit.LimitLaw) => {
+const makePlaces = (law: AdaptiveLimit.LimitLaw, onCut: (nowMs: number) => void) => {
   const line = WaitingLine.make<Waiter>()
   let state = AdaptiveLimit.initial(law)
   let inFlight = 0
@@ -104,7 +104,10 @@ const makePlaces = (law: AdaptiveLimit.LimitLaw) => {
     })
   }
   const hear = (tag: AdaptiveLimit.LimitSignal["_tag"], clock: Clock.Clock): void => {
-    state = AdaptiveLimit.step(law, state, { _tag: tag, inFlight, nowMs: monotonicMillisUnsafe(clock) })
+    const nowMs = monotonicMillisUnsafe(clock)
+    const before = state.limit
+    state = AdaptiveLimit.step(law, state, { _tag: tag, inFlight, nowMs })
+    if (state.limit < before) onCut(nowMs)
     fill()
   }
   return {
@@ -132,15 +135,27 @@ const makePlaces = (law: AdaptiveLimit.LimitLaw) => {
 export const make = (settings: BulkheadSettings): Effect.Effect<Bulkhead, never, Scope.Scope> =>
   Effect.map(Watchdog.make, (watchdog) => {
     const { maxQueue, maxWaitMs = 2000 } = settings
-    const { hold, inFlight, leave, limit, line, onFailure, onSuccess, take } = makePlaces(
-      AdaptiveLimit.lawOf(settings.maxConcurrency)
-    )
     let busySinceMs = 0
+
+    const mayWait = (nowMs: number): number => {
+      const most = maxQueue ?? limit()
+      return nowMs - busySinceMs < standingAfterMs ? most : Math.ceil(most / 2)
+    }
+    /** The queue of a longer limit would take too long under a shorter one. */
+    const shorten = (nowMs: number): void => {
+      while (line.size() > mayWait(nowMs)) {
+        const last = line.yieldTo()
+        if (last !== undefined) settle(last, "queue-full")
+      }
+    }
+    const { hold, inFlight, leave, limit, line, onFailure, onSuccess, take } = makePlaces(
+      AdaptiveLimit.lawOf(settings.maxConcurrency),
+      shorten
+    )
 
     const hasRoom = (priority: Priority, nowMs: number): boolean => {
       if (line.size() === 0) busySinceMs = nowMs
-      const most = maxQueue ?? limit()
-      if (line.size() < (nowMs - busySinceMs < standingAfterMs ? most : Math.ceil(most / 2))) return true
+      if (line.size() < mayWait(nowMs)) return true
       const behind = line.yieldTo(priority)
       if (behind !== undefined) settle(behind, "gave-way")
       return behind !== undefined

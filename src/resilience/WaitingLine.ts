@@ -6,8 +6,8 @@ export interface WaitingLine<A> {
   readonly leave: (priority: Priority, one: A) => void
   /** Takes the one whose turn it is out of the line. */
   readonly next: () => A | undefined
-  /** Takes out the last who came of the least class below this one, to make room. */
-  readonly yieldTo: (priority: Priority) => A | undefined
+  /** Takes out the last who came of the least class below this one, or of the least of all, to make room. */
+  readonly yieldTo: (priority?: Priority) => A | undefined
   readonly size: () => number
 }
 
@@ -38,7 +38,8 @@ export const make = <A>(): WaitingLine<A> => {
       return undefined
     },
     yieldTo: (than) => {
-      for (let at = priorities.length - 1; at > priorities.indexOf(than); at--) {
+      const most = than === undefined ? -1 : priorities.indexOf(than)
+      for (let at = priorities.length - 1; at > most; at--) {
         const priority = priorities[at]
         const last = priority === undefined ? undefined : [...classes[priority]].at(-1)
         if (priority === undefined || last === undefined) continue

@@ -189,6 +189,20 @@ describe("Bulkhead", () => {
       expect(counts(bulkhead)).toEqual({ inFlight: 2, waiting: 0 })
     }))
 
+  it.effect("a limit that was cut has a shorter queue at once: who came last is refused", () =>
+    Effect.gen(function*() {
+      const clock = yield* Clock.clockWith(Effect.succeed)
+      const bulkhead = yield* make({ maxConcurrency: { min: 1, max: 4 } })
+      yield* Effect.forEach([1, 2, 3, 4], () => occupy(bulkhead))
+      const waiting = yield* Effect.forEach([1, 2, 3, 4], () => start(bulkhead))
+      bulkhead.onFailure(new Overloaded({ message: "" }), clock)
+      expect(bulkhead.waiting()).toBe(2)
+      for (const last of waiting.slice(2)) {
+        expect(yield* Effect.flip(Effect.asVoid(Fiber.join(last)))).toEqual({ _tag: "BulkheadFull", why: "queue-full" })
+      }
+      for (const first of waiting.slice(0, 2)) expect(first.pollUnsafe()).toBeUndefined()
+    }))
+
   it.effect("a limit that grows lets the first of the queue in", () =>
     Effect.gen(function*() {
       const clock = yield* Clock.clockWith(Effect.succeed)
