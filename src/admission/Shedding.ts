@@ -36,8 +36,19 @@ export const thresholds = (limit: number): Readonly<Record<Priority, number>> =>
   batch: Math.ceil(limit * shares.batch)
 })
 
-/** However late the loop is, so many are always taken: an idle process that was stopped for a moment is not overloaded. */
-const fewest = 16
+/** However late the loop is, so many are always taken. */
+const fewest = 64
+
+/** A loop that had more idle time than this is late because somebody else stopped it, and fewer requests would not help. */
+const busyAt = 0.7
+
+/** The event loop since the last look at it. */
+export interface LoopLook {
+  /** Lateness, 99th percentile, in milliseconds. */
+  readonly lagMs: number
+  /** Share of the time in which it had something to do, 0 to 1. */
+  readonly utilization: number
+}
 
 /**
  * The limit after one more look at the loop: a fifth below what is in flight while the loop is late, an eighth up again while
@@ -69,8 +80,8 @@ export class Shedding extends Context.Service<Shedding, {
   /** Takes one more, or says why not. Who is taken must `leave` with the last byte. */
   readonly enter: (priority: Priority) => LoadShed | undefined
   readonly leave: () => void
-  /** Told by whoever watches the event loop, once a second or so: its lateness since the last time, in milliseconds. */
-  readonly look: (lagMs: number) => void
+  /** Told by whoever watches the event loop, once a second or so. */
+  readonly look: (look: LoopLook) => void
   readonly seen: () => {
     readonly inFlight: number
     readonly limit: number
@@ -86,6 +97,7 @@ const make = (settings: SheddingSettings): Shedding["Service"] => {
   let limit = settings.inFlight
   let most = thresholds(limit)
   let lastLagMs = 0
+  let lastOwnLagMs = 0
   return Shedding.of({
     enter: (priority) => {
       if (inFlight < most[priority]) {
@@ -96,9 +108,11 @@ const make = (settings: SheddingSettings): Shedding["Service"] => {
       return reasons[priority]
     },
     leave: () => void inFlight--,
-    look: (lagMs) => {
-      // Twice in a row: one long pause, of a collector or a neighbour, is over when it is seen.
-      const next = afterLook(settings, limit, Math.min(lagMs, lastLagMs), inFlight)
+    look: ({ lagMs, utilization }) => {
+      const ownLagMs = utilization < busyAt ? 0 : lagMs
+      // Twice in a row: one long pause, such as a collector's, is over when it is seen.
+      const next = afterLook(settings, limit, Math.min(ownLagMs, lastOwnLagMs), inFlight)
+      lastOwnLagMs = ownLagMs
       lastLagMs = lagMs
       if (next === limit) return
       limit = next

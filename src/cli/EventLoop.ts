@@ -2,15 +2,16 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { monitorEventLoopDelay } from "node:perf_hooks"
+import { monitorEventLoopDelay, performance } from "node:perf_hooks"
+import type { LoopLook } from "../admission/Shedding.ts"
 
 /** How often the loop is asked, in milliseconds. Node's figures contain it, for it measures from one tick to the next. */
 const resolutionMs = 20
 
 const lookEveryMs = 1000
 
-/** Tells the 99th percentile of the last second's lateness, in milliseconds, until the scope closes. */
-export const watch = (onLook: (lagMs: number) => void): Effect.Effect<void, never, Scope.Scope> =>
+/** Tells how late and how busy the loop was in the last second, until the scope closes. */
+export const watch = (onLook: (look: LoopLook) => void): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const histogram = yield* Effect.acquireRelease(
       Effect.sync(() => {
@@ -20,8 +21,12 @@ export const watch = (onLook: (lagMs: number) => void): Effect.Effect<void, neve
       }),
       (started) => Effect.sync(() => void started.disable())
     )
+    let before = performance.eventLoopUtilization()
     const look = Effect.sync(() => {
-      onLook(Math.max(0, histogram.percentile(99) / 1e6 - resolutionMs))
+      const now = performance.eventLoopUtilization()
+      const { utilization } = performance.eventLoopUtilization(now, before)
+      before = now
+      onLook({ lagMs: Math.max(0, histogram.percentile(99) / 1e6 - resolutionMs), utilization })
       histogram.reset()
     })
     yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced(lookEveryMs)))

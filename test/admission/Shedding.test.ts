@@ -9,6 +9,9 @@ const make = (settings: Partial<Shedding.SheddingSettings> = {}) =>
     (context) => Context.get(context, Shedding.Shedding)
   )
 
+/** A busy loop, so late. */
+const late = (lagMs: number): Shedding.LoopLook => ({ lagMs, utilization: 1 })
+
 /** How many of a class are let in one after the other. */
 const admitted = (shedding: Shedding.Shedding["Service"], priority: Priority): number => {
   let count = 0
@@ -61,9 +64,9 @@ describe("Shedding", () => {
     Effect.gen(function*() {
       const shedding = yield* make({ inFlight: 1000 })
       for (let n = 0; n < 100; n++) shedding.enter("critical")
-      shedding.look(500)
+      shedding.look(late(500))
       expect(shedding.seen().limit).toBe(1000)
-      shedding.look(101)
+      shedding.look(late(101))
       expect(shedding.seen().limit).toBe(80)
       expect(shedding.enter("critical")).toBeDefined()
     }))
@@ -72,17 +75,24 @@ describe("Shedding", () => {
     Effect.gen(function*() {
       const shedding = yield* make({ inFlight: 1000 })
       for (let n = 0; n < 100; n++) shedding.enter("critical")
-      shedding.look(500)
-      shedding.look(500)
-      for (let looks = 0; looks < 40; looks++) shedding.look(100)
+      shedding.look(late(500))
+      shedding.look(late(500))
+      for (let looks = 0; looks < 40; looks++) shedding.look(late(100))
       expect(shedding.seen().limit).toBe(1000)
     }))
 
-  it.effect("an idle process that is late still takes sixteen, or as many as it ever would", () =>
+  it.effect("a loop that is late though it has time was stopped by somebody else, and nobody is turned away for it", () =>
     Effect.gen(function*() {
-      for (const [inFlight, fewest] of [[1000, 16], [5, 5]] as const) {
+      const shedding = yield* make({ inFlight: 1000 })
+      for (let looks = 0; looks < 10; looks++) shedding.look({ lagMs: 10_000, utilization: 0.3 })
+      expect([shedding.seen().limit, shedding.seen().lagMs]).toEqual([1000, 10_000])
+    }))
+
+  it.effect("a process that is late still takes sixty-four, or as many as it ever would", () =>
+    Effect.gen(function*() {
+      for (const [inFlight, fewest] of [[1000, 64], [5, 5]] as const) {
         const shedding = yield* make({ inFlight })
-        for (let looks = 0; looks < 10; looks++) shedding.look(10_000)
+        for (let looks = 0; looks < 10; looks++) shedding.look(late(10_000))
         expect(shedding.seen().limit).toBe(fewest)
       }
     }))
