@@ -77,6 +77,8 @@ interface Result {
   readonly idleProbes: ReadonlyArray<number>
   /** The same while overloaded. */
   readonly probes: ReadonlyArray<number>
+  /** Refusals while overloaded by the gateway's own clock, from receipt to last byte: all, and those within 10 and 25 ms. */
+  readonly own: readonly [number, number, number]
   /** Of the first requests after the overload, one after the other. */
   readonly after: ReadonlyArray<Seen>
 }
@@ -96,6 +98,16 @@ const probing = async (port: number, during: Promise<unknown>): Promise<Readonly
   return seen
 }
 
+/** Refusals since the start: all, within 10 ms, within 25 ms. */
+const refusals = async (port: number): Promise<readonly [number, number, number]> => {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  const within = (le: string): number =>
+    text.split("\n").filter((line) => line.startsWith("breakwater_request_duration_seconds_bucket"))
+      .filter((line) => line.includes("status=\"5xx\"") && line.includes(`le="${le}"`))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0)
+  return [within("+Inf"), within("0.01"), within("0.025")]
+}
+
 const measure = async (scene: Scene, port: number): Promise<Result> => {
   await openLoop(port, capacityPerSecond * 3, Math.max(phaseMs, 8000), scene.priorities)
   await sleep(1500)
@@ -103,12 +115,15 @@ const measure = async (scene: Scene, port: number): Promise<Result> => {
   const idleProbes = await probing(port, calm)
   const unloaded = served(settled(await calm))
   const peak = perSecond(served(settled(await closedLoop(port, places * 0.9, phaseMs)))) / 0.9
+  const before = await refusals(port)
   const loaded = openLoop(port, capacityPerSecond * 3, phaseMs, scene.priorities)
   const probes = await probing(port, loaded)
   const overload = settled(await loaded)
+  const [all, within10, within25] = await refusals(port)
+  const own = [all - before[0], within10 - before[1], within25 - before[2]] as const
   await sleep(1000)
   const after = await closedLoop(port, 1, 1000)
-  return { scene, unloadedP99: quantile(times(unloaded), 0.99), peak, overload, idleProbes, probes, after }
+  return { scene, unloadedP99: quantile(times(unloaded), 0.99), peak, overload, idleProbes, probes, own, after }
 }
 
 const configuration = (scene: Scene, upstreamPort: number): string =>
@@ -161,7 +176,7 @@ const run = async (scene: Scene, folder: string): Promise<Result> => {
 const fixed = (value: number, digits = 0): string => Number.isFinite(value) ? value.toFixed(digits) : "-"
 const verdict = (isHeld: boolean): string => isHeld ? "held" : "NOT HELD"
 
-const report = ({ after, idleProbes, overload, peak, probes, scene, unloadedP99 }: Result): string => {
+const report = ({ after, idleProbes, overload, own, peak, probes, scene, unloadedP99 }: Result): string => {
   const good = served(overload)
   const refused = overload.filter(({ status }) => status === 503 || status === 429)
   const other = overload.length - good.length - refused.length
@@ -197,6 +212,12 @@ const report = ({ after, idleProbes, overload, peak, probes, scene, unloadedP99 
       })`,
       "p99 under 20 ms",
       verdict(quantile(times(refused), 0.99) < 20)
+    ],
+    [
+      "refused, by the gateway's own clock",
+      `${fixed(100 * own[1] / own[0], 1)} % within 10 ms, ${fixed(100 * own[2] / own[0], 1)} % within 25 ms`,
+      "",
+      ""
     ],
     ["anything else", String(other), "0", verdict(other === 0)],
     ["liveness probe", at(probes), "", ""],
