@@ -24,8 +24,8 @@ export interface BulkheadSettings {
 }
 
 /**
- * A queue that has not been empty for this long, in milliseconds, is no burst but a standing one: it only makes everybody
- * late, so half of it has to do.
+ * A queue that somebody needs again and again for this long, in milliseconds, is no burst but a standing one: it only makes
+ * everybody late, so half of it has to do until nobody has needed it for as long.
  */
 const standingAfterMs = 500
 
@@ -136,6 +136,7 @@ export const make = (settings: BulkheadSettings): Effect.Effect<Bulkhead, never,
   Effect.map(Watchdog.make, (watchdog) => {
     const { maxQueue, maxWaitMs = 2000 } = settings
     let busySinceMs = 0
+    let neededAtMs = -Infinity
 
     const mayWait = (nowMs: number): number => {
       const most = maxQueue ?? limit()
@@ -154,7 +155,8 @@ export const make = (settings: BulkheadSettings): Effect.Effect<Bulkhead, never,
     )
 
     const hasRoom = (priority: Priority, nowMs: number): boolean => {
-      if (line.size() === 0) busySinceMs = nowMs
+      if (line.size() === 0 && nowMs - neededAtMs >= standingAfterMs) busySinceMs = nowMs
+      neededAtMs = nowMs
       if (line.size() < mayWait(nowMs)) return true
       const behind = line.yieldTo(priority)
       if (behind !== undefined) settle(behind, "gave-way")

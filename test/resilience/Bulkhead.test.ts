@@ -174,6 +174,25 @@ describe("Bulkhead", () => {
       expect(yield* Effect.flip(occupy(bulkhead))).toEqual({ _tag: "BulkheadFull", why: "queue-full" })
     }))
 
+  it.effect("it may be whole again when nobody has needed it for half a second, and not because it was empty once", () =>
+    Effect.gen(function*() {
+      const bulkhead = yield* make({ maxConcurrency: 2 })
+      const places = yield* Effect.forEach([1, 2], () => bulkhead.acquire)
+      yield* start(bulkhead)
+      yield* TestClock.adjust(499)
+      yield* start(bulkhead)
+      for (const release of places) yield* release
+      expect(counts(bulkhead)).toEqual({ inFlight: 2, waiting: 0 })
+      yield* TestClock.adjust(1)
+      yield* start(bulkhead)
+      expect(yield* Effect.flip(occupy(bulkhead))).toEqual({ _tag: "BulkheadFull", why: "queue-full" })
+      yield* TestClock.adjust(2000)
+      expect(bulkhead.waiting()).toBe(0)
+      yield* start(bulkhead)
+      yield* start(bulkhead)
+      expect(bulkhead.waiting()).toBe(2)
+    }))
+
   it.effect("a limit that was cut lets nobody in until enough have left", () =>
     Effect.gen(function*() {
       const clock = yield* Clock.clockWith(Effect.succeed)
