@@ -187,7 +187,8 @@ export const make = (settings: BulkheadSettings): Effect.Effect<Bulkhead, never,
       // Interruptible by name, for `restore` would restore the uninterruptible region that a place is taken in.
       return Effect.flatMap(Effect.onError(Effect.interruptible(waiter.latch.await), () => withdraw), () => {
         watchdog.callOff(waiter)
-        return waiter.fate === "granted" || waiter.fate === "waiting" ? Effect.sync(hold) : refuse(waiter.fate)
+        if (waiter.fate === "granted") return Effect.sync(hold)
+        return refuse(waiter.fate === "waiting" ? "waited-too-long" : waiter.fate)
       })
     }
 
