@@ -33,6 +33,11 @@ const hasTaskset = (): boolean => {
 /** Whether candidates and load have a core each. */
 export const pinned = availableParallelism() >= 2 && hasTaskset()
 
+/** Puts this very process beside the load, for a bench that drives the load itself. */
+export const joinLoad = (): void => {
+  if (pinned) execFileSync(taskset, ["-pc", "1", String(process.pid)], { stdio: "ignore" })
+}
+
 const children = new Set<Child>()
 
 /**

@@ -1,4 +1,7 @@
-/** The provider of the load bench, a process of its own: a fixed completion, or a fixed stream when the body asks for one. */
+/**
+ * The provider of the load bench, a process of its own: a fixed completion, or a fixed stream when the body asks for one.
+ * `upstream.ts PORT [SERVICE_MS] [CAPACITY]`: a whole answer takes so long, and beyond so many at once it says 429.
+ */
 import { createServer, type Socket } from "node:net"
 import { messageReader } from "./Http1.ts"
 import { completion, paceMs, streamEvents } from "./Payload.ts"
@@ -26,8 +29,27 @@ const pace = (socket: Socket, frames: ReadonlyArray<Buffer>): void => {
   }, paceMs)
 }
 
+const serviceMs = Number(process.argv[3] ?? 0)
+const capacity = Number(process.argv[4] ?? Infinity)
+let busy = 0
+
+const tooMany = Buffer.from(
+  "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\ncontent-length: 57\r\n\r\n" +
+    "{\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"busy\"}}"
+)
+
+const serve = (socket: Socket): void => {
+  if (serviceMs === 0) return void socket.write(json)
+  if (busy >= capacity) return void socket.write(tooMany)
+  busy++
+  setTimeout(() => {
+    busy--
+    if (!socket.destroyed) socket.write(json)
+  }, serviceMs)
+}
+
 const answer = (socket: Socket, body: string): void => {
-  if (!/"stream" *: *true/.test(body)) return void socket.write(json)
+  if (!/"stream" *: *true/.test(body)) return serve(socket)
   const frames = /"include_usage" *: *true/.test(body) ? usageStream : plainStream
   socket.write(streamHead)
   if (/"user" *: *"paced"/.test(body)) return pace(socket, frames)

@@ -89,6 +89,14 @@ const docs: Readonly<Record<string, Doc>> = {
     default: duration(server.keepAlive),
     text: "silence after which a stream that has begun gets a comment"
   },
+  "server.limits.inFlight": {
+    default: server.shedding.inFlight,
+    text: "requests in flight per process before new ones are turned away; lower priorities are turned away earlier"
+  },
+  "server.limits.lag": {
+    default: duration(server.shedding.lagMs),
+    text: "lateness of the event loop (p99) beyond which fewer requests are taken"
+  },
   "server.drain.notReady": {
     default: duration(server.drain.notReady),
     text: "how long it still serves after readiness turned 503"
@@ -105,8 +113,11 @@ const docs: Readonly<Record<string, Doc>> = {
   "providers.NAME.apiKeys[]": { text: "several keys in place of one" },
   "providers.NAME.headers.*": { text: "headers for every request to it" },
   "providers.NAME.maxConcurrency": {
-    text: "requests in flight per target; as many may wait, at most 2 s; default: no limit"
+    text:
+      "requests in flight per target; as many may wait, at most 2 s. `adaptive` or a range finds the number itself; default: no limit"
   },
+  "providers.NAME.maxConcurrency.min": { text: "lower end of the range; default 1" },
+  "providers.NAME.maxConcurrency.max": { text: "upper end of the range; default 256" },
   ...under("providers.NAME.breaker", breakerDocs(false)),
   "providers.NAME.prices.*.usdPerMtok.input": { text: "USD for a million tokens, as a decimal; likewise the next six" },
   "providers.NAME.prices.*.usdPerMtok.output": { text: "" },
@@ -205,7 +216,9 @@ const keysUnder = (ast: SchemaAST.AST, path: string): ReadonlyArray<Key> => {
     ),
     ...object.indexSignatures.flatMap(({ type }) => keysUnder(type, `${path}.${placeholders[path] ?? "*"}`))
   ])
-  return ast._tag === "Union" ? [{ path, type: "secret or object", values: [] }, ...inner] : inner
+  if (ast._tag !== "Union") return inner
+  const forms = ast.types.map((form) => form._tag === "Objects" ? "object" : typeOf(form))
+  return [{ path, type: forms.join(" or "), values: [] }, ...inner]
 }
 
 /** A document in which a key is written, with a value that stands for any. */

@@ -33,6 +33,7 @@ const meanings: { readonly [T in Tag]: string } = {
   StreamInterrupted: "a stream ends in its middle",
   CircuitOpen: "every target that is left has an open circuit",
   QueueFull: "every target that is left is at `maxConcurrency` with a full queue",
+  LoadShed: "the gateway itself is at `server.limits.inFlight` or late by `server.limits.lag`, for this priority",
   DeadlineExceeded:
     "the deadline of the whole request (`timeouts.total`, or the caller's `x-request-timeout-ms`) has passed",
   Draining:

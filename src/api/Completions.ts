@@ -44,7 +44,8 @@ const create = HttpApiEndpoint.post("create", "/v1/chat/completions", {
   summary: "Create a chat completion",
   description: "OpenAI-compatible. Unknown members are allowed and forwarded. With `stream: true` the answer is " +
     "`text/event-stream`: `data:` frames of chunks, then `data: [DONE]`; a failure after the first frame is one " +
-    "`data: {\"error\": …}` frame, after which the body ends without `[DONE]`."
+    "`data: {\"error\": …}` frame, after which the body ends without `[DONE]`. The header `x-breakwater-priority` " +
+    "(`critical`, `normal`, `best-effort` or `batch`; default `normal`) says who is turned away last when there is too much."
 }))
 
 /** The completions of the contract, behind the client key. */

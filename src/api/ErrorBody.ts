@@ -46,7 +46,7 @@ const permanent: ReadonlySet<Reason["_tag"]> = new Set([
 ])
 
 /** This gateway's own momentary state. */
-const momentary: ReadonlySet<Reason["_tag"]> = new Set(["Draining", "QueueFull", "CircuitOpen"])
+const momentary: ReadonlySet<Reason["_tag"]> = new Set(["Draining", "QueueFull", "LoadShed", "CircuitOpen"])
 
 /**
  * True when asking again may help: after a pause that is known, or when the refusal came from this gateway's own momentary state.

@@ -26,6 +26,7 @@ const TargetPart = Schema.StructWithRest(
     target: Schema.String,
     inFlight: Schema.Number,
     waiting: Schema.Number,
+    limit: Schema.optional(Schema.Number),
     breaker: Schema.StructWithRest(
       Schema.Struct({
         state: Schema.String,
@@ -85,6 +86,7 @@ const mergeTarget = (parts: readonly [TargetPart, ...Array<TargetPart>]): Target
     ...bad,
     inFlight: sum(parts.map(({ inFlight }) => inFlight)),
     waiting: sum(parts.map(({ waiting }) => waiting)),
+    limit: parts.some(({ limit }) => limit === undefined) ? undefined : sum(parts.map(({ limit }) => limit ?? 0)),
     breaker: { ...bad.breaker, callsInWindow, failureRate: rate("failureRate"), slowRate: rate("slowRate") }
   }
 }

@@ -2,6 +2,7 @@
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
+import { type Concurrency, ConcurrencyInput } from "../resilience/AdaptiveLimit.ts"
 import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 
 export interface ProviderSection {
@@ -14,8 +15,8 @@ export interface ProviderSection {
   /** Empty = the upstream asks for none; written as `apiKey: none`, or not at all. */
   readonly apiKeys: ReadonlyArray<Redacted.Redacted>
   readonly headers: Readonly<Record<string, string>>
-  /** Requests in flight at once; absent = no limit of ours. */
-  readonly maxConcurrency: number | undefined
+  /** Requests in flight at once, for each target; absent = no limit of ours. */
+  readonly maxConcurrency: Concurrency | undefined
   readonly breaker: BreakerSettings
   /** Model ids to list as `name/id`. */
   readonly models: ReadonlyArray<string>
@@ -48,7 +49,7 @@ export const ProviderSectionInput = Schema.Struct({
   apiKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   apiKeys: Schema.optionalKey(Schema.Array(Schema.RedactedFromValue(Schema.String))),
   headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-  maxConcurrency: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
+  maxConcurrency: Schema.optionalKey(ConcurrencyInput),
   breaker: Schema.optionalKey(BreakerSettingsInput),
   prices: Schema.optionalKey(Schema.Record(Schema.String, ModelPrices)),
   models: Schema.optionalKey(Schema.Array(Schema.String))

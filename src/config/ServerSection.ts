@@ -3,6 +3,7 @@
  * built yet.
  */
 import * as Schema from "effect/Schema"
+import { sheddingInput } from "../admission/Shedding.ts"
 import { DurationText, SizeText } from "../domain/Quantity.ts"
 import { defaultServerSettings, type ServerSettings } from "../server/ServerSettings.ts"
 
@@ -43,7 +44,8 @@ export const ServerSectionInput = Schema.Struct({
   limits: Schema.optionalKey(Schema.Struct({
     body: Schema.optionalKey(SizeText),
     depth: Schema.optionalKey(Positive),
-    messages: Schema.optionalKey(Positive)
+    messages: Schema.optionalKey(Positive),
+    ...sheddingInput
   })),
   keepAlive: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
   drain: Schema.optionalKey(Schema.Struct({

@@ -1,6 +1,7 @@
 /** What the file means once every default has been filled in: the value that Layers are made from. */
 import * as Redacted from "effect/Redacted"
 import type { AliasSettings } from "../gateway/Route.ts"
+import * as AdaptiveLimit from "../resilience/AdaptiveLimit.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import * as Retry from "../resilience/Retry.ts"
@@ -32,14 +33,19 @@ const clientKeys = (file: ConfigurationFile): ReadonlyArray<ClientKey> =>
       : { name: entry.name ?? `key-${index + 1}`, key: entry.key }
   )
 
-const server = (file: ConfigurationFile): ServerSection => ({
-  ...defaultServerSection,
-  ...file.server,
-  keys: clientKeys(file),
-  adminKey: file.server?.adminKey,
-  limits: { ...defaultServerSection.limits, ...file.server?.limits },
-  drain: { ...defaultServerSection.drain, ...file.server?.drain }
-})
+const server = (file: ConfigurationFile): ServerSection => {
+  const { inFlight, lag, ...limits } = file.server?.limits ?? {}
+  const { shedding } = defaultServerSection
+  return {
+    ...defaultServerSection,
+    ...file.server,
+    keys: clientKeys(file),
+    adminKey: file.server?.adminKey,
+    limits: { ...defaultServerSection.limits, ...limits },
+    shedding: { inFlight: inFlight ?? shedding.inFlight, lagMs: lag ?? shedding.lagMs },
+    drain: { ...defaultServerSection.drain, ...file.server?.drain }
+  }
+}
 
 type ProviderInput = NonNullable<ConfigurationFile["providers"]>[string]
 
@@ -58,7 +64,7 @@ const providers = (
     apiKeys: (entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]))
       .filter((key) => Redacted.value(key) !== "none"),
     headers: entry.headers ?? {},
-    maxConcurrency: entry.maxConcurrency,
+    maxConcurrency: entry.maxConcurrency === undefined ? undefined : AdaptiveLimit.fromInput(entry.maxConcurrency),
     breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
     models: entry.models ?? []
   }))

@@ -108,6 +108,7 @@ export class StreamInterrupted
 // What this gateway decided.
 export class CircuitOpen extends reason("CircuitOpen", { status: 503, type: "server_error", code: "circuit_open" }) {}
 export class QueueFull extends reason("QueueFull", { status: 503, type: "server_error", code: "queue_full" }) {}
+export class LoadShed extends reason("LoadShed", { status: 503, type: "server_error", code: "overloaded" }) {}
 export class DeadlineExceeded
   extends reason("DeadlineExceeded", { status: 504, type: "server_error", code: "deadline_exceeded" })
 {}
@@ -142,6 +143,7 @@ export type Reason =
   | StreamInterrupted
   | CircuitOpen
   | QueueFull
+  | LoadShed
   | DeadlineExceeded
   | Draining
   | InternalFailure

@@ -134,18 +134,24 @@ const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: 
     return Effect.map(span, (opened) => turnOf(options, permit, release, opened, clock))
   })
 
-const admission = ({ clock, target: { guards: { breaker } } }: AttemptOptions) =>
-  clock.isLastResort === true ? breaker.tryLastResort : breaker.admit
+const judged = (options: AttemptOptions, release: Bulkhead.Release): Effect.Effect<Turn, GatewayError> => {
+  const { clock, target: { guards: { breaker } } } = options
+  return Effect.matchEffect(clock.isLastResort === true ? breaker.tryLastResort : breaker.admit, {
+    onSuccess: (permit) => begin(options, permit, release),
+    onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
+  })
+}
 
 /** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
 const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
-  Effect.matchEffect(options.target.guards.bulkhead.acquire, {
-    onSuccess: (release) =>
-      Effect.matchEffect(admission(options), {
-        onSuccess: (permit) => begin(options, permit, release),
-        onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
-      }),
-    onFailure: () => queueFull(options)
+  Effect.suspend(() => {
+    const { clock: { deadline }, decision: { priority }, target: { guards: { bulkhead } } } = options
+    const free = bulkhead.take()
+    if (free !== undefined) return judged(options, free)
+    return Effect.matchEffect(bulkhead.wait({ priority, deadline }), {
+      onSuccess: (release) => judged(options, release),
+      onFailure: () => queueFull(options)
+    })
   })
 
 /** A limit shorter than the target's own is the caller's deadline, and says nothing about the target. */
@@ -167,6 +173,7 @@ const failed = (options: AttemptOptions, turn: Turn, error: GatewayError, late =
     GenAiSpan.failed(turn.span, error.reason._tag)
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     options.target.guards.lastError = error.reason._tag
+    options.target.guards.bulkhead.onFailure(error.reason, clock)
     const verdict = Classification.classify(error.reason)
     const { breaker } = verdict
     turn.record.failureClass = classOf(verdict)
@@ -183,6 +190,7 @@ const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock): Effe
   options.decision.provider = options.target.provider.name
   options.decision.model = options.call.model
   options.target.guards.budget.onSuccess()
+  options.target.guards.bulkhead.onSuccess(clock)
   return turn.settle(now - turn.startedAtMs > options.clock.slowAfterMs ? slow : success)
 }
 

@@ -4,6 +4,7 @@
  * server span and monitoring. `toRecord` is the one shape it is shown in.
  */
 import type { DecisionRecord, Ending, FailureClass } from "../domain/DecisionRecord.ts"
+import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { Verdict } from "../resilience/Classification.ts"
 
@@ -31,6 +32,8 @@ export interface Decision {
   stream: boolean
   /** Names of the targets in the order they would be asked; shared by all requests of an alias. */
   candidates: ReadonlyArray<string>
+  /** Who goes first where not all can; default normal. */
+  priority: Priority
   readonly attempts: Array<AttemptRecord>
   readonly skipped: Array<{ readonly target: string; readonly why: string }>
   /** The provider (its name in the file) and upstream model that answered. */
@@ -60,6 +63,7 @@ export const make = (requestId: string, startedAtMs = 0): Decision => ({
   alias: "",
   stream: false,
   candidates: none,
+  priority: defaultPriority,
   attempts: [],
   skipped: []
 })

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import {
   CredentialRejected,
   Overloaded,
@@ -12,6 +13,7 @@ import {
 } from "../domain/GatewayError.ts"
 import type { Provider } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
+import type { Concurrency } from "../resilience/AdaptiveLimit.ts"
 import * as Bulkhead from "../resilience/Bulkhead.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Cooldown from "../resilience/Cooldown.ts"
@@ -46,10 +48,10 @@ export interface GuardSettings {
   readonly breaker: CircuitBreaker.BreakerSettings
   /** Tokens of the retry budget of a target; default 100. */
   readonly retryBudget: number
-  /** By provider name: at most this many requests in flight per target, and overrides of the breaker. */
+  /** By provider name: how many requests may be in flight per target, and overrides of the breaker. */
   readonly perProvider: Readonly<
     Record<string, {
-      readonly maxConcurrency?: number | undefined
+      readonly maxConcurrency?: Concurrency | undefined
       readonly breaker?: Partial<CircuitBreaker.BreakerSettings> | undefined
     }>
   >
@@ -123,6 +125,7 @@ export const refusalOf = (
 
 const make = Effect.fnUntraced(function*(settings: GuardSettings, onChange: ChangeListener) {
   const { providers } = yield* Providers
+  const scope = yield* Effect.scope
   const known = new Map<string, Target>()
   const shared = new Map<string, Guards>()
 
@@ -138,7 +141,7 @@ const make = Effect.fnUntraced(function*(settings: GuardSettings, onChange: Chan
         { ...settings.breaker, ...own?.breaker },
         (transition) => tell({ machine: "circuit", ...transition })
       ),
-      bulkhead: yield* Bulkhead.make({ maxConcurrency: own?.maxConcurrency }),
+      bulkhead: yield* Scope.provide(Bulkhead.make({ maxConcurrency: own?.maxConcurrency }), scope),
       budget: yield* RetryBudget.make(settings.retryBudget),
       lastError: undefined
     }

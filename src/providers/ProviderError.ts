@@ -109,6 +109,9 @@ type Kind =
 const words = (kind: Kind, names: ReadonlyArray<string>): ReadonlyArray<readonly [string, Kind]> =>
   names.map((name) => [name, kind])
 
+/** OpenAI's word for traffic that grows too fast. */
+const slowDown = "slow_down"
+
 /** Codes and types in lower case; both are looked up here, the code first. */
 const openAiWords: ReadonlyMap<string, Kind> = new Map([
   ...words("quota", [
@@ -126,7 +129,7 @@ const openAiWords: ReadonlyMap<string, Kind> = new Map([
   ...words("rate", [
     "rate_limit_exceeded",
     "rate_limit_error",
-    "slow_down",
+    slowDown,
     "too_many_requests",
     "rate_limited",
     "resource_exhausted"
@@ -231,7 +234,11 @@ const reasonOf = (kind: Kind, facts: ErrorFacts, fields: Omit<ReasonFields, "mes
     case "quota":
       return new QuotaExhausted(ours("The gateway's quota with the upstream is used up"))
     case "rate":
-      return new RateLimited(ours("The upstream limits the rate of requests"))
+      return new RateLimited({
+        ...ours("The upstream limits the rate of requests"),
+        // The one word that also halves how much the upstream is asked at once.
+        code: facts.code === slowDown || facts.type === slowDown ? slowDown : undefined
+      })
     case "context":
       return new ContextLengthExceeded(theirs("The request is too large for the model"))
     case "unfitting":

@@ -55,6 +55,7 @@ const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
   // What this gateway decided.
   CircuitOpen: elsewhere,
   QueueFull: elsewhere,
+  LoadShed: final,
   DeadlineExceeded: final,
   Draining: final,
   InternalFailure: final

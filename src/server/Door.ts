@@ -1,6 +1,6 @@
 /**
- * What every exchange passes through, whatever its route: the request id, the one shape of every error, the drain, the server
- * span, and the line and counts that are written when the last byte has left.
+ * What every exchange passes through, whatever its route: the request id, the one shape of every error, the drain, whether there
+ * is room for it at all, the server span, and the line and counts that are written when the last byte has left.
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -12,14 +12,22 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { unhandled } from "effect/Types"
+import { Shedding } from "../admission/Shedding.ts"
 import { Health } from "../gateway/Health.ts"
 import { EventLog, type EventLogShape } from "../observability/Logger.ts"
 import { end } from "./Ending.ts"
 import { begin, CurrentExchange, type Exchange, lacksHost, missingHost } from "./Exchange.ts"
 import { recover } from "./Recovery.ts"
 import * as ServerSpan from "./ServerSpan.ts"
+import { turnedAway } from "./TurnedAway.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
+
+interface Surroundings {
+  readonly health: Health["Service"]
+  readonly log: EventLogShape
+  readonly shedding: Shedding["Service"]
+}
 
 const complete = (response: Response, exchange: Exchange, isDraining: boolean): Response => {
   exchange.status = response.status
@@ -32,8 +40,7 @@ const complete = (response: Response, exchange: Exchange, isDraining: boolean): 
 
 const wrap = (
   effect: Effect.Effect<Response, unhandled>,
-  health: Health["Service"],
-  log: EventLogShape,
+  { health, log, shedding }: Surroundings,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Effect.Effect<Response, unhandled, HttpServerRequest | Scope.Scope> => {
   // The router's own effects read these two from the same context, so they are there.
@@ -46,15 +53,19 @@ const wrap = (
     fiber.setContext(span === undefined ? context : Context.add(context, Tracer.ParentSpan, span))
     const finish = (response: Response) => complete(response, exchange, health.isDraining())
     const recovered = (cause: Cause.Cause<unknown>) => Effect.map(recover(cause, exchange, log), finish)
-    const answered = lacksHost(request)
-      ? recovered(missingHost)
-      : Effect.matchCauseEffect(effect, {
+    const answered = (): Effect.Effect<Response, unhandled> => {
+      if (lacksHost(request)) return recovered(missingHost)
+      const refusal = turnedAway(request, exchange, shedding, fiber)
+      if (refusal !== undefined) return recovered(refusal)
+      return Effect.matchCauseEffect(effect, {
         onSuccess: (response) => Effect.succeed(finish(response)),
         onFailure: recovered
       })
-    return Effect.andThen(
+    }
+    return Effect.flatMap(
       Scope.addFinalizerExit(scope, (exit) =>
         Effect.sync(() => {
+          if (exchange.isAdmitted) shedding.leave()
           end(exchange, exit, fiber, log, span)
           if (exchange.decision.alias !== "") health.note(exchange.decision)
         })),
@@ -69,7 +80,7 @@ const wrap = (
 export const layer = HttpRouter.use((router) =>
   Effect.gen(function*() {
     const health = yield* Health
-    const log = yield* EventLog
-    yield* router.addGlobalMiddleware((effect) => Effect.withFiber((fiber) => wrap(effect, health, log, fiber)))
+    const around: Surroundings = { health, log: yield* EventLog, shedding: yield* Shedding }
+    yield* router.addGlobalMiddleware((effect) => Effect.withFiber((fiber) => wrap(effect, around, fiber)))
   })
 )

@@ -19,6 +19,8 @@ export interface Exchange {
   readonly decision: Decision.Decision
   /** Status of the answer's head; 0 until there is one. */
   status: number
+  /** Counts as in flight until its last byte has left. */
+  isAdmitted: boolean
   /** Name of the client key that was accepted. */
   keyName: string | undefined
 }
@@ -31,6 +33,7 @@ export const make = (requestId: string, method: string, route: string, startedAt
   startedAtMs,
   decision: Decision.make(requestId, startedAtMs),
   status: 0,
+  isAdmitted: false,
   keyName: undefined
 })
 

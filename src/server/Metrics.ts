@@ -6,6 +6,8 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
+import { Shedding } from "../admission/Shedding.ts"
+import type { Priority } from "../domain/Priority.ts"
 import { Health, type TargetHealth } from "../gateway/Health.ts"
 import * as Prometheus from "../observability/Prometheus.ts"
 import { requireAdmin } from "./Authorization.ts"
@@ -26,6 +28,20 @@ const durations = Metric.histogram("breakwater.request.duration", {
 })
 const breakerState = Metric.gauge("breakwater.breaker.state", {
   description: "0 closed, 1 half-open, 2 open, 3 forced."
+})
+
+const shed = Metric.counter("breakwater.shed", {
+  description: "Requests that this gateway turned away because it was full itself.",
+  incremental: true
+})
+const inFlight = Metric.gauge("breakwater.in_flight", {
+  description: "Requests in flight, streams to their last byte."
+})
+const inFlightLimit = Metric.gauge("breakwater.in_flight.limit", {
+  description: "Requests that may be in flight at this moment."
+})
+const lag = Metric.gauge("breakwater.event_loop.lag", {
+  description: "Lateness of the event loop in the last second, 99th percentile, in milliseconds."
 })
 
 interface Bound {
@@ -69,6 +85,10 @@ export const record = (
   if (tries > 0) bound.attempts.updateUnsafe(tries, context)
 }
 
+/** Counts one request that was turned away. */
+export const recordShed = (priority: Priority, context: Context.Context<never>): void =>
+  Metric.withAttributes(shed, { priority }).updateUnsafe(1, context)
+
 const stateNumber: Readonly<Record<TargetHealth["breaker"]["state"], number>> = {
   closed: 0,
   "metrics-only": 0,
@@ -89,10 +109,15 @@ export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const health = yield* Health
   const settings = yield* ServerOptions
   const gather = yield* Gathering
+  const shedding = yield* Shedding
   const own = Effect.gen(function*() {
     for (const { breaker, target } of yield* health.targets) {
       yield* Metric.update(Metric.withAttributes(breakerState, { target }), stateNumber[breaker.state])
     }
+    const seen = shedding.seen()
+    yield* Metric.update(inFlight, seen.inFlight)
+    yield* Metric.update(inFlightLimit, seen.limit)
+    yield* Metric.update(lag, seen.lagMs)
     return yield* Prometheus.render
   })
   const page = Effect.map(

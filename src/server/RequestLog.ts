@@ -1,4 +1,5 @@
 /** The one canonical line of each exchange: what was asked, what was tried, what came of it. No content, no key, no header. */
+import { defaultPriority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import * as Decision from "../gateway/Decision.ts"
 import type { EventLogShape, Fields, Severity } from "../observability/Logger.ts"
@@ -72,6 +73,7 @@ export const write = (
     "error.type": isCancelled ? "cancelled" : exchange.decision.error,
     cancelled: isCancelled ? true : undefined,
     "breakwater.key": exchange.keyName,
+    "breakwater.priority": exchange.decision.priority === defaultPriority ? undefined : exchange.decision.priority,
     ...flowFields(exchange),
     duration_ms: nowMs - exchange.startedAtMs
   })

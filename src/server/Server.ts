@@ -2,6 +2,7 @@
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as Layer from "effect/Layer"
+import * as Shedding from "../admission/Shedding.ts"
 import { Api } from "../api/Api.ts"
 import * as Admin from "./Admin.ts"
 import * as Authorization from "./Authorization.ts"
@@ -23,10 +24,14 @@ const routes = Layer.mergeAll(
   Door.layer
 )
 
-/** Every route, on a router, and the streams that are open. Requires the flow, the health and the routes of the gateway. */
+/**
+ * Every route, on a router, the streams that are open, and what judges whether there is room. Requires the flow, the health and
+ * the routes of the gateway.
+ */
 export const layer = (settings: ServerSettings) =>
   routes.pipe(
     Layer.provide(Authorization.layer),
     Layer.provide(Layer.succeed(ServerOptions, settings)),
-    Layer.provideMerge(OpenStreams.layer(settings))
+    Layer.provideMerge(OpenStreams.layer(settings)),
+    Layer.provideMerge(Shedding.layer(settings.shedding))
   )

@@ -1,6 +1,7 @@
 /** Where the server listens, who may call it, and what it accepts. */
 import * as Context from "effect/Context"
 import type * as Redacted from "effect/Redacted"
+import { defaultSheddingSettings, type SheddingSettings } from "../admission/Shedding.ts"
 
 /** A client key and the name it has in logs. */
 export interface ClientKey {
@@ -29,6 +30,8 @@ export interface ServerSettings {
   }
   /** Milliseconds of silence after which a stream that has begun gets a comment, so that no proxy cuts it. Default 15 s. */
   readonly keepAlive: number
+  /** When a request is turned away unread; `limits.inFlight` and `limits.lag` of the file. */
+  readonly shedding: SheddingSettings
   readonly drain: {
     /** Milliseconds between turning unready and refusing connections. Default 5 s. */
     readonly notReady: number
@@ -45,6 +48,7 @@ export const defaultServerSettings: ServerSettings = {
   publicMetrics: false,
   limits: { body: 20 * 1024 ** 2, depth: 64, messages: 2048 },
   keepAlive: 15_000,
+  shedding: defaultSheddingSettings,
   drain: { notReady: 5000, streams: 300_000 }
 }
 

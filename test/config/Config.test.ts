@@ -108,6 +108,35 @@ describe("the contract's file", () => {
       expect(settings.providers.map((provider) => provider.apiKeys.length)).toEqual([1, 0, 1, 0])
     }))
 
+  it.effect("takes a number, the word `adaptive` or a range as maxConcurrency, and the limits of the door", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf(`
+server: { limits: { inFlight: 500, lag: 250ms } }
+providers:
+  a: { kind: ollama, maxConcurrency: 20 }
+  b: { kind: ollama, maxConcurrency: adaptive }
+  c: { kind: ollama, maxConcurrency: { max: 64 } }
+  d: { kind: ollama }
+`)
+      expect(settings.server.shedding).toEqual({ inFlight: 500, lagMs: 250 })
+      expect(settings.server.limits.messages).toBe(2048)
+      expect(settings.providers.slice(0, 4).map(({ maxConcurrency }) => maxConcurrency)).toEqual([
+        20,
+        { min: 1, max: 256 },
+        { min: 1, max: 64 },
+        undefined
+      ])
+    }))
+
+  it.effect("refuses a maxConcurrency that is neither, with its path", () =>
+    Effect.gen(function*() {
+      for (const wrong of ["0", "dynamic", "{ max: 0 }", "{ most: 5 }"]) {
+        const problems = yield* problemsOf(`providers: { a: { kind: ollama, maxConcurrency: ${wrong} } }`)
+        expect(problems.length).toBeGreaterThan(0)
+        for (const problem of problems) expect(JSON.stringify(problem)).toContain("maxConcurrency")
+      }
+    }))
+
   it.effect("is the default: an empty file means the same limits, retry and breaker", () =>
     Effect.gen(function*() {
       const full = yield* settingsOf(contract)

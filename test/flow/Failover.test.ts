@@ -230,6 +230,19 @@ describe("the breaker in the flow", () => {
     }).pipe(Effect.provide(flow([a], { perProvider: { a: { maxConcurrency: 3 } } })))
   })
 
+  it.effect("a provider that asks to slow down is asked half as much at once, whatever the file allows", () => {
+    const a = script("a", "silent", new E.RateLimited({ message: "", code: "slow_down" }), "ok")
+    const b = script("b", "ok")
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      const health = yield* Health
+      yield* Effect.forkChild(completion.complete(ask()))
+      yield* Effect.forkChild(completion.complete(ask()))
+      yield* TestClock.adjust("5 seconds")
+      expect((yield* health.targets).map(({ limit }) => limit)).toEqual([6, undefined, 12, undefined])
+    }).pipe(Effect.provide(flow([a, b], { perProvider: { a: { maxConcurrency: 12 } } })))
+  })
+
   it.effect("a full bulkhead fails over and the breaker does not hear of it", () => {
     const a = script("a", "silent")
     const b = script("b", "ok")

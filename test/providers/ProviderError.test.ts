@@ -20,6 +20,12 @@ describe("toReason", () => {
     expect(tag(529, { type: "overloaded_error" })).toBe("Overloaded")
   })
 
+  it("keeps the upstream's request to slow down apart from other limits of rate", () => {
+    expect(reason(503, { error: { code: "slow_down" } }).errorCode).toBe("slow_down")
+    expect(reason(429, { error: { type: "slow_down", code: null } }).errorCode).toBe("slow_down")
+    expect(reason(429, { error: { code: "rate_limit_exceeded" } }).errorCode).toBe("rate_limit_exceeded")
+  })
+
   it("goes by the words of a refusal that has no code", () => {
     const said = (message: string) => tag(400, { message, type: "BadRequestError", code: 400 })
     expect(said("This model's maximum context length is 4096 tokens.")).toBe("ContextLengthExceeded")

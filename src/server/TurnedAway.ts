@@ -1,0 +1,45 @@
+/**
+ * Who is turned away at the door, before anything of the body is read: calls that this process has no room for, by their own word
+ * on how much they matter (`x-breakwater-priority`).
+ */
+import * as Cause from "effect/Cause"
+import type * as Fiber from "effect/Fiber"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { Shedding } from "../admission/Shedding.ts"
+import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
+import { priorities, priorityNamed } from "../domain/Priority.ts"
+import type { Exchange } from "./Exchange.ts"
+import * as Metrics from "./Metrics.ts"
+
+/** A word that nobody knows is a mistake, and better found on the first call than in the hour that it was meant for. */
+const unknownPriority = Cause.fail(gatewayError(
+  new InvalidRequest({
+    message: `x-breakwater-priority is one of ${priorities.join(", ")}.`,
+    param: "x-breakwater-priority",
+    code: "unknown_priority"
+  })
+))
+
+/** Only what costs an upstream is counted and turned away: probes, metrics and the operator's routes always get through. */
+export const turnedAway = (
+  { headers, method }: HttpServerRequest,
+  exchange: Exchange,
+  shedding: Shedding["Service"],
+  fiber: Fiber.Fiber<unknown, unknown>
+): Cause.Cause<GatewayError> | undefined => {
+  if (method !== "POST" || !exchange.route.startsWith("/v1/")) return undefined
+  const { decision } = exchange
+  const asked = headers["x-breakwater-priority"]
+  if (asked !== undefined) {
+    const priority = priorityNamed(asked.toLowerCase())
+    if (priority === undefined) return unknownPriority
+    decision.priority = priority
+  }
+  const refusal = shedding.enter(decision.priority)
+  if (refusal === undefined) {
+    exchange.isAdmitted = true
+    return undefined
+  }
+  Metrics.recordShed(decision.priority, fiber.context)
+  return Cause.fail(gatewayError(refusal))
+}
