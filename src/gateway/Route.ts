@@ -151,22 +151,28 @@ const make = Effect.fnUntraced(function*(settings: {
     return named ?? bare.get(model)
   }
 
+  // Made once for what a provider lists; what callers make up is not kept, for it is without end.
+  const ofTarget = (target: Target): RouteDescription =>
+    ownRoutes.get(target) ?? {
+      kind: "model",
+      strategy: "ordered",
+      targets: [target],
+      names: [target.name],
+      weights: [1],
+      timeouts: settings.timeouts,
+      onInterrupted: "error",
+      prefill: noTargets
+    }
+  const ownRoutes = new Map<Target, RouteDescription>()
+  for (const target of targets.listed) ownRoutes.set(target, ofTarget(target))
+
   const describe = (model: string): Effect.Effect<RouteDescription, GatewayError> => {
     const alias = aliases.get(model)
     if (alias !== undefined) return Effect.succeed(alias)
     const target = direct(model)
     return target === undefined
       ? Effect.fail(notFound(model, [...aliases.keys(), ...listed.map(nameOf)]))
-      : Effect.succeed({
-        kind: "model",
-        strategy: "ordered",
-        targets: [target],
-        names: [target.name],
-        weights: [1],
-        timeouts: settings.timeouts,
-        onInterrupted: "error",
-        prefill: noTargets
-      })
+      : Effect.succeed(ofTarget(target))
   }
 
   const resolve = (model: string): Effect.Effect<Route, GatewayError> => {
