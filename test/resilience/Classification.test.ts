@@ -52,4 +52,17 @@ describe("Classification", () => {
     expect(classify(new Errors.RateLimited({ message: "" })))
       .toEqual({ retrySame: "throttle", failover: true, breaker: "Ignored", cooldown: true })
   })
+
+  it("only a status of a failure makes a timeout the target's own word", () => {
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 399 }))).toBe("no, failover, Slow")
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 400 }))).toBe("no, failover, Failure")
+    expect(what(new Errors.UpstreamFailed({ message: "", upstreamStatus: 504 }))).toBe("transient, failover, Failure")
+  })
+
+  it("what one of our own accounts or an overload asks for binds everyone, what one request met does not", () => {
+    const all = [Errors.RateLimited, Errors.QuotaExhausted, Errors.Overloaded, Errors.UpstreamFailed]
+    expect(all.map((Reason) => classify(new Reason({ message: "" })).cooldown)).toEqual([true, true, true, true])
+    const one = [Errors.ConnectionReset, Errors.CredentialRejected, Errors.UpstreamTimedOut, Errors.InvalidRequest]
+    expect(one.map((Reason) => classify(new Reason({ message: "" })).cooldown)).toEqual(one.map(() => undefined))
+  })
 })
