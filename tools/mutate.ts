@@ -5,7 +5,7 @@
  * A survivor is a missing test, or it cannot be killed; then `tools/survivors.json` says why, by the mutated text.
  */
 import { execFileSync } from "node:child_process"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { table } from "./markdown-table.ts"
@@ -76,8 +76,11 @@ const scoreOf = (module: string): Score => {
     env: { ...process.env, BREAKWATER_MUTATION_TESTS: tests.join(",") },
     stdio: ["ignore", 2, 2]
   })
+  // The whole report of each module stays, for whoever wants to see which test killed what.
+  const file = join(root, `.tmp/mutation-${module.split("/").at(-1)}.json`)
+  renameSync(join(root, ".tmp/mutation.json"), file)
   const report: { files: Record<string, { source: string; mutants: ReadonlyArray<Mutant> }> } = JSON.parse(
-    readFileSync(join(root, ".tmp/mutation.json"), "utf8")
+    readFileSync(file, "utf8")
   )
   const { mutants, source } = report.files[module] ?? { mutants: [], source: "" }
   const counted = mutants.filter(({ status }) => status !== "CompileError" && status !== "Ignored")
