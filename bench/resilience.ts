@@ -53,12 +53,12 @@ const inEach = (world: (seed: string) => World): ReadonlyArray<Record> => seeds.
 
 const pair = (first: Weather, second: Weather) => [{ name: "a", weather: first }, { name: "b", weather: second }]
 
-const success = (what: string, least: number, first: Weather, second: Weather): Line => {
+const success = (what: string, least: number, first: Weather, second: Weather, rate = 50): Line => {
   const records = inEach((seed) => ({
     upstreams: pair(first, second),
     seed,
     requests,
-    rate: 50,
+    rate,
     retry: { attempts: 4 }
   }))
   const made = requests * seeds.length
@@ -76,6 +76,9 @@ const success = (what: string, least: number, first: Weather, second: Weather): 
 
 const successes = (): ReadonlyArray<Line> => [
   success("30 % transient errors on both of two targets", 0.999, flaky(0.3), flaky(0.3)),
+  // A failure comes back ten times as fast as an answer, so at many requests a second the first to come back are failures alone.
+  success("the same at 200 requests a second", 0.999, flaky(0.3), flaky(0.3), 200),
+  success("50 % transient errors on both of two targets", 0.99, flaky(0.5), flaky(0.5)),
   success("30 % transient errors on the first, the second healthy", 0.9999, flaky(0.3), healthy),
   success("the first down for good, the second healthy", 0.9999, down(0, Infinity), healthy),
   success("the first healthy, the second down for good", 0.9999, healthy, down(0, Infinity))

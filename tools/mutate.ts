@@ -1,16 +1,22 @@
 /**
  * Mutation tests of the modules that decide: each module's mutants against that module's own tests, by Stryker. Writes
- * `bench/results/mutation-<date>.md`. `node tools/mutate.ts [MODULE ...]` runs some of them, `--print` writes no file.
+ * `bench/results/mutation-<date>.md`. `node tools/mutate.ts [MODULE ...]` runs some of them, `--print` writes no file,
+ * `--reuse` reads the reports of earlier runs where there are any.
  *
  * A survivor is a missing test, or it cannot be killed; then `tools/survivors.json` says why, by the mutated text.
  */
 import { execFileSync } from "node:child_process"
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { table } from "./markdown-table.ts"
 
 const root = join(import.meta.dirname, "..")
+
+const { positionals, values: flags } = parseArgs({
+  allowPositionals: true,
+  options: { print: { type: "boolean", default: false }, reuse: { type: "boolean", default: false } }
+})
 
 const breakerTests = [
   "test/resilience/CircuitBreaker.test.ts",
@@ -70,15 +76,16 @@ const between = (source: string, { end, start }: Mutant["location"]): string => 
 }
 
 const scoreOf = (module: string): Score => {
-  const tests = modules[module] ?? []
-  execFileSync(join(root, "node_modules/.bin/stryker"), ["run", "--mutate", module], {
-    cwd: root,
-    env: { ...process.env, BREAKWATER_MUTATION_TESTS: tests.join(",") },
-    stdio: ["ignore", 2, 2]
-  })
   // The whole report of each module stays, for whoever wants to see which test killed what.
   const file = join(root, `.tmp/mutation-${module.split("/").at(-1)}.json`)
-  renameSync(join(root, ".tmp/mutation.json"), file)
+  if (!(flags.reuse && existsSync(file))) {
+    execFileSync(join(root, "node_modules/.bin/stryker"), ["run", "--mutate", module], {
+      cwd: root,
+      env: { ...process.env, BREAKWATER_MUTATION_TESTS: (modules[module] ?? []).join(",") },
+      stdio: ["ignore", 2, 2]
+    })
+    renameSync(join(root, ".tmp/mutation.json"), file)
+  }
   const report: { files: Record<string, { source: string; mutants: ReadonlyArray<Mutant> }> } = JSON.parse(
     readFileSync(file, "utf8")
   )
@@ -143,10 +150,6 @@ const pageOf = (date: string, scores: ReadonlyArray<Score>): string => {
   ].join("\n")
 }
 
-const { positionals, values: flags } = parseArgs({
-  allowPositionals: true,
-  options: { print: { type: "boolean", default: false } }
-})
 const wanted = Object.keys(modules).filter((module) =>
   positionals.length === 0 || positionals.some((word) => module.includes(word))
 )

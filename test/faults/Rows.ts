@@ -25,6 +25,7 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<string>>> = {
 /** Row → why nothing plays it, or why only part of it is played. */
 export const unplayed: Readonly<Record<number, string>> = {
   3: "EAI_AGAIN needs a name server that fails in passing",
+  4: "expired and wrong-host certificates are not told apart from one that nobody vouches for",
   49: "the splice of a resumed stream is not in these rows yet",
   58: "credentials are not renewed yet",
   61: "no way yet to block the loop of the server from outside",
