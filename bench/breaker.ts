@@ -24,8 +24,9 @@ interface Opossum {
   open: () => void
   shutdown: () => void
 }
+const require = createRequire(import.meta.url)
 // It has no types of its own; this is what is used of it.
-const Opossum = createRequire(import.meta.url)("opossum") as new(
+const Opossum = require("opossum") as new(
   work: () => Promise<number>,
   options: Readonly<Record<string, unknown>>
 ) => Opossum
