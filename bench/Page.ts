@@ -1,7 +1,7 @@
 /** What the benches in one process say: a page in `results/` with the machine named. */
 import { execFileSync } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
-import { cpus } from "node:os"
+import { cpus, loadavg } from "node:os"
 import { join } from "node:path"
 
 export const median = (values: ReadonlyArray<number>): number => {
@@ -19,7 +19,8 @@ const commit = (): string => {
 }
 
 export const machineLine = (): string =>
-  `${cpus()[0]?.model ?? "unknown CPU"}, ${cpus().length} cores, node ${process.version}, commit ${commit()}.`
+  `${cpus()[0]?.model ?? "unknown CPU"}, ${cpus().length} cores under a load of ${loadavg()[0]?.toFixed(1)}, ` +
+  `node ${process.version}, commit ${commit()}.`
 
 /** Prints the page, and keeps it unless it was only to be printed. */
 export const writePage = (name: string, isPrintedOnly: boolean, lines: ReadonlyArray<string>): void => {
