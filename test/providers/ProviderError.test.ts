@@ -285,6 +285,7 @@ describe("what the reason carries", () => {
 
   it("a param of at most 200 characters", () => {
     expect(reason(400, { error: { param: "p".repeat(300) } }).param).toBe("p".repeat(200))
+    expect(reason(400, { error: {} }).param).toBeUndefined()
   })
 
   it.each([
