@@ -6,7 +6,7 @@ import { call, readAnswer } from "./Client.ts"
 import { aliasesOf, busy, freeOnes, inParallel, type Outcome, run } from "./Gateway.ts"
 import { blackhole, refused } from "./Listeners.ts"
 import type { Expectation, FaultCase } from "./scenarios.ts"
-import { cases, limits } from "./scenarios.ts"
+import { cases, laterCases, limits } from "./scenarios.ts"
 import { start, type Upstream } from "./Upstream.ts"
 
 const provider = (baseUrl: string, more: Readonly<Record<string, unknown>> = {}) => ({
@@ -102,6 +102,7 @@ const expectRow = (row: FaultCase, outcome: Outcome) => {
     // A timer may fire a fraction of a millisecond early.
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(gapMs - 2)
   }
+  expect(outcome.next).toMatchObject({ content: answer, errors: [], finishReasons: ["stop"] })
   const last = outcome.answers.at(-1)?.seen
   if (last?.status === 200 && row.requests === undefined) {
     expect(last.headers["x-breakwater-provider"]).toBe(fallbackUsed ? "fallback" : "primary")
@@ -123,6 +124,10 @@ describe("the fault table", () => {
     expectRow(row, outcome)
   })
 
+  // Rows that the gateway shall keep to, listed with what is missing.
+  // oxlint-disable-next-line vitest/no-disabled-tests
+  it.skip.for(laterCases.map((row) => [`${row.name} (${row.later})`]))("%s", () => undefined)
+
   it("leaves no upstream at work", async () => {
     await primary.waitFor((upstream) => busy(upstream).length === 0)
     await fallback.waitFor((upstream) => busy(upstream).length === 0)
@@ -130,9 +135,19 @@ describe("the fault table", () => {
 
   it("leaves nothing in flight, and every attempt of the log is in the totals", async () => {
     const seen = await gateway.until((seen) => Wire.inFlight(seen) === 0)
-    expect(seen.totals.requests).toBe(cases.reduce((sum, row) => sum + (row.requests ?? 1), 0))
+    expect(seen.totals.requests).toBe(cases.reduce((sum, row) => sum + (row.requests ?? 1) + 1, 0))
     const made = primary.attempts.length + fallback.attempts.length - freeOnes(primary, primary.attempts)
     expect(seen.totals.attempts).toBe(made)
+  })
+
+  it("leaves metrics that say the same as the log", async () => {
+    const text = await (await fetch(`${gateway.origin}/metrics`)).text()
+    const sumOf = (metric: string): number =>
+      [...text.matchAll(new RegExp(`^${metric}\\{route="/v1/chat/completions"[^}]*\\} (\\d+)$`, "gm"))]
+        .reduce((sum, [, value]) => sum + Number(value), 0)
+    expect(sumOf("breakwater_requests_total")).toBe(cases.reduce((sum, row) => sum + (row.requests ?? 1) + 1, 0))
+    const made = primary.attempts.length + fallback.attempts.length - freeOnes(primary, primary.attempts)
+    expect(sumOf("breakwater_request_attempts_total")).toBe(made)
   })
 
   it("leaves a gateway that answers", async () => {

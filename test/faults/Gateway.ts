@@ -23,6 +23,8 @@ export interface Outcome {
   readonly answers: ReadonlyArray<{ readonly seen: Seen; readonly read: Read }>
   readonly primary: ReadonlyArray<Attempt>
   readonly fallback: ReadonlyArray<Attempt>
+  /** A healthy call to the same upstream, right after the row's own. */
+  readonly next: Read
 }
 
 export interface Upstreams {
@@ -30,7 +32,7 @@ export interface Upstreams {
   readonly fallback: Upstream
 }
 
-/** Makes the row's requests, one after the other. */
+/** Makes the row's requests, one after the other, and then one that nothing is wrong with. */
 export const run = async (
   url: string,
   upstreams: Upstreams,
@@ -41,11 +43,18 @@ export const run = async (
   const { alias, fallback, primary } = modelsOf(row, index)
   const answers: Array<Outcome["answers"][number]> = []
   for (let made = 0; made < (row.requests ?? 1); made++) {
-    const seen = await call(url, { model: alias, stream: row.stream, ...asked })
+    const seen = await call(url, {
+      model: alias,
+      stream: row.stream,
+      ...(row.headers === undefined ? {} : { headers: row.headers }),
+      ...asked
+    })
     answers.push({ seen, read: readAnswer(seen) })
   }
+  const next = readAnswer(await call(url, { model: `primary/ok#after-${index}`, stream: row.stream }))
   return {
     answers,
+    next,
     primary: upstreams.primary.attemptsOf(primary),
     fallback: fallback === undefined ? [] : upstreams.fallback.attemptsOf(fallback)
   }

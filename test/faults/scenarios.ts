@@ -36,6 +36,10 @@ export interface FaultCase {
   readonly fallback?: string
   /** How many requests are made, one after the other; default 1. */
   readonly requests?: number
+  /** Why the gateway does not do this yet; the row is then skipped by name. */
+  readonly later?: string
+  /** Headers of each request. */
+  readonly headers?: Record<string, string>
   /** Rows of the reliability page's fault table. */
   readonly faults: ReadonlyArray<number>
   readonly expect: Expectation
@@ -101,6 +105,27 @@ const rates: ReadonlyArray<FaultCase> = [
     streamed(`429 with the hint "${kind}" is 429 without one`, `429-hint:${kind}`, [39], soon)
   ),
   ...both({ name: "an exhausted quota is not tried again", scenario: "429-quota", faults: [40], expect: atOnce }),
+  ...both({
+    name: "a reached spend limit is not tried again, though no pause is given",
+    scenario: "429-spend-limit",
+    faults: [40],
+    expect: atOnce
+  }),
+  {
+    ...plain("a reached spend limit of the only target is not tried again", "429-spend-limit", [40], {
+      status: 429,
+      content: "none",
+      attempts: exactly(1),
+      fallbackUsed: false
+    }),
+    fallback: "none"
+  },
+  ...both({
+    name: "a request that is too large for the limit goes elsewhere",
+    scenario: "429-too-large",
+    faults: [39],
+    expect: soon
+  }),
   {
     ...plain("429 from every target reaches the caller", "429", [38, 47], {
       status: 429,
@@ -134,6 +159,18 @@ const outages: ReadonlyArray<FaultCase> = [
     }),
     fallback: "none"
   },
+  ...both({ name: "one 503 is tried again", scenario: "503-once", faults: [42], expect: retried }),
+  ...[520, 524, 530].map((status) =>
+    streamed(`a lasting ${status} of the edge fails over`, `status:${status}`, [42], afterOneRetry)
+  ),
+  ...both({ name: "a proxy's page with 502 fails over", scenario: "html:502", faults: [63], expect: soon }),
+  ...both({
+    name: "a proxy's page with 407 fails over",
+    later: "407 is still read as the caller's own fault",
+    scenario: "html:407",
+    faults: [63],
+    expect: soon
+  }),
   ...both({
     name: "a flapping target never reaches the caller",
     scenario: "flapping:3:3",
@@ -210,6 +247,22 @@ const connections: ReadonlyArray<FaultCase> = [
   ...both({ name: "no content is no answer", scenario: "204", faults: [56], expect: soon }),
   ...both({ name: "bytes that are not HTTP fail over", scenario: "garbage", faults: [24], expect: soon }),
   ...both({ name: "headers beyond reason fail over", scenario: "huge-headers", faults: [55], expect: soon }),
+  ...both({ name: "ten thousand headers fail over", scenario: "many-headers", faults: [55], expect: soon }),
+  ...both({ name: "a gzip bomb fails over", scenario: "gzip-bomb:8", faults: [55], expect: soon }),
+  ...both({
+    name: "FIN before headers fails over",
+    scenario: "fin-before-headers",
+    faults: [10],
+    expect: afterOneRetry
+  }),
+  ...both({
+    name: "a promise to keep the connection that is broken at once costs nothing",
+    scenario: "close-idle",
+    requests: 2,
+    faults: [11],
+    expect: { ...untouched, attempts: { min: 2, max: 3 } }
+  }),
+  ...both({ name: "a slow answer fails over", scenario: "slow-answer:20000", faults: [7], expect: atOnce }),
   ...both({ name: "gzip that is none fails over", scenario: "gzip-mismatch", faults: [55], expect: soon }),
   ...both({ name: "an HTML page fails over", scenario: "html:200", faults: [34], expect: soon })
 ]
@@ -226,12 +279,35 @@ const streams: ReadonlyArray<FaultCase> = [
   streamed("comments do not keep a stalled stream alive", "stall-comments:20:200", [9, 18], interrupted),
   streamed("a cut inside tool arguments ends in an error", "tool-cut:4", [14], interrupted),
   streamed("an error event after tokens ends in an error", "error-after:20", [31], interrupted),
+  streamed("a FIN short of the promised length ends in an error or is whole", "content-length-short", [15], {
+    ...untouched,
+    fallbackUsed: false
+  }),
+  streamed("a [DONE] without finish_reason ends in an error", "done-cut:40", [16], interrupted),
+  ...["rst", "fin", "clean"].map((how) =>
+    streamed(`a cut inside an event (${how}) ends in an error`, `cut-bytes:3000:${how}`, [14, 15, 16], interrupted)
+  ),
+  streamed("a drip slower than the idle limit ends in an error", "drip:5000", [8], interrupted),
+  {
+    ...streamed("a drip that outlasts the caller's deadline ends in an error", "drip:400", [8], interrupted),
+    headers: { "x-request-timeout-ms": "2500" }
+  },
+  ...["anthropic", "coded", "response-failed"].map((kind) =>
+    streamed(`an error event after tokens (${kind}) ends in an error`, `error-after:20:${kind}`, [31, 32], interrupted)
+  ),
   ...["openai", "anthropic", "bare", "coded", "response-failed"].map((kind) =>
     streamed(`an error as first event (${kind}) fails over`, `error-first:${kind}`, [30, 32], soon)
   ),
   streamed("a JSON error in a 200 fails over", "json-error-200", [33], soon),
   streamed("an empty stream fails over", "empty-stream", [36], soon),
   streamed("a stream that stays open after its end is whole", "never-ending", [19], untouched),
+  streamed("a stream that stays open after [DONE] is whole", "done-then-open", [19], untouched),
+  streamed("noise between two events is skipped or an error", "garbage-body", [24], untouched),
+  {
+    ...streamed("an answer that stops without a word fails over", "empty-content", [36], soon),
+    later: "an answer without a word still counts as an answer"
+  },
+  streamed("events that are no chunks fail over", "wrong-shape", [36], soon),
   streamed("a missing [DONE] is supplied", "no-done", [20], untouched),
   streamed("what follows [DONE] is dropped", "done-then-more", [21], untouched),
   streamed("a doubled end is one end", "duplicate-end", [22], untouched),
@@ -257,6 +333,7 @@ const framings: ReadonlyArray<FaultCase> = [
     .map((scenario) =>
       streamed(`framing "${scenario}" is read`, scenario, [26, 27, 28], { ...untouched, says: answer })
     ),
+  ...both({ name: "gzip that nobody asked for fails over", scenario: "gzip", faults: [55], expect: soon }),
   ...both({ name: "an answer as text/plain is read", scenario: "wrong-content-type", faults: [57], expect: untouched })
 ]
 
@@ -264,6 +341,14 @@ const bodies: ReadonlyArray<FaultCase> = [
   plain("a cut JSON body is tried again, then fails over", "cut:40", [14, 35], afterOneRetry),
   plain("a cleanly truncated JSON body is tried again, then fails over", "truncated-json", [35], afterOneRetry),
   plain("malformed JSON is tried again, then fails over", "malformed-json", [35], afterOneRetry),
+  plain("JSON that is no completion is tried again, then fails over", "wrong-shape", [36], afterOneRetry),
+  {
+    ...plain("an answer without a word is tried again, then fails over", "empty-content", [36], afterOneRetry),
+    later: "an answer without a word still counts as an answer"
+  },
+  plain("an error as the body of a 200 fails over", "json-error-200", [33], soon),
+  plain("a body shorter than its length is tried again, then fails over", "content-length-short", [15], afterOneRetry),
+  plain("a body that outlasts the answer limit fails over", "drip:5000", [8], atOnce),
   plain("an answer without choices is tried again, then fails over", "empty-choices", [36], afterOneRetry)
 ]
 
@@ -291,12 +376,41 @@ const refusals: ReadonlyArray<FaultCase> = [
   ...both({ name: "a bad request is not tried again", scenario: "400", faults: [50], expect: refusal })
 ]
 
-export const cases: ReadonlyArray<FaultCase> = [
+const resumed = (name: string, scenario: string, faults: ReadonlyArray<number>): FaultCase => ({
+  ...streamed(`with resume, ${name}`, scenario, faults, { ...atOnce, attempts: { min: 1, max: 2 } }),
+  later: "onInterrupted: resume is not in the configuration of these rows yet"
+})
+
+const promised: ReadonlyArray<FaultCase> = [
+  resumed("a cut stream is whole", "cut:40", [14]),
+  resumed("a FIN without terminator is made whole", "fin-cut:40", [15]),
+  resumed("a clean end without finish_reason is made whole", "clean-cut:40", [16]),
+  resumed("a stalled stream is whole", "stall:20", [18]),
+  {
+    ...resumed("a target that refuses a prefill does not hide the answer", "cut:40", [49]),
+    fallback: "no-prefill"
+  },
+  ...both({
+    name: "a credential that is refused once is renewed once",
+    later: "credentials are not renewed yet",
+    scenario: "401-once",
+    faults: [58],
+    expect: retried
+  })
+]
+
+const all: ReadonlyArray<FaultCase> = [
   ...rates,
   ...outages,
   ...connections,
   ...streams,
   ...framings,
   ...bodies,
-  ...refusals
+  ...refusals,
+  ...promised
 ]
+
+/** What the gateway keeps to. */
+export const cases = all.filter((row) => row.later === undefined)
+/** What it shall keep to, each row with its reason. */
+export const laterCases = all.filter((row) => row.later !== undefined)

@@ -94,6 +94,224 @@ describe("toReason", () => {
   })
 })
 
+describe("every word that a body may use", () => {
+  const words: Readonly<Record<string, ReadonlyArray<string>>> = {
+    QuotaExhausted: [
+      "insufficient_quota",
+      "credit_balance_exhausted",
+      "organization_spend_limit_exceeded",
+      "project_spend_limit_exceeded",
+      "organization_usage_limit_exceeded",
+      "billing_hard_limit_reached",
+      "billing_not_active",
+      "enforced_spend_limit_reached",
+      "billing_error",
+      "payment_required"
+    ],
+    RateLimited: ["rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests", "rate_limited"],
+    ContextLengthExceeded: [
+      "context_length_exceeded",
+      "exceed_context_size_error",
+      "request_too_large",
+      "too_many_prompt_tokens"
+    ],
+    ContentFiltered: ["content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"],
+    CredentialRejected: [
+      "invalid_api_key",
+      "authentication_error",
+      "invalid_authentication",
+      "permission_error",
+      "permission_denied",
+      "unauthorized",
+      "account_deactivated"
+    ],
+    UpstreamModelMissing: ["model_not_found", "DeploymentNotFound", "model_decommissioned", "model_not_available"],
+    UpstreamTimedOut: ["timeout_error", "request_timeout"],
+    Overloaded: ["overloaded_error", "server_overloaded", "engine_overloaded", "capacity_exceeded"]
+  }
+
+  it.each(Object.entries(words).flatMap(([expected, names]) => names.map((name) => [name, expected] as const)))(
+    "%s is %s as a code and as a type, whatever the status",
+    (name, expected) => {
+      for (const status of [undefined, 405, 500]) {
+        expect(tag(status, { code: name })).toBe(expected)
+        expect(tag(status, { type: name })).toBe(expected)
+      }
+    }
+  )
+
+  it.each(["invalid_request_error", "invalid_request", "bad_request", "BadRequestError"])(
+    "%s is a refusal unless a status says something else",
+    (name) => {
+      for (const error of [{ code: name }, { type: name }]) {
+        expect(tag(undefined, error)).toBe("UpstreamRefused")
+        expect(tag(500, error)).toBe("UpstreamFailed")
+      }
+    }
+  )
+
+  it.each(["server_error", "api_error", "internal_error", "internal_server_error", "InternalServerError"])(
+    "%s is a failure, and as a code beats the type of a refusal",
+    (code) => {
+      expect(tag(undefined, { code, type: "invalid_request_error" })).toBe("UpstreamFailed")
+    }
+  )
+})
+
+describe("where a body says it", () => {
+  const spend = { error_code: "enforced_spend_limit_reached" }
+
+  it.each<readonly [string, number | undefined, unknown, string]>([
+    ["the details before the code", 429, { error: { code: "rate_limit_error", details: spend } }, "QuotaExhausted"],
+    ["response.failed", undefined, { response: { error: { code: "rate_limit_exceeded" } } }, "RateLimited"],
+    ["the flat form's type", undefined, { object: "error", type: "insufficient_quota" }, "QuotaExhausted"],
+    ["the flat form's code", undefined, { object: "error", code: "model_not_found" }, "UpstreamModelMissing"],
+    ["the flat form's status", undefined, { statusCode: 429, message: "slow" }, "RateLimited"],
+    ["a list of one", 400, [{ error: { code: "content_filter" } }], "ContentFiltered"],
+    ["an error that is text", undefined, { error: "prompt is too long" }, "ContextLengthExceeded"]
+  ])("%s", (_, status, body, expected) => {
+    expect(reason(status, body)._tag).toBe(expected)
+  })
+
+  it("reads the words and the param of the flat form", () => {
+    expect(reason(400, { object: "error", message: "no such thing", param: "tools" }))
+      .toMatchObject({ message: "no such thing", param: "tools" })
+  })
+
+  it("prefers the inner words", () => {
+    const body = { message: "outer", param: "outer", type: "timeout_error", code: "timeout_error", error: {} }
+    expect(reason(400, { ...body, error: { message: "inner", param: "inner", type: "slow_down", code: "bad" } }))
+      .toMatchObject({ _tag: "RateLimited" })
+    expect(reason(400, { ...body, type: "", code: "", error: { message: "inner", param: "inner", code: "bad" } }))
+      .toMatchObject({ _tag: "UpstreamRefused", message: "inner", param: "inner", code: "bad" })
+  })
+})
+
+describe("words without a code", () => {
+  it.each<readonly [string, string]>([
+    ["maximum context length is 9", "ContextLengthExceeded"],
+    ["the context window is full", "ContextLengthExceeded"],
+    ["the context size is 9", "ContextLengthExceeded"],
+    ["input is too long", "ContextLengthExceeded"],
+    ["Invalid API key", "CredentialRejected"],
+    ["invalid api-key", "CredentialRejected"],
+    ["incorrect apikey", "CredentialRejected"],
+    ["API key not valid", "CredentialRejected"],
+    ["the API key is invalid", "CredentialRejected"],
+    ["our content management policy", "ContentFiltered"],
+    ["flagged by the filter", "ContentFiltered"],
+    ["flagged for violence", "ContentFiltered"],
+    ["flagged as unsafe", "ContentFiltered"],
+    ["the content filter", "ContentFiltered"],
+    ["content_filter said no", "ContentFiltered"]
+  ])("%s is %s where the status is a refusal's or absent", (message, expected) => {
+    expect(tag(400, { message })).toBe(expected)
+    expect(tag(499, { message })).toBe(expected)
+    expect(tag(undefined, { message })).toBe(expected)
+  })
+
+  it("mean nothing where the status says something else", () => {
+    const message = "maximum context length"
+    expect([302, 399, 429, 500, 503].map((status) => tag(status, { message })))
+      .toEqual(["UpstreamFailed", "UpstreamFailed", "RateLimited", "UpstreamFailed", "Overloaded"])
+  })
+})
+
+describe("statuses at the edges", () => {
+  it.each<readonly [number, string]>([
+    [199, "UpstreamFailed"],
+    [200, "MalformedAnswer"],
+    [299, "MalformedAnswer"],
+    [300, "UpstreamFailed"],
+    [399, "UpstreamFailed"],
+    [405, "UpstreamRefused"],
+    [409, "UpstreamFailed"],
+    [421, "UpstreamFailed"],
+    [424, "UpstreamFailed"],
+    [425, "UpstreamFailed"],
+    [498, "Overloaded"],
+    [499, "UpstreamRefused"],
+    [501, "UpstreamRefused"],
+    [530, "UpstreamFailed"]
+  ])("%i is %s", (status, expected) => {
+    expect(reason(status, "")._tag).toBe(expected)
+  })
+
+  it("a code is a status only if it is three digits from 400 to 599", () => {
+    const type = "invalid_request_error"
+    expect(["429", "x500", "500x", "200"].map((code) => tag(undefined, { code, type })))
+      .toEqual(["RateLimited", "UpstreamRefused", "UpstreamRefused", "UpstreamRefused"])
+  })
+})
+
+describe("what the reason carries", () => {
+  it.each<readonly [number, string]>([
+    [402, "The gateway's quota with the upstream is used up (402)."],
+    [429, "The upstream limits the rate of requests (429)."],
+    [413, "The request is too large for the model (413)."],
+    [401, "The upstream rejected the gateway's credential (401)."],
+    [404, "The upstream does not know the model (404)."],
+    [504, "The upstream ran out of time (504)."],
+    [503, "The upstream is overloaded (503)."],
+    [400, "The upstream refused the request (400)."],
+    [200, "The upstream's answer is no completion (200)."],
+    [500, "The upstream failed (500)."]
+  ])("words of ours for %i", (status, message) => {
+    expect(reason(status, "<html>")).toMatchObject({ message, upstreamStatus: status })
+    expect(reason(status, "<html>").param).toBeUndefined()
+  })
+
+  it("no status in the words where there was none", () => {
+    expect(reason(undefined, { error: { code: "content_filter" } }).message)
+      .toBe("The upstream's content filter refused the request.")
+    expect(reason(undefined, {}).message).toBe("The upstream failed.")
+  })
+
+  it("the pause that the headers ask for, and none without headers", () => {
+    expect(reason(429, {}, { "retry-after": "2" }).retryAfterMs).toBe(2000)
+    expect(toReason("openai", { status: 429, body: {}, nowMs: 0 }).retryAfterMs).toBeUndefined()
+  })
+
+  it("a refusal's own code only where it is a word", () => {
+    const codeOf = (code: unknown) => reason(400, { error: { code } }).code
+    expect([codeOf(""), codeOf(null), codeOf(400), codeOf("12345")])
+      .toEqual([undefined, undefined, undefined, undefined])
+    expect([codeOf("e12"), codeOf("12e")]).toEqual(["e12", "12e"])
+    expect(reason(400, "<html>").code).toBeUndefined()
+  })
+
+  it("words in one line, at most 500 characters of the first 2,000", () => {
+    const said = (message: string) => reason(400, { error: { message } }).message
+    expect(said("  two \n\t words  ")).toBe("two words")
+    expect(said("a ".repeat(250))).toBe("a ".repeat(250).trim())
+    expect(said("a.".repeat(250))).toBe("a.".repeat(250))
+    expect(said(`${"a.".repeat(250)}b`)).toBe(`${"a.".repeat(249)}a…`)
+    expect(said(`start${" ".repeat(2000)}end`)).toBe("start")
+  })
+
+  it("a param of at most 200 characters", () => {
+    expect(reason(400, { error: { param: "p".repeat(300) } }).param).toBe("p".repeat(200))
+    expect(reason(400, { error: {} }).param).toBeUndefined()
+  })
+
+  it.each([
+    ["sk-abcd", "***"],
+    ["pk_abcd", "***"],
+    ["AIza-abcd", "***"],
+    ["sk-abc", "sk-abc"],
+    ["task-abcd", "task-abcd"],
+    ["Bearer  a.b.c", "***"],
+    ["bearer: of", "bearer: of"],
+    ["0123456789abcdef0123456789abcdef==", "***"],
+    ["0123456789abcdef0123456789abcdef", "***"],
+    ["0123456789abcdef0123456789ab+/-_", "***"],
+    ["0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcde"],
+    [`a${" ".repeat(3)}${". ".repeat(40)}b`, `a ${". ".repeat(40)}b`]
+  ])("%s comes out as %s", (text, expected) => {
+    expect(reason(400, { error: { message: text } }).message).toBe(expected)
+  })
+})
+
 describe("retryAfterMs", () => {
   const nowMs = Date.parse("2026-11-23T00:00:00Z")
   const hint = (headers: Record<string, string>) => retryAfterMs({ headers }, nowMs)

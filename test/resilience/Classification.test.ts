@@ -68,4 +68,18 @@ describe("Classification", () => {
     expect(what(new Errors.Overloaded({ message: "", upstreamStatus: 498 }))).toBe("throttle, failover, Throttled")
     expect(what(new Errors.ContextLengthExceeded({ message: "", upstreamStatus: 429 }))).toBe("no, failover, Ignored")
   })
+
+  it("only a status of a failure makes a timeout the target's own word", () => {
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 200 }))).toBe("no, failover, Slow")
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 408 }))).toBe("no, failover, Failure")
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 504 }))).toBe("no, failover, Failure")
+    expect(what(new Errors.UpstreamFailed({ message: "", upstreamStatus: 504 }))).toBe("transient, failover, Failure")
+  })
+
+  it("what one of our own accounts or an overload asks for binds everyone, what one request met does not", () => {
+    const all = [Errors.RateLimited, Errors.QuotaExhausted, Errors.Overloaded, Errors.UpstreamFailed]
+    expect(all.map((Reason) => classify(new Reason({ message: "" })).cooldownMs)).toEqual([0, 0, 0, 0])
+    const one = [Errors.ConnectionReset, Errors.CredentialRejected, Errors.UpstreamTimedOut, Errors.InvalidRequest]
+    expect(one.map((Reason) => classify(new Reason({ message: "" })).cooldownMs)).toEqual(one.map(() => undefined))
+  })
 })

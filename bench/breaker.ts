@@ -1,0 +1,254 @@
+/**
+ * What a circuit breaker costs a call: ours beside `effect/persistence` CircuitBreaker, cockatiel and opossum, in one run. Each
+ * is charged the difference to the same loop without it, taken inside a round; the median over the rounds is quoted.
+ * `--rounds N` (default 41), `--print` writes no file.
+ */
+import { BrokenCircuitError, circuitBreaker, ConsecutiveBreaker, handleAll, SamplingBreaker } from "cockatiel"
+import * as Effect from "effect/Effect"
+import * as EffectBreaker from "effect/persistence/CircuitBreaker"
+import * as Scope from "effect/Scope"
+import { createRequire } from "node:module"
+import { parseArgs } from "node:util"
+import { step } from "../src/resilience/BreakerMachine.ts"
+import { initial, permitOf } from "../src/resilience/BreakerState.ts"
+import * as CircuitBreaker from "../src/resilience/CircuitBreaker.ts"
+import { table } from "../tools/markdown-table.ts"
+import { machineLine, median, writePage } from "./Page.ts"
+
+const { values: flags } = parseArgs({
+  options: { rounds: { type: "string", default: "41" }, print: { type: "boolean", default: false } }
+})
+
+interface Opossum {
+  fire: () => Promise<number>
+  open: () => void
+  shutdown: () => void
+}
+const require = createRequire(import.meta.url)
+// It has no types of its own; this is what is used of it.
+const Opossum = require("opossum") as new(
+  work: () => Promise<number>,
+  options: Readonly<Record<string, unknown>>
+) => Opossum
+
+/** Does `calls` calls and answers the nanoseconds of one. */
+type Loop = () => Promise<number>
+
+const calls = 20_000
+
+/** CPU time of the whole process, collector included: a busy neighbour costs wall time first. */
+const timed = async (work: () => unknown): Promise<number> => {
+  const start = process.cpuUsage()
+  await work()
+  const { system, user } = process.cpuUsage(start)
+  return (user + system) * 1000 / calls
+}
+
+/** The same effect again and again in one fiber. */
+const inFiber = <A, E>(effect: Effect.Effect<A, E>): Loop => {
+  const run = Effect.suspend(() => {
+    let left = calls
+    return Effect.whileLoop({ while: () => left > 0, body: () => effect, step: () => void (left -= 1) })
+  })
+  return () => timed(() => Effect.runPromise(run))
+}
+
+const fibers = 1000
+
+/** The same calls by a thousand fibers, each of which yields between its calls. */
+const inFibers = <A, E>(effect: Effect.Effect<A, E>): Loop => {
+  const each = Effect.suspend(() => {
+    let left = calls / fibers
+    return Effect.whileLoop({
+      while: () => left > 0,
+      body: () => Effect.andThen(effect, Effect.yieldNow),
+      step: () => void (left -= 1)
+    })
+  })
+  const all = Effect.forEach(Array.from({ length: fibers }), () => each, { concurrency: "unbounded", discard: true })
+  return () => timed(() => Effect.runPromise(all))
+}
+
+const awaited = (call: () => Promise<unknown>): Loop => () =>
+  timed(async () => {
+    for (let left = calls; left > 0; left--) await call()
+  })
+
+const plain = (call: (at: number) => unknown): Loop => {
+  let sink: unknown
+  return () =>
+    timed(() => {
+      for (let at = 0; at < calls; at++) sink = call(at)
+      return sink === undefined ? 1 : 0
+    })
+}
+
+interface Candidate {
+  readonly name: string
+  readonly loop: Loop
+  /** What is taken off: the same loop without a breaker. */
+  readonly floor: string
+  readonly budgetNs?: number
+}
+
+const bare = Effect.succeed(1)
+const success: CircuitBreaker.Outcome = { _tag: "Success" }
+
+const ours = async (): Promise<ReadonlyArray<Candidate>> => {
+  const settings = CircuitBreaker.defaultBreakerSettings
+  const breaker = await Effect.runPromise(CircuitBreaker.make(settings))
+  const admitted = Effect.flatMap(
+    breaker.admit,
+    (permit) => Effect.flatMap(bare, () => breaker.record(permit, success))
+  )
+  const shut = await Effect.runPromise(CircuitBreaker.make(settings))
+  await Effect.runPromise(shut.control({ _tag: "ForceOpen" }))
+  const rejected = Effect.matchEffect(shut.admit, { onFailure: () => bare, onSuccess: () => Effect.die("admitted") })
+  const tripped = await Effect.runPromise(CircuitBreaker.make({ ...settings, openForMs: 1e9, openMaxMs: 1e9 }))
+  for (let failures = 0; failures < settings.consecutiveFailures; failures++) {
+    const permit = await Effect.runPromise(tripped.admit)
+    await Effect.runPromise(tripped.record(permit, { _tag: "Failure" }))
+  }
+  const refused = Effect.matchEffect(tripped.admit, { onFailure: () => bare, onSuccess: () => Effect.die("admitted") })
+  const closed = initial(0)
+  let state = closed
+  const permit = permitOf(0)
+  const admitEvent = { _tag: "Admit", nowMs: 1, jitter: 0 } as const
+  const recordEvent = { _tag: "Record", nowMs: 1, jitter: 0, permit, outcome: success } as const
+  return [
+    { name: "breakwater, admitted: admit + record", loop: inFiber(admitted), floor: "fiber", budgetNs: 1000 },
+    { name: "breakwater, admitted, 1,000 fibers", loop: inFibers(admitted), floor: "fibers", budgetNs: 1000 },
+    { name: "breakwater, rejected while open", loop: inFiber(refused), floor: "fiber", budgetNs: 500 },
+    { name: "breakwater, rejected while forced open", loop: inFiber(rejected), floor: "fiber", budgetNs: 500 },
+    {
+      name: "breakwater, pure step: Admit",
+      loop: plain(() => step(settings, closed, admitEvent)),
+      floor: "plain",
+      budgetNs: 50
+    },
+    {
+      name: "breakwater, pure step: Record of a success",
+      loop: plain(() => {
+        state = step(settings, state, recordEvent).state
+        return state
+      }),
+      floor: "plain",
+      budgetNs: 50
+    }
+  ]
+}
+
+const effects = async (): Promise<ReadonlyArray<Candidate>> => {
+  const made = (policy: EffectBreaker.TripPolicy) =>
+    Effect.runPromise(
+      EffectBreaker.make({ tripPolicy: policy, openDuration: "1 hour" }).pipe(
+        Effect.provide(EffectBreaker.layerStoreMemory()),
+        Effect.provideService(Scope.Scope, Scope.makeUnsafe())
+      )
+    )
+  const [consecutive, rate] = await Promise.all([
+    made(EffectBreaker.consecutive(5)),
+    made(EffectBreaker.rate({ size: 100 }))
+  ])
+  const open = await made(EffectBreaker.consecutive(1))
+  await Effect.runPromiseExit(open.execute(Effect.fail("no"), { key: "bench" }))
+  const rejected = Effect.matchEffect(open.execute(bare, { key: "bench" }), {
+    onFailure: () => bare,
+    onSuccess: () => Effect.die("admitted")
+  })
+  return [
+    {
+      name: "effect/persistence, admitted, consecutive(5)",
+      loop: inFiber(consecutive.execute(bare, { key: "bench" })),
+      floor: "fiber"
+    },
+    {
+      name: "effect/persistence, admitted, rate(100)",
+      loop: inFiber(rate.execute(bare, { key: "bench" })),
+      floor: "fiber"
+    },
+    { name: "effect/persistence, rejected", loop: inFiber(rejected), floor: "fiber" }
+  ]
+}
+
+const work = async (): Promise<number> => 1
+const refusal = (error: unknown): void => {
+  if (!(error instanceof BrokenCircuitError)) throw error
+}
+
+const cockatiels = async (): Promise<ReadonlyArray<Candidate>> => {
+  const options = { halfOpenAfter: 3_600_000 }
+  const consecutive = circuitBreaker(handleAll, { ...options, breaker: new ConsecutiveBreaker(5) })
+  const sampling = circuitBreaker(handleAll, {
+    ...options,
+    breaker: new SamplingBreaker({ threshold: 0.5, duration: 30_000, minimumRps: 1 })
+  })
+  const open = circuitBreaker(handleAll, { ...options, breaker: new ConsecutiveBreaker(1) })
+  await open.execute(() => Promise.reject(new Error("no"))).catch(() => 0)
+  return [
+    {
+      name: "cockatiel, admitted, consecutive(5)",
+      loop: awaited(() => consecutive.execute(work)),
+      floor: "promise"
+    },
+    { name: "cockatiel, admitted, sampling", loop: awaited(() => sampling.execute(work)), floor: "promise" },
+    {
+      name: "cockatiel, rejected",
+      loop: awaited(() => open.execute(work).catch(refusal)),
+      floor: "promise"
+    }
+  ]
+}
+
+const opossums = (): ReadonlyArray<Candidate> => {
+  const closed = new Opossum(work, { timeout: false })
+  const open = new Opossum(work, { timeout: false, resetTimeout: 3_600_000 })
+  open.open()
+  return [
+    { name: "opossum, admitted", loop: awaited(() => closed.fire()), floor: "promise" },
+    { name: "opossum, rejected", loop: awaited(() => open.fire().catch(() => 0)), floor: "promise" }
+  ]
+}
+
+const floors: Readonly<Record<string, Loop>> = {
+  fiber: inFiber(bare),
+  fibers: inFibers(bare),
+  promise: awaited(work),
+  plain: plain((at) => at)
+}
+
+const all = [...await ours(), ...await effects(), ...await cockatiels(), ...opossums()]
+const seen = new Map<string, Array<number>>(all.map(({ name }) => [name, []]))
+const bares = new Map<string, Array<number>>(Object.keys(floors).map((name) => [name, []]))
+const rounds = Number(flags.rounds)
+const warmUp = 5
+for (let round = -warmUp; round < rounds; round++) {
+  const base = new Map<string, number>()
+  for (const [name, loop] of Object.entries(floors)) base.set(name, await loop())
+  for (const { floor, loop, name } of round % 2 === 0 ? all : all.toReversed()) {
+    const cost = await loop() - (base.get(floor) ?? 0)
+    if (round >= 0) seen.get(name)?.push(cost)
+  }
+  if (round >= 0) { for (const [name, ns] of base) bares.get(name)?.push(ns) }
+}
+
+const rowOf = ({ budgetNs, floor, name }: Candidate): ReadonlyArray<string> => {
+  const costs = seen.get(name) ?? []
+  const cost = median(costs)
+  const verdict = budgetNs === undefined ? "" : cost < budgetNs ? `< ${budgetNs}: met` : `< ${budgetNs}: **missed**`
+  return [name, cost.toFixed(0), Math.min(...costs).toFixed(0), median(bares.get(floor) ?? []).toFixed(0), verdict]
+}
+
+const date = new Date().toISOString().slice(0, 10)
+writePage(`breaker-${date}.md`, flags.print, [
+  `# Circuit breakers, ${date}`,
+  "",
+  `\`node bench/breaker.ts\`: nanoseconds of CPU a call beyond the same loop without a breaker, ${rounds} rounds of ${calls} calls, success path`,
+  "unless said. Effects run in one fiber, promises are awaited one by one.",
+  "",
+  machineLine(),
+  "",
+  table(["Breaker", "ns, median", "ns, least", "of the loop alone", "Target"], all.map(rowOf)),
+  ""
+])
+process.exit(0)

@@ -1,0 +1,84 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { SlidingWindow } from "../../src/resilience/SlidingWindow.ts"
+import { add, empty, rates } from "../../src/resilience/SlidingWindow.ts"
+
+const windowMs = 100
+const startMs = 1000
+
+/** A window in which these outcomes came at these moments, counted from the start of its first slot. */
+const after = (...samples: ReadonlyArray<readonly ["Success" | "Failure" | "Slow", number]>): SlidingWindow =>
+  samples.reduce((window, [outcome, atMs]) => add(window, outcome, startMs + atMs, windowMs), empty(startMs))
+
+const at = (window: SlidingWindow, ms: number) => rates(window, startMs + ms, windowMs)
+
+describe("SlidingWindow", () => {
+  it("a window without calls has no rates, and no NaN", () => {
+    expect(at(empty(startMs), 0)).toEqual({ calls: 0, failureRate: 0, slowRate: 0 })
+    expect(at(empty(startMs), 250)).toEqual({ calls: 0, failureRate: 0, slowRate: 0 })
+  })
+
+  it("the running slot counts in full to its last moment", () => {
+    const window = after(["Failure", 0], ["Slow", 0], ["Slow", 50], ["Success", 99])
+    for (const ms of [0, 50, 99]) expect(at(window, ms)).toEqual({ calls: 4, failureRate: 0.25, slowRate: 0.5 })
+  })
+
+  it("the slot before counts by the part that the window still covers", () => {
+    const window = after(["Failure", 0], ["Failure", 10], ["Slow", 20], ["Slow", 30])
+    expect(at(window, 100)).toEqual({ calls: 4, failureRate: 0.5, slowRate: 0.5 })
+    expect(at(window, 150)).toEqual({ calls: 2, failureRate: 0.5, slowRate: 0.5 })
+    expect(at(window, 175).calls).toBe(1)
+  })
+
+  it("both slots are weighed against each other", () => {
+    const before = after(["Failure", 0], ["Failure", 10], ["Slow", 20], ["Slow", 30])
+    const window = add(add(before, "Success", startMs + 120, windowMs), "Slow", startMs + 130, windowMs)
+    // Half of the four before, and the two of now.
+    expect(at(window, 150)).toEqual({ calls: 4, failureRate: 0.25, slowRate: 0.5 })
+  })
+
+  it("what is two slots old is forgotten", () => {
+    const window = after(["Failure", 0], ["Slow", 10])
+    expect(at(window, 200)).toEqual({ calls: 0, failureRate: 0, slowRate: 0 })
+    expect(at(add(window, "Success", startMs + 250, windowMs), 250)).toEqual({ calls: 1, failureRate: 0, slowRate: 0 })
+  })
+
+  it("slots keep their edges, however long nothing came", () => {
+    const window = after(["Failure", 350])
+    expect(window.startMs).toBe(startMs + 300)
+    expect(at(window, 400).calls).toBe(1)
+    expect(at(window, 450).calls).toBe(0.5)
+  })
+
+  it("failures in a row are counted over slots, and only a success ends them", () => {
+    expect(after(["Failure", 0], ["Slow", 10], ["Failure", 110], ["Failure", 350]).consecutiveFailures).toBe(3)
+    expect(after(["Failure", 0], ["Success", 10], ["Failure", 20]).consecutiveFailures).toBe(1)
+    expect(after(["Slow", 0]).consecutiveFailures).toBe(0)
+  })
+
+  it("remembers when the last success came", () => {
+    expect(empty(startMs).lastSuccessMs).toBe(Number.NEGATIVE_INFINITY)
+    expect(after(["Success", 10], ["Failure", 20], ["Slow", 350]).lastSuccessMs).toBe(startMs + 10)
+  })
+
+  it("a clock that is set back restarts the slot and keeps the counts", () => {
+    const window = after(["Success", 40], ["Failure", 50], ["Slow", 60])
+    expect(at(window, -500)).toEqual({ calls: 3, failureRate: 1 / 3, slowRate: 1 / 3 })
+    const back = add(window, "Failure", startMs - 500, windowMs)
+    expect(back).toEqual({
+      startMs: startMs - 500,
+      calls: 4,
+      failures: 2,
+      slow: 1,
+      previousCalls: 0,
+      previousFailures: 0,
+      previousSlow: 0,
+      consecutiveFailures: 2,
+      lastSuccessMs: startMs - 500
+    })
+  })
+
+  it("a clock that is set back by less than the last success is old leaves that moment alone", () => {
+    const window = { ...after(["Success", 10], ["Failure", 110]) }
+    expect(add(window, "Failure", startMs + 50, windowMs).lastSuccessMs).toBe(startMs + 10)
+  })
+})

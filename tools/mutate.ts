@@ -1,0 +1,163 @@
+/**
+ * Mutation tests of the modules that decide: each module's mutants against that module's own tests, by Stryker. Writes
+ * `bench/results/mutation-<date>.md`. `node tools/mutate.ts [MODULE ...]` runs some of them, `--print` writes no file,
+ * `--reuse` reads the reports of earlier runs where there are any.
+ *
+ * A survivor is a missing test, or it cannot be killed; then `tools/survivors.json` says why, by the mutated text.
+ */
+import { execFileSync } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { table } from "./markdown-table.ts"
+
+const root = join(import.meta.dirname, "..")
+
+const { positionals, values: flags } = parseArgs({
+  allowPositionals: true,
+  options: { print: { type: "boolean", default: false }, reuse: { type: "boolean", default: false } }
+})
+
+const breakerTests = [
+  "test/resilience/CircuitBreaker.test.ts",
+  "test/resilience/BreakerMachine.test.ts",
+  "test/resilience/BreakerMachine.property.test.ts"
+]
+
+/** Module → the tests that must notice a change of it. */
+const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "src/resilience/CircuitBreaker.ts": breakerTests,
+  "src/resilience/BreakerMachine.ts": breakerTests,
+  "src/resilience/SlidingWindow.ts": [...breakerTests, "test/resilience/SlidingWindow.test.ts"],
+  "src/resilience/Cooldown.ts": ["test/resilience/Cooldown.test.ts"],
+  "src/resilience/RetryBudget.ts": ["test/resilience/Retry.test.ts"],
+  "src/resilience/Classification.ts": ["test/resilience/Classification.test.ts"],
+  "src/providers/ProviderError.ts": ["test/providers/ProviderError.test.ts"]
+}
+
+interface Position {
+  readonly line: number
+  readonly column: number
+}
+
+/** What of Stryker's report (mutation-testing-report-schema) is read here. */
+interface Mutant {
+  readonly mutatorName: string
+  readonly replacement?: string
+  readonly status: string
+  readonly location: { readonly start: Position; readonly end: Position }
+}
+
+interface Survivor {
+  readonly module: string
+  readonly line: number
+  readonly original: string
+  readonly replacement: string
+  readonly reason: string | undefined
+}
+
+interface Score {
+  readonly module: string
+  readonly mutants: number
+  readonly killed: number
+  readonly survivors: ReadonlyArray<Survivor>
+}
+
+/** Why a mutant cannot be killed, by `module: original → replacement`. */
+const reasons: Readonly<Record<string, string>> = JSON.parse(readFileSync(join(root, "tools/survivors.json"), "utf8"))
+
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
+
+const between = (source: string, { end, start }: Mutant["location"]): string => {
+  const lines = source.split("\n").slice(start.line - 1, end.line)
+  const last = lines.length - 1
+  return lines.map((line, at) => line.slice(at === 0 ? start.column - 1 : 0, at === last ? end.column - 1 : undefined))
+    .join("\n")
+}
+
+const scoreOf = (module: string): Score => {
+  // The whole report of each module stays, for whoever wants to see which test killed what.
+  const file = join(root, `.tmp/mutation-${module.split("/").at(-1)}.json`)
+  if (!(flags.reuse && existsSync(file))) {
+    execFileSync(join(root, "node_modules/.bin/stryker"), ["run", "--mutate", module], {
+      cwd: root,
+      env: { ...process.env, BREAKWATER_MUTATION_TESTS: (modules[module] ?? []).join(",") },
+      stdio: ["ignore", 2, 2]
+    })
+    renameSync(join(root, ".tmp/mutation.json"), file)
+  }
+  const report: { files: Record<string, { source: string; mutants: ReadonlyArray<Mutant> }> } = JSON.parse(
+    readFileSync(file, "utf8")
+  )
+  const { mutants, source } = report.files[module] ?? { mutants: [], source: "" }
+  const counted = mutants.filter(({ status }) => status !== "CompileError" && status !== "Ignored")
+  const isKilled = ({ status }: Mutant) => status === "Killed" || status === "Timeout" || status === "RuntimeError"
+  const survivors = counted.filter((mutant) => !isKilled(mutant)).map((mutant): Survivor => {
+    const original = oneLine(between(source, mutant.location))
+    const replacement = oneLine(mutant.replacement ?? "")
+    const reason = reasons[`${module}: ${original} → ${replacement}`]
+    return { module, line: mutant.location.start.line, original, replacement, reason }
+  })
+  return { module, mutants: counted.length, killed: counted.filter(isKilled).length, survivors }
+}
+
+const short = (text: string): string => {
+  const cut = text.length > 90 ? `${text.slice(0, 89)}…` : text
+  return `\`${cut.replaceAll("`", "'")}\``
+}
+
+const percent = ({ killed, mutants, survivors }: Score): string => {
+  const excused = survivors.filter(({ reason }) => reason !== undefined).length
+  return `${(100 * killed / Math.max(1, mutants - excused)).toFixed(1)} %`
+}
+
+const pageOf = (date: string, scores: ReadonlyArray<Score>): string => {
+  const survivors = scores.flatMap((score) => score.survivors)
+  const open = survivors.filter(({ reason }) => reason === undefined)
+  const excused = survivors.filter(({ reason }) => reason !== undefined)
+  const where = ({ line, module }: Survivor) => `${module.split("/").at(-1)}:${line}`
+  return [
+    `# Mutation tests, ${date}`,
+    "",
+    "`npm run mutate`: Stryker 10, each module against its own tests. Killed counts time-outs; the share is of those that can be killed.",
+    "",
+    table(
+      ["Module", "Mutants", "Killed", "Cannot be killed", "To do", "Share"],
+      scores.map((score) => [
+        score.module,
+        String(score.mutants),
+        String(score.killed),
+        String(score.survivors.filter(({ reason }) => reason !== undefined).length),
+        String(score.survivors.filter(({ reason }) => reason === undefined).length),
+        percent(score)
+      ])
+    ),
+    "",
+    "## Survivors that want a test",
+    "",
+    open.length === 0 ? "None." : table(
+      ["Where", "Text", "Survives as"],
+      open.map((one) => [where(one), short(one.original), short(one.replacement)])
+    ),
+    "",
+    "## Survivors that no test can tell from the original",
+    "",
+    excused.length === 0 ? "None." : table(
+      ["Where", "Text", "Survives as", "Why"],
+      excused.map((one) => [where(one), short(one.original), short(one.replacement), one.reason ?? ""])
+    ),
+    ""
+  ].join("\n")
+}
+
+const wanted = Object.keys(modules).filter((module) =>
+  positionals.length === 0 || positionals.some((word) => module.includes(word))
+)
+const date = new Date().toISOString().slice(0, 10)
+const page = pageOf(date, wanted.map(scoreOf))
+process.stdout.write(page)
+if (!flags.print) {
+  const directory = join(root, "bench/results")
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, `mutation-${date}.md`), page)
+}
