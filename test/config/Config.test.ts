@@ -301,6 +301,17 @@ models:
     }))
 })
 
+describe("a key that is said to be not active", () => {
+  it.effect("is none of the traces' own, which rule what leaves", () =>
+    Effect.gen(function*() {
+      const { inactive } = yield* settingsOf(`
+telemetry:
+  otlp: { endpoint: "http://127.0.0.1:4318", sample: 1, exporter: native, headers: { a: b }, serviceName: mine }
+`)
+      expect(inactive).toEqual([])
+    }))
+})
+
 describe("a provider at the gateway's own address", () => {
   const listening = (server: string, baseUrl: string) =>
     Effect.match(
