@@ -2,13 +2,7 @@
  * The library's door: an Effect program asks `Ai` for an answer, a stream or a look at an image, and gets breaker, retry and
  * failover with it. The same flow serves HTTP.
  */
-import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
+import { Cause, Context, Effect, Exit, Layer, Option, Stream } from "effect"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import { GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
