@@ -21,24 +21,49 @@ export const errorsAt = <const Statuses extends ReadonlyArray<number>>(...status
   statuses.map((status) => ErrorBody.pipe(HttpApiSchema.status(status)))
 
 /** The envelope as text. */
-const errorText = (reason: Reason): string =>
+export const errorText = (reason: Reason): string =>
   JSON.stringify({
     error: { message: reason.message, type: reason.type, param: reason.param ?? null, code: reason.errorCode }
   })
 
+/** The request, the key or the account would have to be another one: asking again cannot help, so no pause is told either. */
+const permanent: ReadonlySet<Reason["_tag"]> = new Set([
+  "InvalidRequest",
+  "Unauthorized",
+  "Forbidden",
+  "ModelNotFound",
+  "RouteNotFound",
+  "MethodNotAllowed",
+  "PayloadTooLarge",
+  "UnsupportedMediaType",
+  "UpstreamRefused",
+  "ContextLengthExceeded",
+  "ContentFiltered",
+  "QuotaExhausted",
+  "CredentialRejected",
+  "UpstreamModelMissing",
+  "InternalFailure"
+])
+
+/** This gateway's own momentary state. */
+const momentary: ReadonlySet<Reason["_tag"]> = new Set(["Draining", "QueueFull", "CircuitOpen"])
+
 /**
- * True when asking again may help: the refusal came from this gateway's own momentary state. After an upstream's failure the
- * gateway has already retried and failed over, so a client that repeats only multiplies the attempts.
+ * True when asking again may help: after a pause that is known, or when the refusal came from this gateway's own momentary state.
+ * After any other failure of an upstream the gateway has already retried and failed over, so a client that repeats only
+ * multiplies the attempts. OpenAI's clients obey `x-should-retry` before status and pause: the two must not contradict.
  */
 const isRepeatable = (reason: Reason): boolean =>
-  reason._tag === "Draining" || reason._tag === "QueueFull" ||
-  (reason._tag === "RateLimited" && reason.upstreamStatus === undefined)
+  !permanent.has(reason._tag) && (
+    reason.retryAfterMs !== undefined || momentary.has(reason._tag) ||
+    (reason._tag === "RateLimited" && reason.upstreamStatus === undefined)
+  )
 
 /** Headers that belong to a reason: `x-should-retry`, `retry-after` (whole seconds) with `retry-after-ms`, `allow`, `www-authenticate`. */
-const errorHeaders = (reason: Reason): Record<string, string> => {
+export const errorHeaders = (reason: Reason): Record<string, string> => {
   const headers: Record<string, string> = {}
   if (!isRepeatable(reason)) headers["x-should-retry"] = "false"
-  if (reason.retryAfterMs !== undefined) {
+  else if (reason.retryAfterMs !== undefined) {
     const ms = Math.max(0, Math.ceil(reason.retryAfterMs))
     headers["retry-after"] = String(Math.ceil(ms / 1000))
     headers["retry-after-ms"] = String(ms)

@@ -9,10 +9,10 @@ import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { application } from "../config/Layers.ts"
-import type { Settings } from "../config/Settings.ts"
 import { Health } from "../gateway/Health.ts"
 import { EventLog } from "../observability/Logger.ts"
 import { ServerSpans } from "../observability/Tracing.ts"
+import { OpenStreams } from "../server/OpenStreams.ts"
 import type { Running } from "./Serve.ts"
 
 /** What a request's own context starts from: copied for each, so nothing that handlers bring themselves. */
@@ -32,7 +32,7 @@ const ofRequests = Context.pick(
  * Serves until the scope closes. Trap: `HttpRouter.serve` runs the requests in the context around the application, where its
  * own tracer and tracing switches are not; here they run in the application's.
  */
-export const serve = Effect.fnUntraced(function*(settings: Settings) {
+export const serve = Effect.fnUntraced(function*(settings: Parameters<typeof application>[0]) {
   const context = yield* Layer.build(Layer.provideMerge(application(settings), HttpRouter.layer))
   const router = Context.get(context, HttpRouter.HttpRouter)
   yield* Effect.updateContext(
@@ -40,6 +40,9 @@ export const serve = Effect.fnUntraced(function*(settings: Settings) {
     Layer.build(HttpServer.serve(router.asHttpEffect())),
     (own: Context.Context<HttpServer.HttpServer | Scope.Scope>) => ofRequests(Context.merge(own, context))
   )
-  const running: Running = Context.get(context, Health)
+  const running: Running = {
+    setPhase: Context.get(context, Health).setPhase,
+    endStreams: Context.get(context, OpenStreams).endAll
+  }
   return running
 })

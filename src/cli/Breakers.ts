@@ -7,6 +7,9 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { type Flags, load } from "../config/Source.ts"
+import { urlOf } from "./Banner.ts"
+import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 
 /** Which server, and the key for its admin routes (not needed on loopback unless the server has one). */
@@ -43,11 +46,30 @@ const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
 
 const fail = (line: string) => Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
 
-const refusal = (response: HttpClientResponse.HttpClientResponse) =>
+const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.map(
     Effect.option(Effect.flatMap(response.json, Schema.decodeUnknownEffect(Refused))),
     (body) => body._tag === "Some" ? body.value.error.message : "no reason given"
   )
+
+/**
+ * The server that is meant: by its `url`, else where one listens that is started here with the same flags; its admin key
+ * likewise. A configuration that cannot be read is refused, for then nobody knows.
+ */
+export const locate = Effect.fnUntraced(function*(asked: {
+  readonly url: string | undefined
+  readonly adminKey: Redacted.Redacted | undefined
+  readonly flags: Flags
+}) {
+  if (asked.url !== undefined) return { url: asked.url, adminKey: asked.adminKey }
+  const { settings } = yield* load(asked.flags, Effect.succeed(false)).pipe(
+    Effect.catchTag("ConfigurationRefused", (error) => fail(`${refusal(error)}\nor say where the server is with --url`))
+  )
+  const { adminKey, host, port } = settings.server
+  if (port === 0) return yield* fail("the port is 0, any free one: say where the server is with --url")
+  const server: Server = { url: urlOf(host, port), adminKey: asked.adminKey ?? adminKey }
+  return server
+})
 
 const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequest, schema: Schema.Decoder<A>) =>
   Effect.gen(function*() {
@@ -57,7 +79,7 @@ const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequest, sc
       adminKey === undefined ? request : HttpClientRequest.bearerToken(request, adminKey)
     )
     if (response.status !== 200) {
-      return yield* fail(`${server.url} answered ${response.status}: ${yield* refusal(response)}`)
+      return yield* fail(`${server.url} answered ${response.status}: ${yield* reasonOf(response)}`)
     }
     return yield* Effect.flatMap(response.json, Schema.decodeUnknownEffect(schema))
   }).pipe(

@@ -1,9 +1,10 @@
-/** `breakwater check FILE`: what the file means, or everything that is wrong with it. */
+/** `breakwater check [FILE]`: what the configuration means, or everything that is wrong with it. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { type ConfigurationRefused, render } from "../config/Problem.ts"
-import { load, type Loaded } from "../config/Source.ts"
+import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
+import * as Ollama from "./Ollama.ts"
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
@@ -13,11 +14,12 @@ export const refusal = (error: ConfigurationRefused): string =>
 
 const names = (list: ReadonlyArray<string>): string => list.length === 0 ? "none" : list.join(", ")
 
-/** What the file means, in a few lines. */
+/** What it means, in a few lines. */
 const summary = (loaded: Loaded): string => {
   const { models, providers, server } = loaded.settings
   return [
     `${loaded.source}: ok`,
+    ...(loaded.source === environmentAlone ? ["  file         none named, and no ./breakwater.yaml here"] : []),
     `  listens on   ${server.host}:${server.port}`,
     `  client keys  ${
       server.keys.length === 0 ? "none: open, loopback only" : names(server.keys.map((key) => key.name))
@@ -28,10 +30,13 @@ const summary = (loaded: Loaded): string => {
   ].join("\n")
 }
 
-/** Writes the summary to stdout, or the problems to stderr and exits 1. */
-export const check = (file: string) =>
-  load({ config: file }, Effect.succeed(false)).pipe(
+/** Says everything that is wrong on stderr and exits 1. */
+export const sayRefusal = (error: ConfigurationRefused) =>
+  Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 })))
+
+/** Writes the summary to stdout, or the problems to stderr and exits 1. Without a file it checks what a start would use. */
+export const check = (file: string | undefined) =>
+  load({ config: file }, Ollama.answers).pipe(
     Effect.flatMap((loaded) => Console.log(summary(loaded))),
-    Effect.catchTag("ConfigurationRefused", (error) =>
-      Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 }))))
+    Effect.catchTag("ConfigurationRefused", sayRefusal)
   )

@@ -69,21 +69,33 @@ const breakers = Command.make("breakers", {
     Argument.optional
   ),
   url: Flag.String("url").pipe(
-    Flag.withDescription("Where the server listens (default http://127.0.0.1:8000)"),
-    Flag.withDefault("http://127.0.0.1:8000")
+    Flag.withDescription("Where the server listens (else where one would that is started here with the same flags)"),
+    Flag.optional
   ),
+  config: serveFlags.config,
+  host: serveFlags.host,
+  port: serveFlags.port,
   adminKey: Flag.Redacted("admin-key").pipe(
-    Flag.withDescription("The server's admin key (else BREAKWATER_ADMIN_KEY)"),
+    Flag.withDescription("The server's admin key (else BREAKWATER_ADMIN_KEY, else that of the file)"),
     Flag.withFallbackConfig(Config.Redacted("BREAKWATER_ADMIN_KEY")),
     Flag.optional
   )
-}, ({ action, adminKey, target, url }) => {
-  const server = { url, adminKey: Option.getOrUndefined(adminKey) }
-  return Effect.flatMap(
-    Effect.promise(() => import("./Breakers.ts")),
-    (module) => action === "list" ? module.list(server) : module.control(server, action, Option.getOrUndefined(target))
-  )
-}).pipe(Command.withDescription("Show and control the circuit breakers of a running server"))
+}, ({ action, adminKey, config, host, port, target, url }) =>
+  Effect.gen(function*() {
+    const module = yield* Effect.promise(() => import("./Breakers.ts"))
+    const server = yield* module.locate({
+      url: Option.getOrUndefined(url),
+      adminKey: Option.getOrUndefined(adminKey),
+      flags: {
+        config: Option.getOrUndefined(config),
+        host: Option.getOrUndefined(host),
+        port: Option.getOrUndefined(port)
+      }
+    })
+    return yield* action === "list"
+      ? module.list(server)
+      : module.control(server, action, Option.getOrUndefined(target))
+  })).pipe(Command.withDescription("Show and control the circuit breakers of a running server"))
 
 const command = (loadApplication: LoadApplication) =>
   Command.make("breakwater", serveFlags, serve(loadApplication)).pipe(
@@ -93,9 +105,12 @@ const command = (loadApplication: LoadApplication) =>
         Command.withDescription("Serve until told to stop")
       ),
       Command.make("check", {
-        file: Argument.String("file").pipe(Argument.withDescription("Configuration file to check"))
-      }, ({ file }) => check(file)).pipe(
-        Command.withDescription("Say what a configuration file means, or everything that is wrong with it")
+        file: Argument.String("file").pipe(
+          Argument.withDescription("Configuration file (else what a start would use: see --config)"),
+          Argument.optional
+        )
+      }, ({ file }) => check(Option.getOrUndefined(file))).pipe(
+        Command.withDescription("Say what a configuration means, or everything that is wrong with it")
       ),
       notYet("explain", "Show which targets would answer a request, and why"),
       notYet("keys", "Manage client keys of a running server"),

@@ -2,7 +2,10 @@
  * Answers to what Node's HTTP parser refuses before there is a request to route: the same envelope and request id as every other
  * error, and the connection closed. Trap: the socket may be gone, or in the middle of another answer.
  */
+import type * as Fiber from "effect/Fiber"
 import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from "node:http"
+import { requestId } from "../observability/Correlation.ts"
+import { note } from "./Refusal.ts"
 
 /** Of a connection what is used here. */
 interface Wire {
@@ -13,7 +16,7 @@ interface Wire {
   readonly on: (event: "error", heard: () => void) => unknown
 }
 
-interface Refusal {
+export interface Refusal {
   readonly status: number
   readonly code: string
   readonly message: string
@@ -65,16 +68,17 @@ const headersOf = (refusal: Refusal, requestId: string, body: string): Readonly<
 const bodyOf = ({ code, message }: Refusal): string =>
   JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } })
 
-/** True when a byte of another answer has left: a second head would only garble it. Node's own handler asks the same way. */
-const isAnswering = (socket: Wire): boolean => {
+/** The answer that is due on this connection: its request's head was good. Node's own handler asks the same way. */
+const answerOn = (socket: Wire): ServerResponse | undefined => {
   const current: unknown = Reflect.get(socket, "_httpMessage")
-  return current instanceof ServerResponse && current.headersSent
+  return current instanceof ServerResponse ? current : undefined
 }
 
-const refuse = (socket: Wire, refusal: Refusal, requestId: string): void => {
-  if (socket.destroyed || !socket.writable || isAnswering(socket)) {
+/** False when it is too late to say anything: where a byte of another answer has left, a second head would only garble it. */
+const refuse = (socket: Wire, refusal: Refusal, requestId: string): boolean => {
+  if (socket.destroyed || !socket.writable || answerOn(socket)?.headersSent === true) {
     socket.destroy()
-    return
+    return false
   }
   const body = bodyOf(refusal)
   const head = Object.entries(headersOf(refusal, requestId, body)).map(([name, value]) => `${name}: ${value}\r\n`)
@@ -83,21 +87,34 @@ const refuse = (socket: Wire, refusal: Refusal, requestId: string): void => {
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n${head.join("")}\r\n${body}`,
     () => socket.destroy()
   )
+  return true
 }
 
-const sent = (request: IncomingMessage): string | undefined => {
-  const header = request.headers["x-request-id"]
-  return typeof header === "string" ? header : undefined
-}
+/** Every refusal that is given here, for the page of errors. */
+export const parserRefusals: ReadonlyArray<Refusal> = [malformed, ...Object.values(refusals), unmet, noProxy]
 
-/** Takes these answers over from Node; `requestId` makes the id out of the caller's header, if there was one to read. */
-export const answerParserFaults = (server: Server, requestId: (header: string | undefined) => string): void => {
+/** Takes these answers over from Node, and writes the line and the count of each. `fiber` is the one that made the server. */
+export const answerParserFaults = (server: Server, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  const idOf = (request: IncomingMessage | undefined): string => {
+    const header = request?.headers["x-request-id"]
+    return requestId(typeof header === "string" ? header : undefined, fiber)
+  }
+  const noteRefusal = ({ code, status }: Refusal, requestId: string, method = "_OTHER"): void =>
+    note({ requestId, method, route: "_other", status, error: code }, fiber)
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    refuse(socket, refusals[error.code ?? ""] ?? malformed, requestId(undefined))
+    const refusal = refusals[error.code ?? ""] ?? malformed
+    const request = answerOn(socket)?.req
+    const id = idOf(request)
+    if (refuse(socket, refusal, id)) noteRefusal(refusal, id, request?.method)
   })
-  server.on("connect", (request, socket) => refuse(socket, noProxy, requestId(sent(request))))
+  server.on("connect", (request, socket) => {
+    const id = idOf(request)
+    if (refuse(socket, noProxy, id)) noteRefusal(noProxy, id, request.method)
+  })
   server.on("checkExpectation", (request, response) => {
+    const id = idOf(request)
     const body = bodyOf(unmet)
-    response.writeHead(unmet.status, headersOf(unmet, requestId(sent(request)), body)).end(body)
+    response.writeHead(unmet.status, headersOf(unmet, id, body)).end(body)
+    noteRefusal(unmet, id, request.method)
   })
 }

@@ -8,11 +8,10 @@ import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Settings } from "../config/Settings.ts"
-import { requestId } from "../observability/Correlation.ts"
+import * as Leaving from "./Leaving.ts"
 import { answerParserFaults } from "./ParserFaults.ts"
 import type { Signal } from "./Signals.ts"
 
@@ -22,6 +21,8 @@ export type Platform = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
 /** An application that serves, until its scope closes. */
 export interface Running {
   readonly setPhase: (phase: "ready" | "draining") => Effect.Effect<void>
+  /** Ends every open stream with an error that says why, and every one that opens later. */
+  readonly endStreams: Effect.Effect<void>
 }
 
 /** Everything that answers: the door, the flow behind it, and the health of both. */
@@ -30,25 +31,27 @@ export type Application<E = never> = Effect.Effect<Running, E, Platform | Scope.
 /** After the limit for streams: time for the last words, in milliseconds, before every connection is cut. */
 const lastWordsMs = 1000
 
-/** How often connections that have fallen idle are closed while we leave, in milliseconds. */
-const idleSweepMs = 50
+/** How long a kept-alive connection outlasts the door, in milliseconds; never longer than we have been unready. */
+const lingerMs = 1000
 
-const makeServer = Effect.withFiber((fiber) => {
-  const server = createServer({
-    // A request without one is refused behind the door, where every error has the one shape.
-    requireHostHeader: false,
-    // Longer than the usual 60 s of a balancer in front, so that it is never we who close a connection it is about to use.
-    keepAliveTimeout: 75_000,
-    // To receive a whole request; answers may take as long as they like.
-    requestTimeout: 300_000,
-    headersTimeout: 76_000
+const makeServer = (settings: Settings) =>
+  Effect.withFiber((fiber) => {
+    const server = createServer({
+      // A request without one is refused behind the door, where every error has the one shape.
+      requireHostHeader: false,
+      // Longer than the usual 60 s of a balancer in front, so that it is never we who close a connection it is about to use.
+      keepAliveTimeout: 75_000,
+      // To receive a whole request; answers may take as long as they like.
+      requestTimeout: 300_000,
+      headersTimeout: 76_000
+    })
+    answerParserFaults(server, fiber)
+    const leaving = Leaving.make(server, Math.min(lingerMs, settings.server.drain.notReady), fiber)
+    return Effect.succeed({ server, leaving })
   })
-  answerParserFaults(server, (header) => requestId(header, fiber))
-  return Effect.succeed(server)
-})
 
 /** The port opens before the application is there: what comes in between is kept for it, else it would never be answered. */
-const holdEarly = (server: Server): Server => {
+const holdEarly = (server: Server): void => {
   const early: Array<readonly [IncomingMessage, ServerResponse]> = []
   const hold = (request: IncomingMessage, response: ServerResponse) => void early.push([request, response])
   const release = (event: string) => {
@@ -57,38 +60,41 @@ const holdEarly = (server: Server): Server => {
     // This is told just before the application's listener is added.
     queueMicrotask(() => early.forEach(([request, response]) => server.emit("request", request, response)))
   }
-  return server.on("request", hold).on("newListener", release)
+  server.on("request", hold).on("newListener", release)
 }
 
 const listening = (server: Server, settings: Settings) =>
   NodeHttpServer.layer(() => server, {
     host: settings.server.host,
     port: settings.server.port,
-    gracefulShutdownTimeout: settings.server.drain.streams
+    gracefulShutdownTimeout: settings.server.drain.streams + lastWordsMs
   })
 
 /** From the moment of the signal to the moment before the scope closes. */
-const leave = Effect.fnUntraced(function*(server: Server, running: Running, settings: Settings) {
-  const { notReady, streams } = settings.server.drain
-  yield* running.setPhase("draining")
-  yield* Effect.logInfo(`draining: serving for ${notReady / 1000} s more; a second signal stops at once`).pipe(
-    Effect.annotateLogs({ notReadyMs: notReady })
-  )
-  // Answers from here on take their connection with them, so that none is idle when the door closes.
-  server.prependListener("request", (_, response) => {
-    response.shouldKeepAlive = false
-  })
-  yield* Effect.sleep(notReady)
-  yield* Effect.logInfo("draining: closed to newcomers").pipe(Effect.annotateLogs({ streamsMs: streams }))
-  yield* Effect.sync(() => server.closeIdleConnections()).pipe(
-    Effect.repeat(Schedule.spaced(idleSweepMs)),
-    Effect.forkDetach
-  )
-  yield* Effect.sleep(streams + lastWordsMs).pipe(
-    Effect.andThen(Effect.sync(() => server.closeAllConnections())),
-    Effect.forkDetach
-  )
-})
+const leave = Effect.fnUntraced(
+  function*(server: Server, leaving: Leaving.Leaving, running: Running, settings: Settings) {
+    const { notReady, streams } = settings.server.drain
+    yield* running.setPhase("draining")
+    yield* Effect.logInfo(`draining: serving for ${notReady / 1000} s more; a second signal stops at once`).pipe(
+      Effect.annotateLogs({ notReadyMs: notReady })
+    )
+    leaving.begin()
+    yield* Effect.sleep(notReady)
+    yield* Effect.logInfo("draining: closed to newcomers").pipe(Effect.annotateLogs({ streamsMs: streams }))
+    leaving.closeDoor()
+    yield* Effect.sleep(Math.min(lingerMs, notReady)).pipe(
+      Effect.andThen(Effect.sync(leaving.closeIdle)),
+      Effect.forkDetach
+    )
+    yield* Effect.sleep(streams).pipe(
+      Effect.andThen(Effect.logInfo("draining: the streams that are still open are ended")),
+      Effect.andThen(running.endStreams),
+      Effect.andThen(Effect.sleep(lastWordsMs)),
+      Effect.andThen(Effect.sync(() => server.closeAllConnections())),
+      Effect.forkDetach
+    )
+  }
+)
 
 /** Takes signals until it is told to stop; `onReload` answers SIGHUP. */
 const untilStopped = (signals: Queue.Dequeue<Signal>, onReload: Effect.Effect<void>): Effect.Effect<void> =>
@@ -111,11 +117,12 @@ export const serveHere = <E>(options: {
 }) =>
   Effect.scoped(Effect.gen(function*() {
     const { settings } = options
-    const server = holdEarly(yield* makeServer)
+    const { leaving, server } = yield* makeServer(settings)
+    holdEarly(server)
     const context = yield* Layer.build(listening(server, settings))
     const running = yield* Effect.provideContext(options.application, context)
     yield* running.setPhase("ready")
     yield* options.onReady(boundPort(Context.get(context, HttpServer.HttpServer).address, settings.server.port))
     yield* untilStopped(options.signals, options.onReload)
-    yield* leave(server, running, settings)
+    yield* leave(server, leaving, running, settings)
   })).pipe(Effect.andThen(Effect.logInfo("stopped")))

@@ -2,13 +2,12 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import cluster from "node:cluster"
-import type { ConfigurationRefused } from "../config/Problem.ts"
 import type { Settings } from "../config/Settings.ts"
 import { type Flags, load, type Loaded } from "../config/Source.ts"
 import { logSettings } from "../config/TelemetrySection.ts"
 import * as Logger from "../observability/Logger.ts"
 import { banner, urlOf } from "./Banner.ts"
-import { refusal } from "./Check.ts"
+import { refusal, sayRefusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import * as Ollama from "./Ollama.ts"
 import { type Application, serveHere } from "./Serve.ts"
@@ -17,9 +16,6 @@ import { killAll, supervise } from "./Workers.ts"
 
 /** Makes the application from settings; called once per process, while the configuration is being read. */
 export type LoadApplication = () => Promise<(settings: Settings) => Application<Error>>
-
-const sayRefusal = (error: ConfigurationRefused) =>
-  Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 })))
 
 const sayReady = (loaded: Loaded) => (port: number) =>
   Console.error(banner(loaded, urlOf(loaded.settings.server.host, port)))

@@ -9,6 +9,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import cluster, { type Worker } from "node:cluster"
 import * as Fleet from "../storage/Fleet.ts"
+import { guard } from "./Handover.ts"
 import { drainWord, readyWord, type Signal } from "./Signals.ts"
 
 /** No worker ever came up, so starting more would not help (a port in use, a file refused). */
@@ -94,6 +95,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   const start = Effect.fnUntraced(function*(index: number, shortLives: number, replaces: Worker | undefined) {
     const startedAt = yield* Clock.currentTimeMillis
     const worker = cluster.fork()
+    guard(worker)
     living.add(worker)
     places[index] = { worker, startedAt, shortLives, replaces }
   })
@@ -102,6 +104,7 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
     waiting = rest
     const place = index === undefined ? undefined : places[index]
     if (index !== undefined && place !== undefined) yield* start(index, 0, place.worker)
+    else yield* Effect.logInfo("SIGHUP: every worker has been replaced")
   })
   const onReady = Effect.fnUntraced(function*(worker: Worker, port: number) {
     const place = places.find((one) => one.worker === worker)
@@ -111,6 +114,10 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
     if (!isTold && serving.size === options.count) {
       isTold = true
       yield* options.onReady(port)
+    } else if (isTold && place?.replaces === undefined) {
+      yield* Effect.logInfo("a worker serves in the place of the dead one").pipe(
+        Effect.annotateLogs({ worker: worker.id })
+      )
     }
     if (place?.replaces === undefined) return
     serving.delete(place.replaces)

@@ -23,12 +23,6 @@ const rules: ReadonlyArray<Rule> = [
   { path: ["server", "keys", "*", "expires"], why: "keys do not expire" },
   { path: ["providers", "*", "prices"], why: "costs are not computed" },
   { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
-  { path: ["models", "*", "targets", "*", "capabilities"], why: "no stream is continued by prefill" },
-  {
-    path: ["models", "*", "stream", "onInterrupted"],
-    why: "an interrupted stream ends in an error",
-    active: ["error"]
-  },
   { path: ["telemetry", "logs", "format"], why: "logs are written as json", active: ["auto", "json", "pretty"] },
   { path: ["telemetry", "capture"], why: "nothing is captured", active: ["none"] },
   { path: ["storage", "sql"], why: "state is kept in memory" },

@@ -7,17 +7,10 @@ import * as Tracing from "../observability/Tracing.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
+import { gatewaySettings } from "./GatewaySettings.ts"
 import type { Settings } from "./Settings.ts"
 import { logSettings } from "./TelemetrySection.ts"
 import * as Upstreams from "./Upstreams.ts"
-
-const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
-  ...settings.defaults,
-  aliases: settings.models,
-  perProvider: Object.fromEntries(
-    settings.providers.map(({ breaker, maxConcurrency, name }) => [name, { breaker, maxConcurrency }])
-  )
-})
 
 /** The flow over the providers of the file. */
 const gateway = (settings: Settings) =>

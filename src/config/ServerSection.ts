@@ -45,6 +45,7 @@ export const ServerSectionInput = Schema.Struct({
     depth: Schema.optionalKey(Positive),
     messages: Schema.optionalKey(Positive)
   })),
+  keepAlive: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
   drain: Schema.optionalKey(Schema.Struct({
     notReady: Schema.optionalKey(DurationText),
     streams: Schema.optionalKey(DurationText)

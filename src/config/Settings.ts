@@ -68,7 +68,13 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
   Object.fromEntries(
     Object.entries(file.models ?? {}).map(([alias, entry]): readonly [string, AliasSettings] => [alias, {
       strategy: entry.strategy ?? "ordered",
-      targets: entry.targets.map(({ model, provider, weight }) => ({ provider, model, weight: weight ?? 1 })),
+      targets: entry.targets.map(({ capabilities, model, provider, weight }) => ({
+        provider,
+        model,
+        weight: weight ?? 1,
+        prefill: capabilities?.prefill
+      })),
+      onInterrupted: entry.stream?.onInterrupted,
       timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
     }])
   )

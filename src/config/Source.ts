@@ -32,6 +32,9 @@ export interface Loaded extends Decoded {
   readonly keyName: string | undefined
 }
 
+/** The source of a configuration without a file. */
+export const environmentAlone = "the environment"
+
 /** Read when present and nothing else was named. */
 const defaultFile = "./breakwater.yaml"
 
@@ -166,7 +169,7 @@ export const load = Effect.fnUntraced(function*(flags: Flags, ollama: Effect.Eff
       ...(found.on === undefined ? {} : { providers: found.on })
     }
     : written
-  const source = read?.file ?? "the environment"
+  const source = read?.file ?? environmentAlone
   const decoded = yield* decode(source, document)
   const loaded: Loaded = { ...decoded, source, off: found.off, keyName: yield* keyVariable(document) }
   return loaded

@@ -6,7 +6,6 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import {
@@ -39,6 +38,8 @@ export interface AttemptClock {
   readonly idleMs: number
   /** The end of the whole request. */
   readonly deadline: Deadline
+  /** An early probe of an open circuit, because no target is left. */
+  readonly isLastResort?: boolean
 }
 
 export interface AttemptOptions {
@@ -133,11 +134,14 @@ const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: 
     return Effect.map(span, (opened) => turnOf(options, permit, release, opened, clock))
   })
 
+const admission = ({ clock, target: { guards: { breaker } } }: AttemptOptions) =>
+  clock.isLastResort === true ? breaker.tryLastResort : breaker.admit
+
 /** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
 const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
   Effect.matchEffect(options.target.guards.bulkhead.acquire, {
     onSuccess: (release) =>
-      Effect.matchEffect(options.target.guards.breaker.admit, {
+      Effect.matchEffect(admission(options), {
         onSuccess: (permit) => begin(options, permit, release),
         onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
       }),
@@ -145,10 +149,10 @@ const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
   })
 
 /** A limit shorter than the target's own is the caller's deadline, and says nothing about the target. */
-const timedOut = ({ clock, target }: AttemptOptions, what: string): GatewayError => {
-  const within = `${Math.round(clock.limitMs)} ms`
+const timedOut = ({ clock, target }: AttemptOptions, limitMs: number, what: string): GatewayError => {
+  const within = `${Math.round(limitMs)} ms`
   return gatewayError(
-    clock.limitMs < clock.slowAfterMs
+    limitMs < clock.slowAfterMs
       ? new DeadlineExceeded({
         message: `The deadline of the request left ${target.name} ${within}, and it sent no ${what}.`
       })
@@ -188,34 +192,39 @@ const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): v
   GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
 }
 
-/** The moment the attempt is given up. */
-const endOf = ({ clock }: AttemptOptions, fiber: Fiber.Fiber<unknown, unknown>): number =>
-  monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + clock.limitMs
+/** How long the attempt may take; it may have waited in the queue, and the end of the request does not move for that. */
+const limitAt = ({ clock }: AttemptOptions, nowMs: number): number =>
+  Math.min(clock.limitMs, clock.deadline.atMs - nowMs)
 
-/** The provider's effect within the limit of the attempt, as a child of the attempt's span. */
+/** The provider's effect within the limit of the attempt, as a child of the attempt's span; not begun with nothing left. */
 const bounded = <A, R>(
   options: AttemptOptions,
   turn: Turn,
   effect: Effect.Effect<A, GatewayError, R>,
   what: string
 ): Effect.Effect<A, GatewayError, R> =>
-  Effect.withFiber((fiber) =>
-    Watchdog.within(
-      options.watchdog,
-      endOf(options, fiber),
-      GenAiSpan.within(effect, turn.span),
-      () => Effect.fail(timedOut(options, what))
-    )
-  )
+  Effect.withFiber((fiber) => {
+    const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
+    const limitMs = limitAt(options, nowMs)
+    const overdue = () => Effect.fail(timedOut(options, limitMs, what))
+    return limitMs <= 0
+      ? overdue()
+      : Watchdog.within(options.watchdog, nowMs + limitMs, GenAiSpan.within(effect, turn.span), overdue)
+  })
 
 /** The same for a whole answer; a provider that keeps the limit itself needs no fiber for it. */
 const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer, GatewayError> => {
   const { call, target: { provider }, watchdog } = options
   if (provider.keepsLimit !== true) return bounded(options, turn, provider.complete(call), "answer")
   return Effect.withFiber((fiber) => {
-    const atMs = endOf(options, fiber)
+    const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
+    const limitMs = limitAt(options, nowMs)
+    if (limitMs <= 0) return Effect.fail(timedOut(options, limitMs, "answer"))
     const limit: Limit = (stop) => {
-      const watched: Watchdog.Watched = { atMs, onDue: () => stop(timedOut(options, "answer")) }
+      const watched: Watchdog.Watched = {
+        atMs: nowMs + limitMs,
+        onDue: () => stop(timedOut(options, limitMs, "answer"))
+      }
       watchdog.watch(watched)
       return () => watchdog.callOff(watched)
     }
@@ -279,6 +288,8 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     onFrame: observe(decision),
     onEnd: (error) => {
       const { id, model } = held[0].chunk
+      const skipped = answer.skipped?.() ?? 0
+      if (skipped > 0) decision.skippedEvents = (decision.skippedEvents ?? 0) + skipped
       GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
       if (error === undefined) return Scope.close(scope, Exit.void)
       decision.error = error.reason._tag

@@ -5,7 +5,8 @@
  * 2. admit: the caller's key was judged at the door; limits and budgets come here, before anything is spent.
  * 3. route: the alias becomes targets in the order they are asked (`Route.ts`).
  * 4. attempt: `bulkhead(breaker(deadline(provider)))` (`Attempt.ts`), retry around one target, failover around all (`Failover.ts`).
- * 5. a stream is held until its first content event; before that every failure is invisible (`Streaming.ts`).
+ * 5. a stream is held until its first content event; before that every failure is invisible (`Streaming.ts`). What breaks
+ *    later ends in an error unless its route says otherwise (`Interruption.ts`).
  * 6. account: what happened is in the decision record when the answer leaves (`Decision.ts`).
  */
 import * as Clock from "effect/Clock"
@@ -13,22 +14,19 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { ChatRequest } from "../domain/Chat.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import type { Answer, AnswerStream } from "../providers/Provider.ts"
+import type { Answer, AnswerStream, ProviderCall } from "../providers/Provider.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
-import type { JsonText } from "../validation/JsonText.ts"
 import * as Attempt from "./Attempt.ts"
 import type { Decision } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
+import * as Interruption from "./Interruption.ts"
 import { type Route, Routes } from "./Route.ts"
 
 /** A decoded completion request on its way through the flow. */
-export interface CompletionRequest {
-  readonly source: JsonText
-  readonly request: ChatRequest
+export interface CompletionRequest extends Pick<ProviderCall, "source" | "request"> {
   /** Filled while the request runs, also when it fails. */
   readonly decision: Decision
   /** The caller's own bound on the whole request, in milliseconds (`x-request-timeout-ms`); it can only shorten ours. */
@@ -58,7 +56,7 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
   const along = <A, R>(
     request: CompletionRequest,
     verdict: "answerMs" | "firstTokenMs",
-    attempt: (options: Attempt.AttemptOptions) => Effect.Effect<A, GatewayError, R>
+    attempt: (options: Attempt.AttemptOptions, route: Route) => Effect.Effect<A, GatewayError, R>
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
@@ -75,7 +73,7 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
             deadline,
             verdictMs: route.timeouts[verdict],
             attempt: (target, clock, waitedMs) =>
-              attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) })
+              attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) }, route)
           })
         })
     )
@@ -88,7 +86,11 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
       const { decision } = request
       decision.stream = true
       const startedAtMs = yield* Clock.currentTimeMillis
-      const answer = yield* along(request, "firstTokenMs", Attempt.stream)
+      const answer = yield* along(
+        request,
+        "firstTokenMs",
+        (options, route) => Interruption.stream(options, route, retry)
+      )
       decision.firstContentMs = (yield* Clock.currentTimeMillis) - startedAtMs
       return answer
     })

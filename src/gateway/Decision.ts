@@ -25,6 +25,10 @@ export interface Decision {
   /** The provider (its name in the file) and upstream model that answered. */
   provider?: string
   model?: string
+  /** How often a broken stream was continued by another try. */
+  resumed?: number
+  /** Events of committed streams that could not be read and were passed over. */
+  skippedEvents?: number
   /** Milliseconds from receipt to the first content event of a stream. */
   firstContentMs?: number
   usage?: Usage | undefined

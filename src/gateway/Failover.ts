@@ -1,17 +1,21 @@
 /**
  * Failover goes around the targets, retry around the attempts on one of them. While another target could answer: one retry, then
- * the next target; the tries that are left are spent in a second round. One deadline and one cap for the whole request.
+ * the next target; the tries that are left are spent in a second round. One deadline and one cap for the whole request. A target
+ * that has asked for a pause, or that accepts us no more, is passed over; where all circuits are open, one is probed early.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { type GatewayError, gatewayError, InternalFailure } from "../domain/GatewayError.ts"
+import * as Backoff from "../resilience/Backoff.ts"
 import * as Classification from "../resilience/Classification.ts"
 import * as Deadline from "../resilience/Deadline.ts"
+import { monotonicMillis, monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Retry from "../resilience/Retry.ts"
 import type { AttemptClock } from "./Attempt.ts"
+import * as Course from "./Course.ts"
 import type { Decision } from "./Decision.ts"
-import type { Target } from "./Target.ts"
+import { isAvailable, refusalOf, type Target } from "./Target.ts"
 
 export interface FailoverOptions<A, R> {
   readonly targets: ReadonlyArray<Target>
@@ -25,115 +29,191 @@ export interface FailoverOptions<A, R> {
   readonly attempt: (target: Target, clock: AttemptClock, waitedMs: number) => Effect.Effect<A, GatewayError, R>
 }
 
-/** What is known of a target within this request. */
-interface Course {
-  readonly target: Target
-  tries: number
-  /** Nothing more to hope for from it in this request. */
-  spent: boolean
-  /** What it last came to. */
+/** The attempt, if there is time for it. */
+const once = <A, R>(
+  options: FailoverOptions<A, R>,
+  plan: Course.Plan,
+  course: Course.Course,
+  waitedMs: number,
+  isLastResort = false
+) =>
+  Effect.withFiber<A, GatewayError, R>((fiber) => {
+    const { deadline, decision, timeouts, verdictMs } = options
+    const left = Deadline.left(deadline, fiber.getRef(Clock.Clock))
+    if (left === 0) return Effect.fail(course.failure ?? Course.lastWord(plan))
+    const limitMs = Course.isLastHope(plan, course) ? left : Math.min(verdictMs, left)
+    const clock = { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline, isLastResort }
+    const before = decision.attempts.length
+    return Effect.tapError(options.attempt(course.target, clock, waitedMs), () =>
+      Effect.sync(() => {
+        const sent = decision.attempts.length - before
+        course.tries += sent
+        plan.attemptsLeft -= sent
+      }))
+  })
+
+/** After a failure that was the credential's: with another one at once, if one is free. */
+const withAnother = <A, R>(
+  options: FailoverOptions<A, R>,
+  plan: Course.Plan,
+  course: Course.Course,
+  failure: GatewayError
+): Effect.Effect<A, GatewayError, R> =>
+  Effect.flatMap(monotonicMillis, (nowMs) => {
+    const { guards, model } = course.target
+    return plan.attemptsLeft > 0 && Classification.isOfCredential(failure.reason) &&
+        guards.credentials?.isFree(model, nowMs) === true
+      ? asked(options, plan, course, 0)
+      : Effect.fail(failure)
+  })
+
+/** A target with each of its credentials. */
+const asked = <A, R>(
+  options: FailoverOptions<A, R>,
+  plan: Course.Plan,
+  course: Course.Course,
+  waitedMs: number
+): Effect.Effect<A, GatewayError, R> =>
+  Effect.catch(once(options, plan, course, waitedMs), (failure) => withAnother(options, plan, course, failure))
+
+/** The retries of a target; made only after its first failure, for a schedule costs more than a call that succeeds. */
+const again = <A, R>(
+  options: FailoverOptions<A, R>,
+  plan: Course.Plan,
+  course: Course.Course,
+  retries: number,
+  first: GatewayError
+) => {
+  let waitedMs = 0
+  const schedule = Schedule.tap(
+    Retry.schedule({
+      settings: options.retry,
+      retries: Math.min(retries, plan.attemptsLeft),
+      deadline: options.deadline,
+      budget: course.target.guards.budget
+    }),
+    ({ output }) =>
+      Effect.sync(() => {
+        waitedMs = output
+      })
+  )
+  let isFirst = true
+  const next = Effect.suspend((): Effect.Effect<A, GatewayError, R> => {
+    if (!isFirst) return asked(options, plan, course, waitedMs)
+    isFirst = false
+    return Effect.fail(first)
+  })
+  return Effect.retry(next, schedule)
+}
+
+/**
+ * One visit to a target. `failure`: what its first attempt, already made, came to. A target that has failed in this request
+ * before is asked again only as a retry is: after its pause, paid for from its budget.
+ */
+const visit = <A, R>(
+  options: FailoverOptions<A, R>,
+  plan: Course.Plan,
+  course: Course.Course,
+  tries: number,
   failure: GatewayError | undefined
+): Effect.Effect<A, GatewayError, R> => {
+  if (failure === undefined && course.failure !== undefined) {
+    return again(options, plan, course, tries, course.failure)
+  }
+  const first = failure === undefined ? asked(options, plan, course, 0) : withAnother(options, plan, course, failure)
+  return Effect.catch(first, (error) => again(options, plan, course, tries - 1, error))
 }
 
-/** The later failure is the better story, but what an upstream said beats what we decided ourselves. */
-const isOurOwn = (error: GatewayError): boolean =>
-  error.reason._tag === "CircuitOpen" || error.reason._tag === "QueueFull"
+/** An operator has said that this target is never refused. */
+const isForced = ({ guards }: Target): Effect.Effect<boolean> =>
+  Effect.map(guards.breaker.snapshot, ({ state }) => state === "forced-closed" || state === "metrics-only")
 
-const worse = (first: GatewayError | undefined, second: GatewayError): GatewayError => {
-  if (first === undefined || !isOurOwn(second)) return second
-  if (!isOurOwn(first)) return first
-  return (first.reason.retryAfterMs ?? 0) <= (second.reason.retryAfterMs ?? 0) ? first : second
-}
+/** Whether a target is passed over because of its own word, which is noted. */
+const isPassedOver = Effect.fnUntraced(function*(decision: Decision, plan: Course.Plan, course: Course.Course) {
+  const { target } = course
+  const refusal = refusalOf(target, yield* monotonicMillis)
+  if (refusal === undefined || (yield* isForced(target))) return false
+  decision.skipped.push({ target: target.name, why: refusal.why })
+  Course.passOver(plan, course, gatewayError(refusal.reason))
+  return true
+})
 
-/** What follows the first attempt, which has failed. */
-const goOn = <A, R>(options: FailoverOptions<A, R>, failure: GatewayError): Effect.Effect<A, GatewayError, R> => {
-  const { deadline, retry, timeouts, verdictMs } = options
+/** A pause that is too long to be waited out is everyone's: the target is left alone until its end. */
+const coolDown = Effect.fnUntraced(function*(
+  { deadline, retry }: Pick<FailoverOptions<never, never>, "deadline" | "retry">,
+  course: Course.Course,
+  { reason }: GatewayError
+) {
+  const { cooldownMs } = Classification.classify(reason)
+  const pauseMs = reason.retryAfterMs ?? cooldownMs ?? 0
+  if (cooldownMs === undefined || pauseMs <= 0) return
+  if (pauseMs <= Backoff.longestHintMs(retry.maxMs, yield* Deadline.remaining(deadline))) return
+  const { guards, model } = course.target
+  const nowMs = yield* monotonicMillis
+  if (guards.credentials?.death(model, nowMs) !== undefined || (yield* isForced(course.target))) return
+  course.spent = true
+  // Of several credentials the first that is free again ends the pause.
+  const ownMs = reason._tag === "RateLimited" ? guards.credentials?.waitMs(model, nowMs) ?? pauseMs : pauseMs
+  if (guards.cooldown.note(model, nowMs, ownMs, reason._tag)) {
+    yield* guards.tell({ machine: "cooldown", from: "ready", to: "cooling", cause: reason._tag })
+  }
+})
+
+/** Where every circuit is open: the one that would be probed next, unless one of them was probed early not long ago. */
+const lastResort = Effect.fnUntraced(function*(plan: Course.Plan) {
+  const nowMs = yield* monotonicMillis
+  const seen = yield* Effect.forEach(
+    plan.courses,
+    (course) => Effect.map(course.target.guards.breaker.snapshot, (breaker) => ({ course, breaker }))
+  )
+  const open = seen.filter(({ breaker, course }) => breaker.state === "open" && isAvailable(course.target, nowMs))
+  const isProbed = seen.some(({ breaker }) =>
+    breaker.state === "half-open" || (breaker.state === "open" && breaker.lastResortAfterMs !== undefined)
+  )
+  const isBusy = plan.courses.some(({ failure }) => failure?.reason._tag === "QueueFull")
+  if (isProbed || isBusy) return undefined
+  return open.toSorted((a, b) => (a.breaker.retryAfterMs ?? 0) - (b.breaker.retryAfterMs ?? 0))[0]?.course
+})
+
+/** What follows the first attempt, which has failed, or could not be made. */
+const goOn = <A, R>(
+  options: FailoverOptions<A, R>,
+  failure: GatewayError | undefined
+): Effect.Effect<A, GatewayError, R> => {
+  const { deadline, decision, retry, targets } = options
   // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
-  const sentAlready = options.decision.attempts.length
-  const courses = options.targets.map((target, at): Course => ({
-    target,
-    tries: at === 0 ? sentAlready : 0,
-    spent: false,
-    failure: undefined
-  }))
-  let attemptsLeft = retry.attempts * 2 - sentAlready
-
-  const open = (course: Course) => !course.spent && course.tries < retry.attempts && attemptsLeft > 0
-  const others = (course: Course) => courses.filter((other) => other !== course && open(other))
-
-  const clockFor = (course: Course, left: number): AttemptClock => {
-    // The last hope is given the rest of the request; a target that has failed already is no better hope.
-    const isLastHope = !others(course).some((other) => other.failure === undefined)
-    const limitMs = isLastHope ? left : Math.min(verdictMs, left)
-    return { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline }
-  }
-
-  const once = (course: Course, waitedMs: number) =>
-    Effect.withFiber<A, GatewayError, R>((fiber) => {
-      const before = options.decision.attempts.length
-      const left = Deadline.left(deadline, fiber.getRef(Clock.Clock))
-      return Effect.tapError(options.attempt(course.target, clockFor(course, left), waitedMs), () =>
-        Effect.sync(() => {
-          const sent = options.decision.attempts.length - before
-          course.tries += sent
-          attemptsLeft -= sent
-        }))
-    })
-
-  /** The retries of a target; made only after its first failure, for a schedule costs more than a call that succeeds. */
-  const again = (course: Course, retries: number, first: GatewayError) => {
-    let waitedMs = 0
-    const schedule = Schedule.tap(
-      Retry.schedule({
-        settings: retry,
-        retries: Math.min(retries, attemptsLeft),
-        deadline,
-        budget: course.target.guards.budget
-      }),
-      ({ output }) =>
-        Effect.sync(() => {
-          waitedMs = output
-        })
-    )
-    let isFirst = true
-    const next = Effect.suspend((): Effect.Effect<A, GatewayError, R> => {
-      if (!isFirst) return once(course, waitedMs)
-      isFirst = false
-      return Effect.fail(first)
-    })
-    return Effect.retry(next, schedule)
-  }
-
-  /** A target that has failed in this request is asked again only as a retry is: after its pause, paid for from its budget. */
-  const onTarget = (course: Course, tries: number) =>
-    course.failure === undefined
-      ? Effect.catch(once(course, 0), (error) => again(course, tries - 1, error))
-      : again(course, tries, course.failure)
-
+  const plan = Course.make(targets, retry.attempts, decision.attempts.length)
   return Effect.gen(function*() {
-    let first: GatewayError | undefined = failure
-    let last: GatewayError | undefined
+    let pending = failure
     for (const round of [1, 2]) {
-      for (const course of courses) {
-        if (first === undefined && !open(course)) continue
+      for (const course of plan.courses) {
+        const first = pending
+        pending = undefined
+        if (first === undefined) {
+          if (!Course.isOpen(plan, course) || (yield* isPassedOver(decision, plan, course))) continue
+        }
         const left = retry.attempts - (first === undefined ? course.tries : 0)
-        const tries = round === 1 && others(course).length > 0 ? Math.min(2, left) : left
-        const result = yield* Effect.result(
-          first === undefined ? onTarget(course, tries) : again(course, tries - 1, first)
-        )
-        first = undefined
+        const tries = round === 1 && Course.others(plan, course).length > 0 ? Math.min(2, left) : left
+        const result = yield* Effect.result(visit(options, plan, course, tries, first))
         if (result._tag === "Success") return result.success
         // Nothing was sent: its pause is too long, or its budget is empty.
         if (result.failure === course.failure) continue
         const verdict = Classification.classify(result.failure.reason)
-        last = worse(last, result.failure)
         if (!verdict.failover) return yield* Effect.fail(result.failure)
+        Course.remember(plan, result.failure)
         course.failure = result.failure
         course.spent ||= verdict.retrySame === "no"
-        if ((yield* Deadline.remaining(deadline)) === 0) return yield* Effect.fail(last)
+        yield* coolDown(options, course, result.failure)
+        if ((yield* Deadline.remaining(deadline)) === 0) return yield* Effect.fail(Course.lastWord(plan))
       }
     }
-    return yield* Effect.fail(last ?? failure)
+    const last = decision.attempts.length === 0 ? yield* lastResort(plan) : undefined
+    return yield* last === undefined
+      ? Effect.fail(Course.lastWord(plan))
+      : Effect.catch(
+        once(options, plan, last, 0, true),
+        (error) => Effect.fail(Course.isRefusal(error) ? Course.lastWord(plan) : error)
+      )
   })
 }
 
@@ -145,7 +225,9 @@ export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, Gate
     return Effect.fail(gatewayError(new InternalFailure({ message: "No target could be asked." })))
   }
   return Effect.withFiber((fiber) => {
-    const left = Deadline.left(deadline, fiber.getRef(Clock.Clock))
+    const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
+    const left = Math.max(0, deadline.atMs - nowMs)
+    if (left === 0 || !isAvailable(target, nowMs)) return goOn(options, undefined)
     const limitMs = targets.length === 1 ? left : Math.min(verdictMs, left)
     const clock: AttemptClock = { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline }
     return Effect.catch(options.attempt(target, clock, 0), (failure) => goOn(options, failure))

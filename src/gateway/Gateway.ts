@@ -23,9 +23,15 @@ export interface GatewaySettings {
 
 export type Gateway = Ai | Completion.Completion | Health.Health | Route.Routes | Target.Targets
 
-const logTransition: Target.TransitionListener = (target, transition) =>
-  Effect.logWarning(`circuit of ${target}: ${transition.from} to ${transition.to}`).pipe(
-    Effect.annotateLogs({ "event.name": "breakwater.breaker.transition", "breakwater.target": target, ...transition })
+const eventNames = {
+  circuit: "breakwater.breaker.transition",
+  cooldown: "breakwater.cooldown.transition",
+  credential: "breakwater.credential.transition"
+} as const
+
+const logChange: Target.ChangeListener = (target, { machine, ...change }) =>
+  Effect.logWarning(`${machine} of ${target}: ${change.from} to ${change.to}`).pipe(
+    Effect.annotateLogs({ "event.name": eventNames[machine], "breakwater.target": target, ...change })
   )
 
 /** The flow over the providers it finds. */
@@ -35,7 +41,7 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
     breaker: { ...defaultBreakerSettings, ...settings.breaker },
     retryBudget: retry.budget,
     perProvider: settings.perProvider ?? {}
-  }, logTransition)
+  }, logChange)
   const routes = Route.layer({
     aliases: settings.aliases ?? {},
     timeouts: { ...defaultTimeoutSettings, ...settings.timeouts }

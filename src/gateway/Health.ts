@@ -6,6 +6,8 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import { type GatewayError, gatewayError, RouteNotFound } from "../domain/GatewayError.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import type { CredentialState } from "../resilience/Credential.ts"
+import { monotonicMillis } from "../resilience/MonotonicTime.ts"
 import type { Decision } from "./Decision.ts"
 import { type Guards, Targets } from "./Target.ts"
 
@@ -25,6 +27,10 @@ export interface TargetHealth {
   readonly inFlight: number
   readonly waiting: number
   readonly retryBudget: number
+  /** How long it has yet to be left alone, because it said so; the longest of its models. 0 = not at all. */
+  readonly cooldownMs: number
+  /** Its provider's, in the order of the file; absent = it has none. */
+  readonly credentials?: ReadonlyArray<CredentialState> | undefined
   /** Tag of the reason of the last failure. */
   readonly lastError?: string | undefined
 }
@@ -73,7 +79,7 @@ export class Health extends Context.Service<Health, {
 const commandOf = ({ action, reason, ttlMs }: Control): CircuitBreaker.Command => {
   switch (action) {
     case "reset":
-      return { _tag: "Reset" }
+      return { _tag: "Reset", reason }
     case "open":
       return { _tag: "ForceOpen", reason, ttlMs }
     case "close":
@@ -84,32 +90,59 @@ const commandOf = ({ action, reason, ttlMs }: Control): CircuitBreaker.Command =
 }
 
 const show = (guards: Guards): Effect.Effect<TargetHealth> =>
-  Effect.map(Effect.all([guards.breaker.snapshot, guards.budget.left]), ([breaker, retryBudget]) => ({
-    target: guards.name,
-    breaker,
-    inFlight: guards.bulkhead.inFlight(),
-    waiting: guards.bulkhead.waiting(),
-    retryBudget,
-    lastError: guards.lastError
-  }))
+  Effect.map(
+    Effect.all([guards.breaker.snapshot, guards.budget.left, monotonicMillis]),
+    ([breaker, retryBudget, nowMs]) => ({
+      target: guards.name,
+      breaker,
+      inFlight: guards.bulkhead.inFlight(),
+      waiting: guards.bulkhead.waiting(),
+      retryBudget,
+      cooldownMs: Math.ceil(guards.cooldown.longest(nowMs)),
+      credentials: guards.credentials?.states(nowMs),
+      lastError: guards.lastError
+    })
+  )
 
-const isWell = (target: TargetHealth): boolean =>
-  target.breaker.state === "closed" || target.breaker.state === "forced-closed"
+/** In words, what keeps a target from being asked for long; a pause that it asked for is no illness. */
+const illnessOf = ({ breaker: { state }, credentials, target }: TargetHealth): string | undefined =>
+  state !== "closed" && state !== "forced-closed"
+    ? `${target} is ${state}`
+    : credentials?.every((credential) => credential.startsWith("dead")) === true
+    ? `${target} has no credential left`
+    : undefined
 
 /** A provider that is down is `warn`, never `fail`: every replica sees it, and together they would leave nobody to answer. */
 const componentsOf = (targets: ReadonlyArray<TargetHealth>): ReadonlyArray<ComponentHealth> => {
   const providers = Map.groupBy(targets, (target) => target.target.slice(0, target.target.indexOf("/")))
   return [...providers].map(([provider, own]) => {
-    const ill = own.filter((target) => !isWell(target))
+    const ill = own.map(illnessOf).filter((illness) => illness !== undefined)
     return ill.length === 0
       ? { component: `provider:${provider}`, status: "pass" as const }
       : {
         component: `provider:${provider}`,
         status: "warn" as const,
-        output: ill.map((target) => `${target.target} is ${target.breaker.state}`).join("; ")
+        output: ill.join("; ")
       }
   })
 }
+
+/** Whatever lets a target be asked again also ends its pause and trusts its credentials again, all before this returns. */
+const apply = Effect.fnUntraced(function*(guards: Guards, request: Control) {
+  const { reason } = request
+  const { from, to } = yield* guards.breaker.control(commandOf(request))
+  // The breaker tells of changes only; what an operator does is told even where it changes nothing.
+  if (from === to) yield* guards.tell({ machine: "circuit", from, to, cause: "control", reason })
+  if (request.action !== "open") {
+    const nowMs = yield* monotonicMillis
+    const wasCooling = guards.cooldown.clear(nowMs)
+    const wasRefused = guards.credentials?.reset(nowMs) === true
+    const cause = "control"
+    if (wasCooling) yield* guards.tell({ machine: "cooldown", from: "cooling", to: "ready", cause, reason })
+    if (wasRefused) yield* guards.tell({ machine: "credential", from: "refused", to: "usable", cause, reason })
+  }
+  return { target: guards.name, from, to }
+})
 
 const make = Effect.gen(function*() {
   const registry = yield* Targets
@@ -164,11 +197,7 @@ const make = Effect.gen(function*() {
         })
       ))
     }
-    return yield* Effect.forEach(
-      chosen,
-      (guards) =>
-        Effect.map(guards.breaker.control(commandOf(request)), ({ from, to }) => ({ target: guards.name, from, to }))
-    )
+    return yield* Effect.forEach(chosen, (guards) => apply(guards, request))
   })
 
   return Health.of({

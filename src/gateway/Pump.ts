@@ -14,6 +14,8 @@ import type { Watchdog, Watched } from "../resilience/Watchdog.ts"
 export interface Stoppable<A, E> {
   readonly pull: Pull.Pull<A, E>
   readonly stop: (error: E) => void
+  /** Makes the pull that waits return this; nothing happens where none waits. */
+  readonly nudge: (value: A) => void
 }
 
 /** Pulls in a fiber of its own, handing over one value at a time; it stops with the scope. */
@@ -55,7 +57,12 @@ export const stoppable = <A, E>(source: Pull.Pull<A, E>, scope: Scope.Scope): Ef
     wake?.()
   })
 
-  return Effect.as(Effect.forkIn(work, scope), { pull, stop: (error) => deliver(Exit.fail(error)) })
+  const nudge = (value: A): void => {
+    const wake = waiter
+    waiter = undefined
+    wake?.(Exit.succeed(value))
+  }
+  return Effect.as(Effect.forkIn(work, scope), { pull, stop: (error) => deliver(Exit.fail(error)), nudge })
 }
 
 export interface WatchOptions {

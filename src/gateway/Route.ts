@@ -17,13 +17,23 @@ export interface TargetSettings {
   readonly model: string
   /** Share of the traffic with `strategy: weighted`; default 1, 0 = only when the others have failed. */
   readonly weight: number
+  /** True where the model goes on from the beginning of an answer that is given as the last message. Default false. */
+  readonly prefill?: boolean | undefined
 }
+
+/** What a stream does that breaks after its first content. */
+type OnInterrupted = "error" | "resume" | "buffer"
 
 /** What a caller's `model` stands for. */
 export interface AliasSettings {
   /** `ordered`: always in the order written. `weighted`: the first is drawn by weight, so are those after it. Default ordered. */
   readonly strategy: "ordered" | "weighted"
   readonly targets: ReadonlyArray<TargetSettings>
+  /**
+   * `error`: one error event. `resume`: another try is joined to what was sent, where it agrees to the letter. `buffer`: nothing
+   * is sent before the answer is whole. Default error.
+   */
+  readonly onInterrupted?: OnInterrupted | undefined
   /** Overrides of the defaults, in milliseconds. */
   readonly timeouts?: Partial<TimeoutSettings> | undefined
 }
@@ -34,7 +44,7 @@ export const AliasSettingsInput = Schema.Struct({
     provider: Schema.String.check(Schema.isNonEmpty()),
     model: Schema.String.check(Schema.isNonEmpty()),
     weight: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
-    capabilities: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown))
+    capabilities: Schema.optionalKey(Schema.Struct({ prefill: Schema.optionalKey(Schema.Boolean) }))
   })),
   stream: Schema.optionalKey(Schema.Struct({
     onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
@@ -46,6 +56,9 @@ export const AliasSettingsInput = Schema.Struct({
 export interface Route {
   readonly targets: ReadonlyArray<Target>
   readonly timeouts: TimeoutSettings
+  readonly onInterrupted: OnInterrupted
+  /** Targets that go on from the beginning of an answer. */
+  readonly prefill: ReadonlySet<Target>
 }
 
 export interface ModelListing {
@@ -53,12 +66,12 @@ export interface ModelListing {
   readonly ownedBy: string
 }
 
-interface Alias {
+interface Alias extends Route {
   readonly strategy: "ordered" | "weighted"
-  readonly targets: ReadonlyArray<Target>
   readonly weights: ReadonlyArray<number>
-  readonly timeouts: TimeoutSettings
 }
+
+const noTargets: ReadonlySet<Target> = new Set()
 
 /** Draws without replacement, each time in proportion to the weights that are left; weight 0 comes last, in file order. */
 export const drawOrder = <A>(
@@ -112,7 +125,9 @@ const make = Effect.fnUntraced(function*(settings: {
       strategy: alias.strategy,
       targets: found,
       weights,
-      timeouts: { ...settings.timeouts, ...alias.timeouts }
+      timeouts: { ...settings.timeouts, ...alias.timeouts },
+      onInterrupted: alias.onInterrupted ?? "error",
+      prefill: new Set(found.filter((_, at) => alias.targets[at]?.prefill === true))
     })
   }
   const listed = targets.listed.filter((target) => !aliases.has(target.name))
@@ -131,15 +146,17 @@ const make = Effect.fnUntraced(function*(settings: {
       const target = direct(model)
       return target === undefined
         ? Effect.fail(notFound(model, [...aliases.keys(), ...listed.map(({ name }) => name)]))
-        : Effect.succeed({ targets: [target], timeouts: settings.timeouts })
+        : Effect.succeed({
+          targets: [target],
+          timeouts: settings.timeouts,
+          onInterrupted: "error",
+          prefill: noTargets
+        })
     }
     if (alias.strategy === "ordered" || alias.targets.length === 1) return Effect.succeed(alias)
     return Effect.map(
       Effect.forEach(alias.targets, () => Random.next),
-      (draws) => ({
-        targets: drawOrder(alias.targets, alias.weights, () => draws.pop() ?? 0),
-        timeouts: alias.timeouts
-      })
+      (draws) => ({ ...alias, targets: drawOrder(alias.targets, alias.weights, () => draws.pop() ?? 0) })
     )
   }
 

@@ -80,9 +80,11 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   let first: Frames | undefined = held
   let terminal = false
   let ended = false
-  const source = stream.stop === undefined
+  /** What was put in between; it says nothing about the upstream. */
+  let nudged: Frames | undefined
+  const source = stream.stop === undefined || stream.nudge === undefined
     ? yield* Pump.stoppable(stream.pull, options.scope)
-    : { pull: stream.pull, stop: stream.stop }
+    : { pull: stream.pull, stop: stream.stop, nudge: stream.nudge }
   const fork = Effect.runForkWith(yield* Effect.context())
   const clock = yield* Effect.clockWith(Effect.succeed)
   /** A caller who does not read asks for nothing, so nobody would hear of the end. */
@@ -102,6 +104,8 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   yield* Scope.addFinalizer(options.scope, Effect.sync(() => options.watchdog.callOff(overdue)))
 
   const observe = (frames: Frames): Pull.Pull<Frames, GatewayError> => {
+    if (frames === nudged) return Effect.succeed(frames)
+    nudged = undefined
     watch.end()
     const before = terminal
     for (const frame of frames) {
@@ -125,12 +129,18 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   const next = Effect.matchCauseEffect(source.pull, { onSuccess: observe, onFailure: ending })
   const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
     if (first === undefined) {
-      watch.begin()
+      if (nudged === undefined) watch.begin()
+      nudged = undefined
       return ended ? Cause.done() : next
     }
     const frames = first
     first = undefined
     return observe(frames)
   })
-  return { pull, stop: source.stop, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
+  const nudge = (frames: Frames): void => {
+    if (ended) return
+    nudged = frames
+    source.nudge(frames)
+  }
+  return { pull, stop: source.stop, nudge, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
 })

@@ -2,10 +2,20 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import {
+  CredentialRejected,
+  Overloaded,
+  QuotaExhausted,
+  RateLimited,
+  type Reason,
+  UpstreamModelMissing
+} from "../domain/GatewayError.ts"
 import type { Provider } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import * as Bulkhead from "../resilience/Bulkhead.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import * as Cooldown from "../resilience/Cooldown.ts"
+import type { Credentials } from "../resilience/Credential.ts"
 import * as RetryBudget from "../resilience/RetryBudget.ts"
 
 export interface Target {
@@ -22,6 +32,12 @@ export interface Guards {
   readonly breaker: CircuitBreaker.CircuitBreaker
   readonly bulkhead: Bulkhead.Bulkhead
   readonly budget: RetryBudget.RetryBudget
+  /** By model, for a limit binds one. */
+  readonly cooldown: Cooldown.Cooldown
+  /** Its provider's, shared by all of the provider's targets; absent = it has none. */
+  readonly credentials: Credentials | undefined
+  /** Tells the listener what happened to one of these machines. */
+  readonly tell: (change: GuardChange) => Effect.Effect<void>
   /** Tag of the reason of the last failure. */
   lastError: string | undefined
 }
@@ -50,22 +66,77 @@ export class Targets extends Context.Service<Targets, {
   readonly guards: Effect.Effect<ReadonlyArray<Guards>>
 }>()("breakwater/gateway/Target/Targets") {}
 
-export interface TransitionListener {
-  (target: string, transition: CircuitBreaker.Transition): Effect.Effect<void>
+/** One of a target's machines went from one state to another. `cause` is the breaker's, a reason's tag, or `control`. */
+export interface GuardChange {
+  readonly machine: "circuit" | "cooldown" | "credential"
+  readonly from: string
+  readonly to: string
+  readonly cause: string
+  /** What the operator gave for it. */
+  readonly reason?: string | undefined
 }
 
-const make = Effect.fnUntraced(function*(settings: GuardSettings, onTransition: TransitionListener) {
+export interface ChangeListener {
+  (target: string, change: GuardChange): Effect.Effect<void>
+}
+
+/** Whether a target may be asked, as far as its own word goes; two comparisons while nothing is wrong. */
+export const isAvailable = ({ guards, model }: Target, nowMs: number): boolean =>
+  guards.cooldown.remaining(model, nowMs) === 0 && guards.credentials?.death(model, nowMs) === undefined
+
+/** Why a target is not asked, for the record and for the caller if there is no other; undefined where it is available. */
+export const refusalOf = (
+  { guards, model, name }: Target,
+  nowMs: number
+): { readonly why: string; readonly reason: Reason } | undefined => {
+  const death = guards.credentials?.death(model, nowMs)
+  const retryAfterMs = Math.ceil(guards.cooldown.remaining(model, nowMs))
+  if (death === undefined && retryAfterMs === 0) return undefined
+  const resting = { message: `${name} has asked for a pause of another ${retryAfterMs} ms.`, retryAfterMs }
+  switch (death ?? guards.cooldown.why(model, nowMs)) {
+    case "rejected":
+      return {
+        why: "credential rejected",
+        reason: new CredentialRejected({ message: `No credential of the gateway for ${name} is accepted any more.` })
+      }
+    case "quota":
+      return {
+        why: "quota exhausted",
+        reason: new QuotaExhausted({
+          message: `The gateway's quota with ${name} is used up.`,
+          retryAfterMs: Math.ceil(guards.credentials?.waitMs(model, nowMs) ?? 0)
+        })
+      }
+    case "QuotaExhausted":
+      return { why: "cooling down", reason: new QuotaExhausted(resting) }
+    case "RateLimited":
+      return { why: "cooling down", reason: new RateLimited(resting) }
+    case "UpstreamModelMissing":
+      return {
+        why: "model missing",
+        reason: new UpstreamModelMissing({ ...resting, message: `${name} does not have the model, it said lately.` })
+      }
+    default:
+      return { why: "cooling down", reason: new Overloaded(resting) }
+  }
+}
+
+const make = Effect.fnUntraced(function*(settings: GuardSettings, onChange: ChangeListener) {
   const { providers } = yield* Providers
   const known = new Map<string, Target>()
   const shared = new Map<string, Guards>()
 
   const makeGuards = Effect.fnUntraced(function*(name: string, provider: string) {
     const own = settings.perProvider[provider]
+    const tell = (change: GuardChange) => onChange(name, change)
     const guards: Guards = {
       name,
+      tell,
+      cooldown: Cooldown.make(),
+      credentials: providers.get(provider)?.credentials,
       breaker: yield* CircuitBreaker.make(
         { ...settings.breaker, ...own?.breaker },
-        (transition) => onTransition(name, transition)
+        (transition) => tell({ machine: "circuit", ...transition })
       ),
       bulkhead: yield* Bulkhead.make({ maxConcurrency: own?.maxConcurrency }),
       budget: yield* RetryBudget.make(settings.retryBudget),
@@ -110,8 +181,8 @@ const make = Effect.fnUntraced(function*(settings: GuardSettings, onTransition: 
   })
 })
 
-/** `onTransition` hears every change of a breaker's state. */
+/** `onChange` hears every change of a breaker's state, and of the other machines what the flow and operators do to them. */
 export const layer = (
   settings: GuardSettings,
-  onTransition: TransitionListener = () => Effect.void
-): Layer.Layer<Targets, never, Providers> => Layer.effect(Targets, make(settings, onTransition))
+  onChange: ChangeListener = () => Effect.void
+): Layer.Layer<Targets, never, Providers> => Layer.effect(Targets, make(settings, onChange))

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { OpenAI } from "openai"
 import { CredentialRejected, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import * as Credential from "../resilience/Credential.ts"
 import type { Endpoint } from "./OpenAiWire.ts"
 import { commonHeaders, lowerCased, makeWire } from "./OpenAiWire.ts"
 import { openAiBaseUrl } from "./Presets.ts"
@@ -64,6 +65,7 @@ export const make = (options: OpenAiOptions): Effect.Effect<Provider, never, Tra
       name: options.name,
       kind: "openai",
       models: options.models,
+      credentials: Credential.make({ count: options.apiKeys.length }),
       endpoints: [
         yield* Effect.cached(endpointOf(options, first)),
         ...(yield* Effect.forEach(rest, (key) => Effect.cached(endpointOf(options, key))))

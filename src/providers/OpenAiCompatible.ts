@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Credential from "../resilience/Credential.ts"
 import type { Endpoint } from "./OpenAiWire.ts"
 import { commonHeaders, lowerCased, makeWire } from "./OpenAiWire.ts"
 import type { Provider } from "./Provider.ts"
@@ -39,6 +40,7 @@ export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, 
       name: options.name,
       kind: options.kind ?? "openai-compatible",
       models: options.models,
+      credentials: first === undefined ? undefined : Credential.make({ count: 1 + rest.length }),
       endpoints: [endpointOf(first), ...rest.map(endpointOf)]
     })
   })

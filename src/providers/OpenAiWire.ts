@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
+import type { Credentials, Noted } from "../resilience/Credential.ts"
 import * as OpenAiChat from "./protocols/OpenAiChat.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
 import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
@@ -30,15 +31,13 @@ export interface WireOptions {
   readonly models?: ReadonlyArray<string> | undefined
   /** One for each credential. */
   readonly endpoints: readonly [Effect.Effect<Endpoint, GatewayError>, ...Array<Effect.Effect<Endpoint, GatewayError>>]
+  /** What becomes of the credentials; absent = the upstream asks for none, so there is none that it could reject. */
+  readonly credentials?: Credentials | undefined
 }
 
 type Frames = readonly [Frame, ...Array<Frame>]
 
 const isFilled = (frames: Array<Frame>): frames is [Frame, ...Array<Frame>] => frames.length > 0
-
-/** Reasons that are the credential's and may not be another one's. */
-const isOfCredential = (reason: Reason): boolean =>
-  reason._tag === "CredentialRejected" || reason._tag === "QuotaExhausted" || reason._tag === "RateLimited"
 
 /** Cut to 128 characters, because it is kept in records. */
 const requestIdOf = (response: Pick<TransportResponse, "headers">): string | undefined =>
@@ -70,9 +69,13 @@ const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<neve
 const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "_tag" in result
 
 /** The events of an answer, until it ends, breaks or is found broken. */
-const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull<Frames, GatewayError> => {
+const readStream = (
+  response: TransportResponse,
+  machine: ChatStream
+): Pick<AnswerStream, "pull" | "nudge" | "skipped"> => {
   const parser = new SseParser()
   let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
+  let nudged: Frames | undefined
 
   const judge = (): void => {
     if (machine.failure !== undefined) {
@@ -90,8 +93,18 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull
     judge()
     return isFilled(frames) ? Effect.succeed(frames) : ending
   }
-  return response.decoded<Frames>({
-    onPull: () => ending,
+  const nudge = (frames: Frames): void => {
+    nudged = frames
+    response.look()
+  }
+  const onPull = (): Pull.Pull<Frames, GatewayError> | undefined => {
+    if (nudged === undefined) return ending
+    const frames = nudged
+    nudged = undefined
+    return Effect.succeed(frames)
+  }
+  const pull = response.decoded<Frames>({
+    onPull,
     onChunks: (arrived) => {
       const frames: Array<Frame> = []
       for (const chunk of arrived) for (const event of parser.push(chunk)) machine.next(event, frames)
@@ -106,6 +119,7 @@ const readStream = (response: TransportResponse, machine: ChatStream): Pull.Pull
       return deliver(frames) ?? Cause.done()
     }
   })
+  return { pull, nudge, skipped: () => machine.skippedEvents }
 }
 
 /** A whole answer where a stream was asked for, as the one event that it amounts to. */
@@ -128,36 +142,51 @@ const fallbackOf = (call: ProviderCall, nowMs: number): OpenAiChat.Fallback => (
   nowMs
 })
 
+/** A refresh that has begun is waited for. A credential that has just died is told of, because somebody has to mend it. */
+const heed = (provider: string, index: number, { death, refresh }: Noted): Effect.Effect<void> =>
+  death === undefined
+    ? refresh ?? Effect.void
+    : Effect.logWarning(`credential ${index + 1} of ${provider}: usable to dead (${death})`).pipe(
+      Effect.annotateLogs({
+        "event.name": "breakwater.credential.transition",
+        "breakwater.provider": provider,
+        credential: index + 1,
+        cause: death
+      })
+    )
+
 /** A provider over any endpoint of this dialect. */
 export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.map(Transport, (transport): Provider => {
-    const { endpoints } = options
-    let current = 0
+    const { credentials, endpoints } = options
     const withEndpoint = <A, R>(
+      call: ProviderCall,
       use: (endpoint: Endpoint) => Effect.Effect<A, GatewayError, R>
-    ): Effect.Effect<A, GatewayError, R> =>
-      Effect.suspend(() => {
-        const mine = current
-        return Effect.flatMap(endpoints[mine] ?? endpoints[0], use).pipe(
+    ): Effect.Effect<A, GatewayError, R> => {
+      if (credentials === undefined) return Effect.flatMap(endpoints[0], use)
+      return Effect.withFiber((fiber) => {
+        const clock = fiber.getRef(Clock.Clock)
+        const mine = credentials.pick(call.model, clock)
+        return Effect.flatMap(endpoints[mine.index] ?? endpoints[0], use).pipe(
           Effect.tapError(({ reason }) =>
-            Effect.sync(() => {
-              if (mine === current && isOfCredential(reason)) current = (mine + 1) % endpoints.length
-            })
+            heed(options.name, mine.index, credentials.note(mine, call.model, reason, clock))
           )
         )
       })
+    }
     return {
       name: options.name,
       kind: options.kind,
       models: options.models ?? [],
       keepsLimit: true,
+      credentials,
       complete: (call) =>
-        withEndpoint((endpoint) => complete(call, transport.whole(requestTo(endpoint, call, false), call.limit))),
+        withEndpoint(call, (endpoint) => complete(call, transport.whole(requestTo(endpoint, call, false), call.limit))),
       stream: (call) =>
         Effect.flatMap(
           Effect.scope,
           (scope) =>
-            withEndpoint((endpoint) => stream(call, transport.requestIn(requestTo(endpoint, call, true), scope)))
+            withEndpoint(call, (endpoint) => stream(call, transport.requestIn(requestTo(endpoint, call, true), scope)))
         )
     }
   })
@@ -186,10 +215,10 @@ const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Effect.Effe
   const nowMs = yield* Clock.currentTimeMillis
   if (!isGood(response)) return yield* refusal(response, nowMs)
   const fallback = fallbackOf(call, nowMs)
-  const machine = new ChatStream({ includeUsage: includesUsage(call), fallback })
+  const machine = new ChatStream({ includeUsage: includesUsage(call), choices: call.request.n ?? undefined, fallback })
   const upstreamRequestId = requestIdOf(response)
   if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
-    const opened: AnswerStream = { pull: readStream(response, machine), stop: response.stop, upstreamRequestId }
+    const opened: AnswerStream = { ...readStream(response, machine), stop: response.stop, upstreamRequestId }
     return opened
   }
   const read = OpenAiChat.readAnswer(yield* response.text, fallback)

@@ -9,6 +9,7 @@ import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import type { Usage } from "../domain/Usage.ts"
+import type { Credentials } from "../resilience/Credential.ts"
 import type { JsonText } from "../validation/JsonText.ts"
 
 /** One attempt at one target. */
@@ -57,7 +58,11 @@ export interface AnswerStream {
   readonly pull: Pull.Pull<readonly [Frame, ...Array<Frame>], GatewayError>
   /** Makes the pull that waits, or the next one, fail; absent = whoever pulls has to race, at the cost of a fiber per stream. */
   readonly stop?: ((error: GatewayError) => void) | undefined
+  /** Makes the pull that waits return this instead of an event of the upstream; use it only while one waits. Costs as `stop`. */
+  readonly nudge?: ((frames: readonly [Frame, ...Array<Frame>]) => void) | undefined
   readonly upstreamRequestId: string | undefined
+  /** How many events were no events of an answer and were passed over so far. */
+  readonly skipped?: (() => number) | undefined
 }
 
 /** An upstream. `name` is its name in the configuration, `kind` its dialect or preset. */
@@ -68,6 +73,8 @@ export interface Provider {
   readonly stream: (call: ProviderCall) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
   /** `complete` fails by itself when `call.limit` says so; else the flow races it. */
   readonly keepsLimit?: true
+  /** Which of its credentials are usable, for a provider that has any; it has noted a failure here when the flow hears of it. */
+  readonly credentials?: Credentials | undefined
   /** Model ids to show in `GET /v1/models` as `name/id`; empty when the upstream is not asked. */
   readonly models: ReadonlyArray<string>
 }

@@ -23,10 +23,15 @@ import type { ResponseHeaders } from "./TransportExchange.ts"
 export type ErrorFamily = "openai"
 
 interface ErrorFacts {
+  /** As it came, at most 2,000 characters; only looked at, never shown. */
+  readonly said: string
+  /** Scrubbed and bounded. */
   readonly message: string
   readonly type: string
   readonly code: string
   readonly param: string | undefined
+  /** Google's names of the quotas that were violated. */
+  readonly quotas: string
 }
 
 export interface UpstreamError {
@@ -55,13 +60,21 @@ const scrub = (message: string): string => {
   return clean.length > 500 ? `${clean.slice(0, 499)}…` : clean
 }
 
+/** `error.details[].violations[].quotaId` of Google's QuotaFailure. */
+const quotasOf = (details: unknown): string =>
+  (Array.isArray(details) ? details.slice(0, 20) : [])
+    .flatMap((detail: unknown) => isRecord(detail) && Array.isArray(detail["violations"]) ? detail["violations"] : [])
+    .slice(0, 20)
+    .map((violation: unknown) => isRecord(violation) ? textOf(violation["quotaId"]) : "")
+    .join(" ")
+
 const firstDetail = (detail: unknown): string =>
   Array.isArray(detail) && isRecord(detail[0]) ? textOf(detail[0]["msg"]) : textOf(detail)
 
 /** Reads `{error: {…}}`, `{error: "text"}`, the flat form, `{detail}`, lists of one, response.failed and plain text. */
 const readFacts = (body: unknown): ErrorFacts => {
   const outer = Array.isArray(body) ? body[0] : body
-  if (!isRecord(outer)) return { message: "", type: "", code: "", param: undefined }
+  if (!isRecord(outer)) return { said: "", message: "", type: "", code: "", param: undefined, quotas: "" }
   const response = isRecord(outer["response"]) ? outer["response"] : {}
   const nested = outer["error"] ?? response["error"]
   const inner = isRecord(nested) ? nested : {}
@@ -69,10 +82,13 @@ const readFacts = (body: unknown): ErrorFacts => {
   const detailed = isRecord(inner["details"]) ? textOf(inner["details"]["error_code"]) : ""
   const param = textOf(inner["param"]) || textOf(outer["param"])
   return {
+    said: said.slice(0, 2000),
     message: scrub(said),
-    type: (textOf(inner["type"]) || textOf(outer["type"])).toLowerCase(),
+    // Google's `status` is what others call a type.
+    type: (textOf(inner["type"]) || textOf(inner["status"]) || textOf(outer["type"])).toLowerCase(),
     code: detailed || textOf(inner["code"]) || textOf(outer["code"]) || textOf(outer["statusCode"]),
-    param: param === "" ? undefined : param.slice(0, 200)
+    param: param === "" ? undefined : param.slice(0, 200),
+    quotas: quotasOf(inner["details"])
   }
 }
 
@@ -80,6 +96,7 @@ type Kind =
   | "quota"
   | "rate"
   | "context"
+  | "unfitting"
   | "filtered"
   | "credential"
   | "model"
@@ -106,7 +123,14 @@ const openAiWords: ReadonlyMap<string, Kind> = new Map([
     "billing_error",
     "payment_required"
   ]),
-  ...words("rate", ["rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests", "rate_limited"]),
+  ...words("rate", [
+    "rate_limit_exceeded",
+    "rate_limit_error",
+    "slow_down",
+    "too_many_requests",
+    "rate_limited",
+    "resource_exhausted"
+  ]),
   ...words("context", [
     "context_length_exceeded",
     "exceed_context_size_error",
@@ -121,10 +145,12 @@ const openAiWords: ReadonlyMap<string, Kind> = new Map([
     "permission_error",
     "permission_denied",
     "unauthorized",
-    "account_deactivated"
+    "unauthenticated",
+    "account_deactivated",
+    "failed_precondition"
   ]),
   ...words("model", ["model_not_found", "deploymentnotfound", "model_decommissioned", "model_not_available"]),
-  ...words("timeout", ["timeout_error", "request_timeout"]),
+  ...words("timeout", ["timeout_error", "request_timeout", "deadline_exceeded"]),
   ...words("overloaded", ["overloaded_error", "server_overloaded", "engine_overloaded", "capacity_exceeded"])
 ])
 
@@ -135,17 +161,30 @@ const vagueWords: ReadonlyMap<string, Kind> = new Map([
 ])
 
 const contextLooks = /maximum context length|prompt is too long|context (?:length|window|size)|input is too long/i
-const keyLooks = /(?:incorrect|invalid) api[ -]?key|api key (?:not valid|is invalid)/i
+// At the beginning only: further on a refusal may repeat the caller's words, and those must not cost us a credential.
+const keyLooks = /^(?:incorrect|invalid) api[ -]?key|^api key (?:not valid|is invalid)/i
+const moneyLooks =
+  /^you(?:r| have)\b[^"'`]{0,80}\b(?:spend(?:ing)? limit|usage limit|credit balance|insufficient (?:funds|credits))/i
 const filterLooks = /content management policy|flagged (?:by|for|as)|content[ _]filter/i
 
 const byWords = (text: string): Kind | undefined =>
   contextLooks.test(text)
     ? "context"
+    : moneyLooks.test(text)
+    ? "quota"
     : keyLooks.test(text)
     ? "credential"
     : filterLooks.test(text)
     ? "filtered"
     : undefined
+
+/** A limit that no waiting helps against: a day's, one that is none at all, or one that the request exceeds by itself. */
+const dayLooks = /per ?day/i
+const noneLooks = /\blimit: 0\b/i
+const unfittingLooks = /^request too large\b/i
+
+const limitOf = ({ quotas, said }: ErrorFacts): Kind =>
+  dayLooks.test(quotas) || noneLooks.test(said) ? "quota" : unfittingLooks.test(said) ? "unfitting" : "rate"
 
 const byStatus = (status: number): Kind => {
   if (status === 401 || status === 403) return "credential"
@@ -162,17 +201,22 @@ const byStatus = (status: number): Kind => {
   return status >= 200 && status < 300 ? "malformed" : "failed"
 }
 
-const kindOf = (facts: ErrorFacts, status: number | undefined): Kind => {
+const read = (facts: ErrorFacts, status: number | undefined): Kind => {
   const code = facts.code.toLowerCase()
   const named = openAiWords.get(code) ?? openAiWords.get(facts.type)
   if (named !== undefined) return named
   const isRefusal = status === undefined || (status >= 400 && status < 500 && status !== 429)
-  const said = isRefusal ? byWords(facts.message) : undefined
+  const said = isRefusal ? byWords(facts.said) : undefined
   if (said !== undefined) return said
   if (status !== undefined) return byStatus(status)
   // Inside an answer of status 200 a numeric code stands for the status.
   if (/^[45]\d\d$/.test(code)) return byStatus(Number(code))
   return vagueWords.get(code) ?? vagueWords.get(facts.type) ?? "failed"
+}
+
+const kindOf = (facts: ErrorFacts, status: number | undefined): Kind => {
+  const kind = read(facts, status)
+  return kind === "rate" ? limitOf(facts) : kind
 }
 
 const reasonOf = (kind: Kind, facts: ErrorFacts, fields: Omit<ReasonFields, "message" | "param" | "code">): Reason => {
@@ -190,6 +234,8 @@ const reasonOf = (kind: Kind, facts: ErrorFacts, fields: Omit<ReasonFields, "mes
       return new RateLimited(ours("The upstream limits the rate of requests"))
     case "context":
       return new ContextLengthExceeded(theirs("The request is too large for the model"))
+    case "unfitting":
+      return new ContextLengthExceeded(theirs("The request is too large for the account's limit"))
     case "filtered":
       return new ContentFiltered(theirs("The upstream's content filter refused the request"))
     case "credential":
@@ -217,6 +263,6 @@ export const toReason = (_family: ErrorFamily, error: UpstreamError): Reason => 
   const facts = readFacts(error.body)
   return reasonOf(kindOf(facts, error.status), facts, {
     upstreamStatus: error.status,
-    retryAfterMs: error.headers === undefined ? undefined : retryAfterMs(error.headers, error.nowMs)
+    retryAfterMs: retryAfterMs({ headers: error.headers, body: error.body, message: facts.said }, error.nowMs)
   })
 }

@@ -1,4 +1,4 @@
-/** How long an upstream asks us to wait, from whichever of its headers says so; nonsense is nobody's word. */
+/** How long an upstream asks us to wait, from whichever of its headers or words says so; nonsense is nobody's word. */
 import type { ResponseHeaders } from "./TransportExchange.ts"
 
 /** Longest hint that is believed: a day. */
@@ -27,24 +27,80 @@ const span = (text: string): number => {
   return ms
 }
 
-/**
- * Milliseconds, or undefined: `retry-after-ms`, then `retry-after` (seconds or an HTTP date), then the reset of each window
- * (`x-ratelimit-reset-requests`, `-tokens`) that has nothing remaining.
- */
-export const retryAfterMs = (headers: ResponseHeaders, nowMs: number): number | undefined => {
-  const ms = headerOf(headers, "retry-after-ms")
-  const exact = ms === undefined ? undefined : sane(number(ms))
-  if (exact !== undefined) return exact
-  const after = headerOf(headers, "retry-after")
-  if (after !== undefined) {
-    const seconds = number(after)
-    const hint = sane(/[a-z]/i.test(after) ? Date.parse(after) - nowMs : seconds * 1000)
-    if (hint !== undefined) return hint
-  }
-  const resets = ["requests", "tokens"].flatMap((window) => {
-    const remaining = headerOf(headers, `x-ratelimit-remaining-${window}`)
-    const reset = headerOf(headers, `x-ratelimit-reset-${window}`)
-    return remaining !== undefined && number(remaining) === 0 && reset !== undefined ? [span(reset.trim())] : []
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Milliseconds on the clock of the day that a text of RFC 3339 or of HTTP names. */
+const untilDate = (text: string, nowMs: number): number => Date.parse(text) - nowMs
+
+const exactNames = ["retry-after-ms", "x-ms-retry-after-ms"]
+
+/** OpenAI's, Azure's and Groq's resets are spans, Anthropic's are dates. */
+const windows: ReadonlyArray<{ readonly remaining: string; readonly reset: string }> = [
+  ...["requests", "tokens"].map((name) => ({
+    remaining: `x-ratelimit-remaining-${name}`,
+    reset: `x-ratelimit-reset-${name}`
+  })),
+  ...["requests", "tokens", "input-tokens", "output-tokens"].map((name) => ({
+    remaining: `anthropic-ratelimit-${name}-remaining`,
+    reset: `anthropic-ratelimit-${name}-reset`
+  }))
+]
+
+/** Only a window that has nothing remaining binds. */
+const resetMs = (headers: ResponseHeaders, nowMs: number): number | undefined => {
+  const resets = windows.flatMap(({ remaining, reset }) => {
+    const left = headerOf(headers, remaining)
+    const text = headerOf(headers, reset)?.trim()
+    if (left === undefined || text === undefined || number(left) !== 0) return []
+    return [/^\d{4}-/.test(text) ? untilDate(text, nowMs) : span(text)]
   })
   return resets.length === 0 ? undefined : sane(Math.max(...resets))
 }
+
+/** Google's `error.details[].retryDelay`, such as `46s`; some endpoints wrap the error in a list. */
+const retryInfoMs = (body: unknown): number | undefined => {
+  const outer: unknown = Array.isArray(body) ? body[0] : body
+  const error = isRecord(outer) && isRecord(outer["error"]) ? outer["error"] : undefined
+  const details = error?.["details"]
+  if (!Array.isArray(details)) return undefined
+  for (const detail of details) {
+    const delay = isRecord(detail) ? detail["retryDelay"] : undefined
+    if (typeof delay === "string") return sane(span(delay.trim()))
+  }
+  return undefined
+}
+
+/** `Please try again in 6m0s.` */
+const saidMs = (message: string): number | undefined => {
+  const said = /\btry again in ((?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+)/i.exec(message.slice(0, 2000))?.[1]
+  return said === undefined ? undefined : sane(span(said.toLowerCase()))
+}
+
+const headerMs = (headers: ResponseHeaders, nowMs: number): number | undefined => {
+  for (const name of exactNames) {
+    const ms = headerOf(headers, name)
+    const exact = ms === undefined ? undefined : sane(number(ms))
+    if (exact !== undefined) return exact
+  }
+  const after = headerOf(headers, "retry-after")
+  return after === undefined
+    ? undefined
+    : sane(/[a-z]/i.test(after) ? untilDate(after, nowMs) : number(after) * 1000)
+}
+
+/** Where a hint may stand. */
+export interface HintSource {
+  readonly headers?: ResponseHeaders | undefined
+  /** The parsed body. */
+  readonly body?: unknown
+  /** The upstream's own words, not scrubbed. */
+  readonly message?: string | undefined
+}
+
+/**
+ * Milliseconds, or undefined: `retry-after-ms`, then `retry-after` (seconds or an HTTP date), Google's RetryInfo in the body, the
+ * words, and last the reset of each window (OpenAI's and Anthropic's headers) that has nothing remaining.
+ */
+export const retryAfterMs = ({ body, headers = {}, message = "" }: HintSource, nowMs: number): number | undefined =>
+  headerMs(headers, nowMs) ?? retryInfoMs(body) ?? saidMs(message) ?? resetMs(headers, nowMs)

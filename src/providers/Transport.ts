@@ -48,6 +48,8 @@ export interface TransportRequest {
 export interface TransportResponse {
   /** Makes the read that waits, or the next one, fail with this; the socket goes with the scope. */
   readonly stop: (error: GatewayError) => void
+  /** Lets the read that waits ask its decoder again. */
+  readonly look: () => void
   readonly status: number
   /** Names are lower case; a repeated header is a list. */
   readonly headers: ResponseHeaders
@@ -123,6 +125,7 @@ const makeConnections = (settings: TransportSettings) => {
 
 const responseOf = (exchange: Exchange): TransportResponse => ({
   stop: (error) => exchange.stop(error),
+  look: () => exchange.look(),
   status: exchange.status,
   headers: exchange.headers,
   text: exchange.text,

@@ -201,6 +201,11 @@ export class Exchange {
     this.wake()
   }
 
+  /** Lets whoever reads look again. */
+  look(): void {
+    this.wake()
+  }
+
   /** What still arrives is thrown away. */
   discard(): void {
     this.isDiscarding = true

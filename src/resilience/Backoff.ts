@@ -16,7 +16,7 @@ export const ceilingMs = (baseMs: number, maxMs: number, n: number): number =>
  * The longest pause asked for that is waited out rather than answered by another target: a third of what is left, at most
  * `maxMs`. Milliseconds.
  */
-const longestHintMs = (maxMs: number, leftMs: number): number => Math.min(maxMs, leftMs / 3)
+export const longestHintMs = (maxMs: number, leftMs: number): number => Math.min(maxMs, leftMs / 3)
 
 export interface BackoffOptions<in Input> {
   /** Upper end of the first jitter, in milliseconds; doubles with each retry. */

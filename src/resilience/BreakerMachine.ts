@@ -35,19 +35,22 @@ export interface Step {
   readonly transitions: ReadonlyArray<Transition>
 }
 
-/** Successes that close a half-open circuit, and probes at once until then. */
-const successesToClose = 1
-const firstStage = 1
+/** Successes that close a half-open circuit: three, or one after a trip in little traffic, where three would take long. */
+const manySuccesses = 3
+const fewSuccesses = 1
+
+/** Probes at once after so many successes: 1, 2, 4. */
+const stageAfter = (successes: number): number => Math.min(4, 2 ** successes)
 
 const none: ReadonlyArray<Transition> = []
 
 const reject = (waitMs: number): Rejection => ({ _tag: "Rejection", retryAfterMs: Math.max(0, Math.ceil(waitMs)) })
 
-/** Equal jitter on a doubling delay, never shorter than the provider asked for, never longer than `openMaxMs`. */
+/** Whole milliseconds with equal jitter on a doubling delay, never shorter than the provider asked for, never longer than `openMaxMs`. */
 const openingMs = (settings: BreakerSettings, openings: number, jitter: number, retryAfterMs: number | undefined) => {
   // 2^30 of anything is beyond every limit, and Infinity × 0 would be NaN.
   const full = Math.min(settings.openMaxMs, settings.openForMs * 2 ** Math.min(openings - 1, 30))
-  const jittered = full / 2 + jitter * full / 2
+  const jittered = Math.min(full, Math.ceil(full / 2 + jitter * full / 2))
   return retryAfterMs !== undefined && retryAfterMs > jittered
     ? Math.min(retryAfterMs, settings.openMaxMs)
     : jittered
@@ -55,7 +58,7 @@ const openingMs = (settings: BreakerSettings, openings: number, jitter: number, 
 
 const open = (
   settings: BreakerSettings,
-  from: { readonly generation: number; readonly lastResortMs?: number },
+  from: Pick<Open, "generation" | "successesToClose">,
   openings: number,
   fromMs: number,
   jitter: number,
@@ -68,7 +71,7 @@ const open = (
     untilMs: fromMs + openMs,
     openings,
     openMs,
-    lastResortMs: from.lastResortMs ?? Number.NEGATIVE_INFINITY
+    successesToClose: from.successesToClose
   }
 }
 
@@ -106,13 +109,13 @@ const probe = (settings: BreakerSettings, state: Open, nowMs: number, cause: "op
   const halfOpen: HalfOpen = {
     _tag: "HalfOpen",
     generation: state.generation + 1,
-    stage: firstStage,
+    stage: stageAfter(0),
     successes: 0,
+    successesToClose: state.successesToClose,
     leases: [],
     nextLease: 1,
     openings: state.openings,
-    openMs: state.openMs,
-    lastResortMs: cause === "last-resort" ? nowMs : state.lastResortMs
+    openMs: state.openMs
   }
   return { ...grant(settings, halfOpen, nowMs), transitions: [{ from: "open", to: "half-open", cause }] }
 }
@@ -124,8 +127,9 @@ const admit = (settings: BreakerSettings, state: State, nowMs: number, isLastRes
     case "Open": {
       if (nowMs >= state.untilMs) return probe(settings, state, nowMs, "open-elapsed")
       if (!isLastResort) return { state, decision: reject(state.untilMs - nowMs), transitions: none }
-      const nextMs = Math.min(state.untilMs, state.lastResortMs + settings.openForMs)
-      return nowMs >= nextMs || nowMs < state.lastResortMs
+      // Counted from its opening, which is what the last probe came to, whoever it was for.
+      const nextMs = Math.min(state.untilMs, state.untilMs - state.openMs + settings.openForMs)
+      return nowMs >= nextMs
         ? probe(settings, state, nowMs, "last-resort")
         : { state, decision: reject(nextMs - nowMs), transitions: none }
     }
@@ -146,8 +150,12 @@ const admit = (settings: BreakerSettings, state: State, nowMs: number, isLastRes
 }
 
 /** Why this window opens the circuit, if it does. */
-const tripCause = (settings: BreakerSettings, window: SlidingWindow.SlidingWindow, nowMs: number) => {
-  const rates = SlidingWindow.rates(window, nowMs, settings.windowMs)
+const tripCause = (
+  settings: BreakerSettings,
+  window: SlidingWindow.SlidingWindow,
+  rates: SlidingWindow.Rates,
+  nowMs: number
+) => {
   if (rates.calls >= settings.minimumCalls) {
     if (rates.failureRate >= settings.failureRate) return "failure-rate"
     if (rates.slowRate >= settings.slowRate) return "slow-rate"
@@ -158,7 +166,12 @@ const tripCause = (settings: BreakerSettings, window: SlidingWindow.SlidingWindo
     : undefined
 }
 
-type Sample = Exclude<Outcome, { readonly _tag: "Ignored" }>
+/** Only these change a rate. */
+type Sample = Exclude<Outcome, { readonly _tag: "Ignored" | "Throttled" }>
+
+const isSample = (outcome: Outcome): outcome is Sample => outcome._tag !== "Ignored" && outcome._tag !== "Throttled"
+
+const hintOf = (outcome: Outcome): number | undefined => outcome._tag === "Failure" ? outcome.retryAfterMs : undefined
 
 const unchanged = (state: State): Step => ({ state, decision: undefined, transitions: none })
 
@@ -166,19 +179,29 @@ const recordClosed = (settings: BreakerSettings, state: Closed, outcome: Sample,
   const { jitter, nowMs } = event
   const window = SlidingWindow.add(state.window, outcome._tag, nowMs, settings.windowMs)
   // Only bad news opens a circuit, even where a success is the call that makes the minimum.
-  const cause = outcome._tag === "Success" ? undefined : tripCause(settings, window, nowMs)
-  if (cause === undefined) {
+  const rates = outcome._tag === "Success" ? undefined : SlidingWindow.rates(window, nowMs, settings.windowMs)
+  const cause = rates && tripCause(settings, window, rates, nowMs)
+  if (rates === undefined || cause === undefined) {
     const { generation, openMs, openings, permit, sinceMs } = state
     return unchanged({ _tag: "Closed", generation, window, openings, openMs, sinceMs, permit })
   }
   const openings = nowMs - state.sinceMs >= state.openMs ? 1 : state.openings + 1
-  const retryAfterMs = outcome._tag === "Failure" ? outcome.retryAfterMs : undefined
+  const from = {
+    generation: state.generation,
+    successesToClose: rates.calls < settings.minimumCalls ? fewSuccesses : manySuccesses
+  }
   return {
-    state: open(settings, state, openings, nowMs, jitter, retryAfterMs),
+    state: open(settings, from, openings, nowMs, jitter, hintOf(outcome)),
     decision: undefined,
     transitions: [{ from: "closed", to: "open", cause }]
   }
 }
+
+const reopened = (settings: BreakerSettings, state: HalfOpen, outcome: Outcome, event: Event): Step => ({
+  state: open(settings, state, state.openings + 1, event.nowMs, event.jitter, hintOf(outcome)),
+  decision: undefined,
+  transitions: [{ from: "half-open", to: "open", cause: "probe-failed" }]
+})
 
 const recordProbe = (
   settings: BreakerSettings,
@@ -187,14 +210,20 @@ const recordProbe = (
   outcome: Outcome,
   event: Event
 ): Step => {
-  if (!state.leases.some((lease) => lease.id === permit.lease)) return unchanged(state)
+  if (!state.leases.some((lease) => lease.id === permit.lease)) {
+    // It has come back before, so this is a late sample; a stream that broke after its first content is bad news all the same.
+    return outcome._tag === "Failure" ? reopened(settings, state, outcome, event) : unchanged(state)
+  }
   const leases = state.leases.filter((lease) => lease.id !== permit.lease)
   switch (outcome._tag) {
     case "Ignored":
+    case "Throttled":
       return unchanged({ ...state, leases })
     case "Success": {
       const successes = state.successes + 1
-      if (successes < successesToClose) return unchanged({ ...state, leases, successes })
+      if (successes < state.successesToClose) {
+        return unchanged({ ...state, leases, successes, stage: stageAfter(successes) })
+      }
       return {
         state: closed(state.generation + 1, event.nowMs, state.openings, state.openMs),
         decision: undefined,
@@ -203,25 +232,14 @@ const recordProbe = (
     }
     case "Failure":
     case "Slow":
-      return {
-        state: open(
-          settings,
-          state,
-          state.openings + 1,
-          event.nowMs,
-          event.jitter,
-          outcome._tag === "Failure" ? outcome.retryAfterMs : undefined
-        ),
-        decision: undefined,
-        transitions: [{ from: "half-open", to: "open", cause: "probe-failed" }]
-      }
+      return reopened(settings, state, outcome, event)
   }
 }
 
 const record = (settings: BreakerSettings, state: State, permit: Permit, outcome: Outcome, event: Event): Step => {
   if (permit.generation !== state.generation) return unchanged(state)
   if (state._tag === "HalfOpen") return recordProbe(settings, state, permit, outcome, event)
-  if (outcome._tag === "Ignored" || state._tag === "Open") return unchanged(state)
+  if (!isSample(outcome) || state._tag === "Open") return unchanged(state)
   if (state._tag === "Closed") return recordClosed(settings, state, outcome, event)
   const window = SlidingWindow.add(state.window, outcome._tag, event.nowMs, settings.windowMs)
   return unchanged({ ...state, window })
@@ -236,7 +254,7 @@ const control = (state: State, command: Command, nowMs: number): Step => {
     return {
       state: closed(generation, nowMs, 0, 0),
       decision: undefined,
-      transitions: [{ from, to: "closed", cause: "control" }]
+      transitions: [{ from, to: "closed", cause: "control", reason: command.reason }]
     }
   }
   const mode = modes[command._tag]
@@ -251,7 +269,11 @@ const control = (state: State, command: Command, nowMs: number): Step => {
     window: SlidingWindow.empty(nowMs),
     permit: permitOf(generation)
   }
-  return { state: forced, decision: undefined, transitions: [{ from, to: mode, cause: "control" }] }
+  return {
+    state: forced,
+    decision: undefined,
+    transitions: [{ from, to: mode, cause: "control", reason: command.reason }]
+  }
 }
 
 const react = (settings: BreakerSettings, state: State, event: Event): Step => {

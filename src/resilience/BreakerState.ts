@@ -42,18 +42,20 @@ export interface Rejection {
 }
 
 /**
- * How a call went, as a verdict on the target. `Slow`: it was still silent at its limit. `Ignored`: it says nothing about the
- * target (the caller left, the request was wrong, we refused it ourselves); it frees a probe's slot and changes no rate.
+ * How a call went, as a verdict on the target. `Slow`: it was still silent at its limit. `Throttled`: it told us to wait, which
+ * is for the cooldown to heed. `Ignored`: it says nothing about the target (the caller left, the request was wrong, we refused it
+ * ourselves). The last two free a probe's slot and change no rate.
  */
 export type Outcome =
   | { readonly _tag: "Success" }
   | { readonly _tag: "Failure"; readonly retryAfterMs?: number | undefined }
   | { readonly _tag: "Slow" }
+  | { readonly _tag: "Throttled" }
   | { readonly _tag: "Ignored" }
 
 /** What an operator may say. Without `ttlMs` a force stays until the next command. */
 export type Command =
-  | { readonly _tag: "Reset" }
+  | { readonly _tag: "Reset"; readonly reason?: string | undefined }
   | {
     readonly _tag: "ForceOpen" | "ForceClosed" | "MetricsOnly"
     readonly reason?: string | undefined
@@ -78,6 +80,8 @@ export interface Transition {
   readonly from: StateName
   readonly to: StateName
   readonly cause: Cause
+  /** What the operator gave for it, where the cause is `control`. */
+  readonly reason?: string | undefined
 }
 
 /** `openings` and `openMs` are of the run of openings so far; they are forgotten after `openMs` of staying closed. */
@@ -97,7 +101,8 @@ export interface Open {
   readonly untilMs: number
   readonly openings: number
   readonly openMs: number
-  readonly lastResortMs: number
+  /** Successes that will close it: one where the window that opened it had little in it. */
+  readonly successesToClose: number
 }
 
 interface Lease {
@@ -105,17 +110,17 @@ interface Lease {
   readonly untilMs: number
 }
 
-/** `stage` probes may run at once; `successes` of them have come back. */
+/** `stage` probes may run at once: twice as many with each of the `successes`, up to four. */
 export interface HalfOpen {
   readonly _tag: "HalfOpen"
   readonly generation: number
   readonly stage: number
   readonly successes: number
+  readonly successesToClose: number
   readonly leases: ReadonlyArray<Lease>
   readonly nextLease: number
   readonly openings: number
   readonly openMs: number
-  readonly lastResortMs: number
 }
 
 export interface Forced {

@@ -75,6 +75,8 @@ export interface Snapshot {
   readonly openings: number
   /** Milliseconds until the next call may pass; absent when one may pass now. */
   readonly retryAfterMs?: number | undefined
+  /** Milliseconds until an early probe may pass (`tryLastResort`); absent when one may pass now. */
+  readonly lastResortAfterMs?: number | undefined
   /** Why an operator forced it. */
   readonly reason?: string | undefined
 }
@@ -90,7 +92,7 @@ export interface CircuitBreaker {
   /** In force before the next `admit`; calls under way are no longer counted. */
   readonly control: (command: Command) => Effect.Effect<Transition>
   readonly snapshot: Effect.Effect<Snapshot>
-  /** An early probe of an open circuit, for when no target is left; at most one per `openForMs`. Otherwise like `admit`. */
+  /** An early probe of an open circuit, for when no target is left; `openForMs` after it opened. Otherwise like `admit`. */
   readonly tryLastResort: Effect.Effect<Permit, Rejection>
 }
 
@@ -99,14 +101,18 @@ const view = (settings: BreakerSettings, state: State, nowMs: number): Snapshot 
     ? SlidingWindow.rates(state.window, nowMs, settings.windowMs)
     : { calls: 0, failureRate: 0, slowRate: 0 }
   // A dry run of the next call tells how long it would wait.
-  const { decision } = step(settings, state, { _tag: "Admit", nowMs, jitter: 0 })
+  const waitFor = (_tag: "Admit" | "LastResort"): number | undefined => {
+    const { decision } = step(settings, state, { _tag, nowMs, jitter: 0 })
+    return decision?._tag === "Rejection" ? decision.retryAfterMs : undefined
+  }
   return {
     state: nameOf(state),
     failureRate: rates.failureRate,
     slowRate: rates.slowRate,
     callsInWindow: Math.round(rates.calls),
     openings: state._tag === "Forced" ? 0 : state.openings,
-    retryAfterMs: decision?._tag === "Rejection" ? decision.retryAfterMs : undefined,
+    retryAfterMs: waitFor("Admit"),
+    lastResortAfterMs: waitFor("LastResort"),
     reason: state._tag === "Forced" ? state.reason : undefined
   }
 }

@@ -9,10 +9,13 @@ export interface Verdict {
   readonly retrySame: "no" | "transient" | "throttle"
   /** Whether another target could answer. */
   readonly failover: boolean
-  /** What the target's breaker hears. `Ignored`: this says nothing about whether it works. */
-  readonly breaker: "Failure" | "Slow" | "Ignored"
-  /** Whether `retryAfterMs` binds everyone, so that the target is left alone until then. */
-  readonly cooldown?: boolean
+  /** What the target's breaker hears. `Throttled`: it told us to wait. `Ignored`: this says nothing about whether it works. */
+  readonly breaker: "Failure" | "Slow" | "Throttled" | "Ignored"
+  /**
+   * Present where `retryAfterMs` binds everyone, so that the target is left alone until then: the milliseconds where nobody said
+   * how long; 0 = only a pause that was asked for counts.
+   */
+  readonly cooldownMs?: number
 }
 
 /** The request itself, or our own last word: no target would answer it better. */
@@ -37,12 +40,12 @@ const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
   ContextLengthExceeded: final,
   ContentFiltered: final,
   // What the upstream said about itself or about our account with it. A busy account is not a broken target.
-  RateLimited: { retrySame: "throttle", failover: true, breaker: "Ignored", cooldown: true },
-  QuotaExhausted: { ...elsewhere, cooldown: true },
+  RateLimited: { retrySame: "throttle", failover: true, breaker: "Throttled", cooldownMs: 0 },
+  QuotaExhausted: { ...elsewhere, breaker: "Throttled", cooldownMs: 0 },
   CredentialRejected: elsewhere,
-  UpstreamModelMissing: elsewhere,
-  Overloaded: { ...blip, cooldown: true },
-  UpstreamFailed: { ...blip, cooldown: true },
+  UpstreamModelMissing: { ...elsewhere, cooldownMs: 60_000 },
+  Overloaded: { ...blip, cooldownMs: 0 },
+  UpstreamFailed: { ...blip, cooldownMs: 0 },
   // What happened on the way. A refused connection is refused again, and a silent target stays silent: do not wait twice.
   UpstreamUnreachable: { retrySame: "no", failover: true, breaker: "Failure" },
   ConnectionReset: blip,
@@ -60,6 +63,25 @@ const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
 /** A timeout that the upstream reported itself (408, 504) is an answer, and a failure; one of our own limits is `Slow`. */
 const reportedTimeout: Verdict = { retrySame: "no", failover: true, breaker: "Failure" }
 
+/** Where the status tells more than the tag: `Tag status` → verdict. */
+const verdictsByStatus: ReadonlyMap<string, Verdict> = new Map([
+  ["UpstreamTimedOut 408", reportedTimeout],
+  ["UpstreamTimedOut 504", reportedTimeout],
+  // A conflict, a misdirected or an early request: the edge's business, not the model's.
+  ["UpstreamFailed 409", { ...blip, breaker: "Ignored" }],
+  ["UpstreamFailed 421", { ...blip, breaker: "Ignored" }],
+  ["UpstreamFailed 425", { ...blip, breaker: "Ignored" }],
+  // No spare capacity for cheap traffic.
+  ["Overloaded 498", { retrySame: "throttle", failover: true, breaker: "Throttled", cooldownMs: 0 }],
+  // More tokens than this account may ever send at once; another's limit may be larger.
+  ["ContextLengthExceeded 429", elsewhere]
+])
+
 /** The verdict on a failure that reached the flow before anything of the answer did. */
 export const classify = (reason: Reason): Verdict =>
-  reason._tag === "UpstreamTimedOut" && (reason.upstreamStatus ?? 0) >= 400 ? reportedTimeout : verdicts[reason._tag]
+  (reason.upstreamStatus === undefined ? undefined : verdictsByStatus.get(`${reason._tag} ${reason.upstreamStatus}`))
+    ?? verdicts[reason._tag]
+
+/** Reasons that are one credential's and may not be another one's. */
+export const isOfCredential = ({ _tag }: Reason): boolean =>
+  _tag === "CredentialRejected" || _tag === "QuotaExhausted" || _tag === "RateLimited"

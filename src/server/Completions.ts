@@ -6,14 +6,14 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Stream from "effect/Stream"
 import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError, type Reason } from "../domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
 import { EventLog, type EventLogShape } from "../observability/Logger.ts"
-import { encodeFrames } from "./EventFrames.ts"
+import { streamed } from "./EventFrames.ts"
 import { answerHeaders, CurrentExchange, type Exchange } from "./Exchange.ts"
+import { OpenStreams } from "./OpenStreams.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -24,24 +24,24 @@ const refuse = (exchange: Exchange, reason: Reason): Response => {
   return errorResponse(reason, answerHeaders(exchange))
 }
 
-const streamHeaders = (exchange: Exchange): Record<string, string> => {
-  const headers = answerHeaders(exchange)
-  headers["cache-control"] = "no-cache"
-  headers["x-accel-buffering"] = "no"
-  return headers
-}
-
 const wantedTimeout = (header: string | undefined): number | undefined =>
   header !== undefined && /^[1-9]\d{0,8}$/.test(header) ? Number(header) : undefined
 
+/** What every request is answered with. */
+interface Services {
+  readonly completion: Completion["Service"]
+  readonly settings: ServerSettings
+  readonly log: EventLogShape
+  readonly streams: OpenStreams["Service"]
+}
+
 /** One request through the flow. */
 const answer = (
-  completion: Completion["Service"],
-  settings: ServerSettings,
-  log: EventLogShape,
+  services: Services,
   request: HttpServerRequest.HttpServerRequest,
   exchange: Exchange
 ) => {
+  const { completion, settings } = services
   const { headers } = request
   const wrongType = judgeMediaType(headers["content-type"])
   if (wrongType !== undefined) return Effect.succeed(refuse(exchange, wrongType))
@@ -54,14 +54,7 @@ const answer = (
     decision.stream = checked.request.stream === true
     const input: CompletionRequest = { ...checked, decision, timeoutMs }
     return decision.stream
-      ? Effect.map(
-        completion.stream(input),
-        (stream) =>
-          HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, exchange, log))), {
-            contentType: "text/event-stream; charset=utf-8",
-            headers: streamHeaders(exchange)
-          })
-      )
+      ? Effect.flatMap(completion.stream(input), (stream) => streamed(stream, exchange, services))
       : Effect.map(
         completion.complete(input),
         (whole) =>
@@ -74,11 +67,12 @@ const answer = (
 /** The completions of the contract. Requires the flow, the settings and the client's lock. */
 export const layer = HttpApiBuilder.group(Api, "completions", (handlers) =>
   Effect.gen(function*() {
-    const completion = yield* Completion
-    const settings = yield* ServerOptions
-    const log = yield* EventLog
+    const services: Services = {
+      completion: yield* Completion,
+      settings: yield* ServerOptions,
+      log: yield* EventLog,
+      streams: yield* OpenStreams
+    }
     return handlers.handleRaw("create", ({ request }) =>
-      Effect.withFiber((fiber) =>
-        answer(completion, settings, log, request, fiber.getRef(CurrentExchange))
-      ))
+      Effect.withFiber((fiber) => answer(services, request, fiber.getRef(CurrentExchange))))
   }))

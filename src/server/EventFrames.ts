@@ -1,12 +1,15 @@
 /** A committed stream as the bytes of its events: what the caller sees of the end, clean or not, is decided here. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
 import { errorFrame } from "../api/ErrorBody.ts"
 import { describeCause, type EventLogShape } from "../observability/Logger.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
-import { type Exchange, internalFailure } from "./Exchange.ts"
+import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
+import type { OpenStream, OpenStreams } from "./OpenStreams.ts"
 
 const done = new TextEncoder().encode("data: [DONE]\n\n")
 
@@ -32,17 +35,27 @@ const tellDefect = (cause: Cause.Cause<unknown>, exchange: Exchange, log: EventL
   )
 
 /** The answer's frames as bytes, then `[DONE]` after a clean end, one error event after any other, nothing after an interrupt. */
-export const encodeFrames = (answer: AnswerStream, exchange: Exchange, log: EventLogShape): Pull.Pull<Bytes> => {
+export const encodeFrames = (
+  answer: AnswerStream,
+  open: OpenStream,
+  exchange: Exchange,
+  log: EventLogShape
+): Pull.Pull<Bytes> => {
   let ended = false
   const finish = (last: Uint8Array): Effect.Effect<Bytes> => {
     ended = true
+    open.close()
     return Effect.succeed([last])
   }
-  const next: Pull.Pull<Bytes> = Effect.suspend(() =>
-    ended ? Cause.done() : Effect.matchCauseEffect(answer.pull, {
+  const next: Pull.Pull<Bytes> = Effect.suspend(() => {
+    if (ended) return Cause.done()
+    open.waits()
+    return Effect.matchCauseEffect(answer.pull, {
       onSuccess: (frames): Pull.Pull<Bytes> => {
         const bytes = frameBytes(frames)
-        return bytes === undefined ? next : Effect.succeed(bytes)
+        if (bytes === undefined) return next
+        open.sent()
+        return Effect.succeed(bytes)
       },
       onFailure: (cause): Pull.Pull<Bytes> => {
         if (Pull.isDoneCause(cause)) return finish(done)
@@ -54,6 +67,28 @@ export const encodeFrames = (answer: AnswerStream, exchange: Exchange, log: Even
         return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
       }
     })
-  )
+  })
   return next
 }
+
+const streamHeaders = (exchange: Exchange): Record<string, string> => {
+  const headers = answerHeaders(exchange)
+  headers["cache-control"] = "no-cache"
+  headers["x-accel-buffering"] = "no"
+  return headers
+}
+
+/** The stream as an answer whose head can leave. */
+export const streamed = (
+  stream: AnswerStream,
+  exchange: Exchange,
+  { log, streams }: { readonly log: EventLogShape; readonly streams: OpenStreams["Service"] }
+) =>
+  Effect.map(
+    streams.open(stream),
+    (open) =>
+      HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, open, exchange, log))), {
+        contentType: "text/event-stream; charset=utf-8",
+        headers: streamHeaders(exchange)
+      })
+  )

@@ -23,7 +23,8 @@ export interface Exchange {
   keyName: string | undefined
 }
 
-const make = (requestId: string, method: string, route: string, startedAtMs: number): Exchange => ({
+/** A record with nothing in it yet. */
+export const make = (requestId: string, method: string, route: string, startedAtMs: number): Exchange => ({
   requestId,
   method,
   route,

@@ -10,13 +10,14 @@ import { ClientAuthorization } from "../api/Authorization.ts"
 import { Completion } from "../gateway/Completion.ts"
 import { EventLog } from "../observability/Logger.ts"
 import * as Completions from "./Completions.ts"
+import { OpenStreams } from "./OpenStreams.ts"
 import { ServerOptions } from "./ServerSettings.ts"
 
 /** `Completions.layer` in its own small context. */
 export const layer = Layer.effectContext(
   Effect.updateContext(
     Layer.build(Completions.layer),
-    (all: Context.Context<Completion | ServerOptions | ClientAuthorization | Scope.Scope>) =>
-      Context.pick(Completion, ServerOptions, EventLog, ClientAuthorization, Scope.Scope)(all)
+    (all: Context.Context<Completion | ServerOptions | OpenStreams | ClientAuthorization | Scope.Scope>) =>
+      Context.pick(Completion, ServerOptions, OpenStreams, EventLog, ClientAuthorization, Scope.Scope)(all)
   )
 )

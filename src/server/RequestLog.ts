@@ -42,6 +42,8 @@ const flowFields = (exchange: Exchange): Fields => {
     "breakwater.skipped": decision.skipped.length === 0
       ? undefined
       : decision.skipped.map(({ target, why }) => `${target}=${why}`),
+    "breakwater.stream.resumed": decision.resumed,
+    "breakwater.stream.skipped_events": decision.skippedEvents,
     "breakwater.upstream.request.id": decision.upstreamRequestId,
     ttft_ms: decision.firstContentMs,
     stream: decision.stream

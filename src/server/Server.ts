@@ -10,6 +10,7 @@ import * as Health from "./Health.ts"
 import * as LeanCompletions from "./LeanCompletions.ts"
 import * as Metrics from "./Metrics.ts"
 import * as Models from "./Models.ts"
+import * as OpenStreams from "./OpenStreams.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
 const handlers = Layer.mergeAll(LeanCompletions.layer, Models.layer, Health.layer, Health.layerMonitoring, Admin.layer)
@@ -22,9 +23,10 @@ const routes = Layer.mergeAll(
   Door.layer
 )
 
-/** Every route, on a router. Requires the flow, the health and the routes of the gateway. */
+/** Every route, on a router, and the streams that are open. Requires the flow, the health and the routes of the gateway. */
 export const layer = (settings: ServerSettings) =>
   routes.pipe(
     Layer.provide(Authorization.layer),
-    Layer.provide(Layer.succeed(ServerOptions, settings))
+    Layer.provide(Layer.succeed(ServerOptions, settings)),
+    Layer.provideMerge(OpenStreams.layer(settings))
   )

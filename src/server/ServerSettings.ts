@@ -27,6 +27,8 @@ export interface ServerSettings {
     /** Messages in one request. Default 2048. */
     readonly messages: number
   }
+  /** Milliseconds of silence after which a stream that has begun gets a comment, so that no proxy cuts it. Default 15 s. */
+  readonly keepAlive: number
   readonly drain: {
     /** Milliseconds between turning unready and refusing connections. Default 5 s. */
     readonly notReady: number
@@ -42,6 +44,7 @@ export const defaultServerSettings: ServerSettings = {
   adminKey: undefined,
   publicMetrics: false,
   limits: { body: 20 * 1024 ** 2, depth: 64, messages: 2048 },
+  keepAlive: 15_000,
   drain: { notReady: 5000, streams: 300_000 }
 }
 

@@ -239,7 +239,10 @@ export const hub = (members: {
       const starting = memos === undefined
         ? []
         : Array.from(members.starting()).filter((one) => memories.isTold(one, topic))
-      const asked = Array.from(new Set([...members.serving(), ...starting])).filter((member) => member.isConnected())
+      // One that is dead may be connected for a moment more, and its exit has been heard already.
+      const asked = Array.from(new Set([...members.serving(), ...starting])).filter((member) =>
+        member.isConnected() && !member.isDead()
+      )
       const number = ++last
       const errand = { asker: worker, number: parcel.number, left: new Set(asked.map((one) => one.id)), outcomes: [] }
       errands.set(number, errand)

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Child, root, start, url } from "./Child.ts"
 
@@ -37,6 +39,24 @@ describe("breakwater breakers", () => {
     const unknown = await breakers(["reset", "simulated/nope", "--admin-key", "admin-1"])
     expect(unknown.code).toBe(1)
     expect(unknown.output).toContain("There is no target simulated/nope")
+  })
+
+  it("finds the server where a start with the same flags, environment or file puts it", async () => {
+    const { port } = new URL(address)
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-breakers-"))
+    const found = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) => {
+      const child = start("node", [main, "breakers", ...args], { cwd: folder, env })
+      await child.ended
+      return child.output()
+    }
+    const key = { BREAKWATER_ADMIN_KEY: "admin-1" }
+    expect(await found(["--port", port], key)).toMatch(/^target /)
+    expect(await found([], { ...key, BREAKWATER_PORT: port })).toMatch(/^target /)
+    writeFileSync(join(folder, "breakwater.yaml"), `server: { port: ${port}, adminKey: admin-1 }\n`)
+    expect(await found([], {})).toMatch(/^target /)
+    writeFileSync(join(folder, "breakwater.yaml"), "server:\n  adminKey: ${NOT_SET}\n")
+    expect(await found([], {})).toMatch(/NOT_SET[^]*\nor say where the server is with --url\n$/)
+    rmSync(folder, { recursive: true })
   })
 
   it("says that nobody answers", async () => {

@@ -88,6 +88,28 @@ models:
     expect(code).toBe(1)
   })
 
+  it("without a file checks ./breakwater.yaml, and where there is none says that it has seen the environment alone", async () => {
+    const empty = mkdtempSync(join(tmpdir(), "breakwater-check-"))
+    const run = async () => {
+      const child = start("node", [join(root, "src/main.ts"), "check"], {
+        cwd: empty,
+        env: { OPENAI_API_KEY: "sk", BREAKWATER_PORT: "8123" }
+      })
+      return { code: (await child.ended).code, output: child.output() }
+    }
+    const bare = await run()
+    expect(bare.code).toBe(0)
+    expect(bare.output).toMatch(
+      /^the environment: ok\n {2}file +none named, and no \.\/breakwater\.yaml here\n {2}listens on +127\.0\.0\.1:8123\n/
+    )
+    expect(bare.output).toMatch(/^ {2}providers +openai, (ollama, )?simulated$/m)
+    writeFileSync(join(empty, "breakwater.yaml"), "server: { prot: 1 }\n")
+    const refused = await run()
+    rmSync(empty, { recursive: true })
+    expect(refused.code).toBe(1)
+    expect(refused.output).toMatch(/^\.\/breakwater\.yaml: 1 problem\n/)
+  })
+
   it("says that a file is not there", async () => {
     const child = start("node", [join(root, "src/main.ts"), "check", "absent.yaml"], { cwd: folder })
     expect((await child.ended).code).toBe(1)

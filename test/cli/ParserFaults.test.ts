@@ -46,9 +46,38 @@ describe("what Node's parser refuses", () => {
     })
   }
 
+  it("each is one line of the log and counts as a 4xx of no route", async () => {
+    const counted = async () =>
+      Number(
+        /breakwater_requests_total\{route="_other",status="4xx"\} (\d+)/.exec(
+          await (await fetch(`${gateway.origin}/metrics`)).text()
+        )?.[1] ?? 0
+      )
+    const before = await counted()
+    for (const [, bytes, status, code] of faults) {
+      const [head = ""] = (await raw(bytes)).split("\r\n\r\n")
+      const id = /^x-request-id: (\S+)$/im.exec(head)?.[1] ?? ""
+      await gateway.says(new RegExp(`"breakwater.request.id":"${id}".*\n`))
+      const lines = gateway.output().split("\n").filter((line) => line.includes(id))
+      expect(lines).toHaveLength(1)
+      expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+        "event.name": "breakwater.request.completed",
+        "http.response.status_code": status,
+        "error.type": code === "missing_host" ? "InvalidRequest" : code
+      })
+    }
+    expect(await counted()).toBe(before + faults.filter(([, , , code]) => code !== "missing_host").length)
+  })
+
   it("a caller's own request id is told back where it could be read", async () => {
     expect(await raw(`${chat}expect: weird\r\nx-request-id: mine\r\ncontent-length: 0\r\n\r\n`))
       .toMatch(/^x-request-id: mine$/m)
+  })
+
+  it("a body that breaks HTTP is refused under the id of its request", async () => {
+    const answer = await raw(`${chat}x-request-id: torn\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`)
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*^x-request-id: torn$/m)
+    await gateway.says(/"POST _other 400".*"breakwater.request.id":"torn".*"error.type":"malformed_request"/)
   })
 
   it("HTTP/1.0 without a Host is served", async () => {

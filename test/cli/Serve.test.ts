@@ -91,7 +91,8 @@ describe("a port that is taken", () => {
   })
 })
 
-describe("workers", () => {
+// Six starts of a process follow each other in the longest of these.
+describe("workers", { timeout: 60_000 }, () => {
   it("answer as one fleet, and drain to exit code 0 when the primary is told to stop", async () => {
     const child = stub({ notReady: "10ms", streams: "1s" }, 2)
     const address = await url(child)
@@ -108,10 +109,29 @@ describe("workers", () => {
     const address = await url(child)
     await expect(fetch(`${address}/die`)).rejects.toThrow(/terminated|failed/)
     await child.says(/a worker died and is replaced/)
-    let found: ReadonlyArray<number> = []
-    while (found.length < 2) found = await pids(address)
+    await child.says(/a worker serves in the place of the dead one/)
+    expect(new Set(await pids(address)).size).toBe(2)
     child.process.kill("SIGTERM")
     expect((await child.ended).code).toBe(0)
+  })
+
+  it("that die do not take along a connection which they never took: another answers it", async () => {
+    const child = stub({ notReady: "10ms", streams: "1s" }, 2)
+    const address = await url(child)
+    const [victim = 0] = await pids(address)
+    // It is handed one connection that it cannot take; everything else goes to the other.
+    process.kill(victim, "SIGSTOP")
+    let answered = 0
+    const { promise: othersAnswered, resolve } = Promise.withResolvers<void>()
+    const asked = Array.from({ length: 6 }, async () => {
+      const { status } = await fetch(`${address}/api/v1/health/ready`, { headers: { connection: "close" } })
+      answered += 1
+      if (answered === 5) resolve()
+      return status
+    })
+    await othersAnswered
+    process.kill(victim, "SIGKILL")
+    expect(await Promise.all(asked)).toEqual([200, 200, 200, 200, 200, 200])
   })
 
   it("are replaced one by one on SIGHUP without a moment of refusal", async () => {
@@ -119,8 +139,13 @@ describe("workers", () => {
     const address = await url(child)
     const before = await pids(address)
     child.process.kill("SIGHUP")
-    let after = before
-    while (after.length < 2 || after.some((pid) => before.includes(pid))) after = await pids(address)
+    const rolling = { isOver: false }
+    void child.says(/every worker has been replaced/).then(() => (rolling.isOver = true))
+    // Whoever is asked meanwhile, somebody answers.
+    while (!rolling.isOver) await pids(address)
+    const after = await pids(address)
+    expect(after).toHaveLength(2)
+    expect(after.filter((pid) => before.includes(pid))).toEqual([])
     child.process.kill("SIGTERM")
     expect((await child.ended).code).toBe(0)
   })

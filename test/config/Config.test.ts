@@ -78,7 +78,8 @@ describe("the contract's file", () => {
       expect(settings.models["fast"]?.targets[1]).toEqual({
         provider: "claude",
         model: "claude-haiku-4-5",
-        weight: 1
+        weight: 1,
+        prefill: false
       })
       expect(settings.defaults.breaker.openMaxMs).toBe(15_000)
     }))
@@ -100,7 +101,6 @@ describe("the contract's file", () => {
         "providers.claude",
         "models.fast.targets[1]",
         "models.fast.timeouts.connect",
-        "models.fast.targets[1].capabilities",
         "storage.sql"
       ])
     }))

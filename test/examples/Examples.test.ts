@@ -71,8 +71,23 @@ describe("the examples", () => {
     expect(await run("readme")).toMatch(/^backup\/sim after 3 attempts: /)
   })
 
+  it("testing drives thousands of requests through a configuration and says what their callers saw", async () => {
+    const output = await run("testing")
+    expect(output).toMatch(/^openai flaps\n1600 requests: 1600 answered \(100.00 %\), 0 failed\n/)
+    expect(output).toContain("openai/gpt-5-mini: closed to open (failure-rate)")
+    expect(output).toContain("openai is silent\n1600 requests: 1600 answered")
+  })
+
   it("are all run here", () => {
     const files = globSync("examples/*.ts", { cwd: root }).map((path) => path.replace(/^examples\/|\.ts$/g, ""))
-    expect(files.toSorted()).toEqual(["custom-provider", "embedded", "failover", "quickstart", "readme", "upstreams"])
+    expect(files.toSorted()).toEqual([
+      "custom-provider",
+      "embedded",
+      "failover",
+      "quickstart",
+      "readme",
+      "testing",
+      "upstreams"
+    ])
   })
 })

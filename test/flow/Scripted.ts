@@ -10,6 +10,7 @@ import * as Decision from "../../src/gateway/Decision.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import type { AnswerStream, Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
 import { Providers } from "../../src/providers/Providers.ts"
+import type { Credentials } from "../../src/resilience/Credential.ts"
 import * as JsonText from "../../src/validation/JsonText.ts"
 
 /** What one attempt comes to. `silent` never answers; a list of words is a stream of them, with its ending last. */
@@ -20,8 +21,10 @@ export type Play =
   | { readonly afterMs: number; readonly play: Play }
   | Words
 
+type Delta = ChatChunk["choices"][number]["delta"]
+
 interface Words {
-  readonly words: ReadonlyArray<string>
+  readonly words: ReadonlyArray<string | Delta>
   readonly end: "clean" | "stall" | E.Reason
 }
 
@@ -30,6 +33,7 @@ export interface Script {
   readonly plays: ReadonlyArray<Play>
   readonly calls: Array<ProviderCall>
   interrupted: number
+  readonly credentials?: Credentials | undefined
 }
 
 const completion = (name: string, model: string): ChatCompletion => ({
@@ -47,34 +51,36 @@ const completion = (name: string, model: string): ChatCompletion => ({
 
 const usage = { promptTokens: 3, completionTokens: 4, totalTokens: 7 }
 
-const frame = (content: string | undefined, finish: string | null = null): Frame => {
+const frame = (name: string, said: string | Delta | undefined, finish: string | null = null): Frame => {
+  const delta = typeof said === "string" ? { content: said } : said ?? {}
   const chunk: ChatChunk = {
-    id: "chatcmpl-1",
+    id: `chatcmpl-${name}`,
     object: "chat.completion.chunk",
     created: 1,
     model: "m",
-    choices: [{ index: 0, delta: content === undefined ? {} : { content }, finish_reason: finish }]
+    choices: [{ index: 0, delta, finish_reason: finish }]
   }
   const bytes = new TextEncoder().encode(`data: ${JSON.stringify(chunk)}\n\n`)
   return {
     bytes,
     chunk,
-    isContent: content !== undefined && content !== "",
+    isContent: Object.entries(delta).some(([key, value]) => key !== "role" && value !== ""),
     isTerminal: finish !== null,
     usage: undefined
   }
 }
 
-const streamOf = (play: Words): AnswerStream => {
-  const left = [
-    frame(""),
-    ...play.words.map((word) => frame(word)),
-    ...(play.end === "clean" ? [frame(undefined, "stop")] : [])
+const streamOf = (name: string, play: Words): AnswerStream => {
+  let at = 0
+  const frames = [
+    frame(name, { role: "assistant", content: "" }),
+    ...play.words.map((word) => frame(name, word)),
+    ...(play.end === "clean" ? [frame(name, undefined, "stop")] : [])
   ]
   return {
     upstreamRequestId: undefined,
     pull: Effect.suspend((): AnswerStream["pull"] => {
-      const next = left.shift()
+      const next = frames[at++]
       if (next !== undefined) return Effect.succeed([next] as const)
       if (play.end === "clean") return Cause.done()
       return play.end === "stall" ? Effect.never : Effect.fail(E.gatewayError(play.end))
@@ -108,6 +114,7 @@ const providerOf = (script: Script): Provider => {
   return {
     name: script.name,
     kind: "scripted",
+    credentials: script.credentials,
     models: [],
     complete: (call) =>
       Effect.suspend(() =>
@@ -122,6 +129,7 @@ const providerOf = (script: Script): Provider => {
           next(call),
           (play) =>
             streamOf(
+              script.name,
               typeof play === "object" && "words" in play ? play : { words: ["I am ", script.name], end: "clean" }
             )
         )

@@ -217,6 +217,25 @@ describe("ChatStream", () => {
     expect(play([role, chunk({ content: "x" })]).machine.failure?._tag).toBe("StreamInterrupted")
     expect(play([role, chunk({ content: "x" }), "[DONE]"]).machine.failure?._tag).toBe("StreamInterrupted")
   })
+  it("is an interruption while a choice that was asked for has not begun", () => {
+    const two = (payloads: ReadonlyArray<unknown>) => {
+      const machine = new ChatStream({ includeUsage: true, choices: 2, fallback })
+      const frames: Array<Frame> = []
+      for (const payload of payloads) {
+        const data = typeof payload === "string" ? payload : JSON.stringify(payload)
+        machine.next({ event: "", data, bytes: undefined }, frames)
+      }
+      const isTerminal = frames.some((frame) => frame.isTerminal)
+      machine.end(frames)
+      return [isTerminal, machine.failure?._tag]
+    }
+    const second = { ...finish, choices: [{ index: 1, delta: { content: "x" }, finish_reason: "stop" }] }
+    expect(two([role, finish])).toEqual([false, "StreamInterrupted"])
+    expect(two([role, finish, second])).toEqual([true, undefined])
+    // Upstreams that know one choice only.
+    expect(two([role, finish, "[DONE]"])).toEqual([false, undefined])
+    expect(two([role, finish, totals])).toEqual([true, undefined])
+  })
   it("supplies a finish_reason where totals and [DONE] say that the answer was whole", () => {
     expect(play([role, chunk({ content: "x" }), totals, "[DONE]"]).chunks.slice(-2)).toMatchObject([
       { choices: [{ finish_reason: "stop" }], usage: null },

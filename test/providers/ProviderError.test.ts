@@ -90,7 +90,7 @@ describe("toReason", () => {
 
 describe("retryAfterMs", () => {
   const nowMs = Date.parse("2026-11-23T00:00:00Z")
-  const hint = (headers: Record<string, string>) => retryAfterMs(headers, nowMs)
+  const hint = (headers: Record<string, string>) => retryAfterMs({ headers }, nowMs)
 
   it("reads milliseconds, seconds and dates, in this order", () => {
     expect(hint({ "retry-after-ms": "50", "retry-after": "3600" })).toBe(50)
@@ -102,6 +102,29 @@ describe("retryAfterMs", () => {
     expect(hint({ ...reset, "x-ratelimit-remaining-requests": "0", "x-ratelimit-remaining-tokens": "9" })).toBe(12)
     expect(hint({ ...reset, "x-ratelimit-remaining-requests": "0", "x-ratelimit-remaining-tokens": "0" })).toBe(360_000)
     expect(hint(reset)).toBeUndefined()
+  })
+  it("reads Anthropic's windows, whose resets are dates", () => {
+    const headers = {
+      "anthropic-ratelimit-requests-remaining": "0",
+      "anthropic-ratelimit-requests-reset": "2026-11-23T00:00:09Z",
+      "anthropic-ratelimit-tokens-remaining": "7",
+      "anthropic-ratelimit-tokens-reset": "2026-11-23T01:00:00Z"
+    }
+    expect(hint(headers)).toBe(9000)
+    expect(hint({ ...headers, "retry-after": "2" })).toBe(2000)
+    expect(hint({ ...headers, "anthropic-ratelimit-requests-reset": "2020-01-01T00:00:00Z" })).toBeUndefined()
+  })
+  it("reads Azure's other name, Google's RetryInfo and the words", () => {
+    const info = { error: { details: [{ "@type": "QuotaFailure" }, { "@type": "RetryInfo", retryDelay: "46.5s" }] } }
+    expect(hint({ "x-ms-retry-after-ms": "70" })).toBe(70)
+    expect(retryAfterMs({ body: info }, nowMs)).toBe(46_500)
+    expect(retryAfterMs({ body: [info] }, nowMs)).toBe(46_500)
+    expect(retryAfterMs({ body: info, headers: { "retry-after": "3" } }, nowMs)).toBe(3000)
+    expect(retryAfterMs({ message: "Limit reached. Please try again in 1h2m3.5s. Visit us." }, nowMs)).toBe(3_723_500)
+    for (const body of [null, [], { error: { details: {} } }, { error: { details: [null, { retryDelay: 5 }] } }]) {
+      expect(retryAfterMs({ body }, nowMs)).toBeUndefined()
+    }
+    expect(reason(429, { error: { message: "try again in 250ms" } }).retryAfterMs).toBe(250)
   })
   it("takes nonsense and the past for nobody's word, and a week for a day", () => {
     for (const text of ["", "-5", "NaN", "soon", "Mon, 23 Nov 2020 00:00:00 GMT", "1e9", "0"]) {

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Random, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { CircuitBreaker, Outcome, Transition } from "../../src/resilience/CircuitBreaker.ts"
+import type { CircuitBreaker, Outcome, Permit, Transition } from "../../src/resilience/CircuitBreaker.ts"
 import { BreakerSettingsInput, defaultBreakerSettings, fromInput, make } from "../../src/resilience/CircuitBreaker.ts"
 
 const success: Outcome = { _tag: "Success" }
 const failure: Outcome = { _tag: "Failure" }
 const slow: Outcome = { _tag: "Slow" }
+const throttled: Outcome = { _tag: "Throttled" }
 const ignored: Outcome = { _tag: "Ignored" }
 
 const call = (breaker: CircuitBreaker, outcome: Outcome) =>
@@ -146,6 +147,51 @@ describe("CircuitBreaker", () => {
       expect(yield* state(breaker)).toBe("closed")
     }))
 
+  it.effect("after a trip in much traffic it probes with one, two and four at once and closes after three successes", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      yield* calls(breaker, success, 10)
+      yield* calls(breaker, failure, 10)
+      yield* TestClock.adjust((yield* Effect.flip(breaker.admit)).retryAfterMs)
+      const atOnce: Array<number> = []
+      const permits: Array<Permit> = []
+      while ((yield* state(breaker)) !== "closed") {
+        let admitted = yield* Effect.result(breaker.admit)
+        while (admitted._tag === "Success") {
+          permits.push(admitted.success)
+          admitted = yield* Effect.result(breaker.admit)
+        }
+        atOnce.push(permits.length)
+        yield* breaker.record(permits.shift()!, success)
+      }
+      expect(atOnce).toEqual([1, 2, 4])
+    }))
+
+  it.effect("one bad probe of the ramp opens it again, even one that was well until its first content", () =>
+    Effect.gen(function*() {
+      for (const late of [false, true]) {
+        const breaker = yield* make(defaultBreakerSettings)
+        yield* calls(breaker, success, 10)
+        yield* calls(breaker, failure, 10)
+        yield* TestClock.adjust((yield* Effect.flip(breaker.admit)).retryAfterMs)
+        const first = yield* breaker.admit
+        yield* breaker.record(first, success)
+        yield* breaker.record(late ? first : yield* breaker.admit, failure)
+        expect(yield* breaker.snapshot).toMatchObject({ state: "open", openings: 2 })
+      }
+    }))
+
+  it.effect("a throttled call changes no rate, and as a probe only frees its slot", () =>
+    Effect.gen(function*() {
+      const { breaker, retryAfterMs } = yield* opened
+      yield* TestClock.adjust(retryAfterMs)
+      yield* call(breaker, throttled)
+      expect(yield* state(breaker)).toBe("half-open")
+      yield* call(breaker, success)
+      yield* calls(breaker, throttled, 50)
+      expect(yield* breaker.snapshot).toMatchObject({ state: "closed", callsInWindow: 0 })
+    }))
+
   it.effect("an ignored probe frees the slot at once", () =>
     Effect.gen(function*() {
       const { breaker, retryAfterMs } = yield* opened
@@ -200,9 +246,14 @@ describe("CircuitBreaker", () => {
 
   it.effect("a last resort probes an open circuit early, once per openFor", () =>
     Effect.gen(function*() {
-      const { breaker } = yield* opened
-      const permit = yield* breaker.tryLastResort
-      yield* breaker.record(permit, failure)
+      const { breaker, retryAfterMs } = yield* opened
+      expect((yield* Effect.flip(breaker.tryLastResort)).retryAfterMs).toBe(retryAfterMs)
+      for (const openings of [2, 3, 4, 5]) {
+        yield* TestClock.adjust("2 seconds")
+        yield* breaker.record(yield* breaker.tryLastResort, failure)
+        expect(yield* breaker.snapshot).toMatchObject({ openings, lastResortAfterMs: 2000 })
+      }
+      expect((yield* breaker.snapshot).retryAfterMs).toBeGreaterThan(7000)
       expect((yield* Effect.flip(breaker.tryLastResort)).retryAfterMs).toBe(2000)
       yield* TestClock.adjust("2 seconds")
       yield* breaker.record(yield* breaker.tryLastResort, success)
@@ -213,7 +264,7 @@ describe("CircuitBreaker", () => {
     Effect.gen(function*() {
       const breaker = yield* make(defaultBreakerSettings)
       const change = yield* breaker.control({ _tag: "ForceOpen", reason: "maintenance", ttlMs: 60_000 })
-      expect(change).toEqual({ from: "closed", to: "forced-open", cause: "control" })
+      expect(change).toEqual({ from: "closed", to: "forced-open", cause: "control", reason: "maintenance" })
       expect(yield* breaker.snapshot).toMatchObject({
         state: "forced-open",
         reason: "maintenance",

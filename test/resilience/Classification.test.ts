@@ -20,7 +20,6 @@ describe("Classification", () => {
 
   it.each([
     ["rejected credentials", new Errors.CredentialRejected({ message: "" })],
-    ["an exhausted quota", new Errors.QuotaExhausted({ message: "" })],
     ["a missing model", new Errors.UpstreamModelMissing({ message: "" })],
     ["a full queue of ours", new Errors.QueueFull({ message: "" })],
     ["an open circuit", new Errors.CircuitOpen({ message: "" })]
@@ -50,6 +49,23 @@ describe("Classification", () => {
 
   it("a rate limit is waited out or avoided, and is no fault of the target", () => {
     expect(classify(new Errors.RateLimited({ message: "" })))
-      .toEqual({ retrySame: "throttle", failover: true, breaker: "Ignored", cooldown: true })
+      .toEqual({ retrySame: "throttle", failover: true, breaker: "Throttled", cooldownMs: 0 })
+  })
+
+  it("an exhausted quota is never tried again on the same target", () => {
+    expect(what(new Errors.QuotaExhausted({ message: "" }))).toBe("no, failover, Throttled")
+  })
+
+  it("a missing model rests for a minute", () => {
+    expect(classify(new Errors.UpstreamModelMissing({ message: "" })).cooldownMs).toBe(60_000)
+  })
+
+  it.each([409, 421, 425])("a %i of an edge is tried again and says nothing about the target", (upstreamStatus) => {
+    expect(what(new Errors.UpstreamFailed({ message: "", upstreamStatus }))).toBe("transient, failover, Ignored")
+  })
+
+  it("a tier without capacity is no broken target, and a request beyond one account's limit may fit another's", () => {
+    expect(what(new Errors.Overloaded({ message: "", upstreamStatus: 498 }))).toBe("throttle, failover, Throttled")
+    expect(what(new Errors.ContextLengthExceeded({ message: "", upstreamStatus: 429 }))).toBe("no, failover, Ignored")
   })
 })

@@ -1,49 +1,45 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { TestClock } from "effect/testing"
 import { make, note } from "../../src/resilience/Cooldown.ts"
 
+const limited = "RateLimited"
+
 describe("Cooldown", () => {
-  it.effect("a target is left alone until its pause is over", () =>
-    Effect.gen(function*() {
-      const cooldown = yield* make
-      yield* cooldown.note("a", 5000)
-      expect(yield* cooldown.remaining("b")).toBe(0)
-      yield* TestClock.adjust(2000)
-      expect(yield* cooldown.remaining("a")).toBe(3000)
-      yield* TestClock.adjust(3000)
-      expect(yield* cooldown.remaining("a")).toBe(0)
-    }))
+  it("a target is left alone until its pause is over", () => {
+    const cooldown = make()
+    expect(cooldown.note("a", 0, 5000, limited)).toBe(true)
+    expect(cooldown.remaining("b", 0)).toBe(0)
+    expect([cooldown.remaining("a", 2000), cooldown.why("a", 2000)]).toEqual([3000, limited])
+    expect([cooldown.remaining("a", 5000), cooldown.why("a", 5000)]).toEqual([0, undefined])
+  })
 
-  it.effect("a shorter pause does not cut a longer one", () =>
-    Effect.gen(function*() {
-      const cooldown = yield* make
-      yield* cooldown.note("a", 5000)
-      yield* cooldown.note("a", 1000)
-      expect(yield* cooldown.remaining("a")).toBe(5000)
-    }))
+  it("a shorter pause does not cut a longer one", () => {
+    const cooldown = make()
+    cooldown.note("a", 0, 5000, limited)
+    expect(cooldown.note("a", 0, 1000, "Overloaded")).toBe(false)
+    expect([cooldown.remaining("a", 0), cooldown.why("a", 0)]).toEqual([5000, limited])
+  })
 
-  it.effect("nonsense is not believed", () =>
-    Effect.gen(function*() {
-      const cooldown = yield* make
-      for (const hint of [-5, 0, Number.NaN]) yield* cooldown.note("a", hint)
-      expect(yield* cooldown.remaining("a")).toBe(0)
-      yield* cooldown.note("a", 1e12)
-      expect(yield* cooldown.remaining("a")).toBe(3_600_000)
-    }))
+  it("nonsense is not believed", () => {
+    const cooldown = make()
+    for (const hint of [-5, 0, Number.NaN]) expect(cooldown.note("a", 0, hint, limited)).toBe(false)
+    expect(cooldown.remaining("a", 0)).toBe(0)
+    cooldown.note("a", 0, Number.POSITIVE_INFINITY, limited)
+    expect(cooldown.remaining("a", 0)).toBe(3_600_000)
+  })
 
-  it.effect("can be cleared by key or whole", () =>
-    Effect.gen(function*() {
-      const cooldown = yield* make
-      for (const key of ["a", "b", "c"]) yield* cooldown.note(key, 5000)
-      yield* cooldown.clear("a")
-      expect(yield* cooldown.remaining("a")).toBe(0)
-      expect(yield* cooldown.remaining("b")).toBe(5000)
-      yield* cooldown.clear()
-      expect(yield* cooldown.remaining("c")).toBe(0)
-    }))
+  it("tells the longest of all and forgets them together", () => {
+    const cooldown = make()
+    for (const [key, pauseMs] of [["a", 5000], ["b", 9000]] as const) cooldown.note(key, 0, pauseMs, limited)
+    expect(cooldown.longest(1000)).toBe(8000)
+    expect(cooldown.clear(1000)).toBe(true)
+    expect([cooldown.remaining("b", 1000), cooldown.clear(1000)]).toEqual([0, false])
+  })
 
-  it("pauses that are over take no room", () => {
-    expect([...note(new Map([["old", 10], ["new", 99]]), "key", 50, 7).keys()]).toEqual(["new", "key"])
+  it("pauses that are over take no room, and of a thousand keys the oldest goes", () => {
+    const old = new Map([["old", { untilMs: 10, why: limited }], ["new", { untilMs: 99, why: limited }]] as const)
+    expect([...note(old, "key", 50, 7, limited).keys()]).toEqual(["new", "key"])
+    const cooldown = make()
+    for (let key = 0; key < 1001; key++) cooldown.note(String(key), 0, 5000, limited)
+    expect([cooldown.remaining("0", 0), cooldown.remaining("1", 0)]).toEqual([0, 5000])
   })
 })

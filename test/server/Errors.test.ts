@@ -25,7 +25,6 @@ const reasons: ReadonlyArray<Reasons.Reason> = [
   new Reasons.UpstreamTimedOut(fields),
   new Reasons.MalformedAnswer(fields),
   new Reasons.StreamInterrupted(fields),
-  new Reasons.CircuitOpen(fields),
   new Reasons.DeadlineExceeded(fields),
   new Reasons.InternalFailure(fields)
 ]
@@ -60,7 +59,12 @@ describe("errors of the contract", () => {
 
   it("a refusal of our own moment may be repeated", async () => {
     for (
-      const reason of [new Reasons.Draining(fields), new Reasons.QueueFull(fields), new Reasons.RateLimited(fields)]
+      const reason of [
+        new Reasons.Draining(fields),
+        new Reasons.QueueFull(fields),
+        new Reasons.CircuitOpen(fields),
+        new Reasons.RateLimited(fields)
+      ]
     ) {
       fake.fail = reason
       expect((await post(server, hello)).headers.get("x-should-retry")).toBeNull()
@@ -74,6 +78,30 @@ describe("errors of the contract", () => {
     fake.fail = undefined
     expect(reply.headers.get("retry-after")).toBe("2")
     expect(reply.headers.get("retry-after-ms")).toBe("1200")
+  })
+
+  it("a failure says how long to wait or that waiting is no use, never both", async () => {
+    for (const reason of reasons) {
+      // Each reason is a class of its own with the same fields.
+      const Same = reason.constructor as new(fields: Reasons.ReasonFields) => Reasons.Reason
+      fake.fail = new Same({ ...fields, upstreamStatus: 429, retryAfterMs: 3000 })
+      const { headers } = await post(server, hello)
+      expect([reason._tag, headers.has("retry-after"), headers.has("retry-after-ms")]).toEqual([
+        reason._tag,
+        !headers.has("x-should-retry"),
+        !headers.has("x-should-retry")
+      ])
+    }
+    fake.fail = undefined
+  })
+
+  it("an upstream's pause is passed on with the leave to come back after it", async () => {
+    for (const Same of [Reasons.RateLimited, Reasons.Overloaded, Reasons.UpstreamFailed]) {
+      fake.fail = new Same({ ...fields, upstreamStatus: 429, retryAfterMs: 3000 })
+      const { headers } = await post(server, hello)
+      expect([headers.get("retry-after"), headers.get("x-should-retry")]).toEqual(["3", null])
+    }
+    fake.fail = undefined
   })
 
   it("a defect is a 500 that tells nothing of itself", async () => {

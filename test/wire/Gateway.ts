@@ -14,6 +14,8 @@ export interface Gateway {
   readonly url: string
   /** What it has written so far, logs and banner. */
   readonly output: () => string
+  /** The first match in what it writes; fails when the process ends before. */
+  readonly says: (pattern: RegExp) => Promise<RegExpExecArray>
   /** True until the process has ended. */
   readonly isRunning: () => boolean
   /** The monitoring value. */
@@ -82,6 +84,7 @@ export const start = async (configuration: Sections = {}): Promise<Gateway> => {
     origin,
     url: `${origin}/v1`,
     output: child.output,
+    says: child.says,
     isRunning: () => child.process.exitCode === null && child.process.signalCode === null,
     monitoring,
     until,

@@ -29,6 +29,8 @@ import { ToolCalls } from "./OpenAiChatTools.ts"
 export interface StreamOptions {
   /** The caller asked for usage in the stream. */
   readonly includeUsage: boolean
+  /** How many choices the caller asked for; default 1. */
+  readonly choices?: number | undefined
   readonly fallback: Fallback
 }
 
@@ -57,11 +59,12 @@ export class ChatStream {
   isDone = false
   /** Why the answer is broken; nothing follows. */
   failure: Reason | undefined
+  /** Events that were no JSON. */
+  skippedEvents = 0
 
   private readonly options: StreamOptions
   private identity: Identity | undefined
   private readonly choices = new Map<number, ChoiceState>()
-  private malformedEvents = 0
   private usage: { readonly wire: JsonObject; readonly usage: Usage; readonly changed: boolean } | undefined
   private hasSentUsage = false
   /** A usage event without choices came. */
@@ -71,8 +74,13 @@ export class ChatStream {
     this.options = options
   }
 
-  /** Every choice that was seen has its finish_reason. */
+  /** Every choice has its finish_reason; one that has not begun may still come until the totals do. */
   get isComplete(): boolean {
+    return this.isFinished && (this.hasTotals || this.choices.size >= (this.options.choices ?? 1))
+  }
+
+  /** Every choice that was seen has its finish_reason. */
+  private get isFinished(): boolean {
     if (this.choices.size === 0) return false
     for (const choice of this.choices.values()) if (!choice.isFinished) return false
     return true
@@ -90,8 +98,8 @@ export class ChatStream {
       const body = isObject(value) ? value : { error: text }
       this.failure = toReason("openai", { body, nowMs: this.options.fallback.nowMs })
     } else if (!isObject(value)) {
-      this.malformedEvents++
-      if (this.malformedEvents > toleratedEvents) {
+      this.skippedEvents++
+      if (this.skippedEvents > toleratedEvents) {
         this.failure = new MalformedAnswer({ message: "The upstream's stream has events that are not JSON." })
       }
     } else {
@@ -106,7 +114,7 @@ export class ChatStream {
   end(out: Array<Frame>, saidDone = false): void {
     if (this.isDone || this.failure !== undefined) return
     if (!this.isComplete && saidDone && this.hasTotals) this.sendFinish(out)
-    if (!this.isComplete) {
+    if (saidDone ? !this.isFinished : !this.isComplete) {
       this.failure = new StreamInterrupted({ message: "The upstream's stream ended before its answer was finished." })
       return
     }

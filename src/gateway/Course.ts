@@ -1,0 +1,75 @@
+/** The book that `Failover` keeps of one request: how far each target has been tried, and what to tell the caller if none answers. */
+import { DeadlineExceeded, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import type { Target } from "./Target.ts"
+
+/** What is known of a target within one request. */
+export interface Course {
+  readonly target: Target
+  tries: number
+  /** Nothing more to hope for from it in this request. */
+  spent: boolean
+  /** What it last came to. */
+  failure: GatewayError | undefined
+}
+
+export interface Plan {
+  readonly courses: ReadonlyArray<Course>
+  /** Tries on one target, the first included. */
+  readonly triesEach: number
+  attemptsLeft: number
+  /** What an upstream said last. It beats what we decided ourselves. */
+  told: GatewayError | undefined
+  /** Of our own refusals the one that ends first. */
+  refusal: GatewayError | undefined
+}
+
+/** `sentAlready` attempts were made on the first target; in all there are twice as many as one target may get. */
+export const make = (targets: ReadonlyArray<Target>, triesEach: number, sentAlready: number): Plan => ({
+  courses: targets.map((target, at) => ({
+    target,
+    tries: at === 0 ? sentAlready : 0,
+    spent: false,
+    failure: undefined
+  })),
+  triesEach,
+  attemptsLeft: triesEach * 2 - sentAlready,
+  told: undefined,
+  refusal: undefined
+})
+
+/** Whether it may be asked again. */
+export const isOpen = (plan: Plan, course: Course): boolean =>
+  !course.spent && course.tries < plan.triesEach && plan.attemptsLeft > 0
+
+export const others = (plan: Plan, course: Course): ReadonlyArray<Course> =>
+  plan.courses.filter((other) => other !== course && isOpen(plan, other))
+
+/** The last hope is given the rest of the request; a target that has failed already is no better hope. */
+export const isLastHope = (plan: Plan, course: Course): boolean =>
+  !others(plan, course).some((other) => other.failure === undefined)
+
+const waitOf = (error: GatewayError): number => error.reason.retryAfterMs ?? Number.POSITIVE_INFINITY
+
+const sooner = (first: GatewayError | undefined, second: GatewayError): GatewayError =>
+  first === undefined || waitOf(second) < waitOf(first) ? second : first
+
+/** Nothing was sent, because our own breaker or bulkhead would not have it. */
+export const isRefusal = ({ reason }: GatewayError): boolean =>
+  reason._tag === "CircuitOpen" || reason._tag === "QueueFull"
+
+/** Of two pauses the caller hears of the one that ends first; else the later failure is the better story. */
+export const remember = (plan: Plan, error: GatewayError): void => {
+  if (isRefusal(error)) plan.refusal = sooner(plan.refusal, error)
+  else plan.told = error.reason.retryAfterMs === undefined ? error : sooner(plan.told, error)
+}
+
+/** The target is passed over, and this is why. */
+export const passOver = (plan: Plan, course: Course, error: GatewayError): void => {
+  course.spent = true
+  plan.refusal = sooner(plan.refusal, error)
+}
+
+/** What the caller is told when nothing is left to try. */
+export const lastWord = (plan: Plan): GatewayError =>
+  plan.told ?? plan.refusal
+    ?? gatewayError(new DeadlineExceeded({ message: "The deadline of the request passed before a target was asked." }))

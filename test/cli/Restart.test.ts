@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { once } from "node:events"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { Agent, type IncomingMessage, request } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type Child, root, start, url } from "./Child.ts"
+
+const isFull = process.env["BREAKWATER_FULL"] === "1"
+const restarts = isFull ? 50 : 5
+
+const folder = mkdtempSync(join(tmpdir(), "breakwater-restart-"))
+let child: Child
+let address = ""
+
+beforeAll(async () => {
+  const file = join(folder, "gateway.json")
+  writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "500ms", streams: "30s" } } }))
+  child = start("node", [join(root, "src/main.ts"), "--config", file], { cwd: folder })
+  address = await url(child)
+})
+
+afterAll(async () => {
+  child.process.kill("SIGKILL")
+  await child.ended
+  rmSync(folder, { recursive: true })
+})
+
+/** Status and body of one completion, or how it failed. */
+const ask = async (agent: Agent, stream: boolean): Promise<{ readonly outcome: string; readonly text: string }> => {
+  const asked = request(`${address}/v1/chat/completions`, {
+    method: "POST",
+    agent,
+    headers: { "content-type": "application/json" }
+  })
+  asked.end(JSON.stringify({ model: "sim", stream, messages: [{ role: "user", content: "Hello" }] }))
+  try {
+    // What "response" gives, which the type of `once` does not know.
+    const [answer] = await once(asked, "response") as [IncomingMessage]
+    let text = ""
+    for await (const chunk of answer.setEncoding("utf8")) text += String(chunk)
+    const isWhole = stream ? text.endsWith("data: [DONE]\n\n") : text.endsWith("}")
+    return { outcome: `${answer.statusCode}${isWhole ? "" : " cut"}`, text }
+  } catch (error) {
+    return { outcome: String(error), text: "" }
+  }
+}
+
+describe("workers that are replaced one by one", () => {
+  it(
+    `${restarts} times under steady load lose no request and cut no stream`,
+    async () => {
+      const outcomes = new Map<string, number>()
+      const load = { isOver: false }
+      const keepAsking = async (agent: Agent, stream: boolean) => {
+        while (!load.isOver) {
+          const { outcome } = await ask(agent, stream)
+          outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+        }
+        agent.destroy()
+      }
+      const clients = [
+        ...[false, false, false].map((stream) => keepAsking(new Agent({ keepAlive: true }), stream)),
+        ...[false, true, true].map((stream) => keepAsking(new Agent({ keepAlive: false }), stream))
+      ]
+      for (let count = 1; count <= restarts; count++) {
+        child.process.kill("SIGHUP")
+        await child.says(new RegExp(`(?:every worker has been replaced[^]*){${count}}`))
+      }
+      load.isOver = true
+      await Promise.all(clients)
+      expect(Array.from(outcomes.keys())).toEqual(["200"])
+      expect(outcomes.get("200")).toBeGreaterThan(restarts)
+    },
+    isFull ? 1_800_000 : 300_000
+  )
+})

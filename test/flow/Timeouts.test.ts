@@ -1,0 +1,169 @@
+/** The five named limits, and what a stream may hold before its first content; the upstream is the real reading of a body. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { TestClock } from "effect/testing"
+import * as E from "../../src/domain/GatewayError.ts"
+import { Completion } from "../../src/gateway/Completion.ts"
+import * as Gateway from "../../src/gateway/Gateway.ts"
+import * as OpenAiCompatible from "../../src/providers/OpenAiCompatible.ts"
+import { encodeFrames } from "../../src/server/EventFrames.ts"
+import { CurrentExchange } from "../../src/server/Exchange.ts"
+import * as OpenStreams from "../../src/server/OpenStreams.ts"
+import { makeUpstream, type Reply } from "../exchanges/Upstream.ts"
+import { ask, flow, type Script, script } from "./Scripted.ts"
+
+/** How a request ends and when, in milliseconds. */
+const endOf = (stream: boolean, scripts: ReadonlyArray<Script>, timeouts: Record<string, number>) =>
+  Effect.gen(function*() {
+    const completion = yield* Completion
+    const request = ask({ stream })
+    const run = stream
+      ? Effect.scoped(Effect.flatMap(completion.stream(request), (answer) => Effect.forever(answer.pull)))
+      : completion.complete(request)
+    const fiber = yield* Effect.forkChild(run)
+    yield* TestClock.adjust("20 minutes")
+    const exit = yield* Fiber.await(fiber)
+    const failure = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
+    const reason = failure === undefined || Cause.isDone(failure) ? "none" : failure.reason._tag
+    return { reason, attempts: request.decision.attempts.map(({ endedAtMs, outcome }) => [outcome, endedAtMs]) }
+  }).pipe(Effect.provide(flow(scripts, { timeouts })))
+
+describe("a named limit", () => {
+  it.effect("connect: a connection that is not opened in time sends the request elsewhere at once", () =>
+    Effect.gen(function*() {
+      const slow = new E.UpstreamTimedOut({ message: "Connecting to the upstream took too long." })
+      const { attempts } = yield* endOf(false, [script("a", { afterMs: 5000, play: slow }), script("b", "ok")], {})
+      expect(attempts).toEqual([["UpstreamTimedOut", 5000], ["ok", 5000]])
+    }))
+
+  it.effect("firstToken: a stream without content by then is given up", () =>
+    Effect.gen(function*() {
+      const a = script("a", { words: [""], end: "stall" })
+      const { attempts } = yield* endOf(true, [a, script("b", "ok")], { firstTokenMs: 7000 })
+      expect(attempts[0]).toEqual(["UpstreamTimedOut", 7000])
+    }))
+
+  it.effect("answer: a whole answer that is not there by then is given up", () =>
+    Effect.gen(function*() {
+      const { attempts } = yield* endOf(false, [script("a", "silent"), script("b", "ok")], { answerMs: 8000 })
+      expect(attempts[0]).toEqual(["UpstreamTimedOut", 8000])
+    }))
+
+  it.effect("idle: a stream that falls silent after its first content ends", () =>
+    Effect.gen(function*() {
+      const a = script("a", { words: ["x"], end: "stall" })
+      expect(yield* endOf(true, [a], { idleMs: 9000 })).toEqual({
+        reason: "UpstreamTimedOut",
+        attempts: [["UpstreamTimedOut", 9000]]
+      })
+    }))
+
+  it.effect("total: nothing outlives it, whatever else is allowed", () =>
+    Effect.gen(function*() {
+      const a = script("a", { words: ["x"], end: "stall" })
+      expect(yield* endOf(true, [a], { idleMs: 60_000, totalMs: 11_000 })).toEqual({
+        reason: "DeadlineExceeded",
+        attempts: [["DeadlineExceeded", 11_000]]
+      })
+      expect((yield* endOf(false, [script("a", "silent")], { totalMs: 11_000 })).reason).toBe("DeadlineExceeded")
+    }))
+})
+
+const chunk = (delta: object, finish: string | null = null): string =>
+  `data: ${
+    JSON.stringify({
+      id: "c",
+      object: "chat.completion.chunk",
+      created: 1,
+      model: "m",
+      choices: [{ index: 0, delta, finish_reason: finish }]
+    })
+  }\n\n`
+
+const role = chunk({ role: "assistant", content: "" })
+const rest = [chunk({ content: "hi" }), chunk({}, "stop"), "data: [DONE]\n\n"]
+
+/** What the caller reads within 20 minutes, or the reason why there is nothing; and when the answer began. */
+const read = (texts: ReadonlyArray<string>, ending: Reply["ending"] = "end") => {
+  const pieces = texts.map((text) => Buffer.from(text))
+  const upstream = makeUpstream(() => ({ contentType: "text/event-stream", pieces, ending }))
+  const provider = OpenAiCompatible.layer({ name: "up", baseUrl: "http://127.0.0.1:1/v1" })
+  const request = ask({ model: "up/m", stream: true })
+  const asked = Effect.scoped(Effect.gen(function*() {
+    const completion = yield* Completion
+    const answer = yield* completion.stream(request)
+    const open = yield* (yield* OpenStreams.OpenStreams).open(answer)
+    const pull = encodeFrames(answer, open, yield* CurrentExchange, { isEnabled: () => false, event: () => {} })
+    let text = ""
+    const all = Effect.forever(Effect.map(pull, (pieces) => {
+      for (const piece of pieces) text += Buffer.from(piece).toString()
+    }))
+    yield* Effect.exit(all)
+    return text
+  }))
+  return Effect.gen(function*() {
+    const fiber = yield* Effect.forkChild(asked)
+    // The upstream speaks in promises of its own.
+    for (let turn = 0; turn < 20; turn++) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    for (let second = 0; second < 60; second++) yield* TestClock.adjust("1 second")
+    const exit = yield* Fiber.await(fiber)
+    const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error.reason._tag : undefined
+    return {
+      text: Exit.isSuccess(exit) ? exit.value : "",
+      reason,
+      decision: request.decision,
+      open: upstream.state.open
+    }
+  }).pipe(Effect.provide(
+    Gateway.layer({ retry: { attempts: 1 }, timeouts: { totalMs: 50_000 } }).pipe(
+      Layer.provide(provider),
+      Layer.provide(upstream.layer),
+      Layer.merge(OpenStreams.layer({ keepAlive: 15_000 }))
+    )
+  ))
+}
+
+describe("a stream of an upstream", () => {
+  it.effect("may hold 64 events before its first content and no more", () =>
+    Effect.gen(function*() {
+      const silent = (count: number) => Array.from({ length: count }, () => role)
+      expect((yield* read([...silent(63), ...rest])).text).toContain("[DONE]")
+      expect(yield* read([...silent(70), ...rest])).toMatchObject({ reason: "MalformedAnswer", open: 0 })
+    }))
+
+  it.effect("may hold 256 KiB before its first content and no more", () =>
+    Effect.gen(function*() {
+      const wide = (bytes: number) => chunk({ role: "assistant", content: "", padding: "x".repeat(bytes) })
+      expect((yield* read([wide(200 * 1024), ...rest])).text).toContain("[DONE]")
+      expect(yield* read([wide(300 * 1024), ...rest])).toMatchObject({ reason: "MalformedAnswer", open: 0 })
+    }))
+
+  it.effect("is not kept waiting for by comments: they are no first content", () =>
+    Effect.gen(function*() {
+      const { decision, reason } = yield* read([role, ": ping\n\n", ": ping\n\n"], "open")
+      expect([reason, decision.attempts[0]?.endedAtMs]).toEqual(["UpstreamTimedOut", 50_000])
+    }))
+
+  it.effect("gets comments while it is silent, and none of its own reach the caller", () =>
+    Effect.gen(function*() {
+      const { text } = yield* read([role, chunk({ content: "hi" }), ": ping\n\n"], "open")
+      expect(text.split("\n\n").filter((event) => event.startsWith(":"))).toEqual([": keep-alive"])
+      expect(text.split("\n\n").at(-2)).toContain("upstream_timeout")
+    }))
+
+  it.effect("may have two events that are no JSON, which are counted", () =>
+    Effect.gen(function*() {
+      const broken = "data: {\n\n"
+      const seen = yield* read([role, chunk({ content: "hi" }), broken, broken, ...rest.slice(1)])
+      expect(seen.text).toContain("[DONE]")
+      expect(seen.decision.skippedEvents).toBe(2)
+      const more = yield* read([role, chunk({ content: "hi" }), broken, broken, broken, ...rest.slice(1)])
+      expect(more.text).not.toContain("[DONE]")
+      expect(more.text).toContain("upstream_malformed_answer")
+      expect(more.decision.skippedEvents).toBe(3)
+    }))
+})
