@@ -1,4 +1,5 @@
 /** What another Effect app imports: the flow as Layers, the providers it runs over, and the words they share. */
+export { Api } from "./api/Api.ts"
 export type { ChatMessage, ChatRequest, ContentPart } from "./domain/Chat.ts"
 export type { ChatChunk, ChatCompletion } from "./domain/ChatAnswer.ts"
 export * as GatewayError from "./domain/GatewayError.ts"

@@ -68,6 +68,7 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "invalid_utf8", "the body is not UTF-8"],
   ["InvalidRequest", "missing_host", "HTTP/1.1 without a `Host`"],
   ["InvalidRequest", "too_deep", "the body is nested deeper than `server.limits.depth`"],
+  ["InvalidRequest", "duplicate_member", "a member stands twice at the top of the body"],
   ["Unauthorized", "missing_api_key", "there is no key"],
   ["Forbidden", "foreign_origin", "a POST from a foreign origin"],
   ["RouteNotFound", "target_not_found", "breaker control of an unknown target"],

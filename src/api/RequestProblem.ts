@@ -1,5 +1,6 @@
 /** From a schema's issue to one sentence and the path of the member it is about. */
 import * as SchemaIssue from "effect/SchemaIssue"
+import { inWords } from "./Wording.ts"
 
 /** What is wrong with a request: `param` is a path such as `messages[0].content`, absent when it is the body as a whole. */
 export interface RequestProblem {
@@ -111,21 +112,11 @@ const lookUp = (input: unknown, path: ReadonlyArray<PropertyKey>): unknown => {
   return value
 }
 
-const article: Readonly<Record<string, string>> = {
-  string: "a string",
-  number: "a number",
-  boolean: "true or false",
-  object: "an object",
-  array: "an array"
-}
-
 const expectation = (finding: Finding): string => {
   if (finding.expected !== undefined) return finding.expected
   const { issue } = finding
-  const annotated = "ast" in issue ? issue.ast.annotations?.["expected"] : undefined
-  if (typeof annotated === "string") return annotated
-  const formatted = SchemaIssue.makeFormatterStandardSchemaV1()(issue).issues[0]?.message ?? "a valid value"
-  return formatted
+  const words = "ast" in issue ? inWords(issue.ast) : undefined
+  return words ?? SchemaIssue.makeFormatterStandardSchemaV1()(issue).issues[0]?.message ?? "a valid value"
 }
 
 /** One sentence about the first fault. Strings are named, never quoted: they may be a prompt or a key. */
@@ -146,7 +137,7 @@ export const requestProblem = (issue: SchemaIssue.Issue, input: unknown): Reques
   }
   const subject = param === undefined ? "Invalid request body" : `Invalid '${param}'`
   return {
-    message: `${subject}: expected ${article[wanted] ?? wanted}, got ${describe(lookUp(input, path))}.`,
+    message: `${subject}: expected ${wanted}, got ${describe(lookUp(input, path))}.`,
     param
   }
 }

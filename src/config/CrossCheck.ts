@@ -2,8 +2,9 @@
  * What no schema of one value can see: names that must exist, keys that must not meet, an open door on a public address.
  * Works on the document before decoding, so that its findings stand beside the schema's.
  */
+import { requiredKey } from "../providers/Presets.ts"
 import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
-import { kindNamed, kinds } from "./ProviderSection.ts"
+import { isBuilt, type Kind, kindNamed, kinds } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
 import { nearest } from "./Suggestion.ts"
 
@@ -87,6 +88,27 @@ const checkSent = (provider: string, section: unknown): ReadonlyArray<Problem> =
   ]
 }
 
+/** A key that is needed and not there, or `none`, which says that there is none. */
+const checkKey = (section: unknown, name: string, { kind, keyName, needsKey }: Kind): ReadonlyArray<Problem> => {
+  const key = valueAt(section, ["apiKey"])
+  const baseUrl = valueAt(section, ["baseUrl"])
+  const written = [...(key === undefined ? [] : [key]), ...listAt(section, ["apiKeys"])]
+  const needed = isBuilt(kind)
+    ? requiredKey(kind, typeof baseUrl === "string" ? baseUrl : undefined)
+    : needsKey === true && baseUrl === undefined
+    ? keyName
+    : undefined
+  if (needed === undefined || written.some((key) => key !== "none")) return []
+  const advice = `give one, such as \${${needed}}` +
+    (baseUrl === undefined ? "" : ", or say kind: openai-compatible for an address that asks for none")
+  const found = written.length === 0 ? "required, but missing" : "none"
+  return [problem(
+    ["providers", name, key === undefined && written.length > 0 ? "apiKeys" : "apiKey"],
+    undefined,
+    `${found}: ${kind} answers nobody without a key; ${advice}`
+  )]
+}
+
 const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
   const path = ["providers", name]
   const written = valueAt(document, [...path, "kind"])
@@ -100,20 +122,13 @@ const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
       ]
   }
   const baseUrl = valueAt(document, [...path, "baseUrl"])
-  const hasKey = valueAt(document, [...path, "apiKey"]) !== undefined ||
-    listAt(document, [...path, "apiKeys"]).length > 0
   const found: Array<Problem> = []
   if (kind.needsBaseUrl === true && baseUrl === undefined) {
     found.push(
       problem([...path, "baseUrl"], undefined, `required, but missing: kind ${kind.kind} has no address of its own`)
     )
   }
-  if (kind.needsKey === true && !hasKey && baseUrl === undefined) {
-    found.push(
-      problem([...path, "apiKey"], undefined, `required, but missing: ${kind.kind} answers nobody without a key`)
-    )
-  }
-  return found
+  return [...found, ...checkKey(valueAt(document, path), name, kind)]
 }
 
 const checkProviders = (document: unknown): ReadonlyArray<Problem> =>

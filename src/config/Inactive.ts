@@ -24,8 +24,6 @@ const rules: ReadonlyArray<Rule> = [
   { path: ["providers", "*", "prices"], why: "costs are not computed" },
   { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
   { path: ["telemetry", "logs", "format"], why: "logs are written as json", active: ["auto", "json", "pretty"] },
-  { path: ["telemetry", "otlp", "headers"], why: "traces are sent without them" },
-  { path: ["telemetry", "otlp", "serviceName"], why: "traces say breakwater" },
   { path: ["telemetry", "capture"], why: "nothing is captured", active: ["none"] },
   { path: ["storage", "sql"], why: "state is kept in memory" },
   { path: ["storage", "redis"], why: "state is not shared between processes" }

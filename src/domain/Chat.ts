@@ -62,7 +62,7 @@ const Tool = Schema.Union([
       })
     )
   })
-])
+]).annotate({ expected: "a tool such as {\"type\": \"function\", \"function\": {\"name\": \"…\"}}" })
 export type Tool = typeof Tool.Type
 const named = Schema.Struct({ name: Schema.String })
 const ToolChoice = Schema.Union([
@@ -95,13 +95,13 @@ const ResponseFormat = Schema.Union([
 
 const Stop = Schema.Union([
   Schema.String,
-  Schema.Array(Schema.String).check(Schema.isBetweenLength(1, 4, { expected: "1 to 4 stop sequences" }))
+  Schema.Array(Schema.String).check(Schema.isBetweenLength(1, 4, { expected: "an array of 1 to 4 strings" }))
 ]).annotate({ expected: "a string or an array of 1 to 4 strings" })
 
 const metadataLimits = Schema.makeFilter((metadata: Readonly<Record<string, string>>) => {
   const entries = Object.entries(metadata)
   return entries.length <= 16 && entries.every(([key, value]) => key.length <= 64 && value.length <= 512)
-}, { expected: "at most 16 pairs, keys of at most 64 and values of at most 512 characters" })
+}, { expected: "an object of at most 16 pairs, keys of at most 64 and values of at most 512 characters" })
 
 /** Every documented parameter with its documented limits; `model` and `messages` are required. */
 export const ChatRequest = Schema.Struct({
@@ -132,7 +132,9 @@ export const ChatRequest = Schema.Struct({
   tool_choice: nullable(ToolChoice),
   parallel_tool_calls: nullable(Schema.Boolean),
   functions: nullable(
-    Schema.Array(FunctionDefinition).check(Schema.isBetweenLength(1, 128, { expected: "1 to 128 functions" }))
+    Schema.Array(FunctionDefinition).check(
+      Schema.isBetweenLength(1, 128, { expected: "an array of 1 to 128 functions" })
+    )
   ),
   function_call: nullable(Schema.Union([Schema.Literals(["none", "auto"]), named])),
   response_format: nullable(ResponseFormat),

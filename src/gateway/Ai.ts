@@ -2,19 +2,16 @@
  * The library's door: an Effect program asks `Ai` for an answer, a stream or a look at an image, and gets breaker, retry and
  * failover with it. The same flow serves HTTP.
  */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
+import { Cause, Clock, Context, Effect, Exit, Layer, Option, Stream } from "effect"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
-import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
+import { GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import type { Usage } from "../domain/Usage.ts"
 import * as Correlation from "../observability/Correlation.ts"
 import * as JsonText from "../validation/JsonText.ts"
 import { Completion, type CompletionRequest } from "./Completion.ts"
 import * as Decision from "./Decision.ts"
+import { Health } from "./Health.ts"
 
 /** OpenAI's chat request without `stream`: which method is called decides that. */
 export type AiRequest = Omit<ChatRequest, "stream" | "stream_options">
@@ -96,17 +93,29 @@ const prepare = Effect.fnUntraced(function*(request: AiRequest, stream: boolean)
   return { source, request: whole, decision } satisfies CompletionRequest
 })
 
+/** Remembers a request that is over, as the HTTP door does with its own; one that nobody was asked for is none. */
+const noteIn = (health: Health["Service"], decision: Decision.Decision) => (exit: Exit.Exit<unknown, unknown>) =>
+  Effect.sync(() => {
+    const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+    if (error instanceof GatewayError) decision.error = error.reason._tag
+    if (Exit.isFailure(exit) && error === undefined) decision.cancelled = Cause.hasInterrupts(exit.cause)
+    health.note(decision)
+  })
+
 const make = Effect.gen(function*() {
   const completion = yield* Completion
+  const health = yield* Health
   const complete = Effect.fn("Ai.complete")(function*(request: AiRequest) {
     const prepared = yield* prepare(request, false)
-    const answer = yield* completion.complete(prepared)
+    const answer = yield* Effect.onExit(completion.complete(prepared), noteIn(health, prepared.decision))
     const text = answer.completion.choices[0]?.message.content ?? ""
     return { ...summaryOf(prepared.decision), text, completion: answer.completion }
   })
   const stream = (request: AiRequest): Stream.Stream<AiEvent, GatewayError> =>
     Stream.unwrap(Effect.gen(function*() {
       const prepared = yield* prepare(request, true)
+      // The stream's own scope: noted after its last event, its failure, or a reader who leaves.
+      yield* Effect.addFinalizer(noteIn(health, prepared.decision))
       const answer = yield* completion.stream(prepared)
       const deltas = Stream.fromPull(Effect.succeed(answer.pull)).pipe(
         Stream.filter((frame) => frame.bytes !== undefined),
@@ -125,6 +134,6 @@ export class Ai extends Context.Service<Ai, {
   readonly stream: (request: AiRequest) => Stream.Stream<AiEvent, GatewayError>
 }>()("breakwater/gateway/Ai") {
   /** The door over a running flow; `Gateway.layer` includes it. */
-  static readonly layer: Layer.Layer<Ai, never, Completion> = Layer.effect(Ai, make)
+  static readonly layer: Layer.Layer<Ai, never, Completion | Health> = Layer.effect(Ai, make)
   static readonly image = image
 }

@@ -27,6 +27,12 @@ export const ServerSpans = Context.Reference<{ readonly sample: number } | undef
   { defaultValue: () => undefined }
 )
 
+/** Where traces go, without what a URL may hold of a secret; undefined = nowhere. Health tells it to operators. */
+export const Destination = Context.Reference<string | undefined>(
+  "breakwater/observability/Tracing/Destination",
+  { defaultValue: () => undefined }
+)
+
 const tracesUrl = (endpoint: string): string => {
   const base = endpoint.replace(/\/+$/, "")
   return base.endsWith("/v1/traces") ? base : `${base}/v1/traces`
@@ -60,6 +66,7 @@ export const layer = (settings: OtlpSettings): Layer.Layer<never> => {
   return Layer.mergeAll(
     exporter === "sdk" ? sdk(settings, endpoint) : native(settings, endpoint),
     Layer.succeed(ServerSpans, { sample: exporter === "sdk" ? 1 : sample }),
+    Layer.succeed(Destination, URL.parse(endpoint)?.origin ?? "an endpoint that is no URL"),
     Layer.succeed(HttpMiddleware.TracerDisabledWhen, () => true)
   )
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as OpenAi from "./OpenAi.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
-import { builtKinds, presetNamed } from "./Presets.ts"
+import { builtKinds, presetNamed, requiredKey } from "./Presets.ts"
 import type { Provider } from "./Provider.ts"
 import * as Simulated from "./Simulated.ts"
 import type { Transport } from "./Transport.ts"
@@ -41,9 +41,6 @@ const makeCompatible = (
     return problem(`the kind ${settings.kind} is not built; there are ${builtKinds.join(", ")}`)
   }
   if (baseUrl === undefined) return problem("baseUrl is missing: the address up to and with /v1")
-  if (preset?.keyName !== undefined && settings.baseUrl === undefined && (settings.apiKeys ?? []).length === 0) {
-    return problem(`apiKey is missing: usually \${${preset.keyName}}`)
-  }
   return OpenAiCompatible.make({
     name,
     kind: settings.kind,
@@ -63,10 +60,11 @@ export const make = (
   if (baseUrl !== undefined && !/^https?:\/\//i.test(URL.parse(baseUrl)?.href ?? "")) {
     return problem("baseUrl is not an absolute http(s) URL")
   }
-  if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
-  if (settings.kind !== "openai") return makeCompatible(name, settings)
+  const keyName = requiredKey(settings.kind, baseUrl)
   const [first, ...rest] = settings.apiKeys ?? []
-  return first === undefined
-    ? problem("apiKey is missing: usually ${OPENAI_API_KEY}")
-    : OpenAi.make({ ...settings, name, apiKeys: [first, ...rest] })
+  if (keyName !== undefined && first === undefined) return problem(`apiKey is missing: usually \${${keyName}}`)
+  if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
+  return settings.kind === "openai" && first !== undefined
+    ? OpenAi.make({ ...settings, name, apiKeys: [first, ...rest] })
+    : makeCompatible(name, settings)
 }

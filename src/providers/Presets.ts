@@ -33,5 +33,12 @@ export const presets = {
 export const presetNamed = (name: string): Preset | undefined =>
   Object.entries(presets).find(([known]) => known === name)?.[1]
 
+/**
+ * The variable that usually holds the key without which a provider of this kind can never answer; undefined = it needs none. An
+ * address of the operator's own may ask for none, but under `openai` its client sends a key always.
+ */
+export const requiredKey = (kind: string, baseUrl: string | undefined): string | undefined =>
+  kind === "openai" ? "OPENAI_API_KEY" : baseUrl === undefined ? presetNamed(kind)?.keyName : undefined
+
 /** The kinds that are built; `Kinds.make` makes providers of these. */
 export const builtKinds: ReadonlyArray<string> = ["openai", "openai-compatible", "simulated", ...Object.keys(presets)]

@@ -61,13 +61,11 @@ const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
   InternalFailure: final
 }
 
-/** A timeout that the upstream reported itself (408, 504) is an answer, and a failure; one of our own limits is `Slow`. */
+/** A timeout that the upstream reported itself, whatever its status, is an answer, and a failure; one of our own limits is `Slow`. */
 const reportedTimeout: Verdict = { retrySame: "no", failover: true, breaker: "Failure" }
 
 /** Where the status tells more than the tag: `Tag status` → verdict. */
 const verdictsByStatus: ReadonlyMap<string, Verdict> = new Map([
-  ["UpstreamTimedOut 408", reportedTimeout],
-  ["UpstreamTimedOut 504", reportedTimeout],
   // A conflict, a misdirected or an early request: the edge's business, not the model's.
   ["UpstreamFailed 409", { ...blip, breaker: "Ignored" }],
   ["UpstreamFailed 421", { ...blip, breaker: "Ignored" }],
@@ -79,9 +77,12 @@ const verdictsByStatus: ReadonlyMap<string, Verdict> = new Map([
 ])
 
 /** The verdict on a failure that reached the flow before anything of the answer did. */
-export const classify = (reason: Reason): Verdict =>
-  (reason.upstreamStatus === undefined ? undefined : verdictsByStatus.get(`${reason._tag} ${reason.upstreamStatus}`))
-    ?? verdicts[reason._tag]
+export const classify = (reason: Reason): Verdict => {
+  const { _tag, upstreamStatus } = reason
+  if (upstreamStatus === undefined) return verdicts[_tag]
+  if (_tag === "UpstreamTimedOut" && upstreamStatus >= 400) return reportedTimeout
+  return verdictsByStatus.get(`${_tag} ${upstreamStatus}`) ?? verdicts[_tag]
+}
 
 /** Reasons that are one credential's and may not be another one's. */
 export const isOfCredential = ({ _tag }: Reason): boolean =>

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Api } from "../api/Api.ts"
-import { Health } from "../gateway/Health.ts"
+import { type ComponentHealth, Health } from "../gateway/Health.ts"
+import * as Tracing from "../observability/Tracing.ts"
 import { judgeAdmin } from "./Authorization.ts"
 import { ServerOptions } from "./ServerSettings.ts"
 
@@ -13,16 +14,27 @@ const answer = (body: unknown, status: number) =>
 const probe = (phase: string, isPassing: boolean) =>
   answer({ status: isPassing ? "pass" : "fail", phase }, isPassing ? 200 : 503)
 
+/** Where traces go is a component of its own, there only when it is set; an exporter that fails harms no answer, so it passes. */
+const telemetry = Effect.map(
+  Tracing.Destination,
+  (destination): ReadonlyArray<ComponentHealth> =>
+    destination === undefined
+      ? []
+      : [{ component: "telemetry", status: "pass", output: `traces go to ${destination}` }]
+)
+
 /** Public health and probes. Without the admin key a component shows its name and status only. */
 export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
   Effect.gen(function*() {
     const health = yield* Health
     const settings = yield* ServerOptions
+    const own = yield* telemetry
     return handlers
       .handle("overall", ({ request }) =>
         Effect.map(health.overall, ({ components, status }) => {
           const isOperator = judgeAdmin(settings, request.method, request.headers) === undefined
-          const shown = isOperator ? components : components.map(({ component, status }) => ({ component, status }))
+          const all = [...components, ...own]
+          const shown = isOperator ? all : all.map(({ component, status }) => ({ component, status }))
           return answer({ status, components: shown }, status === "fail" ? 503 : 200)
         }))
       .handle("live", () => Effect.map(health.phase, (phase) => probe(phase, true)))
@@ -34,5 +46,10 @@ export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
 export const layerMonitoring = HttpApiBuilder.group(Api, "monitoring", (handlers) =>
   Effect.gen(function*() {
     const health = yield* Health
-    return handlers.handle("monitoring", () => Effect.map(health.monitoring, (value) => answer(value, 200)))
+    const own = yield* telemetry
+    return handlers.handle("monitoring", () =>
+      Effect.map(health.monitoring, (value) => {
+        const { components } = value
+        return answer(Array.isArray(components) ? { ...value, components: [...components, ...own] } : value, 200)
+      }))
   }))

@@ -24,9 +24,6 @@ const notFound = (id: string, requestId: string) =>
     { "x-request-id": requestId }
   )
 
-/** The ids of a model may contain slashes, which a caller may leave as they are: one route for each number of segments. */
-const segmentCounts = [2, 3, 4, 5, 6, 7, 8]
-
 const find = (routes: Routes["Service"], id: string) =>
   Effect.flatMap(routes.models, (models) => {
     const model = models.find((candidate) => candidate.id === id)
@@ -55,11 +52,8 @@ export const layerRawIds = Layer.effectDiscard(Effect.gen(function*() {
   const handler = Effect.gen(function*() {
     const judged = judgeClient(settings, (yield* HttpServerRequest).headers)
     if ("_tag" in judged) return errorResponse(judged, { "x-request-id": (yield* CurrentExchange).requestId })
-    const segments = Object.values(yield* HttpRouter.params)
-    return yield* find(routes, segments.join("/"))
+    return yield* find(routes, (yield* HttpRouter.params)["*"] ?? "")
   })
-  for (const count of segmentCounts) {
-    const path = Array.from({ length: count }, (_, index) => `:p${index}`).join("/")
-    yield* router.add("GET", `/v1/models/${path}`, handler)
-  }
+  // The slash at the end, which the router drops, keeps this path from claiming `/v1/models` as well.
+  yield* router.add("GET", "/v1/models/*/", handler)
 }))

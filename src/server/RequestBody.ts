@@ -165,7 +165,7 @@ export const checkChat = (text: string, limits: ServerSettings["limits"]): Check
     })
   }
   const source = scan(text)
-  if (isScanProblem(source)) return new InvalidRequest({ message: source.message, param: source.param })
+  if (isScanProblem(source)) return new InvalidRequest(source)
   const decoded = decode(value)
   if (Exit.isFailure(decoded)) return schemaReason(decoded.cause, value)
   if (decoded.value.messages.length > limits.messages) {

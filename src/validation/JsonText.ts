@@ -20,6 +20,8 @@ export interface ScanProblem {
   readonly message: string
   /** The member that is at fault. */
   readonly param?: string
+  /** What a program can branch on. */
+  readonly code?: string
 }
 
 /** Tells the two answers of `scan` apart. */
@@ -87,20 +89,29 @@ const nameAt = (text: string, start: number, end: number): string => {
   return raw.includes("\\") ? String(JSON.parse(text.slice(start, end))) : raw
 }
 
+/** Parsers differ in which of the two they take, so that nobody could tell which was meant. */
+const twice = (name: string): ScanProblem => ({
+  message: `The member ${JSON.stringify(name.slice(0, 64))} stands twice in the request. Send it once.`,
+  param: name.slice(0, 64),
+  code: "duplicate_member"
+})
+
 /**
  * Finds the top-level members of a text that JSON.parse has already accepted; it validates nothing but what JSON.parse lets
  * pass: a top level that is no object, and a member named twice (compared after unescaping).
  */
 export const scan = (text: string): JsonText | ScanProblem => {
   let at = skipSpace(text, 0)
-  if (text.charCodeAt(at) !== OPEN_BRACE) return { message: "expected a JSON object" }
+  if (text.charCodeAt(at) !== OPEN_BRACE) {
+    return { message: "The request must be a JSON object. Send one with model and messages." }
+  }
   const members = new Map<string, Span>()
   at = skipSpace(text, at + 1)
   while (text.charCodeAt(at) === QUOTE) {
     const keyStart = at
     const keyEnd = skipString(text, at)
     const name = nameAt(text, keyStart, keyEnd)
-    if (members.has(name)) return { message: `duplicate member ${JSON.stringify(name)}`, param: name }
+    if (members.has(name)) return twice(name)
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1)
     const end = skipValue(text, start)
     members.set(name, { keyStart, start, end })

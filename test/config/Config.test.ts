@@ -2,6 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Redacted } from "effect"
 import { decode } from "../../src/config/Config.ts"
 import * as Document from "../../src/config/Document.ts"
+import * as Kinds from "../../src/providers/Kinds.ts"
+import { builtKinds } from "../../src/providers/Presets.ts"
+import * as Transport from "../../src/providers/Transport.ts"
 
 /** The file of the configuration contract, word for word. */
 const contract = `
@@ -313,6 +316,56 @@ providers:
       ])
     }))
 
+  it.effect("that answers nobody without a key is refused without one, and `none` is no key", () =>
+    Effect.gen(function*() {
+      const problems = yield* problemsOf(`
+providers:
+  openai: { baseUrl: http://127.0.0.1:1/v1 }
+  mine: { kind: openai, apiKey: none }
+  groq: { apiKey: none }
+  xai: { apiKeys: [none] }
+  claude: { kind: anthropic, apiKey: none }
+`)
+      expect(problems.map(({ message, path }) => `${path}: ${message}`)).toEqual([
+        "providers.openai.apiKey: required, but missing: openai answers nobody without a key; " +
+        "give one, such as ${OPENAI_API_KEY}, or say kind: openai-compatible for an address that asks for none",
+        "providers.mine.apiKey: none: openai answers nobody without a key; give one, such as ${OPENAI_API_KEY}",
+        "providers.groq.apiKey: none: groq answers nobody without a key; give one, such as ${GROQ_API_KEY}",
+        "providers.xai.apiKeys: none: xai answers nobody without a key; give one, such as ${XAI_API_KEY}",
+        "providers.claude.apiKey: none: anthropic answers nobody without a key; give one, such as ${ANTHROPIC_API_KEY}"
+      ])
+    }))
+
+  it.effect("that is a preset needs no key at an address of one's own", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf("providers: { groq: { baseUrl: http://127.0.0.1:1/v1, apiKey: none } }")
+      expect(settings.providers[0]?.apiKeys).toEqual([])
+    }))
+
+  it.effect("passes the check exactly when a provider can be made of it", () =>
+    Effect.gen(function*() {
+      for (const kind of builtKinds) {
+        for (
+          const [rest, count] of [
+            ["", 0],
+            [", apiKey: none", 0],
+            [", apiKey: k", 1],
+            [", apiKeys: [none, k]", 1],
+            [", apiKeys: []", 0]
+          ] as const
+        ) {
+          for (const address of ["", ", baseUrl: http://127.0.0.1:1/v1"]) {
+            const text = `server: { port: 0 }\nproviders: { it: { kind: ${kind}${rest}${address} } }`
+            const passes = yield* Effect.isSuccess(settingsOf(text))
+            const keys = count === 0 ? [] : [Redacted.make("k")]
+            const baseUrl = address === "" ? undefined : "http://127.0.0.1:1/v1"
+            const made = yield* Effect.isSuccess(Kinds.make("it", { kind, baseUrl, apiKeys: keys }))
+            expect([text, passes]).toEqual([text, made])
+          }
+        }
+      }
+    }).pipe(Effect.provide(Transport.layer())))
+
   it.effect("that is not built yet is accepted, and named with the targets on it", () =>
     Effect.gen(function*() {
       const { inactive } = yield* settingsOf(`
@@ -327,6 +380,17 @@ models:
         { path: "providers.claude", why: "kind anthropic is not built yet" },
         { path: "models.best.targets[1]", why: "kind anthropic is not built yet: this target fails at once" }
       ])
+    }))
+})
+
+describe("a key that is said to be not active", () => {
+  it.effect("is none of the traces' own, which rule what leaves", () =>
+    Effect.gen(function*() {
+      const { inactive } = yield* settingsOf(`
+telemetry:
+  otlp: { endpoint: "http://127.0.0.1:4318", sample: 1, exporter: native, headers: { a: b }, serviceName: mine }
+`)
+      expect(inactive).toEqual([])
     }))
 })
 

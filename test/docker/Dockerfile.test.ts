@@ -6,6 +6,7 @@ import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { kinds } from "../../src/config/ProviderSection.ts"
 import { execForm, instructionsOf, type Stage, stagesOf, textsOf } from "./Dockerfile.ts"
 
 const root = join(import.meta.dirname, "../..")
@@ -73,6 +74,12 @@ describe("the Dockerfile", () => {
     expect(textsOf(final, "ENTRYPOINT")).toEqual([])
     expect(only("STOPSIGNAL")).toBe("SIGTERM")
     expect(only("EXPOSE")).toBe("8000")
+  })
+
+  it("serves on the port that it exposes and that the health check asks, whatever the file says", () => {
+    // The environment wins over the file, and one variable rules both.
+    expect(textsOf(final, "ENV").flatMap((text) => text.split(/\s+/))).toContain(`BREAKWATER_PORT=${only("EXPOSE")}`)
+    expect(only("HEALTHCHECK")).toContain("process.env.BREAKWATER_PORT}/")
   })
 
   it("copies only files that exist and that .dockerignore lets in, and never adds", () => {
@@ -153,6 +160,17 @@ describe("compose.yaml", () => {
 
   it("publishes the port to this machine alone", () => {
     expect(service.ports).toEqual(["127.0.0.1:8000:8000"])
+  })
+
+  it("passes on the key of every provider there is, and what the collector asks for", () => {
+    const needed = kinds.flatMap(({ endpointName, keyName }) =>
+      [keyName, endpointName].filter((name) => name !== undefined)
+    )
+    expect(needed.length).toBeGreaterThan(10)
+    expect(service.environment).toEqual(expect.arrayContaining(needed))
+    expect(service.environment).toEqual(
+      expect.arrayContaining(["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"])
+    )
   })
 
   it("passes keys on by name and holds none itself", () => {

@@ -35,10 +35,10 @@ export const sseOf = ({ response }: Exchange): string =>
 export const isStream = ({ response }: Exchange): boolean => response.sse !== undefined || response.chunks !== undefined
 
 /** What OpenAI's schema has against a value; its own traffic has a null system_fingerprint, which is the one relaxation. */
-export const makeValidator = (schema: "chat-completion-response" | "chat-completion-chunk") => {
+export const makeValidator = (schema: "chat-completion-response" | "chat-completion-chunk" | "error-response") => {
   const text = readFileSync(join(folder, "openai-spec", `${schema}.schema.json`), "utf8")
   const parsed = JSON.parse(text)
-  parsed.properties.system_fingerprint = { type: ["string", "null"] }
+  if (schema !== "error-response") parsed.properties.system_fingerprint = { type: ["string", "null"] }
   const validate = new Ajv2020({ strict: false }).compile(parsed)
   return (value: unknown): ReadonlyArray<string> =>
     validate(value) ? [] : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`)

@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Ai } from "../../src/gateway/Ai.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
+import { Health } from "../../src/gateway/Health.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
 
@@ -63,5 +64,22 @@ describe("the library's door", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip((yield* Ai).complete({ model: "nobody", messages: user("hello") }))
       expect(error.reason._tag).toBe("ModelNotFound")
+    }).pipe(Effect.provide(gateway)))
+
+  it.effect("every request that is over is in the monitoring totals once, however it ended", () =>
+    Effect.gen(function*() {
+      const ai = yield* Ai
+      const { monitoring } = yield* Health
+      const totals = Effect.map(monitoring, ({ totals }) => totals)
+      yield* later(ai.complete({ model: "fast", messages: user("hello") }))
+      expect(yield* totals).toEqual({ requests: 1, failed: 0, attempts: 3, retriesAndFailovers: 2 })
+      yield* later(Stream.runDrain(ai.stream({ model: "b/sim-fast", messages: user("hello") })))
+      yield* later(Stream.runDrain(Stream.take(ai.stream({ model: "b/sim-fast", messages: user("hello") }), 1)))
+      expect(yield* totals).toMatchObject({ requests: 3, failed: 0 })
+      yield* Effect.flip(ai.complete({ model: "nobody", messages: user("hello") }))
+      yield* Effect.flip(Stream.runDrain(ai.stream({ model: "nobody", messages: user("hello") })))
+      yield* later(Effect.flip(Stream.runDrain(ai.stream({ model: "b/sim-cut", messages: user("hello") }))))
+      expect(yield* totals).toMatchObject({ requests: 6, failed: 3 })
+      expect((yield* monitoring)["recent"]).toMatchObject([{ error: "StreamInterrupted" }, {}, {}, {}, {}, {}])
     }).pipe(Effect.provide(gateway)))
 })

@@ -43,7 +43,7 @@ describe("Classification", () => {
 
   it("our own limit makes a target slow, a timeout it reports makes it failed", () => {
     expect(what(new Errors.UpstreamTimedOut({ message: "" }))).toBe("no, failover, Slow")
-    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 200 }))).toBe("no, failover, Slow")
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 399 }))).toBe("no, failover, Slow")
     expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 504 }))).toBe("no, failover, Failure")
   })
 
@@ -70,9 +70,8 @@ describe("Classification", () => {
   })
 
   it("only a status of a failure makes a timeout the target's own word", () => {
-    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 200 }))).toBe("no, failover, Slow")
-    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 408 }))).toBe("no, failover, Failure")
-    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 504 }))).toBe("no, failover, Failure")
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 399 }))).toBe("no, failover, Slow")
+    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 400 }))).toBe("no, failover, Failure")
     expect(what(new Errors.UpstreamFailed({ message: "", upstreamStatus: 504 }))).toBe("transient, failover, Failure")
   })
 

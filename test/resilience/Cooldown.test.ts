@@ -36,7 +36,12 @@ describe("Cooldown", () => {
   })
 
   it("pauses that are over take no room, and of a thousand keys the oldest goes", () => {
-    const old = new Map([["old", { untilMs: 10, why: limited }], ["just over", { untilMs: 50, why: limited }], ["new", { untilMs: 99, why: limited }]] as const)
+    const old = new Map(
+      [["old", { untilMs: 10, why: limited }], ["just over", { untilMs: 50, why: limited }], ["new", {
+        untilMs: 99,
+        why: limited
+      }]] as const
+    )
     expect([...note(old, "key", 50, 7, limited).keys()]).toEqual(["new", "key"])
     const cooldown = make()
     for (let key = 0; key < 1001; key++) cooldown.note(String(key), 0, 5000, limited)

@@ -232,7 +232,11 @@ describe("errors of the contract", () => {
   it("a member that stands twice is refused by name", async () => {
     const reply = await postText(server, `{"model":"a","model":"b","messages":[{"role":"user","content":"x"}]}`)
     expect(reply.status).toBe(400)
-    expect(errorOf(reply).param).toBe("model")
+    expect(errorOf(reply)).toMatchObject({
+      param: "model",
+      code: "duplicate_member",
+      message: "The member \"model\" stands twice in the request. Send it once."
+    })
   })
 
   it("malformed JSON is told with its line and column", async () => {

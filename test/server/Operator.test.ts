@@ -34,6 +34,15 @@ describe("models, health and control", () => {
     expect(envelopeFaults(reply.text)).toEqual([])
   })
 
+  it("an id of any length and of any number of segments is looked up", async () => {
+    const unknown = async (id: string) => errorOf(await ask(server, `/v1/models/${id}`)).code
+    const ids = ["a/b/c/d/e/f/g/h/i/j", "a/b/c%2Fd/e/f/g/h/i/j/k/l", "x".repeat(200), `${"x".repeat(200)}/y`]
+    for (const id of ids) expect([id, await unknown(id)]).toEqual([id, "model_not_found"])
+    const mixed = await ask(server, "/v1/models/router%2Fmeta/llama-3/")
+    expect(JSON.parse(mixed.text).id).toBe("router/meta/llama-3")
+    expect(JSON.parse((await ask(server, "/v1/models/")).text).object).toBe("list")
+  })
+
   it("probes follow the phase", async () => {
     const statuses = async () => {
       const out: Array<number> = []

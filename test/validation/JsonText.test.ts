@@ -25,8 +25,12 @@ describe("scan", () => {
     for (const text of ["[]", "1", "\"{}\"", "null", " true"]) expect(isScanProblem(scan(text))).toBe(true)
   })
   it("refuses a member named twice, also behind an escape", () => {
-    expect(scan("{\"model\":1,\"m\\u006fdel\":2}")).toEqual({ message: "duplicate member \"model\"", param: "model" })
-    expect(scan("{\"a\":1,\"a\":2}")).toEqual({ message: "duplicate member \"a\"", param: "a" })
+    expect(scan("{\"model\":1,\"m\\u006fdel\":2}")).toEqual({
+      message: "The member \"model\" stands twice in the request. Send it once.",
+      param: "model",
+      code: "duplicate_member"
+    })
+    expect(scan("{\"a\":1,\"a\":2}")).toMatchObject({ param: "a", code: "duplicate_member" })
   })
   it("lets nested members repeat and __proto__ be a name", () => {
     expect(scanned("{\"a\":{\"x\":1,\"x\":2},\"__proto__\":3}").members.size).toBe(2)

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { answer } from "../faults/Answer.ts"
 import { call, readAnswer } from "../faults/Client.ts"
 import { busy, inParallel } from "../faults/Gateway.ts"
-import type { Attempt, Upstream } from "../faults/Upstream.ts"
+import type { Upstream } from "../faults/Upstream.ts"
 import { start } from "../faults/Upstream.ts"
 import * as Gateway from "./Gateway.ts"
+import { leave, phases } from "./Leaving.ts"
 
 /** How many callers leave in each phase's crowd; a thousand where there is time for it. */
 const crowd = process.env["BREAKWATER_FULL"] === "1" ? 1000 : 200
@@ -28,53 +29,16 @@ afterAll(async () => {
   await upstream?.close()
 })
 
-/** In which phase the caller leaves, by the scenario that holds the request there. */
-const phases = [
-  { phase: "while a stream waits for headers", scenario: "silence", stream: true, speaks: false },
-  { phase: "while a stream waits for its first content", scenario: "role-then-silence", stream: true, speaks: false },
-  { phase: "in the middle of a stream", scenario: "stall:20", stream: true, speaks: true },
-  { phase: "in the middle of a flood", scenario: "flood:67108864", stream: true, speaks: true },
-  { phase: "while a whole answer waits for headers", scenario: "silence", stream: false, speaks: false },
-  { phase: "while a whole answer waits for its body", scenario: "headers-then-silence", stream: false, speaks: false },
-  { phase: "in the middle of a whole answer", scenario: "stall:20", stream: false, speaks: false }
-] as const
-
-const attemptOf = (model: string): Attempt | undefined => upstream.attemptsOf(model)[0]
-
-/** Leaves as soon as the phase is reached and answers how long the upstream's socket then stayed open, in milliseconds. */
-const leave = async ({ scenario, speaks, stream }: (typeof phases)[number], tag: string): Promise<number> => {
-  const model = `${scenario}#${tag}`
-  const leaving = new AbortController()
-  const reached = Promise.withResolvers<void>()
-  const gone = call(gateway.url, {
-    model: `upstream/${model}`,
-    stream,
-    signal: leaving.signal,
-    onPiece: () => reached.resolve()
-  })
-  const arrived = upstream.waitFor(() => attemptOf(model) !== undefined)
-  const early = gone.then((seen) => {
-    if (!leaving.signal.aborted) throw new Error(`answered before the caller left: ${seen.text}`)
-  })
-  await Promise.race([Promise.all([arrived, speaks ? reached.promise : undefined]), early])
-  const leftAt = performance.timeOrigin + performance.now()
-  leaving.abort()
-  await gone
-  await upstream.waitFor(() => attemptOf(model)?.closedAt !== undefined)
-  expect(attemptOf(model)).toMatchObject({ n: 1, closedBy: "client" })
-  return (attemptOf(model)?.closedAt ?? 0) - leftAt
-}
-
 describe("a caller who leaves", () => {
   it.for(phases)("$phase closes the upstream's socket", async (phase) => {
-    await leave(phase, phase.phase)
+    await leave(gateway.url, upstream, phase, phase.phase)
     await gateway.until((seen) => Gateway.inFlight(seen) === 0)
   })
 
   it("in the queue of a busy target is never sent upstream", async () => {
     const holding = new AbortController()
     const held = call(gateway.url, { model: "narrow/silence#holds", signal: holding.signal })
-    await upstream.waitFor(() => attemptOf("silence#holds") !== undefined)
+    await upstream.waitFor(() => upstream.attemptsOf("silence#holds")[0] !== undefined)
     const leaving = new AbortController()
     const left = call(gateway.url, { model: "narrow/ok#queued", signal: leaving.signal })
     await gateway.until((seen) => seen.targets.some((target) => target.waiting === 1))
@@ -84,7 +48,7 @@ describe("a caller who leaves", () => {
     holding.abort()
     await held
     await gateway.until((seen) => Gateway.inFlight(seen) === 0)
-    expect(attemptOf("ok#queued")).toBeUndefined()
+    expect(upstream.attemptsOf("ok#queued")[0]).toBeUndefined()
     expect(readAnswer(await call(gateway.url, { model: "narrow/ok#next" })).content).toBe(answer)
   })
 
@@ -93,7 +57,7 @@ describe("a caller who leaves", () => {
     const leaving = new AbortController()
     const before = (await gateway.monitoring()).totals.requests
     const left = call(gateway.url, { model: `upstream/${model}`, signal: leaving.signal })
-    await upstream.waitFor(() => attemptOf(model)?.finishedAt !== undefined)
+    await upstream.waitFor(() => upstream.attemptsOf(model)[0]?.finishedAt !== undefined)
     leaving.abort()
     await left
     // Counted when it has ended, which is long before the pause has.
@@ -112,13 +76,14 @@ describe(`${crowd} callers who leave`, () => {
     const times = await inParallel(20, Array.from({ length: crowd }), (_, index) => {
       const phase = phases[index % phases.length]
       if (phase === undefined) throw new Error("there is no such phase")
-      return leave(phase, `crowd-${index}`)
+      return leave(gateway.url, upstream, phase, `crowd-${index}`)
     })
     const sorted = times.toSorted((first, second) => first - second)
     const at = (share: number) => (sorted[Math.floor(share * (sorted.length - 1))] ?? 0).toFixed(1)
     console.log(`upstream closed after: median ${at(0.5)} ms, 99 % ${at(0.99)} ms, longest ${at(1)} ms`)
     await gateway.until((seen) => Gateway.inFlight(seen) === 0)
     expect(busy(upstream)).toEqual([])
+    await upstream.waitFor(({ openSockets }) => openSockets === 0)
     expect(readAnswer(await call(gateway.url, { model: "upstream/ok#after", stream: true }))).toMatchObject({
       content: answer,
       dones: 1

@@ -44,6 +44,14 @@ describe("the gateway's traces", () => {
         })
         await answer.text()
       }
+      const health = await fetch(`${gateway.origin}/api/v1/health`)
+      expect(await health.json()).toMatchObject({
+        components: expect.arrayContaining([{
+          component: "telemetry",
+          status: "pass",
+          output: `traces go to ${endpoint}`
+        }])
+      })
       expect(await gateway.stop()).toBe(0)
       const seen = spans.filter((span) => span.name.includes("chat"))
       expect(new Set(seen.map((span) => span.traceId))).toEqual(new Set([traceOf("01")]))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { mergeMonitoring, mergeOverall } from "../../src/config/FleetMonitoring.ts"
+import { mergeMonitoring, mergeOverall } from "../../src/gateway/FleetMonitoring.ts"
 
 const target = (state: string, inFlight: number, callsInWindow: number, failureRate: number) => ({
   target: "a/m",

@@ -1,8 +1,8 @@
 /** Many processes' health as one: counts are added up, and of states the worst is shown. What is unreadable is left out. */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { ComponentHealth, Status } from "../gateway/Health.ts"
 import type { Reply } from "../storage/Fleet.ts"
+import type { ComponentHealth, Status } from "./Health.ts"
 
 /** How many decision records are shown. */
 const shown = 50

@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Prometheus from "../observability/Prometheus.ts"
-import { Gathering } from "../server/Metrics.ts"
 import { Fleet } from "../storage/Fleet.ts"
+import { Gathering } from "./Metrics.ts"
 
 const topic = "metrics"
 

@@ -1,0 +1,52 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { Destination, layer as tracing } from "../../src/observability/Tracing.ts"
+import { makeFake } from "./Fake.ts"
+import { listen } from "./Socket.ts"
+
+const settings = { adminKey: Redacted.make("admin") }
+const operator = { headers: { authorization: "Bearer admin" } }
+
+interface Answer {
+  readonly components: ReadonlyArray<{ readonly component: string; readonly status: string; readonly output?: string }>
+}
+
+const healthOf = (telemetry: Layer.Layer<never>, init: RequestInit = {}) =>
+  Effect.gen(function*() {
+    const url = yield* listen(makeFake(), [], settings, telemetry)
+    // The shape is what these tests assert.
+    return yield* Effect.promise(async () => await (await fetch(`${url}/api/v1/health`, init)).json() as Answer)
+  })
+
+describe("the health of telemetry", () => {
+  it.live("is a component where traces have somewhere to go, and names the place to an operator only", () =>
+    Effect.gen(function*() {
+      const telemetry = Layer.succeed(Destination, "http://127.0.0.1:4318")
+      expect(yield* healthOf(telemetry)).toMatchObject({
+        components: [{ component: "providers" }, { component: "telemetry", status: "pass" }]
+      })
+      expect(JSON.stringify(yield* healthOf(telemetry))).not.toContain("4318")
+      expect((yield* healthOf(telemetry, operator)).components[1]).toEqual({
+        component: "telemetry",
+        status: "pass",
+        output: "traces go to http://127.0.0.1:4318"
+      })
+    }))
+
+  it.live("is no component where they have none", () =>
+    Effect.gen(function*() {
+      const { components } = yield* healthOf(Layer.empty, operator)
+      expect(components).toEqual(makeFake().components)
+    }))
+})
+
+describe("the place that traces go to", () => {
+  it.effect("is told without what its URL may hold of a secret", () =>
+    Effect.gen(function*() {
+      const otlp = { sample: 1, exporter: "native", headers: {}, serviceName: "it" } as const
+      const told = (endpoint: string | undefined) =>
+        Effect.scoped(Effect.provide(Effect.map(Destination, (found) => found), tracing({ ...otlp, endpoint })))
+      expect(yield* told("http://user:secret@127.0.0.1:4318/token")).toBe("http://127.0.0.1:4318")
+      expect(yield* told(undefined)).toBeUndefined()
+    }))
+})
