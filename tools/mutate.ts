@@ -63,7 +63,7 @@ interface Score {
   readonly survivors: ReadonlyArray<Survivor>
 }
 
-/** Why a mutant cannot be killed, by `module: original → replacement`. */
+/** Why a mutant cannot be killed, by `module: original → replacement` or `module: line: original → replacement`. */
 const reasons: Readonly<Record<string, string>> = JSON.parse(readFileSync(join(root, "tools/survivors.json"), "utf8"))
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
@@ -95,7 +95,10 @@ const scoreOf = (module: string): Score => {
   const survivors = counted.filter((mutant) => !isKilled(mutant)).map((mutant): Survivor => {
     const original = oneLine(between(source, mutant.location))
     const replacement = oneLine(mutant.replacement ?? "")
-    const reason = reasons[`${module}: ${original} → ${replacement}`]
+    const change = `${original} → ${replacement}`
+    const line = oneLine(source.split("\n")[mutant.location.start.line - 1] ?? "")
+    // The same change may stand in two lines; then the reason names its line.
+    const reason = reasons[`${module}: ${change}`] ?? reasons[`${module}: ${line}: ${change}`]
     return { module, line: mutant.location.start.line, original, replacement, reason }
   })
   return { module, mutants: counted.length, killed: counted.filter(isKilled).length, survivors }

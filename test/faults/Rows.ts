@@ -26,6 +26,7 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<string>>> = {
 export const unplayed: Readonly<Record<number, string>> = {
   3: "EAI_AGAIN needs a name server that fails in passing",
   4: "expired and wrong-host certificates are not told apart from one that nobody vouches for",
+  43: "with breakers on, half of the calls failing on both targets opens both circuits",
   49: "the splice of a resumed stream is not in these rows yet",
   58: "credentials are not renewed yet",
   61: "no way yet to block the loop of the server from outside",

@@ -43,6 +43,7 @@ describe("a brownout", () => {
       requests: 10_000,
       rate: 50,
       retry: { attempts: 4 },
+      // Half of the calls is the very rate that opens a circuit: with breakers on this is open (Rows.ts).
       isBreakerOff: share === 0.5
     })
     expect(1 - failures(record).length / record.requests.length).toBeGreaterThanOrEqual(least)
