@@ -8,8 +8,17 @@ import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { Shedding } from "../admission/Shedding.ts"
 import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import { priorities, priorityNamed } from "../domain/Priority.ts"
+import type { Health } from "../gateway/Health.ts"
+import type { EventLogShape } from "../observability/Logger.ts"
 import type { Exchange } from "./Exchange.ts"
 import * as Metrics from "./Metrics.ts"
+
+/** Whom an exchange meets on its way. */
+export interface Surroundings {
+  readonly health: Health["Service"]
+  readonly log: EventLogShape
+  readonly shedding: Shedding["Service"]
+}
 
 /** A word that nobody knows is a mistake, and better found on the first call than in the hour that it was meant for. */
 const unknownPriority = Cause.fail(gatewayError(

@@ -108,15 +108,15 @@ describe.skipIf(!isPresent)("an answer that is cut anywhere", () => {
         if (text === undefined) seen.refused++
         else if (!asStream || events(text).at(-1) === "data: [DONE]") {
           seen.whole++
-          if (asStream) expect(spoken(text), what).toEqual(spoken(baseline))
-          else expect(text, what).toBe(baseline)
+          if (asStream) expect([what, spoken(text)]).toEqual([what, spoken(baseline)])
+          else expect([what, text]).toEqual([what, baseline])
         } else {
           seen.broken++
           const said = events(text)
-          expect(text, what).not.toContain("[DONE]")
-          expect(said.map((event) => JSON.parse(event.slice(6)).error !== undefined), what)
-            .toEqual(said.map((_, index) => index === said.length - 1))
-          expect(spoken(baseline).slice(0, said.length - 1), what).toEqual(said.slice(0, -1))
+          expect([what, text.includes("[DONE]")]).toEqual([what, false])
+          expect([what, said.map((event) => JSON.parse(event.slice(6)).error !== undefined)])
+            .toEqual([what, said.map((_, index) => index === said.length - 1)])
+          expect([what, spoken(baseline).slice(0, said.length - 1)]).toEqual([what, said.slice(0, -1)])
         }
       }
       expect(state.open).toBe(0)

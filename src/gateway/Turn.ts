@@ -1,0 +1,141 @@
+/**
+ * A turn on a target, which is what `bulkhead(breaker(…))` gives: waits for a place first, is judged at the moment of sending, and
+ * hears exactly one verdict before it gives everything back.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Tracer from "effect/Tracer"
+import { CircuitOpen, type GatewayError, gatewayError, QueueFull } from "../domain/GatewayError.ts"
+import * as GenAiSpan from "../observability/GenAiSpan.ts"
+import type { ProviderCall } from "../providers/Provider.ts"
+import type * as Bulkhead from "../resilience/Bulkhead.ts"
+import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import type { Deadline } from "../resilience/Deadline.ts"
+import type { Watchdog } from "../resilience/Watchdog.ts"
+import type { AttemptRecord, Decision } from "./Decision.ts"
+import type { Target } from "./Target.ts"
+
+/** The clocks of one attempt, in milliseconds. */
+export interface AttemptClock {
+  /** The attempt is given up after this long. */
+  readonly limitMs: number
+  /** An answer that took longer is `Slow` for the breaker even where the attempt was allowed to go on. */
+  readonly slowAfterMs: number
+  /** Longest silence between events once a stream is committed. */
+  readonly idleMs: number
+  /** The end of the whole request. */
+  readonly deadline: Deadline
+  /** An early probe of an open circuit, because no target is left. */
+  readonly isLastResort?: boolean
+}
+
+export interface AttemptOptions {
+  readonly target: Target
+  readonly call: ProviderCall
+  readonly decision: Decision
+  readonly clock: AttemptClock
+  /** How long the flow waited before it, for the record. */
+  readonly waitedMs: number
+  readonly watchdog: Watchdog
+}
+
+/** What one target is asked: the caller's text with the target's own name of the model. */
+export const callOf = (
+  { decision, request, source }: Pick<ProviderCall, "request" | "source"> & { readonly decision: Decision },
+  target: Target
+): ProviderCall => ({ source, request, model: target.model, requestId: decision.requestId })
+
+/** A place on a target: exactly one verdict before it is left, which gives everything back. */
+export interface Turn {
+  readonly span: Tracer.Span | undefined
+  readonly startedAtMs: number
+  readonly record: AttemptRecord
+  readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
+  /** Safe to run twice; a turn without a verdict counts as nothing. */
+  readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+}
+
+const ignored: CircuitBreaker.Outcome = { _tag: "Ignored" }
+
+const refuse = (options: AttemptOptions, why: string, reason: CircuitOpen | QueueFull) => {
+  options.decision.skipped.push({ target: options.target.name, why })
+  return Effect.fail(gatewayError(reason))
+}
+
+const turnOf = (
+  options: AttemptOptions,
+  permit: CircuitBreaker.Permit,
+  release: Bulkhead.Release,
+  span: Tracer.Span | undefined,
+  clock: Clock.Clock
+): Turn => {
+  const { breaker } = options.target.guards
+  const startedAtMs = clock.currentTimeMillisUnsafe()
+  const record: AttemptRecord = { target: options.target.name, startedAtMs, waitedMs: options.waitedMs }
+  options.decision.attempts.push(record)
+  let settled = false
+  let left = false
+  const settle = (outcome: CircuitBreaker.Outcome) => {
+    settled = true
+    return breaker.record(permit, outcome)
+  }
+  const leave = (exit: Exit.Exit<unknown, unknown>) => {
+    if (left) return Effect.void
+    left = true
+    span?.end(clock.currentTimeNanosUnsafe(), exit)
+    return settled ? release : Effect.andThen(settle(ignored), release)
+  }
+  return { span, startedAtMs, record, settle, leave }
+}
+
+const circuitOpen = (options: AttemptOptions, retryAfterMs: number) =>
+  refuse(
+    options,
+    "circuit open",
+    new CircuitOpen({ message: `The circuit of ${options.target.name} is open.`, retryAfterMs })
+  )
+
+const queueFull = (options: AttemptOptions) =>
+  refuse(
+    options,
+    "queue full",
+    new QueueFull({
+      message: `${options.target.name} has as many requests in flight as it may have, and its queue is full.`,
+      retryAfterMs: 1000
+    })
+  )
+
+const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: Bulkhead.Release) =>
+  Effect.withFiber<Turn>((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const { call, decision, target } = options
+    const span = GenAiSpan.open(fiber, {
+      target: target.name,
+      provider: target.provider.kind,
+      model: call.model,
+      stream: decision.stream
+    })
+    if (span === undefined) return Effect.succeed(turnOf(options, permit, release, undefined, clock))
+    return Effect.map(span, (opened) => turnOf(options, permit, release, opened, clock))
+  })
+
+const judged = (options: AttemptOptions, release: Bulkhead.Release): Effect.Effect<Turn, GatewayError> => {
+  const { clock, target: { guards: { breaker } } } = options
+  return Effect.matchEffect(clock.isLastResort === true ? breaker.tryLastResort : breaker.admit, {
+    onSuccess: (permit) => begin(options, permit, release),
+    onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
+  })
+}
+
+/** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
+export const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
+  Effect.suspend(() => {
+    const { clock: { deadline }, decision: { priority }, target: { guards: { bulkhead } } } = options
+    const free = bulkhead.take()
+    if (free !== undefined) return judged(options, free)
+    return Effect.matchEffect(bulkhead.wait({ priority, deadline }), {
+      onSuccess: (release) => judged(options, release),
+      onFailure: () => queueFull(options)
+    })
+  })

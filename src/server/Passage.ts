@@ -1,0 +1,68 @@
+/**
+ * What every exchange passes through, whatever its route: the request id, the one shape of every error, the drain, whether there
+ * is room for it at all, the server span, and the line and counts that are written when the last byte has left.
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import type { unhandled } from "effect/Types"
+import { end } from "./Ending.ts"
+import { begin, CurrentExchange, type Exchange, lacksHost, missingHost } from "./Exchange.ts"
+import { recover } from "./Recovery.ts"
+import * as ServerSpan from "./ServerSpan.ts"
+import { type Surroundings, turnedAway } from "./TurnedAway.ts"
+
+type Response = HttpServerResponse.HttpServerResponse
+
+const complete = (response: Response, exchange: Exchange, isDraining: boolean): Response => {
+  exchange.status = response.status
+  const isNamed = response.headers["x-request-id"] !== undefined
+  if (isNamed && !isDraining) return response
+  const headers: Record<string, string> = isNamed ? {} : { "x-request-id": exchange.requestId }
+  if (isDraining) headers["connection"] = "close"
+  return HttpServerResponse.setHeaders(response, headers)
+}
+
+/** One exchange from its receipt to its last byte. The fiber is the request's own. */
+export const pass = (
+  effect: Effect.Effect<Response, unhandled>,
+  { health, log, shedding }: Surroundings,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<Response, unhandled, HttpServerRequest | Scope.Scope> => {
+  // The router's own effects read these two from the same context, so they are there.
+  const request = Context.getUnsafe(fiber.context, HttpServerRequest)
+  const scope = Context.getUnsafe(fiber.context, Scope.Scope)
+  const exchange = begin(request, fiber)
+  const run = (span: Tracer.Span | undefined) => {
+    // The request's own frame restores the context, so this needs none of its own.
+    const context = Context.add(fiber.context, CurrentExchange, exchange)
+    fiber.setContext(span === undefined ? context : Context.add(context, Tracer.ParentSpan, span))
+    const finish = (response: Response) => complete(response, exchange, health.isDraining())
+    const recovered = (cause: Cause.Cause<unknown>) => Effect.map(recover(cause, exchange, log), finish)
+    const answered = (): Effect.Effect<Response, unhandled> => {
+      if (lacksHost(request)) return recovered(missingHost)
+      const refusal = turnedAway(request, exchange, shedding, fiber)
+      if (refusal !== undefined) return recovered(refusal)
+      return Effect.matchCauseEffect(effect, {
+        onSuccess: (response) => Effect.succeed(finish(response)),
+        onFailure: recovered
+      })
+    }
+    return Effect.flatMap(
+      Scope.addFinalizerExit(scope, (exit) =>
+        Effect.sync(() => {
+          if (exchange.isAdmitted) shedding.leave()
+          end(exchange, exit, fiber, log, span)
+          if (exchange.decision.alias !== "") health.note(exchange.decision)
+        })),
+      answered
+    )
+  }
+  const opened = ServerSpan.open(request, exchange, fiber)
+  return opened === undefined ? run(undefined) : Effect.flatMap(opened, run)
+}
