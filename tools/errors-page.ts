@@ -69,6 +69,7 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "missing_host", "HTTP/1.1 without a `Host`"],
   ["InvalidRequest", "too_deep", "the body is nested deeper than `server.limits.depth`"],
   ["InvalidRequest", "duplicate_member", "a member stands twice at the top of the body"],
+  ["InvalidRequest", "unknown_priority", "`x-breakwater-priority` is no word that is known"],
   ["Unauthorized", "missing_api_key", "there is no key"],
   ["Forbidden", "foreign_origin", "a POST from a foreign origin"],
   ["RouteNotFound", "target_not_found", "breaker control of an unknown target"],

@@ -51,6 +51,11 @@ const TargetState = Schema.Struct({
     callsInWindow: Count,
     openings: Count.annotate({ description: "In a row; 0 after the circuit stayed closed." }),
     retryAfterMs: Schema.optionalKey(Schema.Number.annotate({ description: "Absent when a call may pass now." })),
+    lastResortAfterMs: Schema.optionalKey(
+      Schema.Number.annotate({
+        description: "Until an early probe may pass where no target is left; absent when one may now."
+      })
+    ),
     reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." }))
   }),
   inFlight: Count,

@@ -197,7 +197,7 @@ describe("words without a code", () => {
     ["invalid api-key", "CredentialRejected"],
     ["incorrect apikey", "CredentialRejected"],
     ["API key not valid", "CredentialRejected"],
-    ["the API key is invalid", "CredentialRejected"],
+    ["API key is invalid", "CredentialRejected"],
     ["our content management policy", "ContentFiltered"],
     ["flagged by the filter", "ContentFiltered"],
     ["flagged for violence", "ContentFiltered"],
