@@ -50,23 +50,25 @@ export const encodeFrames = (
   const next: Pull.Pull<Bytes> = Effect.suspend(() => {
     if (ended) return Cause.done()
     open.waits()
-    return Effect.matchCauseEffect(answer.pull, {
-      onSuccess: (frames): Pull.Pull<Bytes> => {
-        const bytes = frameBytes(frames)
-        if (bytes === undefined) return next
-        open.sent()
-        return Effect.succeed(bytes)
-      },
-      onFailure: (cause): Pull.Pull<Bytes> => {
-        if (Pull.isDoneCause(cause)) return finish(done)
-        if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
-        const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-        const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internalFailure
-        exchange.decision.error = reason._tag
-        const last = finish(errorFrame(reason))
-        return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
-      }
-    })
+    return step
+  })
+  // Made once, for it is run for every event.
+  const step = Effect.matchCauseEffect(answer.pull, {
+    onSuccess: (frames): Pull.Pull<Bytes> => {
+      const bytes = frameBytes(frames)
+      if (bytes === undefined) return next
+      open.sent()
+      return Effect.succeed(bytes)
+    },
+    onFailure: (cause): Pull.Pull<Bytes> => {
+      if (Pull.isDoneCause(cause)) return finish(done)
+      if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+      const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
+      const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internalFailure
+      exchange.decision.error = reason._tag
+      const last = finish(errorFrame(reason))
+      return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
+    }
   })
   return next
 }
