@@ -241,6 +241,41 @@ describe("a stream of an upstream", () => {
       expect(text.split("\n\n").at(-2)).toContain("upstream_timeout")
     }))
 
+  const totals = (completion_tokens: number): string =>
+    `data: ${
+      JSON.stringify({
+        id: "c",
+        object: "chat.completion.chunk",
+        created: 1,
+        model: "m",
+        choices: [],
+        usage: { prompt_tokens: 3, completion_tokens, total_tokens: 3 + completion_tokens }
+      })
+    }\n\n`
+  const done = "data: [DONE]\n\n"
+
+  it.effect("that stops without a word fails, whether no tokens were counted or none were told", () =>
+    Effect.gen(function*() {
+      for (const last of [[done], [totals(0), done], []]) {
+        expect(yield* read([role, chunk({}, "stop"), ...last]), String(last))
+          .toMatchObject({ text: "", reason: "MalformedAnswer", open: 0 })
+      }
+    }))
+
+  it.effect("may say nothing where it tells why, or where tokens were counted", () =>
+    Effect.gen(function*() {
+      const quiet = [
+        [role, chunk({}, "stop"), totals(2), done],
+        [role, chunk({}, "content_filter"), done],
+        [role, chunk({}, "length"), totals(0), done],
+        [role, chunk({ images: [{ url: "data:" }] }), chunk({}, "stop"), done]
+      ]
+      for (const events of quiet) {
+        const { reason, text } = yield* read(events)
+        expect([reason, text.includes("[DONE]")], events.join("")).toEqual([undefined, true])
+      }
+    }))
+
   it.effect("may have two events that are no JSON, which are counted", () =>
     Effect.gen(function*() {
       const broken = "data: {\n\n"
