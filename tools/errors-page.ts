@@ -70,6 +70,8 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "too_deep", "the body is nested deeper than `server.limits.depth`"],
   ["InvalidRequest", "duplicate_member", "a member stands twice at the top of the body"],
   ["InvalidRequest", "unknown_priority", "`x-breakwater-priority` is no word that is known"],
+  ["InvalidRequest", "invalid_timeout", "`x-request-timeout-ms` is no positive whole number of milliseconds"],
+  ["InvalidRequest", "unknown_parameter", "breaker control with a query; it takes its target in the body"],
   ["Unauthorized", "missing_api_key", "there is no key"],
   ["Forbidden", "foreign_origin", "a POST from a foreign origin"],
   ["RouteNotFound", "target_not_found", "breaker control of an unknown target"],
