@@ -12,7 +12,8 @@ const meanings: { readonly [T in Tag]: string } = {
   InvalidRequest: "the body is no JSON, breaks the schema or a limit, or says a member twice",
   Unauthorized: "the key is missing or unknown",
   Forbidden: "an operator's route asked from elsewhere, or a POST from a foreign origin",
-  ModelNotFound: "`model` is no alias, no `provider/model` and no model that a provider lists",
+  ModelNotFound:
+    "`model` is no alias, no `provider/model` and no model that a provider lists; the message says what was probably meant",
   RouteNotFound: "no such path, or breaker control of an unknown target (code `target_not_found`)",
   MethodNotAllowed: "the path exists with other methods; `allow` names them",
   PayloadTooLarge: "the body is larger than `server.limits.body`",
