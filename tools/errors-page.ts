@@ -12,7 +12,8 @@ const meanings: { readonly [T in Tag]: string } = {
   InvalidRequest: "the body is no JSON, breaks the schema or a limit, or says a member twice",
   Unauthorized: "the key is missing or unknown",
   Forbidden: "an operator's route asked from elsewhere, or a POST from a foreign origin",
-  ModelNotFound: "`model` is no alias, no `provider/model` and no model that a provider lists",
+  ModelNotFound:
+    "`model` is no alias, no `provider/model` and no model that a provider lists; the message says what was probably meant",
   RouteNotFound: "no such path, or breaker control of an unknown target (code `target_not_found`)",
   MethodNotAllowed: "the path exists with other methods; `allow` names them",
   PayloadTooLarge: "the body is larger than `server.limits.body`",
@@ -70,6 +71,8 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "too_deep", "the body is nested deeper than `server.limits.depth`"],
   ["InvalidRequest", "duplicate_member", "a member stands twice at the top of the body"],
   ["InvalidRequest", "unknown_priority", "`x-breakwater-priority` is no word that is known"],
+  ["InvalidRequest", "invalid_timeout", "`x-request-timeout-ms` is no positive whole number of milliseconds"],
+  ["InvalidRequest", "unknown_parameter", "breaker control with a query; it takes its target in the body"],
   ["Unauthorized", "missing_api_key", "there is no key"],
   ["Forbidden", "foreign_origin", "a POST from a foreign origin"],
   ["RouteNotFound", "target_not_found", "breaker control of an unknown target"],

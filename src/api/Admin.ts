@@ -7,7 +7,7 @@ import { DurationText } from "../domain/Quantity.ts"
 import { AdminAuthorization } from "./Authorization.ts"
 import { errorsAt } from "./ErrorBody.ts"
 
-/** The body is optional and of any content type; no target means all of them. */
+/** The body is optional and of any content type; no target means all of them, so an unknown member is refused. */
 export const ControlRequest = Schema.Struct({
   target: Schema.optionalKey(
     Schema.NullOr(Schema.String.check(Schema.isNonEmpty({ expected: "a target such as provider/model" })))

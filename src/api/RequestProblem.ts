@@ -90,8 +90,14 @@ const formatParam = (path: ReadonlyArray<PropertyKey>): string => {
   return text
 }
 
-const describe = (value: unknown): string => {
+/** Longest string that is told back, in characters. */
+const shownLength = 40
+
+const describe = (value: unknown, isShown: boolean): string => {
   if (value === null) return "null"
+  if (isShown && typeof value === "string" && value !== "") {
+    return JSON.stringify(value.length > shownLength ? `${value.slice(0, shownLength)}…` : value)
+  }
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array"
   switch (typeof value) {
     case "string":
@@ -119,9 +125,18 @@ const expectation = (finding: Finding): string => {
   return words ?? SchemaIssue.makeFormatterStandardSchemaV1()(issue).issues[0]?.message ?? "a valid value"
 }
 
-/** One sentence about the first fault. Strings are named, never quoted: they may be a prompt or a key. */
-export const requestProblem = (issue: SchemaIssue.Issue, input: unknown): RequestProblem => {
+const unknownMember = (issue: SchemaIssue.UnexpectedKey, param: string): RequestProblem => {
+  const known = issue.ast._tag === "Objects" ? issue.ast.propertySignatures.map(({ name }) => String(name)) : []
+  return { message: `Unknown member '${param.slice(0, shownLength)}'. Known are ${known.join(", ")}.`, param }
+}
+
+/**
+ * One sentence about the first fault. Strings are named, never quoted, for they may be a prompt or a key; `showsStrings` is for
+ * input that holds neither, such as an operator's.
+ */
+export const requestProblem = (issue: SchemaIssue.Issue, input: unknown, showsStrings = false): RequestProblem => {
   const finding = find(issue, { path: [], input, expected: undefined })
+  if (finding.issue._tag === "UnexpectedKey") return unknownMember(finding.issue, formatParam(finding.path))
   const last = finding.path.at(-1)
   const isMissing = finding.issue._tag === "MissingKey" || lookUp(input, finding.path) === undefined
   // A missing first element is an empty array.
@@ -137,7 +152,7 @@ export const requestProblem = (issue: SchemaIssue.Issue, input: unknown): Reques
   }
   const subject = param === undefined ? "Invalid request body" : `Invalid '${param}'`
   return {
-    message: `${subject}: expected ${wanted}, got ${describe(lookUp(input, path))}.`,
+    message: `${subject}: expected ${wanted}, got ${describe(lookUp(input, path), showsStrings)}.`,
     param
   }
 }

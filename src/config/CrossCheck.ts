@@ -3,6 +3,7 @@
  * Works on the document before decoding, so that its findings stand beside the schema's.
  */
 import { requiredKey } from "../providers/Presets.ts"
+import { simulatedNames } from "../providers/SimulatedNames.ts"
 import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
 import { isBuilt, type Kind, kindNamed, kinds } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
@@ -146,6 +147,25 @@ const checkProviders = (document: unknown): ReadonlyArray<Problem> =>
     return [...found, ...checkKind(document, name), ...checkSelfCall(document, name), ...checkSent(name, provider)]
   })
 
+const simulatedModels: ReadonlySet<string> = new Set(simulatedNames)
+
+/** The kind of a provider: what is written, else its name. */
+const kindOf = (document: unknown, provider: string): unknown =>
+  valueAt(document, ["providers", provider, "kind"]) ?? provider
+
+/** A name that is a kind's says what would make a provider of it. */
+const unknownProvider = (path: Path, provider: string, providers: ReadonlySet<string>): Problem => {
+  const kind = isBuilt(provider) ? kindNamed(provider) : undefined
+  const section = `add a section providers.${provider}`
+  const advice = kind === undefined
+    ? ""
+    : kind.keyName === undefined
+    ? `; ${section}`
+    : `; ${section} with apiKey: \${${kind.keyName}}, or set ${kind.keyName}, which is enough in a file without providers`
+  const message = `no provider of this name; known: ${Array.from(providers).join(", ")}${advice}`
+  return problem(path, provider, message, kind === undefined ? nearest(provider, providers) : undefined)
+}
+
 const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<string>): ReadonlyArray<Problem> => {
   const path = ["models", alias, "targets"]
   const seen = new Set<string>()
@@ -154,9 +174,10 @@ const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<s
     const provider = valueAt(target, ["provider"])
     const model = valueAt(target, ["model"])
     if (typeof provider !== "string") return []
-    if (!providers.has(provider)) {
-      const message = `no provider of this name; known: ${Array.from(providers).join(", ")}`
-      return [problem([...path, index, "provider"], provider, message, nearest(provider, providers))]
+    if (!providers.has(provider)) return [unknownProvider([...path, index, "provider"], provider, providers)]
+    if (kindOf(document, provider) === simulatedName && typeof model === "string" && !simulatedModels.has(model)) {
+      const message = `the simulated provider has no such model; known: ${simulatedNames.join(", ")}`
+      return [problem([...path, index, "model"], model, message, nearest(model, simulatedModels))]
     }
     const name = `${provider}/${String(model)}`
     if (seen.has(name)) return [problem([...path, index], name, "the same target stands in the list twice")]

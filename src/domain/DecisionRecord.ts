@@ -31,7 +31,9 @@ export type Ending = typeof Ending.Type
 const Attempt = Schema.Struct({
   target: Schema.String,
   outcome: Schema.String.annotate({
-    description: "`ok`, the tag of the reason it failed with, or `unfinished` when it was given up."
+    description:
+      "`ok`, the tag of the reason it failed with, `Diverged` where it was to resume a stream and said something "
+      + "else, or `unfinished` when it was given up."
   }),
   class: Schema.optionalKey(FailureClass),
   waited_ms: Milliseconds.annotate({ description: "Pause before it." }),

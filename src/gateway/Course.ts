@@ -23,16 +23,20 @@ export interface Plan {
   refusal: GatewayError | undefined
 }
 
-/** `sentAlready` attempts were made on the first target; in all there are twice as many as one target may get. */
-export const make = (targets: ReadonlyArray<Target>, triesEach: number, sentAlready: number): Plan => ({
-  courses: targets.map((target, at) => ({
+/** `sent`: the attempts of this request so far; in all there are twice as many as one target may get. */
+export const make = (
+  targets: ReadonlyArray<Target>,
+  triesEach: number,
+  sent: ReadonlyArray<{ readonly target: string }>
+): Plan => ({
+  courses: targets.map((target) => ({
     target,
-    tries: at === 0 ? sentAlready : 0,
+    tries: sent.filter((attempt) => attempt.target === target.name).length,
     spent: false,
     failure: undefined
   })),
   triesEach,
-  attemptsLeft: triesEach * 2 - sentAlready,
+  attemptsLeft: triesEach * 2 - sent.length,
   told: undefined,
   refusal: undefined
 })

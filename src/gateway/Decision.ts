@@ -13,7 +13,7 @@ export interface AttemptRecord {
   readonly target: string
   readonly startedAtMs: number
   endedAtMs?: number
-  /** Tag of the reason it failed with, or `ok`. */
+  /** Tag of the reason it failed with, `ok`, or `Diverged` for a resumption that said something else. */
   outcome?: string
   /** What its failure allows; absent while there is none. */
   failureClass?: FailureClass

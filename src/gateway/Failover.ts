@@ -183,7 +183,7 @@ const goOn = <A, R>(
 ): Effect.Effect<A, GatewayError, R> => {
   const { deadline, decision, retry, targets } = options
   // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
-  const plan = Course.make(targets, retry.attempts, decision.attempts.length)
+  const plan = Course.make(targets, retry.attempts, decision.attempts)
   return Effect.gen(function*() {
     let pending = failure
     for (const round of [1, 2]) {
@@ -193,7 +193,7 @@ const goOn = <A, R>(
         if (first === undefined) {
           if (!Course.isOpen(plan, course) || (yield* isPassedOver(decision, plan, course))) continue
         }
-        const left = retry.attempts - (first === undefined ? course.tries : 0)
+        const left = retry.attempts - (first === undefined ? course.tries : Math.max(0, course.tries - 1))
         const tries = round === 1 && Course.others(plan, course).length > 0 ? Math.min(2, left) : left
         const result = yield* Effect.result(visit(options, plan, course, tries, first))
         if (result._tag === "Success") return result.success

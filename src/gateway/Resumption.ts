@@ -29,13 +29,21 @@ interface Resumable {
   readonly scope: Scope.Scope
 }
 
-/** Others first; the target that broke off may be the last hope. */
-const order = ({ options, route }: Resumable): Route["targets"] => {
-  const broken = options.decision.attempts.at(-1)?.target
-  return [
-    ...route.targets.filter(({ name }) => name !== broken),
-    ...route.targets.filter(({ name }) => name === broken)
-  ]
+/** Those with tries left: others first, for the target that broke off may be the last hope. */
+const order = ({ options: { decision: { attempts } }, retry, route }: Resumable): Route["targets"] => {
+  const broken = attempts.at(-1)?.target
+  const left = route.targets.filter(({ name }) =>
+    attempts.filter(({ target }) => target === name).length < retry.attempts
+  )
+  return [...left.filter(({ name }) => name !== broken), ...left.filter(({ name }) => name === broken)]
+}
+
+/** What the record says of the answer, as it was while the caller had nothing of another one. */
+const remembered = (decision: Attempt.AttemptOptions["decision"]): () => void => {
+  const { finishReasons, model, provider, upstreamRequestId, usage } = decision
+  return () => {
+    Object.assign(decision, { finishReasons, model, provider, upstreamRequestId, usage })
+  }
 }
 
 /** The next frames that the caller does not have yet; undefined once it is clear that this is another answer. */
@@ -57,6 +65,9 @@ interface Spliced {
   readonly next: Pull.Pull<Frames | undefined, GatewayError>
 }
 
+/** What an attempt came to whose answer is not the one that was begun. */
+const diverged = "Diverged"
+
 /** One try of an answer that agrees with what was said: its frames from there on, or undefined if it says something else. */
 const attempt = (resumable: Resumable, options: Attempt.AttemptOptions) =>
   Effect.flatMap(Scope.fork(resumable.scope), (scope) =>
@@ -69,8 +80,12 @@ const attempt = (resumable: Resumable, options: Attempt.AttemptOptions) =>
       const next = spliced(answer.pull, new Splice(said, continues))
       const begun = yield* Pull.catchDone(next, () => Effect.succeed(undefined))
       if (begun !== undefined) return { begun, next }
+      // It answers, only something else: its breaker has heard a success, and hears nothing of this.
       const record = options.decision.attempts.at(-1)
-      if (record !== undefined) record.outcome = "StreamInterrupted"
+      if (record !== undefined) {
+        record.outcome = diverged
+        record.failureClass = "final"
+      }
       yield* Scope.close(scope, Exit.void)
       return undefined
     }).pipe(Effect.onError(() => Scope.close(scope, Exit.void))))
@@ -116,22 +131,25 @@ const resume = Effect.fnUntraced(function*(answer: AnswerStream, resumable: Resu
     for (const frame of frames) said.add(frame)
     return Effect.succeed(frames)
   }
-  const interrupted = (error: GatewayError): StreamPull =>
-    Effect.matchEffect(Effect.provideContext(again(resumable, error.reason), context), {
+  const interrupted = (error: GatewayError): StreamPull => {
+    const forget = remembered(decision)
+    const end = (): StreamPull => {
+      forget()
+      decision.error = error.reason._tag
+      return Effect.fail(error)
+    }
+    return Effect.matchEffect(Effect.provideContext(again(resumable, error.reason), context), {
       onSuccess: (next): StreamPull => {
-        decision.error = error.reason._tag
-        if (next === undefined) return Effect.fail(error)
+        if (next === undefined) return end()
         delete decision.error
         decision.resumed = (decision.resumed ?? 0) + 1
         // What was said has been met, so it cannot be missed any more.
         current = next.next as StreamPull
         return pass(next.begun)
       },
-      onFailure: () => {
-        decision.error = error.reason._tag
-        return Effect.fail(error)
-      }
+      onFailure: end
     })
+  }
   const pull: StreamPull = Effect.suspend(() =>
     Effect.catch(
       Effect.flatMap(current, pass),

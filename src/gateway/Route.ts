@@ -7,9 +7,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
-import { type GatewayError, gatewayError, ModelNotFound } from "../domain/GatewayError.ts"
+import type { GatewayError } from "../domain/GatewayError.ts"
+import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
 import { type Target, Targets } from "./Target.ts"
+import { unknownModel } from "./UnknownModel.ts"
 
 /** One target of an alias: a provider's name in the file and the upstream's name of the model. */
 export interface TargetSettings {
@@ -97,19 +99,6 @@ export const drawOrder = <A>(
   return drawn
 }
 
-const notFound = (model: string, known: Iterable<string>): GatewayError => {
-  const names = [...known].slice(0, 8).join(", ")
-  const shown = model.length > 100 ? `${model.slice(0, 100)}…` : model
-  return gatewayError(
-    new ModelNotFound({
-      message:
-        `The model \`${shown}\` does not exist here. Ask for an alias, a provider's model as provider/model, or one of: ${names}. `
-        + "GET /v1/models lists them all.",
-      param: "model"
-    })
-  )
-}
-
 export class Routes extends Context.Service<Routes, {
   readonly resolve: (model: string) => Effect.Effect<Route, GatewayError>
   /** The same without a draw, for showing; targets as written. */
@@ -126,6 +115,7 @@ const make = Effect.fnUntraced(function*(settings: {
   readonly timeouts: TimeoutSettings
 }) {
   const targets = yield* Targets
+  const { providers } = yield* Providers
   const aliases = new Map<string, RouteDescription>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
@@ -148,7 +138,8 @@ const make = Effect.fnUntraced(function*(settings: {
   const direct = (model: string): Target | undefined => {
     const slash = model.indexOf("/")
     const named = slash > 0 ? targets.adHoc(model.slice(0, slash), model.slice(slash + 1)) : undefined
-    return named ?? bare.get(model)
+    if (named === undefined) return bare.get(model)
+    return named.provider.hasOnlyListed === true && !named.provider.models.includes(named.model) ? undefined : named
   }
 
   // Made once for what a provider lists; what callers make up is not kept, for it is without end.
@@ -171,7 +162,7 @@ const make = Effect.fnUntraced(function*(settings: {
     if (alias !== undefined) return Effect.succeed(alias)
     const target = direct(model)
     return target === undefined
-      ? Effect.fail(notFound(model, [...aliases.keys(), ...listed.map(nameOf)]))
+      ? Effect.fail(unknownModel(model, providers, [...aliases.keys(), ...listed.map(nameOf)]))
       : Effect.succeed(ofTarget(target))
   }
 
@@ -207,4 +198,4 @@ const make = Effect.fnUntraced(function*(settings: {
 export const layer = (settings: {
   readonly aliases: Readonly<Record<string, AliasSettings>>
   readonly timeouts: TimeoutSettings
-}): Layer.Layer<Routes, never, Targets> => Layer.effect(Routes, make(settings))
+}): Layer.Layer<Routes, never, Targets | Providers> => Layer.effect(Routes, make(settings))

@@ -77,4 +77,6 @@ export interface Provider {
   readonly credentials?: Credentials | undefined
   /** Model ids to show in `GET /v1/models` as `name/id`; empty when the upstream is not asked. */
   readonly models: ReadonlyArray<string>
+  /** `models` are all that there are, so another one is the caller's mistake. Default: the upstream may have more. */
+  readonly hasOnlyListed?: true
 }

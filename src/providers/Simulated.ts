@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import { type GatewayError, gatewayError, InvalidRequest, UpstreamModelMissing } from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { cutAnswer, cutStream, type Pace, type SimulatedModel, simulatedModels } from "./SimulatedModels.ts"
+import { simulatedNames } from "./SimulatedNames.ts"
 import { type Reply, replyTo } from "./SimulatedReply.ts"
 import { readRequest, type SimulatedRequest } from "./SimulatedRequest.ts"
 import { completionOf, type Envelope, frameOf, planOf, usageFrameOf } from "./SimulatedWire.ts"
@@ -127,7 +128,9 @@ export const make = (name: string, settings: Partial<SimulatedSettings> = {}): P
   const begin = Effect.fnUntraced(function*(call: ProviderCall) {
     const model = simulatedModels.get(call.model)
     if (model === undefined) {
-      const message = `The simulated provider has no model ${JSON.stringify(call.model)}.`
+      const message = `The simulated provider has no model ${JSON.stringify(call.model)}; its models are ${
+        simulatedNames.join(", ")
+      }.`
       return yield* Effect.fail(gatewayError(new UpstreamModelMissing({ message, upstreamStatus: 404 })))
     }
     const attempt = (attempts.get(call.model) ?? 0) + 1
@@ -149,7 +152,8 @@ export const make = (name: string, settings: Partial<SimulatedSettings> = {}): P
   return {
     name,
     kind: "simulated",
-    models: [...simulatedModels.keys()],
+    models: simulatedNames,
+    hasOnlyListed: true,
     complete: (call) => Effect.flatMap(begin(call), answerOf),
     stream: (call) =>
       Effect.map(begin(call), (attempt) => ({

@@ -8,6 +8,7 @@ import {
   StreamInterrupted,
   UpstreamFailed
 } from "../domain/GatewayError.ts"
+import type { SimulatedName } from "./SimulatedNames.ts"
 import {
   speak,
   type Speaker,
@@ -51,24 +52,26 @@ const tooLong = new ContextLengthExceeded({
 export const cutStream = new StreamInterrupted({ message: "The simulated upstream cut the stream." })
 export const cutAnswer = new ConnectionReset({ message: "The simulated upstream closed the connection." })
 
-export const simulatedModels: ReadonlyMap<string, SimulatedModel> = new Map<string, SimulatedModel>([
-  ["sim", { speaker: speak }],
-  ["sim-fast", { speaker: speak, pace: { firstTokenMs: 0, tokensPerSecond: Number.POSITIVE_INFINITY } }],
-  ["sim-slow", { speaker: speak, pace: { firstTokenMs: 3000 } }],
-  [
-    "sim-flaky",
-    // Every third attempt fails, the sixth, twelfth, … as overloaded.
-    { speaker: speak, trouble: (attempt) => attempt % 6 === 0 ? overloaded : attempt % 3 === 0 ? failed : undefined }
-  ],
-  ["sim-rate-limited", { speaker: speak, trouble: (attempt) => (attempt % 2 === 1 ? limited : undefined) }],
-  ["sim-down", { speaker: speak, trouble: () => overloaded }],
-  ["sim-cut", { speaker: speak, breaks: { as: "cut" } }],
-  ["sim-stall", { speaker: speak, breaks: { as: "stall", after: 10 } }],
-  ["sim-silent", { speaker: speak, isSilent: true }],
-  ["sim-tools", { speaker: speakWithTools }],
-  ["sim-vision", { speaker: speakOfImages }],
-  ["sim-json", { speaker: speak }],
-  ["sim-reasoning", { speaker: speakWithReasoning }],
-  ["sim-context", { speaker: speak, trouble: () => tooLong }],
-  ["sim-filter", { speaker: speakFiltered }]
-])
+const models: Readonly<Record<SimulatedName, SimulatedModel>> = {
+  "sim": { speaker: speak },
+  "sim-fast": { speaker: speak, pace: { firstTokenMs: 0, tokensPerSecond: Number.POSITIVE_INFINITY } },
+  "sim-slow": { speaker: speak, pace: { firstTokenMs: 3000 } },
+  // Every third attempt fails, the sixth, twelfth, … as overloaded.
+  "sim-flaky": {
+    speaker: speak,
+    trouble: (attempt) => attempt % 6 === 0 ? overloaded : attempt % 3 === 0 ? failed : undefined
+  },
+  "sim-rate-limited": { speaker: speak, trouble: (attempt) => (attempt % 2 === 1 ? limited : undefined) },
+  "sim-down": { speaker: speak, trouble: () => overloaded },
+  "sim-cut": { speaker: speak, breaks: { as: "cut" } },
+  "sim-stall": { speaker: speak, breaks: { as: "stall", after: 10 } },
+  "sim-silent": { speaker: speak, isSilent: true },
+  "sim-tools": { speaker: speakWithTools },
+  "sim-vision": { speaker: speakOfImages },
+  "sim-json": { speaker: speak },
+  "sim-reasoning": { speaker: speakWithReasoning },
+  "sim-context": { speaker: speak, trouble: () => tooLong },
+  "sim-filter": { speaker: speakFiltered }
+}
+
+export const simulatedModels: ReadonlyMap<string, SimulatedModel> = new Map(Object.entries(models))

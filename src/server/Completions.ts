@@ -8,7 +8,7 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
-import { type GatewayError, gatewayError, type Reason } from "../domain/GatewayError.ts"
+import { type GatewayError, gatewayError, InvalidRequest, type Reason } from "../domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
 import { EventLog, type EventLogShape } from "../observability/Logger.ts"
 import { streamed } from "./EventFrames.ts"
@@ -24,8 +24,14 @@ const refuse = (exchange: Exchange, reason: Reason): Response => {
   return errorResponse(reason, answerHeaders(exchange))
 }
 
-const wantedTimeout = (header: string | undefined): number | undefined =>
-  header !== undefined && /^[1-9]\d{0,8}$/.test(header) ? Number(header) : undefined
+/** Milliseconds, up to eleven days; a longer wish could not shorten anything. */
+const wholeMilliseconds = /^[1-9]\d{0,8}$/
+
+const unknownTimeout = new InvalidRequest({
+  message: "x-request-timeout-ms is a whole number of milliseconds from 1 to 999999999, without a unit, such as 30000.",
+  param: "x-request-timeout-ms",
+  code: "invalid_timeout"
+})
 
 /** What every request is answered with. */
 interface Services {
@@ -45,7 +51,9 @@ const answer = (
   const { headers } = request
   const wrongType = judgeMediaType(headers["content-type"])
   if (wrongType !== undefined) return Effect.succeed(refuse(exchange, wrongType))
-  const timeoutMs = wantedTimeout(headers["x-request-timeout-ms"])
+  const wish = headers["x-request-timeout-ms"]
+  if (wish !== undefined && !wholeMilliseconds.test(wish)) return Effect.succeed(refuse(exchange, unknownTimeout))
+  const timeoutMs = wish === undefined ? undefined : Number(wish)
   const run = Effect.flatMap(readText(request, settings.limits.body), (text) => {
     const checked = checkChat(text, settings.limits)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))

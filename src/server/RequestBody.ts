@@ -136,11 +136,13 @@ const isDeeper = (value: unknown, levels: number): boolean => {
 
 const decode = Schema.decodeUnknownExit(ChatRequest)
 
-/** The failure of a decoder, told as a reason. */
-export const schemaReason = (cause: Cause.Cause<Schema.SchemaError>, input: unknown): Reason => {
+/** The failure of a decoder, told as a reason; `showsStrings` quotes a wrong text of the input. */
+export const schemaReason = (cause: Cause.Cause<Schema.SchemaError>, input: unknown, showsStrings = false): Reason => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
   return new InvalidRequest(
-    error === undefined ? { message: "The request could not be checked." } : requestProblem(error.issue, input)
+    error === undefined
+      ? { message: "The request could not be checked." }
+      : requestProblem(error.issue, input, showsStrings)
   )
 }
 

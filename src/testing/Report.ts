@@ -152,7 +152,10 @@ export const make = (run: Run): Report => {
     failedAfterMs: percentiles(lost.map(waitOf)),
     firstContentMs: percentiles(samples.flatMap(({ decision }) => decision.firstContentMs ?? [])),
     attempts: countBy(attempts, ({ target }) => target),
-    failedAttempts: countBy(attempts, ({ outcome, target }) => outcome === "ok" ? undefined : target),
+    failedAttempts: countBy(
+      attempts,
+      ({ outcome, target }) => outcome === "ok" || outcome === "Diverged" ? undefined : target
+    ),
     answeredBy: countBy(
       samples.filter((sample) => !failed(sample)),
       ({ decision }) => decision.attempts.findLast(({ outcome }) => outcome === "ok")?.target

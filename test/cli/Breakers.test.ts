@@ -52,6 +52,13 @@ describe("breakwater breakers", () => {
     expect(unknown.output).toContain("There is no target simulated/nope")
   })
 
+  it("sends nothing for a flag or a word that it does not know", async () => {
+    expect((await breakers(["open", "--targt", "simulated/sim", "--admin-key", "admin-1"])).code).toBe(1)
+    expect((await breakers(["open", "simulated/sim", "sim-slow", "--admin-key", "admin-1"])).code).toBe(1)
+    const listed = await breakers(["list", "--admin-key", "admin-1"])
+    expect(listed.output).not.toMatch(/simulated\/sim-slow +forced-open/)
+  })
+
   it("finds the server where a start with the same flags, environment or file puts it", async () => {
     const { port } = new URL(address)
     const folder = mkdtempSync(join(tmpdir(), "breakwater-breakers-"))

@@ -78,6 +78,25 @@ models:
     expect(code).toBe(1)
   })
 
+  it("finds a simulated model that does not exist, and says what would make a provider of a known name", async () => {
+    const { code, output } = await check(
+      "models.yaml",
+      `
+models:
+  fast: { targets: [{ provider: simulated, model: sim-dwon }, { provider: openai, model: gpt-4.1-mini }] }
+  own: { targets: [{ provider: drill, model: sim-slwo }] }
+providers: { drill: { kind: simulated } }
+`
+    )
+    expect(output).toContain("models.fast.targets[0].model: \"sim-dwon\"")
+    expect(output).toContain("did you mean sim-down?")
+    expect(output).toContain("did you mean sim-slow?")
+    expect(output).toContain(
+      "no provider of this name; known: drill, simulated; add a section providers.openai with apiKey: ${OPENAI_API_KEY}"
+    )
+    expect(code).toBe(1)
+  })
+
   it("names the line of a file that is no YAML", async () => {
     const { code, output } = await check("broken.yaml", "server:\n  port: 1\n  port: 2\n")
     expect(output).toMatchInlineSnapshot(`

@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import * as E from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
+import { toRecord } from "../../src/gateway/Decision.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import type { AnswerStream } from "../../src/providers/Provider.ts"
 import { ask, flow, type Script, script } from "./Scripted.ts"
@@ -61,8 +62,9 @@ const run = (
     yield* passing(fiber)
     const exit = yield* Fiber.await(fiber)
     const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error.reason : undefined
-    const inFlight = (yield* health.targets).reduce((sum, target) => sum + target.inFlight, 0)
-    return { ...(Exit.isSuccess(exit) ? exit.value : {}), reason, inFlight, decision: request.decision }
+    const targets = yield* health.targets
+    const inFlight = targets.reduce((sum, target) => sum + target.inFlight, 0)
+    return { ...(Exit.isSuccess(exit) ? exit.value : {}), reason, inFlight, targets, decision: request.decision }
   }).pipe(Effect.provide(flow(scripts, {
     aliases: {
       fast: {
@@ -110,6 +112,36 @@ describe("an interrupted stream that is resumed", () => {
       expect(seen).toMatchObject({ text: "one two ", end: "StreamInterrupted", finishes: 0, inFlight: 0 })
       expect(seen.decision).toMatchObject({ error: "StreamInterrupted" })
       expect(seen.decision.resumed).toBeUndefined()
+    }))
+
+  it.effect("is told by who said it: another answer that begins differently is a final outcome of its own", () =>
+    Effect.gen(function*() {
+      for (const words of [["one, two"], ["one"]]) {
+        const seen = yield* run("resume", [
+          script("a", { words: ["one ", "two "], end: "stall" }),
+          script("b", { words, end: "clean" })
+        ])
+        expect(seen).toMatchObject({ text: "one two ", end: "UpstreamTimedOut" })
+        expect(toRecord(seen.decision)).toMatchObject({
+          winner: "a/a-model",
+          ended: "interrupted",
+          attempts: [{ outcome: "UpstreamTimedOut" }, { target: "b/b-model", outcome: "Diverged", class: "final" }]
+        })
+        expect(seen.decision.finishReasons).toBeUndefined()
+        const b = seen.targets.find(({ target }) => target === "b/b-model")
+        expect(b).toMatchObject({ breaker: { failureRate: 0, callsInWindow: 1 } })
+        expect(b?.lastError).toBeUndefined()
+      }
+    }))
+
+  it.effect("is told by who said it where nobody could go on", () =>
+    Effect.gen(function*() {
+      const seen = yield* run("resume", [
+        script("a", { words: ["one ", "two "], end: cut }),
+        script("b", { words: ["one "], end: cut })
+      ])
+      expect(seen).toMatchObject({ text: "one two ", end: "StreamInterrupted" })
+      expect(toRecord(seen.decision)).toMatchObject({ winner: "a/a-model", ended: "interrupted" })
     }))
 
   it.effect("ends in an error where another answer is shorter than what was sent", () =>
@@ -176,7 +208,18 @@ describe("an interrupted stream that is resumed", () => {
       const a = script("a", { words: ["one "], end: cut })
       const seen = yield* run("resume", [a])
       expect([seen.text, seen.end]).toEqual(["one ", "StreamInterrupted"])
-      expect(a.calls.length).toBeLessThanOrEqual(6)
+      expect(a.calls.length).toBe(3)
+    }))
+
+  it.effect("counts against the tries of its target and of its request", () =>
+    Effect.gen(function*() {
+      const failed = new E.UpstreamFailed({ message: "no", upstreamStatus: 500 })
+      const lone = script("a", { words: ["one "], end: cut }, failed)
+      yield* run("resume", [lone])
+      expect(lone.calls.length).toBe(3)
+      const two = [script("a", { words: ["one "], end: cut }, failed), script("b", failed)]
+      yield* run("resume", two)
+      expect(two.map(({ calls }) => calls.length)).toEqual([3, 3])
     }))
 
   it.effect("is resumed after a stall at the idle limit", () =>

@@ -5,11 +5,25 @@ import * as Random from "effect/Random"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import { drawOrder, Routes } from "../../src/gateway/Route.ts"
 import { Targets } from "../../src/gateway/Target.ts"
+import type { Provider } from "../../src/providers/Provider.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
 
 const gateway = (settings: Gateway.GatewaySettings) =>
   Gateway.layer(settings).pipe(Layer.provide(Providers.layer([Simulated.make("one"), Simulated.make("two")])))
+
+/** A provider that lists nothing, as one whose upstream is not asked. */
+const open = (name: string): Provider => {
+  const { complete, stream } = Simulated.make(name)
+  return { name, kind: name, models: [], complete, stream }
+}
+
+/** What is said of a model that leads nowhere. */
+const refusal = (model: string, ...providers: ReadonlyArray<Provider>) =>
+  Effect.flatMap(Routes, (routes) => Effect.flip(routes.resolve(model))).pipe(
+    Effect.map(({ reason }) => [reason._tag, reason.message] as const),
+    Effect.provide(Gateway.layer().pipe(Layer.provide(Providers.layer([...providers, Simulated.make("simulated")]))))
+  )
 
 const weighted = (one: number, two: number) =>
   gateway({
@@ -59,9 +73,30 @@ describe("routes", () => {
     Effect.gen(function*() {
       const routes = yield* Routes
       const before = (yield* (yield* Targets).guards).length
-      for (let index = 0; index < 100; index++) yield* routes.resolve(`one/made-up-${index}`)
+      for (let index = 0; index < 100; index++) yield* routes.resolve(`open/made-up-${index}`)
       expect((yield* (yield* Targets).guards).length).toBe(before)
-    }).pipe(Effect.provide(gateway({}))))
+    }).pipe(Effect.provide(Gateway.layer().pipe(Layer.provide(Providers.layer([open("open")]))))))
+
+  it.effect("a provider that knows its models is not asked for another, and they are named", () =>
+    Effect.gen(function*() {
+      const [tag, message] = yield* refusal("simulated/sim-dwon")
+      expect(tag).toBe("ModelNotFound")
+      expect(message).toContain("The models of `simulated` are sim, sim-fast")
+      expect(message).toContain("sim-down")
+    }))
+
+  it.effect("a bare model that nobody lists is answered with the names it may have", () =>
+    Effect.gen(function*() {
+      const [, message] = yield* refusal("gpt-4.1-mini", open("openai"), open("groq"))
+      expect(message).toContain("openai/gpt-4.1-mini, groq/gpt-4.1-mini")
+      expect(message).not.toContain("simulated/gpt-4.1-mini")
+    }))
+
+  it.effect("a provider that is off is told with the variable or the section that switches it on", () =>
+    Effect.gen(function*() {
+      expect((yield* refusal("openai/gpt-4.1-mini"))[1]).toContain("OPENAI_API_KEY switches it on")
+      expect((yield* refusal("ollama/llama3"))[1]).toContain("a section `providers.ollama` in its file adds it")
+    }))
 
   it.effect("an unknown provider is a 404 that names what exists", () =>
     Effect.gen(function*() {

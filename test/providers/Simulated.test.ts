@@ -256,7 +256,10 @@ describe("the models with a trouble", () => {
       const provider = make("s")
       expect(yield* failureOf(provider, callOf("sim-down"))).toMatchObject({ _tag: "Overloaded", upstreamStatus: 503 })
       expect(yield* failureOf(provider, callOf("sim-context"))).toMatchObject({ _tag: "ContextLengthExceeded" })
-      expect(yield* failureOf(provider, callOf("gpt-4"))).toMatchObject({ _tag: "UpstreamModelMissing" })
+      expect(yield* failureOf(provider, callOf("gpt-4"))).toMatchObject({
+        _tag: "UpstreamModelMissing",
+        message: expect.stringContaining("no model \"gpt-4\"; its models are sim, sim-fast")
+      })
     }))
 
   it.effect("sim-cut breaks off in the middle of its text", () =>

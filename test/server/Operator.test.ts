@@ -95,6 +95,26 @@ describe("models, health and control", () => {
     expect(fake.controls.length).toBe(before)
   })
 
+  it("a misspelt or doubled member, or a target in the query, opens nothing", async () => {
+    const before = fake.controls.length
+    const misspelt = await control("open", { body: "{\"targt\":\"openai/upstream-model\"}" })
+    expect([misspelt.status, errorOf(misspelt).param]).toEqual([400, "targt"])
+    expect(errorOf(misspelt).message).toBe("Unknown member 'targt'. Known are target, reason, ttl.")
+    const twice = await control("open", { body: "{\"target\":\"a/b\",\"target\":\"c/d\"}" })
+    expect([twice.status, errorOf(twice).code]).toEqual([400, "duplicate_member"])
+    const asked = await control("open?target=openai/upstream-model")
+    expect([asked.status, errorOf(asked).code]).toEqual([400, "unknown_parameter"])
+    expect(fake.controls.length).toBe(before)
+  })
+
+  it("a wrong text of an operator is told back, short and escaped", async () => {
+    const told = async (ttl: string) => errorOf(await control("open", { body: JSON.stringify({ ttl }) })).message
+    expect(await told("5 \"parsecs\"")).toBe(
+      "Invalid 'ttl': expected something like 200ms, 5s or 10m, got \"5 \\\"parsecs\\\"\"."
+    )
+    expect((await told("x".repeat(500))).length).toBeLessThan(120)
+  })
+
   it("metrics count requests by route and status class, with the names a collector would give", async () => {
     await post(server, hello)
     const { headers, text } = await ask(server, "/metrics")

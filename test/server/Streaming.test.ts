@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import { StreamInterrupted } from "../../src/domain/GatewayError.ts"
-import { envelopeFaults, eventsOf, hello, post } from "./Client.ts"
+import { envelopeFaults, errorOf, eventsOf, hello, post } from "./Client.ts"
 import { completionText, frame, makeFake, makeServer } from "./Fake.ts"
 
 describe("answers", () => {
@@ -70,11 +70,20 @@ describe("answers", () => {
     expect(fake.closed).toBe(before + 1)
   })
 
-  it("the caller's bound reaches the flow, and nonsense does not", async () => {
+  it("the caller's bound reaches the flow", async () => {
     await ask(false, { "x-request-timeout-ms": "1500" })
     expect(fake.asked.at(-1)?.timeoutMs).toBe(1500)
-    await ask(false, { "x-request-timeout-ms": "soon" })
-    expect(fake.asked.at(-1)?.timeoutMs).toBeUndefined()
+  })
+
+  it("a bound that is no positive whole number of milliseconds is a 400 that says what is", async () => {
+    const before = fake.asked.length
+    for (const bound of ["1s", "soon", "0", "-5", "1.5", "1e3", "", "1000000000"]) {
+      const reply = await ask(bound.length % 2 === 0, { "x-request-timeout-ms": bound })
+      const { code, message, param } = errorOf(reply)
+      expect([bound, reply.status, param, code]).toEqual([bound, 400, "x-request-timeout-ms", "invalid_timeout"])
+      expect(message).toContain("whole number of milliseconds from 1 to 999999999")
+    }
+    expect(fake.asked.length).toBe(before)
   })
 
   it("members that nobody documents reach the flow", async () => {
