@@ -21,7 +21,7 @@ export type Platform = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
 /** An application that serves, until its scope closes. */
 export interface Running {
   readonly setPhase: (phase: "ready" | "draining") => Effect.Effect<void>
-  /** Ends every open stream with an error that says why, and every one that opens later. */
+  /** Ends every open stream and every request without an answer with an error that says why, and all that come later. */
   readonly endStreams: Effect.Effect<void>
 }
 
@@ -87,7 +87,7 @@ const leave = Effect.fnUntraced(
       Effect.forkDetach
     )
     yield* Effect.sleep(streams).pipe(
-      Effect.andThen(Effect.logInfo("draining: the streams that are still open are ended")),
+      Effect.andThen(Effect.logInfo("draining: what is still open is ended")),
       Effect.andThen(running.endStreams),
       Effect.andThen(Effect.sleep(lastWordsMs)),
       Effect.andThen(Effect.sync(() => server.closeAllConnections())),
