@@ -46,7 +46,7 @@ const makeServer = (settings: Settings) =>
       headersTimeout: 76_000
     })
     answerParserFaults(server, fiber)
-    const leaving = Leaving.make(server, Math.min(lingerMs, settings.server.drain.notReady), fiber)
+    const leaving = Leaving.make(server, Math.min(lingerMs, settings.server.drain.notReady))
     return Effect.succeed({ server, leaving })
   })
 
