@@ -38,8 +38,7 @@ const meanings: { readonly [T in Tag]: string } = {
   DeadlineExceeded:
     "the deadline of the whole request (`timeouts.total`, or the caller's `x-request-timeout-ms`) has passed",
   Draining:
-    "the process is being stopped: the port is closed and the request came on a connection kept alive from before (a new connection "
-    + "finds who took over), or its stream was still open when `server.drain.streams` had passed",
+    "the process is being stopped, and the request had no answer, or its stream no end, when `server.drain.streams` had passed",
   InternalFailure: "a defect of the gateway; the log has the cause under the request id"
 }
 

@@ -21,7 +21,7 @@ export type Platform = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
 /** An application that serves, until its scope closes. */
 export interface Running {
   readonly setPhase: (phase: "ready" | "draining") => Effect.Effect<void>
-  /** Ends every open stream with an error that says why, and every one that opens later. */
+  /** Ends every open stream and every request without an answer with an error that says why, and all that come later. */
   readonly endStreams: Effect.Effect<void>
 }
 
@@ -46,7 +46,7 @@ const makeServer = (settings: Settings) =>
       headersTimeout: 76_000
     })
     answerParserFaults(server, fiber)
-    const leaving = Leaving.make(server, Math.min(lingerMs, settings.server.drain.notReady), fiber)
+    const leaving = Leaving.make(server, Math.min(lingerMs, settings.server.drain.notReady))
     return Effect.succeed({ server, leaving })
   })
 
@@ -87,7 +87,7 @@ const leave = Effect.fnUntraced(
       Effect.forkDetach
     )
     yield* Effect.sleep(streams).pipe(
-      Effect.andThen(Effect.logInfo("draining: the streams that are still open are ended")),
+      Effect.andThen(Effect.logInfo("draining: what is still open is ended")),
       Effect.andThen(running.endStreams),
       Effect.andThen(Effect.sleep(lastWordsMs)),
       Effect.andThen(Effect.sync(() => server.closeAllConnections())),

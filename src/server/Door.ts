@@ -4,12 +4,18 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import { Shedding } from "../admission/Shedding.ts"
 import { Health } from "../gateway/Health.ts"
 import { EventLog } from "../observability/Logger.ts"
+import { OpenStreams } from "./OpenStreams.ts"
 import { pass } from "./Passage.ts"
 
 /** The middleware around everything. */
 export const layer = HttpRouter.use((router) =>
   Effect.gen(function*() {
-    const around = { health: yield* Health, log: yield* EventLog, shedding: yield* Shedding }
+    const around = {
+      health: yield* Health,
+      log: yield* EventLog,
+      shedding: yield* Shedding,
+      pending: (yield* OpenStreams).pending
+    }
     yield* router.addGlobalMiddleware((effect) => Effect.withFiber((fiber) => pass(effect, around, fiber)))
   })
 )

@@ -21,6 +21,8 @@ export interface Exchange {
   status: number
   /** Counts as in flight until its last byte has left. */
   isAdmitted: boolean
+  /** The drain was over before there was an answer. */
+  isDrained: boolean
   /** Name of the client key that was accepted. */
   keyName: string | undefined
 }
@@ -34,6 +36,7 @@ export const make = (requestId: string, method: string, route: string, startedAt
   decision: Decision.make(requestId, startedAtMs),
   status: 0,
   isAdmitted: false,
+  isDrained: false,
   keyName: undefined
 })
 

@@ -10,6 +10,7 @@ import { Draining, type GatewayError, gatewayError } from "../domain/GatewayErro
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
+import * as PendingAnswers from "./PendingAnswers.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
 /** A stream between its first and its last byte. */
@@ -37,7 +38,9 @@ const draining: GatewayError = gatewayError(
 export class OpenStreams extends Context.Service<OpenStreams, {
   /** Open until it is closed or the scope is. */
   readonly open: (answer: AnswerStream) => Effect.Effect<OpenStream, never, Scope.Scope>
-  /** Every open stream fails with `Draining`, and so does every one that opens later. */
+  /** The requests that may yet become streams, or whole answers. */
+  readonly pending: PendingAnswers.PendingAnswers
+  /** Every open stream fails with `Draining` and every pending request is answered with it, and so is all that comes later. */
   readonly endAll: Effect.Effect<void>
   /** How many are open, for tests. */
   readonly size: () => number
@@ -47,6 +50,7 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
   const watchdog = yield* Watchdog.make
   const clock = yield* Effect.clockWith(Effect.succeed)
   const all = new Set<AnswerStream>()
+  const pending = PendingAnswers.make()
   let isOver = false
   // Moments are shared, for each of them is a look at all that is watched.
   const stepMs = keepAliveMs / 30
@@ -90,6 +94,7 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
   }
 
   return OpenStreams.of({
+    pending,
     open: (answer) =>
       Effect.flatMap(Effect.scope, (scope) => {
         const open = opened(answer)
@@ -97,6 +102,7 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
       }),
     endAll: Effect.sync(() => {
       isOver = true
+      pending.endAll()
       for (const answer of all) answer.stop?.(draining)
     }),
     size: () => all.size

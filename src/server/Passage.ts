@@ -31,9 +31,10 @@ const complete = (response: Response, exchange: Exchange, isDraining: boolean): 
 /** One exchange from its receipt to its last byte. The fiber is the request's own. */
 export const pass = (
   effect: Effect.Effect<Response, unhandled>,
-  { health, log, shedding }: Surroundings,
+  around: Surroundings,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Effect.Effect<Response, unhandled, HttpServerRequest | Scope.Scope> => {
+  const { health, log, pending, shedding } = around
   // The router's own effects read these two from the same context, so they are there.
   const request = Context.getUnsafe(fiber.context, HttpServerRequest)
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
@@ -42,11 +43,14 @@ export const pass = (
     // The request's own frame restores the context, so this needs none of its own.
     const context = Context.add(fiber.context, CurrentExchange, exchange)
     fiber.setContext(span === undefined ? context : Context.add(context, Tracer.ParentSpan, span))
-    const finish = (response: Response) => complete(response, exchange, health.isDraining())
+    const finish = (response: Response) => {
+      if (exchange.isAdmitted) pending.leave(exchange)
+      return complete(response, exchange, health.isDraining())
+    }
     const recovered = (cause: Cause.Cause<unknown>) => Effect.map(recover(cause, exchange, log), finish)
     const answered = (): Effect.Effect<Response, unhandled> => {
       if (lacksHost(request)) return recovered(missingHost)
-      const refusal = turnedAway(request, exchange, shedding, fiber)
+      const refusal = turnedAway(request, exchange, around, fiber)
       if (refusal !== undefined) return recovered(refusal)
       return Effect.matchCauseEffect(effect, {
         onSuccess: (response) => Effect.succeed(finish(response)),
@@ -56,7 +60,10 @@ export const pass = (
     return Effect.flatMap(
       Scope.addFinalizerExit(scope, (exit) =>
         Effect.sync(() => {
-          if (exchange.isAdmitted) shedding.leave()
+          if (exchange.isAdmitted) {
+            pending.leave(exchange)
+            shedding.leave()
+          }
           end(exchange, exit, fiber, log, span)
           if (exchange.decision.alias !== "") health.note(exchange.decision)
         })),

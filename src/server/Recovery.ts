@@ -9,6 +9,7 @@ import { errorResponse } from "../api/ErrorBody.ts"
 import { GatewayError, InvalidRequest, MethodNotAllowed, type Reason, RouteNotFound } from "../domain/GatewayError.ts"
 import { describeCause, type EventLogShape } from "../observability/Logger.ts"
 import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
+import { drained } from "./PendingAnswers.ts"
 import { embeddings, methodsOf } from "./RouteTable.ts"
 
 const unrouted = (exchange: Exchange): Reason => {
@@ -46,7 +47,7 @@ export const recover = (
   exchange: Exchange,
   log: EventLogShape
 ): Effect.Effect<HttpServerResponse, unhandled> => {
-  if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+  if (Cause.hasInterruptsOnly(cause)) return exchange.isDrained ? recover(drained, exchange, log) : Effect.interrupt
   const known = reasonOf(cause, exchange)
   const reason = known ?? internalFailure
   exchange.decision.error = reason._tag

@@ -12,12 +12,14 @@ import type { Health } from "../gateway/Health.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import type { Exchange } from "./Exchange.ts"
 import * as Metrics from "./Metrics.ts"
+import { drained, type PendingAnswers } from "./PendingAnswers.ts"
 
 /** Whom an exchange meets on its way. */
 export interface Surroundings {
   readonly health: Health["Service"]
   readonly log: EventLogShape
   readonly shedding: Shedding["Service"]
+  readonly pending: PendingAnswers
 }
 
 /** A word that nobody knows is a mistake, and better found on the first call than in the hour that it was meant for. */
@@ -33,7 +35,7 @@ const unknownPriority = Cause.fail(gatewayError(
 export const turnedAway = (
   { headers, method }: HttpServerRequest,
   exchange: Exchange,
-  shedding: Shedding["Service"],
+  { pending, shedding }: Pick<Surroundings, "pending" | "shedding">,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Cause.Cause<GatewayError> | undefined => {
   if (method !== "POST" || !exchange.route.startsWith("/v1/")) return undefined
@@ -47,7 +49,7 @@ export const turnedAway = (
   const refusal = shedding.enter(decision.priority)
   if (refusal === undefined) {
     exchange.isAdmitted = true
-    return undefined
+    return pending.enter(exchange, fiber) ? undefined : drained
   }
   Metrics.recordShed(decision.priority, fiber.context)
   return Cause.fail(gatewayError(refusal))

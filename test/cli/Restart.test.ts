@@ -4,8 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { Agent, type IncomingMessage, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import { type Child, root, start, url } from "./Child.ts"
 
+/** A caller who looks away for so long, in milliseconds, comes back after the door is closed: later than `notReady`, not than the linger. */
+const idleMs = 1200
 const isFull = process.env["BREAKWATER_FULL"] === "1"
 const restarts = isFull ? 50 : 5
 
@@ -15,7 +18,7 @@ let address = ""
 
 beforeAll(async () => {
   const file = join(folder, "gateway.json")
-  writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "500ms", streams: "30s" } } }))
+  writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "800ms", streams: "30s" } } }))
   child = start("node", [join(root, "src/main.ts"), "--config", file], { cwd: folder })
   address = await url(child)
 })
@@ -48,19 +51,21 @@ const ask = async (agent: Agent, stream: boolean): Promise<{ readonly outcome: s
 
 describe("workers that are replaced one by one", () => {
   it(
-    `${restarts} times under steady load lose no request and cut no stream`,
+    `${restarts} times under steady load, idle kept-alive connections included, lose no request and cut no stream`,
     async () => {
       const outcomes = new Map<string, number>()
       const load = { isOver: false }
-      const keepAsking = async (agent: Agent, stream: boolean) => {
+      const keepAsking = async (agent: Agent, stream: boolean, pauseMs = 0) => {
         while (!load.isOver) {
           const { outcome } = await ask(agent, stream)
           outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+          if (pauseMs > 0) await setTimeout(pauseMs)
         }
         agent.destroy()
       }
       const clients = [
         ...[false, false, false].map((stream) => keepAsking(new Agent({ keepAlive: true }), stream)),
+        ...[0, 100, 300, 500].map((ms) => keepAsking(new Agent({ keepAlive: true }), false, idleMs - ms)),
         ...[false, true, true].map((stream) => keepAsking(new Agent({ keepAlive: false }), stream))
       ]
       for (let count = 1; count <= restarts; count++) {
