@@ -60,7 +60,7 @@ export const tierBoundOf = (provider: string, start: number): number =>
 /** Rows that would be wrong: what is no chat model of that host, or is not charged by tokens alone. */
 export const dropped = (provider: string, model: string): boolean => {
   // Perplexity charges each request besides, and says the whole in its answer.
-  if (provider === "perplexity") return /^sonar/.test(model)
+  if (provider === "perplexity") return model.startsWith("sonar")
   if (provider === "gemini") return !/^gemini-\d/.test(model) || /image|live|tts|embedding/.test(model)
   if (provider === "deepseek") return model === "deepseek-reasoner"
   // Their audio is charged by the minute.

@@ -2,6 +2,7 @@
  * What an answer cost: its tokens in kinds that do not overlap, times the price of each, to the pico-dollar. What the provider
  * said itself comes first; what is not known is absent with a reason, never 0.
  */
+import type { CostAbsence } from "../domain/DecisionRecord.ts"
 import { type PicoUsd, plus, times } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { compile, type Dated, listPrice, type ModelPrices, type Price, type Rates } from "./Prices.ts"
@@ -9,17 +10,10 @@ import { compile, type Dated, listPrice, type ModelPrices, type Price, type Rate
 /** Tokens by the rate that they are charged at; input kinds add up to the prompt, output kinds to the completion. */
 export type Buckets = { readonly [Kind in keyof Rates]: number }
 
-/**
- * Why there is no cost. `usage`: the provider did not say what it used. `model`: no price is known for the model. `rate`: none
- * for a kind of token that it used. `tier`: none for the service tier that served it. `resumed`: what the broken part used is
- * not known.
- */
-export type Absence = "usage" | "model" | "rate" | "tier" | "resumed"
-
 /** What it cost and who said so, or why that is not known. */
 export type Cost =
   | { readonly picoUsd: PicoUsd; readonly source: "provider" | "computed" }
-  | { readonly absent: Absence }
+  | { readonly absent: CostAbsence }
 
 const part = (count: number | undefined, whole: number): number =>
   count === undefined || count <= 0 ? 0 : count < whole ? count : whole
