@@ -5,19 +5,22 @@
 import { parseUsdPerMtok } from "../domain/Money.ts"
 import table from "./prices.json" with { type: "json" }
 
-/** USD for a million tokens of each kind, as decimals with at most six places. */
+/** A decimal with at most six places; a number is read by its shortest text. */
+type Decimal = string | number
+
+/** USD for a million tokens of each kind. */
 export interface UsdPerMtok {
-  readonly input?: string | undefined
-  readonly output?: string | undefined
+  readonly input?: Decimal | undefined
+  readonly output?: Decimal | undefined
   /** Absent = as input. */
-  readonly cacheRead?: string | undefined
+  readonly cacheRead?: Decimal | undefined
   /** Tokens written to the cache for its usual time; absent = as input. */
-  readonly cacheWrite5m?: string | undefined
+  readonly cacheWrite5m?: Decimal | undefined
   /** Absent = as input where `cacheWrite5m` is absent too, else unknown. */
-  readonly cacheWrite1h?: string | undefined
+  readonly cacheWrite1h?: Decimal | undefined
   /** Absent = unknown: an answer with audio is unpriced. */
-  readonly inputAudio?: string | undefined
-  readonly outputAudio?: string | undefined
+  readonly inputAudio?: Decimal | undefined
+  readonly outputAudio?: Decimal | undefined
 }
 
 /** Prices of a model at some time. A tier rules the whole request when its input is larger than `above` tokens. */
@@ -74,8 +77,8 @@ const one: Fraction = [1, 1]
 const none: ReadonlyMap<string, Price> = new Map()
 
 const ratesOf = (usd: UsdPerMtok, [factor, per]: Fraction): Rates => {
-  const rate = (text: string | undefined): number | undefined => {
-    const price = text === undefined ? undefined : parseUsdPerMtok(text)
+  const rate = (written: Decimal | undefined): number | undefined => {
+    const price = written === undefined ? undefined : parseUsdPerMtok(String(written))
     const scaled = price === undefined ? undefined : price * factor / per
     // What is no whole number of pico-dollars is not known rather than rounded.
     return Number.isSafeInteger(scaled) ? scaled : undefined

@@ -1,7 +1,6 @@
 /** The `providers` section: the upstreams by name, their keys and their own limits. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as SchemaTransformation from "effect/SchemaTransformation"
 import type { ModelPrices } from "../accounting/Prices.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
 import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
@@ -27,19 +26,10 @@ export interface ProviderSection {
   readonly models: ReadonlyArray<string>
 }
 
-/** Numbers are read by their shortest text. */
-const Decimal = Schema.Union([Schema.String, Schema.Finite]).pipe(
-  Schema.decodeTo(
-    Schema.String.check(
-      Schema.makeFilter((text) => parseUsdPerMtok(text) !== undefined, {
-        message: "expected USD for a million tokens, such as \"0.15\", with at most six decimal places"
-      })
-    ),
-    SchemaTransformation.transform({
-      decode: (written: string | number) => String(written),
-      encode: (text): string | number => text
-    })
-  )
+const Decimal = Schema.Union([Schema.String, Schema.Finite]).check(
+  Schema.makeFilter((written) => parseUsdPerMtok(String(written)) !== undefined, {
+    message: "expected USD for a million tokens, such as \"0.15\", with at most six decimal places"
+  })
 )
 
 const UsdPerMtok = Schema.Struct({

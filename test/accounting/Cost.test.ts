@@ -16,8 +16,8 @@ const usage = (prompt: number, completion: number, more: Partial<Usage> = {}): U
 })
 
 /** USD per million as pico-dollars per token, by BigInt and padding alone. */
-const pico = (text: string): bigint => {
-  const [whole = "0", fraction = ""] = text.split(".")
+const pico = (text: string | number): bigint => {
+  const [whole = "0", fraction = ""] = String(text).split(".")
   return BigInt(whole + fraction.padEnd(6, "0"))
 }
 
@@ -36,7 +36,7 @@ const reference = (rates: RateRow, used: Usage, factor: readonly [bigint, bigint
   const long = BigInt(used.cacheWrite1hTokens ?? 0)
   const heard = BigInt(used.audioPromptTokens ?? 0)
   const spoken = BigInt(used.audioCompletionTokens ?? 0)
-  const lines: ReadonlyArray<readonly [bigint, string | undefined]> = [
+  const lines: ReadonlyArray<readonly [bigint, string | number | undefined]> = [
     [BigInt(used.promptTokens) - read - short - long - heard, usd.input],
     [read, usd.cacheRead ?? usd.input],
     [short, usd.cacheWrite5m ?? usd.input],
