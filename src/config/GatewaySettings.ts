@@ -6,6 +6,7 @@ import type { Settings } from "./Settings.ts"
 export const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
   ...settings.defaults,
   aliases: settings.models,
+  prices: Object.fromEntries(settings.providers.map(({ name, prices }) => [name, prices])),
   perProvider: Object.fromEntries(
     settings.providers.map(({ breaker, maxConcurrency, name }) => [name, { breaker, maxConcurrency }])
   )

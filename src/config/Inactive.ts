@@ -21,7 +21,6 @@ const rules: ReadonlyArray<Rule> = [
   { path: ["server", "keys", "*", "budget"], why: "budgets are not enforced" },
   { path: ["server", "keys", "*", "tags"], why: "tags are not recorded" },
   { path: ["server", "keys", "*", "expires"], why: "keys do not expire" },
-  { path: ["providers", "*", "prices"], why: "costs are not computed" },
   { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
   { path: ["telemetry", "logs", "format"], why: "logs are written as json", active: ["auto", "json", "pretty"] },
   { path: ["telemetry", "capture"], why: "nothing is captured", active: ["none"] },

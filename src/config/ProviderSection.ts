@@ -1,6 +1,8 @@
 /** The `providers` section: the upstreams by name, their keys and their own limits. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type { ModelPrices } from "../accounting/Prices.ts"
+import { parseUsdPerMtok } from "../domain/Money.ts"
 import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
 import { type Concurrency, ConcurrencyInput } from "../resilience/AdaptiveLimit.ts"
 import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
@@ -18,11 +20,17 @@ export interface ProviderSection {
   /** Requests in flight at once, for each target; absent = no limit of ours. */
   readonly maxConcurrency: Concurrency | undefined
   readonly breaker: BreakerSettings
+  /** By model, in place of the list's; default none. */
+  readonly prices: Readonly<Record<string, ModelPrices>>
   /** Model ids to list as `name/id`. */
   readonly models: ReadonlyArray<string>
 }
 
-const Decimal = Schema.Union([Schema.String, Schema.Finite])
+const Decimal = Schema.Union([Schema.String, Schema.Finite]).check(
+  Schema.makeFilter((written) => parseUsdPerMtok(String(written)) !== undefined, {
+    message: "expected USD for a million tokens, such as \"0.15\", with at most six decimal places"
+  })
+)
 
 const UsdPerMtok = Schema.Struct({
   input: Schema.optionalKey(Decimal),
@@ -34,9 +42,11 @@ const UsdPerMtok = Schema.Struct({
   outputAudio: Schema.optionalKey(Decimal)
 })
 
-const ModelPrices = Schema.Struct({
+const ModelPricesInput = Schema.Struct({
   usdPerMtok: Schema.optionalKey(UsdPerMtok),
-  tiers: Schema.optionalKey(Schema.Array(Schema.Struct({ above: Schema.Int, usdPerMtok: UsdPerMtok })))
+  tiers: Schema.optionalKey(
+    Schema.Array(Schema.Struct({ above: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), usdPerMtok: UsdPerMtok }))
+  )
 })
 
 const HttpUrl = Schema.String.check(
@@ -51,7 +61,7 @@ export const ProviderSectionInput = Schema.Struct({
   headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   maxConcurrency: Schema.optionalKey(ConcurrencyInput),
   breaker: Schema.optionalKey(BreakerSettingsInput),
-  prices: Schema.optionalKey(Schema.Record(Schema.String, ModelPrices)),
+  prices: Schema.optionalKey(Schema.Record(Schema.String, ModelPricesInput)),
   models: Schema.optionalKey(Schema.Array(Schema.String))
 })
 

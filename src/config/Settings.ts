@@ -64,6 +64,7 @@ const providers = (
     apiKeys: (entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]))
       .filter((key) => Redacted.value(key) !== "none"),
     headers: entry.headers ?? {},
+    prices: entry.prices ?? {},
     maxConcurrency: entry.maxConcurrency === undefined ? undefined : AdaptiveLimit.fromInput(entry.maxConcurrency),
     breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
     models: entry.models ?? []

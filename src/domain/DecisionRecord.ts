@@ -45,6 +45,14 @@ const Attempt = Schema.Struct({
   )
 })
 
+/** Why a cost is not known. */
+const CostAbsence = Schema.Literals(["usage", "model", "rate", "tier", "resumed"]).annotate({
+  description:
+    "Why the cost of an answer is not known: the provider did not say what it used; there is no price for the model, for a kind of "
+    + "token, or for the service tier; the stream was taken up again and what its broken part used is not known."
+})
+export type CostAbsence = typeof CostAbsence.Type
+
 /** One request. Names of targets are those of the file; nothing of a prompt, an answer or a key is in it. */
 export const DecisionRecord = Schema.Struct({
   request_id: Schema.String,
@@ -60,6 +68,17 @@ export const DecisionRecord = Schema.Struct({
     Milliseconds.annotate({ description: "From receipt to a stream's first content." })
   ),
   resumed: Schema.optionalKey(Schema.Number.annotate({ description: "How often a broken stream was taken up again." })),
+  cost_usd: Schema.optionalKey(
+    Schema.String.annotate({
+      description: "What the answer cost in USD, an exact decimal; failed attempts are not in it."
+    })
+  ),
+  cost_source: Schema.optionalKey(
+    Schema.Literals(["provider", "computed"]).annotate({
+      description: "Who says so: the provider in its answer, or our prices and the tokens that it counted."
+    })
+  ),
+  cost_absent: Schema.optionalKey(CostAbsence),
   ended: Ending,
   error: Schema.optionalKey(Schema.String.annotate({ description: "Tag of the reason that ended it, if it failed." }))
 }).annotate({ identifier: "DecisionRecord" })

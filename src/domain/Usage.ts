@@ -1,10 +1,26 @@
-/** What an answer consumed, in tokens, as the upstream counted it. */
+/** What an answer consumed, in tokens, as the upstream counted it, and what it said about the price of that. */
+import type { PicoUsd } from "./Money.ts"
+
 export interface Usage {
   /** All input tokens, cached and cache-written ones included. */
   readonly promptTokens: number
   /** All output tokens, reasoning included. */
   readonly completionTokens: number
   readonly totalTokens: number
+  /** Part of the input that was read from the upstream's cache. */
   readonly cachedTokens?: number | undefined
+  /** Part of the input that was written to its cache for the usual time. */
+  readonly cacheWriteTokens?: number | undefined
+  /** Part of the input that was written to its cache for an hour. */
+  readonly cacheWrite1hTokens?: number | undefined
+  /** Part of the input that was audio. */
+  readonly audioPromptTokens?: number | undefined
+  /** Part of the output. */
   readonly reasoningTokens?: number | undefined
+  /** Part of the output. */
+  readonly audioCompletionTokens?: number | undefined
+  /** What the upstream said that it charges for this answer. */
+  readonly reportedCost?: PicoUsd | undefined
+  /** The tier that served it, where the upstream named another than its usual one. */
+  readonly serviceTier?: string | undefined
 }

@@ -48,7 +48,13 @@ const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect
     decision.error = error.reason._tag
   })
 
-const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySettings }) {
+interface CompletionSettings {
+  readonly retry: RetrySettings
+  /** What answers are charged by; absent = their cost is not worked out. */
+  readonly prices?: Decision["prices"]
+}
+
+const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) {
   const routes = yield* Routes
   const watchdog = yield* Watchdog.make
 
@@ -60,6 +66,7 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
+    if (prices !== undefined) decision.prices = prices
     const answered = Effect.flatMap(
       routes.resolve(request.request.model),
       (route) =>
@@ -99,5 +106,5 @@ const make = Effect.fnUntraced(function*({ retry }: { readonly retry: RetrySetti
 })
 
 /** The flow over the routes. */
-export const layer = (settings: { readonly retry: RetrySettings }): Layer.Layer<Completion, never, Routes> =>
+export const layer = (settings: CompletionSettings): Layer.Layer<Completion, never, Routes> =>
   Layer.effect(Completion, make(settings))

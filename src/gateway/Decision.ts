@@ -3,7 +3,9 @@
  * flow while it runs (a plain mutable record: it is on the hot path), read by the response headers, the canonical log line, the
  * server span and monitoring. `toRecord` is the one shape it is shown in.
  */
+import type { Cost, PriceBook } from "../accounting/Cost.ts"
 import type { DecisionRecord, Ending, FailureClass } from "../domain/DecisionRecord.ts"
+import { toUsd } from "../domain/Money.ts"
 import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { Verdict } from "../resilience/Classification.ts"
@@ -46,6 +48,10 @@ export interface Decision {
   /** Milliseconds from receipt to the first content event of a stream. */
   firstContentMs?: number
   usage?: Usage | undefined
+  /** Prices of the flow that took the request; see `costOf`. */
+  prices?: PriceBook
+  /** Kept by `costOf`. */
+  cost?: Cost
   finishReasons?: ReadonlyArray<string> | undefined
   upstreamRequestId?: string | undefined
   /** Tag of the reason that ended the request, if it failed. */
@@ -81,6 +87,18 @@ export const isEventful = ({ attempts, cancelled, error, resumed, skipped }: Dec
 export const winnerOf = ({ model, provider }: Decision): string | undefined =>
   provider === undefined ? undefined : `${provider}/${model ?? "*"}`
 
+/**
+ * What the answer cost, or why that is not known; undefined where nobody answered. Of a stream it is for the time after its last
+ * event, for it is found out once. Attempts that failed are not in it.
+ */
+export const costOf = (decision: Decision): Cost | undefined => {
+  const { cost, model, prices, provider, resumed, startedAtMs, usage } = decision
+  if (cost !== undefined || provider === undefined || prices === undefined) return cost
+  return decision.cost = resumed === undefined
+    ? prices.costOf(provider, model ?? "", usage, startedAtMs)
+    : { absent: "resumed" }
+}
+
 /** How it ended. */
 export const endingOf = ({ attempts, cancelled, error, provider }: Decision): Ending => {
   if (cancelled === true) return "cancelled"
@@ -102,6 +120,15 @@ const attemptOf = (attempt: AttemptRecord, startedAtMs: number): DecisionRecord[
   ...(attempt.endedAtMs === undefined ? {} : { duration_ms: attempt.endedAtMs - attempt.startedAtMs })
 })
 
+const costFields = (decision: Decision): Pick<DecisionRecord, "cost_usd" | "cost_source" | "cost_absent"> => {
+  // While it runs its use is not known.
+  const cost = decision.endedAtMs === undefined ? decision.cost : costOf(decision)
+  if (cost === undefined) return {}
+  return "absent" in cost
+    ? { cost_absent: cost.absent }
+    : { cost_usd: toUsd(cost.picoUsd), cost_source: cost.source }
+}
+
 /** The record as it is shown. */
 export const toRecord = (decision: Decision): DecisionRecord => {
   const { endedAtMs, error, firstContentMs, resumed, startedAtMs } = decision
@@ -118,6 +145,7 @@ export const toRecord = (decision: Decision): DecisionRecord => {
     ...(winner === undefined ? {} : { winner }),
     ...(firstContentMs === undefined ? {} : { first_content_ms: firstContentMs }),
     ...(resumed === undefined ? {} : { resumed }),
+    ...costFields(decision),
     ended: endingOf(decision),
     ...(error === undefined ? {} : { error })
   }

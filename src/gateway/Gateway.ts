@@ -1,7 +1,9 @@
 /** The whole flow as one Layer: routes, guards, completion, health and the library's door over a set of providers. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Providers } from "../providers/Providers.ts"
+import { makeBook } from "../accounting/Cost.ts"
+import type { ModelPrices } from "../accounting/Prices.ts"
+import { Providers } from "../providers/Providers.ts"
 import { type BreakerSettings, defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings, type TimeoutSettings } from "../resilience/Deadline.ts"
 import { defaultRetrySettings, type RetrySettings } from "../resilience/Retry.ts"
@@ -19,6 +21,8 @@ export interface GatewaySettings {
   readonly timeouts?: Partial<TimeoutSettings> | undefined
   readonly retry?: Partial<RetrySettings> | undefined
   readonly breaker?: Partial<BreakerSettings> | undefined
+  /** Prices by provider name and model, in place of the list's; default none. */
+  readonly prices?: Readonly<Record<string, Readonly<Record<string, ModelPrices>>>> | undefined
   readonly perProvider?: Target.GuardSettings["perProvider"] | undefined
 }
 
@@ -44,8 +48,12 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
     aliases: settings.aliases ?? {},
     timeouts: { ...defaultTimeoutSettings, ...settings.timeouts }
   })
+  const completion = Layer.unwrap(Effect.map(Providers, ({ providers }) => {
+    const priced = Array.from(providers.values(), ({ kind, name }) => ({ name, kind, prices: settings.prices?.[name] }))
+    return Completion.layer({ retry, prices: makeBook(priced) })
+  }))
   return Ai.layer.pipe(
-    Layer.provideMerge(Completion.layer({ retry })),
+    Layer.provideMerge(completion),
     Layer.provideMerge(routes),
     Layer.provideMerge(Health.layer),
     Layer.provideMerge(targets)

@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { gatewayError, InternalFailure, InvalidRequest } from "../domain/GatewayError.ts"
+import { toUsd } from "../domain/Money.ts"
 import * as Decision from "../gateway/Decision.ts"
 import { requestId } from "../observability/Correlation.ts"
 import { routeOf } from "./RouteTable.ts"
@@ -83,6 +84,9 @@ export const answerHeaders = ({ decision, requestId }: Exchange): Record<string,
   }
   if (provider !== undefined) headers["x-breakwater-provider"] = provider
   if (model !== undefined) headers["x-breakwater-model"] = model
+  // What a stream costs is known only at its end.
+  const cost = decision.stream ? undefined : Decision.costOf(decision)
+  if (cost !== undefined && "picoUsd" in cost) headers["x-breakwater-cost-usd"] = toUsd(cost.picoUsd)
   return headers
 }
 

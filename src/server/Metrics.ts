@@ -8,6 +8,7 @@ import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import { Shedding } from "../admission/Shedding.ts"
 import type { Priority } from "../domain/Priority.ts"
+import * as Decision from "../gateway/Decision.ts"
 import { Health, type TargetHealth } from "../gateway/Health.ts"
 import * as Prometheus from "../observability/Prometheus.ts"
 import { requireAdmin } from "./Authorization.ts"
@@ -28,6 +29,15 @@ const durations = Metric.histogram("breakwater.request.duration", {
 })
 const breakerState = Metric.gauge("breakwater.breaker.state", {
   description: "0 closed, 1 half-open, 2 open, 3 forced."
+})
+
+const cost = Metric.counter("breakwater.cost.usd", {
+  description: "USD that answers cost, by target; a double, the request's own line has the exact decimal.",
+  incremental: true
+})
+const unpriced = Metric.counter("breakwater.unpriced", {
+  description: "Answers whose cost is not known, by target.",
+  incremental: true
 })
 
 const shed = Metric.counter("breakwater.shed", {
@@ -67,6 +77,30 @@ const bind = (route: string, status: string): Bound => {
   return found
 }
 
+interface BoundCost {
+  readonly cost: Metric.Metric<number, unknown>
+  readonly unpriced: Metric.Metric<number, unknown>
+}
+
+const boundByTarget = new Map<string, BoundCost>()
+
+/** Counts what an answer cost, or that this is not known. A target outside the file counts as its provider's. */
+const recordCost = (decision: Decision.Decision, context: Context.Context<never>): void => {
+  const found = Decision.costOf(decision)
+  const target = decision.attempts.at(-1)?.target
+  if (found === undefined || target === undefined) return
+  let bound = boundByTarget.get(target)
+  if (bound === undefined) {
+    bound = {
+      cost: Metric.withAttributes(cost, { target }),
+      unpriced: Metric.withAttributes(unpriced, { target })
+    }
+    boundByTarget.set(target, bound)
+  }
+  if ("absent" in found) bound.unpriced.updateUnsafe(1, context)
+  else bound.cost.updateUnsafe(Number(found.picoUsd) / 1e12, context)
+}
+
 /** `2xx` … `5xx`; `cancelled` when the caller left. */
 const statusClass = (status: number, isCancelled: boolean): string =>
   isCancelled || status === 0 ? "cancelled" : `${Math.floor(status / 100)}xx`
@@ -83,6 +117,7 @@ export const record = (
   bound.durations.updateUnsafe(durationMs / 1000, context)
   const tries = exchange.decision.attempts.length
   if (tries > 0) bound.attempts.updateUnsafe(tries, context)
+  recordCost(exchange.decision, context)
 }
 
 /** Counts one request that was turned away. */

@@ -1,4 +1,6 @@
 /** The one canonical line of each exchange: what was asked, what was tried, what came of it. No content, no key, no header. */
+import type { Cost } from "../accounting/Cost.ts"
+import { toUsd } from "../domain/Money.ts"
 import { defaultPriority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import * as Decision from "../gateway/Decision.ts"
@@ -26,15 +28,24 @@ const usageFields = (usage: Usage): Fields => ({
   "gen_ai.usage.reasoning.output_tokens": usage.reasoningTokens
 })
 
+const costFields = (cost: Cost): Fields => {
+  if ("absent" in cost) return { "breakwater.cost.status": "unpriced", "breakwater.cost.absent": cost.absent }
+  const usd = toUsd(cost.picoUsd)
+  // The convention's is a double; the exact decimal stands beside it.
+  return { "gen_ai.usage.cost": Number(usd), "breakwater.cost.usd": usd, "breakwater.cost.source": cost.source }
+}
+
 const flowFields = (exchange: Exchange): Fields => {
   const { decision } = exchange
   if (decision.alias === "") return {}
+  const cost = Decision.costOf(decision)
   return {
     "gen_ai.operation.name": "chat",
     "gen_ai.request.model": decision.alias.slice(0, 256),
     "gen_ai.response.model": decision.model,
     "gen_ai.response.finish_reasons": decision.finishReasons,
     ...(decision.usage === undefined ? {} : usageFields(decision.usage)),
+    ...(cost === undefined ? {} : costFields(cost)),
     "breakwater.provider": decision.provider,
     "breakwater.model": decision.model,
     "breakwater.attempts": decision.attempts.length,

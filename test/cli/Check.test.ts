@@ -36,7 +36,6 @@ targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simula
         client keys  key-1
         providers    openai, simulated
         models       fast
-        not active   providers.openai.prices: costs are not computed
       "
     `)
     expect(code).toBe(0)

@@ -19,11 +19,11 @@ import {
   mendLogprobs,
   mendTexts,
   mendTop,
-  mendUsage,
   parse,
   parseKeepingDigits,
   readFinish
 } from "./OpenAiChatShape.ts"
+import { mendUsage, tierOf } from "./OpenAiUsage.ts"
 
 const memberOf = (source: JsonText, name: string): string | undefined => {
   const span = source.members.get(name)
@@ -135,10 +135,13 @@ const mendChoice = (choice: JsonObject, id: string, at: number): boolean | Reaso
   return mendLogprobs(choice["logprobs"]) || changed
 }
 
-const mendAnswerUsage = (answer: JsonObject): { readonly usage: Usage | undefined; readonly changed: boolean } => {
+const mendAnswerUsage = (
+  answer: JsonObject,
+  tier: string | undefined
+): { readonly usage: Usage | undefined; readonly changed: boolean } => {
   const own = answer["usage"]
   if (own === undefined) return { usage: undefined, changed: false }
-  const mended = isObject(own) ? mendUsage(own) : undefined
+  const mended = isObject(own) ? mendUsage(own, tier) : undefined
   if (mended !== undefined) return mended
   delete answer["usage"]
   return { usage: undefined, changed: true }
@@ -153,13 +156,14 @@ const mend = (answer: JsonObject, fallback: Fallback): Mended | Reason => {
   const choices = answer["choices"]
   if (!Array.isArray(choices) || choices.length === 0) return malformed("The upstream's answer has no choices.")
   const identity = identityOf(answer, fallback)
+  const tier = tierOf(answer)
   let changed = mendTop(answer, "chat.completion", identity)
   for (const [at, choice] of choices.entries()) {
     const mended = isObject(choice) ? mendChoice(choice, identity.id, at) : malformed("A choice is no object.")
     if (typeof mended !== "boolean") return mended
     if (mended) changed = true
   }
-  const { changed: changedUsage, usage } = mendAnswerUsage(answer)
+  const { changed: changedUsage, usage } = mendAnswerUsage(answer, tier)
   return { usage, changed: changed || changedUsage }
 }
 

@@ -2,8 +2,6 @@
  * What whole answers and chunks have in common: the small repairs that turn what compatible hosts send into OpenAI's form.
  * Each `mend…` changes the parsed value in place and says whether it had to, so that what is right passes as the original text.
  */
-import type { Usage } from "../../domain/Usage.ts"
-
 export type Json = string | number | boolean | null | Array<Json> | JsonObject
 export interface JsonObject {
   [name: string]: Json | undefined
@@ -98,62 +96,6 @@ export const identityOf = (value: JsonObject, fallback: Identity): Identity => {
     id: isText(id) ? id : fallback.id,
     created: isCount(created) && created > 0 ? created : fallback.created,
     model: isText(model) ? model : fallback.model
-  }
-}
-
-const details = {
-  prompt_tokens_details: ["audio_tokens", "cached_tokens", "text_tokens", "image_tokens", "cache_write_tokens"],
-  completion_tokens_details: [
-    "accepted_prediction_tokens",
-    "audio_tokens",
-    "reasoning_tokens",
-    "text_tokens",
-    "rejected_prediction_tokens"
-  ]
-} as const
-
-const mendDetails = (usage: JsonObject, name: keyof typeof details): boolean => {
-  const value = usage[name]
-  if (value === undefined) return false
-  if (!isObject(value)) {
-    delete usage[name]
-    return true
-  }
-  let changed = false
-  for (const member of details[name]) {
-    if (value[member] === undefined || isCount(value[member])) continue
-    delete value[member]
-    changed = true
-  }
-  return changed
-}
-
-/** Undefined where the value does not even count prompt and completion. */
-export const mendUsage = (usage: JsonObject): { readonly usage: Usage; readonly changed: boolean } | undefined => {
-  const prompt = usage["prompt_tokens"]
-  const completion = usage["completion_tokens"] ?? 0
-  if (!isCount(prompt) || !isCount(completion)) return undefined
-  let changed = mendDetails(usage, "prompt_tokens_details")
-  if (mendDetails(usage, "completion_tokens_details")) changed = true
-  const total = isCount(usage["total_tokens"]) ? usage["total_tokens"] : prompt + completion
-  if (usage["completion_tokens"] !== completion || usage["total_tokens"] !== total) {
-    usage["completion_tokens"] = completion
-    usage["total_tokens"] = total
-    changed = true
-  }
-  const input = isObject(usage["prompt_tokens_details"]) ? usage["prompt_tokens_details"] : {}
-  const output = isObject(usage["completion_tokens_details"]) ? usage["completion_tokens_details"] : {}
-  const cached = input["cached_tokens"] ?? usage["prompt_cache_hit_tokens"]
-  const reasoning = output["reasoning_tokens"]
-  return {
-    changed,
-    usage: {
-      promptTokens: prompt,
-      completionTokens: completion,
-      totalTokens: total,
-      ...(isCount(cached) ? { cachedTokens: cached } : {}),
-      ...(isCount(reasoning) ? { reasoningTokens: reasoning } : {})
-    }
   }
 }
 

@@ -19,12 +19,12 @@ import {
   mendLogprobs,
   mendTexts,
   mendTop,
-  mendUsage,
   parse,
   parseKeepingDigits,
   readFinish
 } from "./OpenAiChatShape.ts"
 import { ToolCalls } from "./OpenAiChatTools.ts"
+import { mendUsage, tierOf } from "./OpenAiUsage.ts"
 
 export interface StreamOptions {
   /** The caller asked for usage in the stream. */
@@ -153,7 +153,7 @@ export class ChatStream {
     const own = isObject(chunk["usage"]) ? chunk["usage"] : undefined
     const wire = own ?? groq
     if (wire === undefined) return false
-    const mended = mendUsage(wire)
+    const mended = mendUsage(wire, tierOf(chunk))
     if (mended !== undefined) this.usage = { wire, usage: mended.usage, changed: mended.changed || groq !== undefined }
     if (groq !== undefined && isObject(extra)) delete extra["usage"]
     if (own !== undefined) delete chunk["usage"]

@@ -1,0 +1,137 @@
+/**
+ * What an answer cost: its tokens in kinds that do not overlap, times the price of each, to the pico-dollar. What the provider
+ * said itself comes first; what is not known is absent with a reason, never 0.
+ */
+import type { CostAbsence } from "../domain/DecisionRecord.ts"
+import { type PicoUsd, plus, times } from "../domain/Money.ts"
+import type { Usage } from "../domain/Usage.ts"
+import { compile, type Dated, listPrice, type ModelPrices, type Price, type Rates } from "./Prices.ts"
+
+/** Tokens by the rate that they are charged at; input kinds add up to the prompt, output kinds to the completion. */
+export type Buckets = { readonly [Kind in keyof Rates]: number }
+
+/** What it cost and who said so, or why that is not known. */
+export type Cost =
+  | { readonly picoUsd: PicoUsd; readonly source: "provider" | "computed" }
+  | { readonly absent: CostAbsence }
+
+const part = (count: number | undefined, whole: number): number =>
+  count === undefined || count <= 0 ? 0 : count < whole ? count : whole
+
+/**
+ * The tokens of each kind. Where a provider's parts are larger than its whole, the cache counts first, then what was written to
+ * it, then audio: no token is charged twice. Thinking is charged as output and is no kind of its own.
+ */
+export const bucketsOf = (usage: Usage): Buckets => {
+  let input = Math.max(usage.promptTokens, 0)
+  const cacheRead = part(usage.cachedTokens, input)
+  input -= cacheRead
+  const cacheWrite5m = part(usage.cacheWriteTokens, input)
+  input -= cacheWrite5m
+  const cacheWrite1h = part(usage.cacheWrite1hTokens, input)
+  input -= cacheWrite1h
+  const inputAudio = part(usage.audioPromptTokens, input)
+  const output = Math.max(usage.completionTokens, 0)
+  const outputAudio = part(usage.audioCompletionTokens, output)
+  return {
+    input: input - inputAudio,
+    output: output - outputAudio,
+    cacheRead,
+    cacheWrite5m,
+    cacheWrite1h,
+    inputAudio,
+    outputAudio
+  }
+}
+
+const kinds = [
+  "input",
+  "output",
+  "cacheRead",
+  "cacheWrite5m",
+  "cacheWrite1h",
+  "inputAudio",
+  "outputAudio"
+] as const satisfies ReadonlyArray<keyof Rates>
+
+const noRate: Cost = { absent: "rate" }
+
+/** Tokens times rates; a kind without a rate is no matter while there is no such token. */
+const charge = (buckets: Buckets, rates: Rates): Cost => {
+  let sum = 0
+  for (const kind of kinds) {
+    const count = buckets[kind]
+    if (count === 0) continue
+    const rate = rates[kind]
+    if (rate === undefined) return noRate
+    sum += count * rate
+  }
+  // No term is negative, so a safe sum had safe terms.
+  if (Number.isSafeInteger(sum)) return { picoUsd: sum, source: "computed" }
+  const exact = kinds.reduce<PicoUsd>((total, kind) => plus(total, times(buckets[kind], rates[kind] ?? 0)), 0)
+  return { picoUsd: exact, source: "computed" }
+}
+
+/** The rates for this much input: those of the highest bound that it is above. */
+const ratesFor = ({ base, tiers }: Price, promptTokens: number): Rates => {
+  for (const { above, rates } of tiers) if (promptTokens > above) return rates
+  return base
+}
+
+/** What the usage costs at a price. */
+export const cost = (usage: Usage, price: Price): Cost => {
+  const tier = usage.serviceTier
+  const ruling = tier === undefined ? price : price.serviceTiers.get(tier)
+  return ruling === undefined
+    ? { absent: "tier" }
+    : charge(bucketsOf(usage), ratesFor(ruling, usage.promptTokens))
+}
+
+/** Whose answers are charged. */
+export interface PricedProvider {
+  /** Its name in the configuration. */
+  readonly name: string
+  readonly kind: string
+  /** By model; they rule in place of the list's. */
+  readonly prices?: Readonly<Record<string, ModelPrices>> | undefined
+}
+
+/** Prices of every provider at hand. */
+export interface PriceBook {
+  /** The cost of an answer of a provider's model that was asked for at a moment in ms since 1970. */
+  readonly costOf: (provider: string, model: string, usage: Usage | undefined, atMs: number) => Cost
+}
+
+/** Models that are remembered for each provider: callers make up names, and the next is looked up again. */
+const remembered = 1024
+
+const unpriced: Dated = { price: undefined, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
+
+/** Remembers each model's price until the moment it may change. */
+const lookup = ({ kind, prices = {} }: PricedProvider) => {
+  const own = new Map(Object.entries(prices).map(([model, written]) => [model, compile(written)]))
+  const known = new Map<string, Dated>()
+  return (model: string, atMs: number): Price | undefined => {
+    const found = own.get(model)
+    if (found !== undefined) return found
+    const dated = known.get(model)
+    if (dated !== undefined && atMs >= dated.fromMs && atMs < dated.untilMs) return dated.price
+    if (known.size >= remembered) known.clear()
+    const looked = listPrice(kind, model, atMs)
+    known.set(model, looked.price === undefined && looked.untilMs === Number.POSITIVE_INFINITY ? unpriced : looked)
+    return looked.price
+  }
+}
+
+/** The book of these providers; of one that is not among them nothing is known. */
+export const makeBook = (providers: Iterable<PricedProvider>): PriceBook => {
+  const lookups = new Map(Array.from(providers, (provider) => [provider.name, lookup(provider)]))
+  return {
+    costOf: (provider, model, usage, atMs) => {
+      if (usage === undefined) return { absent: "usage" }
+      if (usage.reportedCost !== undefined) return { picoUsd: usage.reportedCost, source: "provider" }
+      const price = lookups.get(provider)?.(model, atMs)
+      return price === undefined ? { absent: "model" } : cost(usage, price)
+    }
+  }
+}

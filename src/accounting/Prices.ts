@@ -1,0 +1,191 @@
+/**
+ * What a token costs: list prices as dated data, the file's own before them, and the way from a provider, a model and a moment to
+ * whole pico-dollars per token. A model that no row names exactly, or with a version's suffix, has no price.
+ */
+import { parseUsdPerMtok } from "../domain/Money.ts"
+import table from "./prices.json" with { type: "json" }
+
+/** A decimal with at most six places; a number is read by its shortest text. */
+type Decimal = string | number
+
+/** USD for a million tokens of each kind. */
+export interface UsdPerMtok {
+  readonly input?: Decimal | undefined
+  readonly output?: Decimal | undefined
+  /** Absent = as input. */
+  readonly cacheRead?: Decimal | undefined
+  /** Tokens written to the cache for its usual time; absent = as input. */
+  readonly cacheWrite5m?: Decimal | undefined
+  /** Absent = as input where `cacheWrite5m` is absent too, else unknown. */
+  readonly cacheWrite1h?: Decimal | undefined
+  /** Absent = unknown: an answer with audio is unpriced. */
+  readonly inputAudio?: Decimal | undefined
+  readonly outputAudio?: Decimal | undefined
+}
+
+/** Prices of a model at some time. A tier rules the whole request when its input is larger than `above` tokens. */
+export interface ModelPrices {
+  readonly usdPerMtok?: UsdPerMtok | undefined
+  readonly tiers?: ReadonlyArray<{ readonly above: number; readonly usdPerMtok: UsdPerMtok }> | undefined
+}
+
+/** `from`: first day, UTC; `hours`: only from the first to before the second of each day, UTC. The last row that applies rules. */
+export interface RateRow extends ModelPrices {
+  readonly from?: string
+  readonly hours?: ReadonlyArray<string>
+}
+
+/** One model of one host. */
+export interface PriceRow {
+  /** The kind of the provider. */
+  readonly provider: string
+  /** Exact names. */
+  readonly ids: ReadonlyArray<string>
+  /** Names that may have a version's suffix: a date, a number of three or four digits, or `latest`. */
+  readonly versioned?: ReadonlyArray<string>
+  readonly rates: ReadonlyArray<RateRow>
+  /** By service tier, the factor as a fraction. */
+  readonly serviceTiers?: Readonly<Record<string, ReadonlyArray<number>>>
+  readonly source: string
+  /** When it was compared with the source, or the date of the release that it was taken from. */
+  readonly checked: string
+}
+
+/** Pico-dollars for a token of each kind; undefined = not known. */
+export interface Rates {
+  readonly input: number | undefined
+  readonly output: number | undefined
+  readonly cacheRead: number | undefined
+  readonly cacheWrite5m: number | undefined
+  readonly cacheWrite1h: number | undefined
+  readonly inputAudio: number | undefined
+  readonly outputAudio: number | undefined
+}
+
+/** The prices of one model at one moment. */
+export interface Price {
+  readonly base: Rates
+  /** The highest bound first. */
+  readonly tiers: ReadonlyArray<{ readonly above: number; readonly rates: Rates }>
+  /** The same for the service tiers whose price is known. */
+  readonly serviceTiers: ReadonlyMap<string, Price>
+}
+
+type Fraction = readonly [times: number, per: number]
+
+const one: Fraction = [1, 1]
+const none: ReadonlyMap<string, Price> = new Map()
+
+const ratesOf = (usd: UsdPerMtok, [factor, per]: Fraction): Rates => {
+  const rate = (written: Decimal | undefined): number | undefined => {
+    const price = written === undefined ? undefined : parseUsdPerMtok(String(written))
+    const scaled = price === undefined ? undefined : price * factor / per
+    // What is no whole number of pico-dollars is not known rather than rounded.
+    return Number.isSafeInteger(scaled) ? scaled : undefined
+  }
+  const input = rate(usd.input)
+  const written = usd.cacheWrite5m === undefined ? input : rate(usd.cacheWrite5m)
+  return {
+    input,
+    output: rate(usd.output),
+    cacheRead: usd.cacheRead === undefined ? input : rate(usd.cacheRead),
+    cacheWrite5m: written,
+    cacheWrite1h: usd.cacheWrite1h === undefined && usd.cacheWrite5m === undefined ? input : rate(usd.cacheWrite1h),
+    inputAudio: rate(usd.inputAudio),
+    outputAudio: rate(usd.outputAudio)
+  }
+}
+
+const priceAt = (
+  { tiers = [], usdPerMtok = {} }: ModelPrices,
+  factor: Fraction,
+  more: Price["serviceTiers"]
+): Price => ({
+  base: ratesOf(usdPerMtok, factor),
+  // A tier says what is different in it.
+  tiers: tiers.map((tier) => ({ above: tier.above, rates: ratesOf({ ...usdPerMtok, ...tier.usdPerMtok }, factor) }))
+    .sort((left, right) => right.above - left.above),
+  serviceTiers: more
+})
+
+/** Prices as numbers; `serviceTiers` are the factors of its row. */
+export const compile = (prices: ModelPrices, serviceTiers: PriceRow["serviceTiers"] = {}): Price => {
+  const entries = Object.entries(serviceTiers)
+  return priceAt(
+    prices,
+    one,
+    entries.length === 0
+      ? none
+      : new Map(entries.map(([tier, [times = 1, per = 1]]) => [tier, priceAt(prices, [times, per], none)]))
+  )
+}
+
+const minuteMs = 60_000
+const dayMs = 1440 * minuteMs
+
+const minuteOf = (text: string): number => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5))
+
+const applies = ({ from, hours }: RateRow, atMs: number): boolean => {
+  if (from !== undefined && atMs < Date.parse(from)) return false
+  const [begin, end] = hours ?? []
+  if (begin === undefined || end === undefined) return true
+  const minute = Math.floor(atMs % dayMs / minuteMs)
+  const first = minuteOf(begin)
+  const last = minuteOf(end)
+  return first <= last ? minute >= first && minute < last : minute >= first || minute < last
+}
+
+/** The next moment at which another rate may rule; infinity = never. */
+const changeAfter = (rates: ReadonlyArray<RateRow>, atMs: number): number => {
+  let next = Number.POSITIVE_INFINITY
+  const today = atMs - atMs % dayMs
+  for (const { from, hours = [] } of rates) {
+    const moments = hours.flatMap((text) => [today, today + dayMs].map((day) => day + minuteOf(text) * minuteMs))
+    if (from !== undefined) moments.push(Date.parse(from))
+    for (const moment of moments) if (moment > atMs && moment < next) next = moment
+  }
+  return next
+}
+
+/** What a version adds to a name: `-2026-03-05`, `-20260305`, `@20260305`, `-0905`, `-001`, `-05-20`, `-latest`. */
+const version = /^[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{2}-\d{2}|\d{3,4}|latest)$/
+
+const rows: ReadonlyArray<PriceRow> = table.rows
+
+/** The row of a kind's model: an exact name first, then the longest name that has only a version behind it. */
+export const rowOf = (kind: string, model: string): PriceRow | undefined => {
+  let found: PriceRow | undefined
+  let length = 0
+  for (const row of rows) {
+    if (row.provider !== kind) continue
+    if (row.ids.includes(model)) return row
+    for (const name of row.versioned ?? []) {
+      if (
+        name.length > length && model.startsWith(name) && (model === name || version.test(model.slice(name.length)))
+      ) {
+        found = row
+        length = name.length
+      }
+    }
+  }
+  return found
+}
+
+/** A price and the moment (ms since 1970) until which, from when it was asked for, it stays. */
+export interface Dated {
+  readonly price: Price | undefined
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+/** The list price of a kind's model at a moment in ms since 1970. */
+export const listPrice = (kind: string, model: string, atMs: number): Dated => {
+  const row = rowOf(kind, model)
+  if (row === undefined) return { price: undefined, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
+  const ruling = row.rates.findLast((rate) => applies(rate, atMs))
+  return {
+    price: ruling === undefined ? undefined : compile(ruling, row.serviceTiers),
+    fromMs: atMs,
+    untilMs: changeAfter(row.rates, atMs)
+  }
+}

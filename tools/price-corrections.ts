@@ -1,0 +1,81 @@
+/** What the generated prices get wrong or lack, checked by hand; the reason stands beside each. */
+import type { PriceRow } from "../src/accounting/Prices.ts"
+
+/** Our kinds, their id in the source and the page that says the price. */
+export const sources: Readonly<Record<string, { readonly id: string; readonly url: string }>> = {
+  openai: { id: "openai", url: "https://developers.openai.com/api/docs/pricing" },
+  anthropic: { id: "anthropic", url: "https://www.anthropic.com/pricing" },
+  gemini: { id: "google", url: "https://ai.google.dev/gemini-api/docs/pricing" },
+  groq: { id: "groq", url: "https://console.groq.com/docs/models" },
+  mistral: { id: "mistral", url: "https://mistral.ai/pricing/api" },
+  deepseek: { id: "deepseek", url: "https://api-docs.deepseek.com/quick_start/pricing" },
+  xai: { id: "x-ai", url: "https://docs.x.ai/docs/models" },
+  together: { id: "together", url: "https://www.together.ai/pricing" },
+  fireworks: { id: "fireworks", url: "https://fireworks.ai/pricing" },
+  cerebras: { id: "cerebras", url: "https://www.cerebras.ai/pricing" },
+  perplexity: { id: "perplexity", url: "https://docs.perplexity.ai/guides/pricing" }
+}
+
+export const corrections: ReadonlyArray<PriceRow> = [
+  // The source matches it by prefix to claude-sonnet-5; its cache read fell on 2026-10-07.
+  {
+    provider: "anthropic",
+    ids: [],
+    versioned: ["claude-sonnet-5-5"],
+    rates: [
+      { usdPerMtok: { input: "2", output: "10", cacheRead: "0.2", cacheWrite5m: "2.5", cacheWrite1h: "4" } },
+      {
+        from: "2026-10-07",
+        usdPerMtok: { input: "2", output: "10", cacheRead: "0.1", cacheWrite5m: "2.5", cacheWrite1h: "4" }
+      }
+    ],
+    source: "https://www.anthropic.com/pricing",
+    checked: "2026-11"
+  },
+  // The source has the price of the models before it, 2/6.
+  {
+    provider: "mistral",
+    ids: ["mistral-large-latest"],
+    rates: [{ usdPerMtok: { input: "0.5", output: "1.5", cacheRead: "0.05" } }],
+    source: "https://models.dev",
+    checked: "2026-07"
+  },
+  // The source's row is of July 2025, with hours of discount that are no more; the name stands for deepseek-v4-flash.
+  {
+    provider: "deepseek",
+    ids: ["deepseek-chat"],
+    rates: [{ usdPerMtok: { input: "0.14", output: "0.28", cacheRead: "0.0028" } }],
+    source: "https://models.dev",
+    checked: "2026-07"
+  }
+]
+
+/**
+ * OpenAI's long-context price rules above 272,000 tokens, at which it is still the short one; most rows of the source say
+ * 271,999.
+ */
+export const tierBoundOf = (provider: string, start: number): number =>
+  provider === "openai" && start === 271_999 ? 272_000 : start
+
+/** Rows that would be wrong: what is no chat model of that host, or is not charged by tokens alone. */
+export const dropped = (provider: string, model: string): boolean => {
+  // Perplexity charges each request besides, and says the whole in its answer.
+  if (provider === "perplexity") return model.startsWith("sonar")
+  if (provider === "gemini") return !/^gemini-\d/.test(model) || /image|live|tts|embedding/.test(model)
+  if (provider === "deepseek") return model === "deepseek-reasoner"
+  // Their audio is charged by the minute.
+  if (provider === "mistral") return model.startsWith("voxtral")
+  if (provider !== "openai") return false
+  return /embedding|realtime|image|tts|transcribe|moderation|whisper|search|research|computer-use|^gpt-oss|^ft:|\.ft-|:|^(ada|babbage|curie|davinci)$|^text-/
+    .test(model)
+}
+
+/** What a tier costs in relation to the usual one, for the models of which it is known; else such an answer is unpriced. */
+export const serviceTiersOf = (
+  provider: string,
+  model: string
+): Readonly<Record<string, readonly [times: number, per: number]>> | undefined => {
+  if (provider !== "openai") return undefined
+  const isFlagship = /^gpt-(5|5\.1|5\.2|5\.4|5\.5|5\.6-\w+|6-\w+)$/.test(model)
+  return isFlagship ? { flex: [1, 2], priority: [2, 1], fast: [2, 1] } : undefined
+}
