@@ -105,7 +105,7 @@ const patternsOf = (match: Match): { readonly ids: Array<string>; readonly versi
     if (part.equals !== undefined) ids.push(part.equals)
     if (part.ends_with !== undefined) ids.push(part.ends_with)
     const stem = part.starts_with ?? part.contains
-    if (stem !== undefined) versioned.push(stem.replace(/[-@]$/, ""))
+    if (stem !== undefined) versioned.push(stem.replace(/[-@](20\d\d|0)?$/, "")) // the beginning of a version is no part of the name
     const dated = /^\^([\w\\./-]+?)-\\d/.exec(part.regex ?? "")?.[1]
     if (dated !== undefined) versioned.push(dated.replaceAll("\\", ""))
   }

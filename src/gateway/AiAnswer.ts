@@ -1,7 +1,8 @@
 /** What comes out of the library's door. */
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
+import { toUsd } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
-import type * as Decision from "./Decision.ts"
+import * as Decision from "./Decision.ts"
 
 /** Who answered, and what it took. */
 export interface AiSummary {
@@ -11,6 +12,8 @@ export interface AiSummary {
   readonly model: string
   /** Absent when the upstream did not say. */
   readonly usage: Usage | undefined
+  /** What the answer cost in USD, an exact decimal; absent when that is not known, and the decision's record says why. */
+  readonly costUsd: string | undefined
   /** Requests that left for upstreams, the successful one included. */
   readonly attempts: number
   /** The whole record: candidates, skipped targets, every attempt. */
@@ -29,10 +32,14 @@ export type AiEvent =
   | { readonly _tag: "Finished"; readonly summary: AiSummary }
 
 /** The summary of a request that is over. */
-export const summaryOf = (decision: Decision.Decision): AiSummary => ({
-  provider: decision.provider ?? "",
-  model: decision.model ?? "",
-  usage: decision.usage,
-  attempts: decision.attempts.length,
-  decision
-})
+export const summaryOf = (decision: Decision.Decision): AiSummary => {
+  const cost = Decision.costOf(decision)
+  return {
+    provider: decision.provider ?? "",
+    model: decision.model ?? "",
+    usage: decision.usage,
+    costUsd: cost !== undefined && "picoUsd" in cost ? toUsd(cost.picoUsd) : undefined,
+    attempts: decision.attempts.length,
+    decision
+  }
+}

@@ -3,7 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
-import { type Decision, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
+import { toUsd } from "../domain/Money.ts"
+import { costOf, type Decision, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
 import type { GuardChange } from "./Target.ts"
 
 const nanos = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n
@@ -31,6 +32,8 @@ export const annotate = (span: Tracer.Span, decision: Decision): void => {
   const winner = winnerOf(decision)
   if (winner !== undefined) span.attribute("breakwater.winner", winner)
   if (decision.resumed !== undefined) span.attribute("breakwater.resumed", decision.resumed)
+  const cost = costOf(decision)
+  if (cost !== undefined && "picoUsd" in cost) span.attribute("breakwater.cost.usd", toUsd(cost.picoUsd))
   if (!isEventful(decision)) return
   span.attribute("breakwater.decision", JSON.stringify(toRecord(decision)))
   attemptEvents(span, decision)

@@ -140,6 +140,19 @@ providers:
       }
     }))
 
+  it.effect("takes prices as decimals, as text or as numbers, and refuses one that is finer than a pico-dollar per token", () =>
+    Effect.gen(function*() {
+      const priced = (input: string) =>
+        `providers: { backup: { kind: ollama, prices: { "a/b": { usdPerMtok: { input: ${input}, output: 2 } } } } }`
+      const { settings: { providers } } = yield* settingsOf(priced("\"0.15\""))
+      expect(providers[0]?.prices).toEqual({ "a/b": { usdPerMtok: { input: "0.15", output: 2 } } })
+      for (const wrong of ["0.0000001", "-1", "free", "\"1,5\""]) {
+        expect((yield* problemsOf(priced(wrong))).map(({ path }) => path)).toEqual([
+          "providers.backup.prices.a/b.usdPerMtok.input"
+        ])
+      }
+    }))
+
   it.effect("is the default: an empty file means the same limits, retry and breaker", () =>
     Effect.gen(function*() {
       const full = yield* settingsOf(contract)

@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import { toUsd } from "../../src/domain/Money.ts"
 import { Ai } from "../../src/gateway/Ai.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import { Health } from "../../src/gateway/Health.ts"
@@ -11,6 +12,7 @@ import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
 
 const gateway = Gateway.layer({
+  prices: { b: { "sim-fast": { usdPerMtok: { input: "1", output: "1" } } } },
   aliases: {
     fast: {
       strategy: "ordered",
@@ -35,6 +37,7 @@ describe("the library's door", () => {
       const answer = yield* later((yield* Ai).complete({ model: "fast", messages: user("hello") }))
       expect([answer.provider, answer.model, answer.attempts]).toEqual(["b", "sim-fast", 3])
       expect(answer.usage?.totalTokens).toBe((answer.usage?.promptTokens ?? 0) + (answer.usage?.completionTokens ?? 0))
+      expect(answer.costUsd).toBe(toUsd((answer.usage?.totalTokens ?? 0) * 1_000_000))
       expect(answer.text).toContain("hello")
     }).pipe(Effect.provide(gateway)))
 
