@@ -129,7 +129,7 @@ const overridden = Effect.fnUntraced(function*(document: unknown, flags: Flags) 
 })
 
 /** Where a value came from that stands in no file: path in the document → flag or variable. */
-const originsOf = Effect.fnUntraced(function*(flags: Flags, document: unknown) {
+const originsOf = Effect.fnUntraced(function*(flags: Flags, written: unknown, document: unknown) {
   const origins = new Map<string, string>()
   for (const [key, flag] of [["host", flags.host], ["port", flags.port], ["workers", flags.workers]] as const) {
     const name = `BREAKWATER_${key.toUpperCase()}`
@@ -139,8 +139,9 @@ const originsOf = Effect.fnUntraced(function*(flags: Flags, document: unknown) {
   if (yield* isSet("BREAKWATER_ADMIN_KEY")) origins.set("server.adminKey", "BREAKWATER_ADMIN_KEY")
   for (const [key, name] of telemetryVariables) if (yield* isSet(name)) origins.set(`telemetry.otlp.${key}`, name)
   const keys = valueAt(document, ["server", "keys"])
-  const own = Array.isArray(keys) ? keys.lastIndexOf("${BREAKWATER_KEY}") : -1
-  if (own >= 0) origins.set(`server.keys[${own}]`, "BREAKWATER_KEY")
+  const own = valueAt(written, ["server", "keys"])
+  const isAdded = Array.isArray(keys) && keys.length > (Array.isArray(own) ? own.length : 0)
+  if (isAdded) origins.set(`server.keys[${keys.length - 1}]`, "BREAKWATER_KEY")
   return origins
 })
 
@@ -214,7 +215,7 @@ export const load = Effect.fnUntraced(function*(flags: Flags, ollama: Effect.Eff
     }
     : written
   const source = read?.file ?? environmentAlone
-  const origins = yield* originsOf(flags, document)
+  const origins = yield* originsOf(flags, written, document)
   const decoded = yield* Effect.mapError(decode(source, document), (error) => blamed(error, origins))
   const loaded: Loaded = { ...decoded, source, off: found.off, keyName: yield* keyVariable(document) }
   return loaded

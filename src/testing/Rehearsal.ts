@@ -102,7 +102,7 @@ const callers = [
 ] as const
 
 const planOf = (options: GatewayOptions): Effect.Effect<Plan, ConfigurationRefused> => {
-  const refusal = missing(options, [subject, scenarios])
+  const refusal = missing(Object(options), [subject, scenarios])
   if (refusal !== undefined) return Effect.fail(refusal)
   if ("config" in options) return readConfig(options, options.scenarios)
   const aliases = Object.values(options.settings.aliases ?? {})
@@ -134,10 +134,10 @@ export type RehearsalOptions = GatewayOptions & {
 /** Traffic through a gateway over scenarios, on a test clock of its own that starts at 0; needs nothing and keeps nothing. */
 export const rehearse = (options: RehearsalOptions): Effect.Effect<Report.Report, ConfigurationRefused> =>
   Effect.suspend(() => {
-    const refusal = missing(options, [subject, scenarios, callers])
-    return refusal === undefined ? traffic(options.traffic) : Effect.fail(refusal)
-  }).pipe(
-    Effect.provide(gateway(options)),
-    Random.withSeed(options.seed ?? 0),
-    Effect.provide(TestClock.layer())
-  )
+    const refusal = missing(Object(options), [subject, scenarios, callers])
+    return refusal !== undefined ? Effect.fail(refusal) : traffic(options.traffic).pipe(
+      Effect.provide(gateway(options)),
+      Random.withSeed(options.seed ?? 0),
+      Effect.provide(TestClock.layer())
+    )
+  })

@@ -97,35 +97,10 @@ providers: { drill: { kind: simulated } }
     expect(code).toBe(1)
   })
 
-  it("names the line of every fault of YAML", async () => {
-    for (
-      const [text, line] of [
-        ["models:\n  fast: [1,\n  slow: 2\n", 2],
-        ["server:\n  host: \"127.0.0.1\n", 2],
-        ["server:\n  port: 1\nmodels: *gone\n", 3]
-      ] as const
-    ) expect((await check("broken.yaml", text)).output).toMatch(new RegExp(`at line ${line}\n$`))
-  })
-
   it("says in plain words why a file cannot be read", async () => {
     const child = start("node", [join(root, "src/main.ts"), "check", "absent.yaml"], { cwd: folder, env: {} })
     await child.ended
     expect(child.output()).toBe("absent.yaml: 1 problem\n  cannot be read: there is no such file\n")
-  })
-
-  it("blames the flag or the variable that a value came from, not the file", async () => {
-    writeFileSync(join(folder, "breakwater.yaml"), "server: { port: 8001 }\n")
-    const serve = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) => {
-      const child = start("node", [join(root, "src/main.ts"), ...args], { cwd: folder, env })
-      await child.ended
-      return child.output()
-    }
-    expect(await serve(["--port", "99999"], {})).toMatch(/^the command line: 1 problem\n {2}--port: 99999\n/)
-    expect(await serve(["--host", "0.0.0.0"], {})).toMatch(/^the command line: 1 problem\n {2}--host: "0\.0\.0\.0"\n/)
-    expect(await serve([], { BREAKWATER_PORT: "many" })).toMatch(
-      /^the environment: 1 problem\n {2}BREAKWATER_PORT: "many"\n/
-    )
-    rmSync(join(folder, "breakwater.yaml"))
   })
 
   it("finds a breaker that is to open for longer than the longest it may", async () => {
