@@ -14,6 +14,15 @@ const check = async (name: string, text: string, env: Readonly<Record<string, st
   return { code: (await child.ended).code, output: child.output() }
 }
 
+describe("breakwater --help", () => {
+  it("lists the commands that can be used, and no others", async () => {
+    const child = start("node", [join(root, "src/main.ts"), "--help"], { cwd: folder, env: {} })
+    await child.ended
+    const listed = [...child.output().split("SUBCOMMANDS")[1]?.matchAll(/^ {2}(\w+)/gm) ?? []].map(([, name]) => name)
+    expect(listed).toEqual(["serve", "check", "explain", "breakers"])
+  })
+})
+
 describe("breakwater check", () => {
   it("says what a good file means and exits with 0", async () => {
     const { code, output } = await check(
