@@ -16,7 +16,12 @@ const authorization = ({ keyName, settings }: Loaded): string =>
     : ` -H "authorization: Bearer $${keyName}"`
 
 const curl = (loaded: Loaded, url: string): string => {
-  const body = "{\"model\":\"sim\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}"
+  const { models, providers } = loaded.settings
+  const built = new Set(providers.filter((one) => isBuilt(one.kind)).map((one) => one.name))
+  const alias = Object.keys(models).find((name) => models[name]?.targets.some(({ provider }) => built.has(provider)))
+  // Inside the single quotes of a shell.
+  const model = JSON.stringify(alias ?? "sim").replaceAll("'", "'\\''")
+  const body = `{"model":${model},"messages":[{"role":"user","content":"Hello"}]}`
   // A shell may take the brackets of an IPv6 address for a pattern.
   const address = url.includes("[") ? `'${url}/v1/chat/completions'` : `${url}/v1/chat/completions`
   return `curl ${address}${authorization(loaded)} -H 'content-type: application/json' -d '${body}'`

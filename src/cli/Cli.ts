@@ -57,7 +57,7 @@ const notYet = (name: string, description: string) =>
     Effect.andThen(
       Console.error(`breakwater ${name}: not available yet in version ${version}`),
       Effect.fail(new ExitWith({ code: 2 }))
-    )).pipe(Command.withDescription(description))
+    )).pipe(Command.withDescription(description), Command.unlisted)
 
 const adminKey = Flag.Redacted("admin-key").pipe(
   Flag.withDescription("The server's admin key (else BREAKWATER_ADMIN_KEY)"),

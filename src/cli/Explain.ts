@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as EffectLogger from "effect/Logger"
 import * as Random from "effect/Random"
 import { gateway } from "../config/Layers.ts"
-import { load, type Loaded } from "../config/Source.ts"
+import { load, type Loaded, unreadable } from "../config/Source.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import * as Plan from "../gateway/Plan.ts"
 import { checkChat, type CheckedRequest } from "../server/RequestBody.ts"
@@ -36,7 +36,7 @@ const readRequest = Effect.fnUntraced(function*(file: string, loaded: Loaded) {
   const files = yield* FileSystem.FileSystem
   const text = yield* Effect.catch(
     files.readFileString(file),
-    (error) => fail(`${file} cannot be read: ${error.message}`)
+    (error) => fail(`${file} cannot be read: ${unreadable(error)}`)
   )
   const checked: CheckedRequest | Reason = checkChat(text, loaded.settings.server.limits)
   return "_tag" in checked

@@ -66,6 +66,13 @@ const retries = (retry: RetrySettings, { targets }: Plan): string =>
     `a budget of ${retry.budget} retries a target`
   ].join("; ")
 
+/** By what a route says of a stream that breaks after its first content. */
+const interrupted: { readonly [K in Plan["onInterrupted"]]: string } = {
+  error: "a stream that breaks ends in an error (onInterrupted: error)",
+  resume: "a stream that breaks is resumed where another answer agrees with it (onInterrupted: resume)",
+  buffer: "a stream is held until it is whole (onInterrupted: buffer)"
+}
+
 const percent = (share: number): string => `${Math.round(share * 1000) / 10} %`
 
 const targetTable = ({ strategy, targets }: Plan): string => {
@@ -96,6 +103,7 @@ const planText = (plan: Plan, { retry, seed, states }: Explanation): ReadonlyArr
   row("model", `${plan.model}: ${plan.kind === "alias" ? `an alias, ${plan.strategy}` : "a provider's model"}`),
   ...limits(plan),
   row("retries", retries(retry, plan)),
+  row("broken", interrupted[plan.onInterrupted]),
   row(
     "targets",
     states === null ? "idle, as just after the start (--url asks a running server)" : `as ${states} has them now`

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import { Flush } from "../observability/Logger.ts"
 
 /** `stop` = SIGTERM, SIGINT, or the primary's word to a worker; `reload` = SIGHUP. */
 export type Signal = "stop" | "reload"
@@ -12,23 +13,37 @@ export type Signal = "stop" | "reload"
  */
 const echoMs = 200
 
-/** 128 + 15, what a shell shows for a process that SIGTERM has ended. */
-const exitAtOnce = 143
+/** 128 and the signal's number, what a shell shows for a process that it has ended. */
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 
-/** The signals of a process that decides for itself. A second stop ends the process at once, after `beforeExit`. */
+/** Longest wait for the last line to be written, in milliseconds. */
+const lastLineMs = 500
+
+/** The signals of a process that decides for itself. A second stop ends the process at once, after `beforeExit` and one line. */
 export const processSignals = (beforeExit: () => void): Effect.Effect<Queue.Dequeue<Signal>, never, Scope.Scope> =>
   Effect.clockWith(Effect.fnUntraced(function*(clock) {
     const queue = yield* Queue.unbounded<Signal>()
+    const flush = yield* Flush
+    const fork = Effect.runForkWith(yield* Effect.context())
     let stoppedAt: number | undefined
-    const stop = () => {
+    let isEnding = false
+    const endAtOnce = (signal: keyof typeof exitCodes): void => {
+      if (isEnding) return
+      isEnding = true
+      beforeExit()
+      const line = Effect.logWarning(`a second ${signal}: stopped at once, what was open is cut`)
+      fork(line.pipe(
+        Effect.andThen(flush),
+        Effect.timeoutOption(lastLineMs),
+        Effect.ensuring(Effect.sync(() => process.exit(exitCodes[signal])))
+      ))
+    }
+    const stop = (signal: keyof typeof exitCodes) => {
       const now = clock.currentTimeMillisUnsafe()
       if (stoppedAt === undefined) {
         stoppedAt = now
         Queue.offerUnsafe(queue, "stop")
-      } else if (now - stoppedAt > echoMs) {
-        beforeExit()
-        process.exit(exitAtOnce)
-      }
+      } else if (now - stoppedAt > echoMs) endAtOnce(signal)
     }
     const reload = () => void Queue.offerUnsafe(queue, "reload")
     yield* Effect.acquireRelease(

@@ -2,8 +2,12 @@
  * What no schema of one value can see: names that must exist, keys that must not meet, an open door on a public address.
  * Works on the document before decoding, so that its findings stand beside the schema's.
  */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { DurationText } from "../domain/Quantity.ts"
 import { requiredKey } from "../providers/Presets.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
+import { defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
 import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
 import { isBuilt, type Kind, kindNamed, kinds } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
@@ -210,8 +214,33 @@ const checkModels = (document: unknown): ReadonlyArray<Problem> => {
   })
 }
 
+const milliseconds = Schema.decodeUnknownOption(DurationText)
+
+/** A circuit that is to stay open for longer than the longest it may. */
+const checkSpans = (document: unknown, path: Path, outer: Path): ReadonlyArray<Problem> => {
+  const spanAt = (key: string, otherwise: number): number =>
+    Option.getOrElse(
+      milliseconds(valueAt(document, [...path, key]) ?? valueAt(document, [...outer, key])),
+      () => otherwise
+    )
+  const { openForMs, openMaxMs } = defaultBreakerSettings
+  const written = ["openMax", "openFor"].find((key) => valueAt(document, [...path, key]) !== undefined)
+  const openFor = spanAt("openFor", openForMs)
+  const openMax = spanAt("openMax", openMaxMs)
+  if (written === undefined || openMax >= openFor) return []
+  const message = `openMax (${openMax / 1000}s) is below openFor (${openFor / 1000}s), with which it begins`
+  return [problem([...path, written], valueAt(document, [...path, written]), message)]
+}
+
+const checkBreakers = (document: unknown): ReadonlyArray<Problem> => {
+  const defaults = ["defaults", "breaker"]
+  const own = entriesAt(document, ["providers"]).map(([name]) => ["providers", name, "breaker"])
+  return [defaults, ...own].flatMap((path) => checkSpans(document, path, defaults))
+}
+
 export const crossCheck = (document: unknown): ReadonlyArray<Problem> => [
   ...checkServer(document),
   ...checkProviders(document),
-  ...checkModels(document)
+  ...checkModels(document),
+  ...checkBreakers(document)
 ]

@@ -15,11 +15,40 @@ const place = (cause: unknown): string => {
   return message.replace(/,? ?(\.\.\.)?".*"(\.\.\.)? is not valid JSON/s, "")
 }
 
+/** Lines of a file up to which the place of a fault is looked for. */
+const searchedLines = 2000
+
+/** Where what cannot be read begins: after the longest beginning of the text that can. */
+const lineOf = (text: string): number | undefined => {
+  const lines = text.trimEnd().split("\n")
+  if (lines.length > searchedLines) return undefined
+  for (let count = lines.length - 1; count > 0; count--) {
+    try {
+      Yaml.parse(lines.slice(0, count).join("\n"))
+      return count + 1
+    } catch {
+      // A line less, then.
+    }
+  }
+  return 1
+}
+
+/** Not every fault that the parser tells of has its line. */
+const parseYaml = (text: string): unknown => {
+  try {
+    return Yaml.parse(text)
+  } catch (cause) {
+    const message = place(cause)
+    const line = /at line \d+/.test(message) ? undefined : lineOf(text)
+    throw line === undefined ? cause : new SyntaxError(`${message.replace(/ at flow offset \d+/, "")} at line ${line}`)
+  }
+}
+
 const reader = (file: string): ((text: string) => unknown) | undefined => {
   switch (extension(file)) {
     case "yaml":
     case "yml":
-      return Yaml.parse
+      return parseYaml
     case "json":
       return (text) => JSON.parse(text) as unknown // unknown narrows the any of JSON.parse
     default:

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
 import { decode, type Decoded } from "./Config.ts"
 import * as Document from "./Document.ts"
 import { ConfigurationRefused, valueAt } from "./Problem.ts"
@@ -51,6 +52,18 @@ const sectionAt = (document: unknown, key: string): Section | undefined => {
 
 const isSet = (name: string) => Effect.map(variable(name), (value) => value !== undefined && value !== "")
 
+/** Why a file could not be read, in plain words. */
+export const unreadable = ({ reason }: PlatformError): string => {
+  switch (reason._tag) {
+    case "NotFound":
+      return "there is no such file"
+    case "PermissionDenied":
+      return "this user may not read it"
+    default:
+      return "it is no file that holds text"
+  }
+}
+
 /** Reads the file named by the flag or BREAKWATER_CONFIG (which must exist), else ./breakwater.yaml if there is one. */
 const readFile = Effect.fnUntraced(function*(flags: Flags) {
   const fromEnvironment = yield* variable("BREAKWATER_CONFIG")
@@ -61,7 +74,10 @@ const readFile = Effect.fnUntraced(function*(flags: Flags) {
   const text = yield* Effect.mapError(
     files.readFileString(file),
     (error) =>
-      new ConfigurationRefused({ source: file, problems: [{ path: "", message: `cannot be read: ${error.message}` }] })
+      new ConfigurationRefused({
+        source: file,
+        problems: [{ path: "", message: `cannot be read: ${unreadable(error)}` }]
+      })
   )
   return { file, document: yield* Document.parse(file, text) }
 })
@@ -112,6 +128,32 @@ const overridden = Effect.fnUntraced(function*(document: unknown, flags: Flags) 
   }
 })
 
+/** Where a value came from that stands in no file: path in the document → flag or variable. */
+const originsOf = Effect.fnUntraced(function*(flags: Flags, written: unknown, document: unknown) {
+  const origins = new Map<string, string>()
+  for (const [key, flag] of [["host", flags.host], ["port", flags.port], ["workers", flags.workers]] as const) {
+    const name = `BREAKWATER_${key.toUpperCase()}`
+    if (flag !== undefined) origins.set(`server.${key}`, `--${key}`)
+    else if (yield* isSet(name)) origins.set(`server.${key}`, name)
+  }
+  if (yield* isSet("BREAKWATER_ADMIN_KEY")) origins.set("server.adminKey", "BREAKWATER_ADMIN_KEY")
+  for (const [key, name] of telemetryVariables) if (yield* isSet(name)) origins.set(`telemetry.otlp.${key}`, name)
+  const keys = valueAt(document, ["server", "keys"])
+  const own = valueAt(written, ["server", "keys"])
+  const isAdded = Array.isArray(keys) && keys.length > (Array.isArray(own) ? own.length : 0)
+  if (isAdded) origins.set(`server.keys[${keys.length - 1}]`, "BREAKWATER_KEY")
+  return origins
+})
+
+/** A problem of a flag or a variable names that, not the file that it would have stood in. */
+const blamed = (error: ConfigurationRefused, origins: ReadonlyMap<string, string>): ConfigurationRefused => {
+  const problems = error.problems.map((one) => ({ ...one, path: origins.get(one.path) ?? one.path }))
+  const isOfFile = error.problems.some(({ path }) => !origins.has(path))
+  const isOfFlags = problems.every(({ path }) => path.startsWith("--"))
+  const source = isOfFile ? error.source : isOfFlags ? "the command line" : environmentAlone
+  return new ConfigurationRefused({ source, problems })
+}
+
 /** The first variable that is set and stands alone, as `${NAME}`, for a client key. */
 const keyVariable = Effect.fnUntraced(function*(document: unknown) {
   const keys = valueAt(document, ["server", "keys"])
@@ -132,21 +174,24 @@ const headerList = (text: string): Readonly<Record<string, string>> =>
     })
   )
 
+const telemetryVariables = [
+  ["endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+  ["sample", "OTEL_TRACES_SAMPLER_ARG"],
+  ["serviceName", "OTEL_SERVICE_NAME"]
+] as const
+
 const telemetry = Effect.fnUntraced(function*(document: unknown) {
   const section = sectionAt(document, "telemetry")
   const otlp = sectionAt(section, "otlp")
   if (section === undefined || otlp === undefined) return valueAt(document, ["telemetry"])
-  const pick = Effect.fnUntraced(function*(key: string, name: string) {
-    return (yield* isSet(name)) ? { [key]: `\${${name}}` } : {}
-  })
+  const picked: Record<string, string> = {}
+  for (const [key, name] of telemetryVariables) if (yield* isSet(name)) picked[key] = `\${${name}}`
   const headers = yield* variable("OTEL_EXPORTER_OTLP_HEADERS")
   return {
     ...section,
     otlp: {
       ...otlp,
-      ...(yield* pick("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT")),
-      ...(yield* pick("sample", "OTEL_TRACES_SAMPLER_ARG")),
-      ...(yield* pick("serviceName", "OTEL_SERVICE_NAME")),
+      ...picked,
       ...(headers === undefined || headers === "" ? {} : { headers: headerList(headers) })
     }
   }
@@ -170,7 +215,8 @@ export const load = Effect.fnUntraced(function*(flags: Flags, ollama: Effect.Eff
     }
     : written
   const source = read?.file ?? environmentAlone
-  const decoded = yield* decode(source, document)
+  const origins = yield* originsOf(flags, written, document)
+  const decoded = yield* Effect.mapError(decode(source, document), (error) => blamed(error, origins))
   const loaded: Loaded = { ...decoded, source, off: found.off, keyName: yield* keyVariable(document) }
   return loaded
 })

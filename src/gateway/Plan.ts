@@ -32,6 +32,8 @@ export interface Plan {
   readonly strategy: "ordered" | "weighted"
   /** Milliseconds. */
   readonly timeouts: TimeoutSettings
+  /** What becomes of a stream that breaks after its first content. */
+  readonly onInterrupted: "error" | "resume" | "buffer"
   /** In the order they would be asked; with `weighted` that of one draw. */
   readonly targets: ReadonlyArray<PlannedTarget>
   /** False when every target would be skipped: the request would be refused with a 503. */
@@ -136,7 +138,7 @@ export const make = Effect.fnUntraced(function*(
   states?: ReadonlyArray<PlanState>
 ): Effect.fn.Return<Plan, GatewayError, Routes | Health> {
   const routes = yield* Routes
-  const { kind, strategy, targets, timeouts, weights } = yield* routes.describe(model)
+  const { kind, onInterrupted, strategy, targets, timeouts, weights } = yield* routes.describe(model)
   const drawn = (yield* routes.resolve(model)).targets
   const judged: ReadonlyArray<PlanState> = states ?? (yield* (yield* Health).targets)
   const known = new Map(judged.map((state) => [state.target, state]))
@@ -163,6 +165,7 @@ export const make = Effect.fnUntraced(function*(
     kind,
     strategy,
     timeouts,
+    onInterrupted,
     targets: planned,
     wouldAsk,
     retryAfterMs: wouldAsk ? undefined : retryAfterMs

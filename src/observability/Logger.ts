@@ -50,6 +50,11 @@ export const EventLog = Context.Reference<EventLogShape>("breakwater/observabili
   defaultValue: () => ({ isEnabled: () => false, event: () => undefined })
 })
 
+/** Writes the lines that wait, for who is about to end the process; nothing where lines do not wait. */
+export const Flush = Context.Reference<Effect.Effect<void>>("breakwater/observability/Logger/Flush", {
+  defaultValue: () => Effect.void
+})
+
 // The text of the current second, because a busy server writes many lines in one.
 let second = Number.NaN
 let secondText = ""
@@ -176,7 +181,8 @@ export const layer = (settings: LogSettings): Layer.Layer<never, never, Stdio.St
     const loop = latch.await.pipe(Effect.andThen(Effect.sleep(lingerMs)), Effect.andThen(flush), Effect.forever)
     yield* Effect.forkScoped(loop)
     yield* Effect.addFinalizer(() => flush)
-    return layerOf(makeEventLog(settings, yield* stdio.stdoutIsTerminal, write), settings)
+    const log = layerOf(makeEventLog(settings, yield* stdio.stdoutIsTerminal, write), settings)
+    return Layer.merge(log, Layer.succeed(Flush, flush))
   }))
 
 /** Gives each line to `write` at once, for tests and for other sinks. */

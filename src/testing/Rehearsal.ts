@@ -80,7 +80,30 @@ const readConfig = Effect.fnUntraced(function*(
   return plan
 })
 
+/** A caller without types may leave out what they ask for. */
+const missing = (
+  options: object,
+  wanted: ReadonlyArray<readonly [string, string]>
+): ConfigurationRefused | undefined => {
+  const problems = wanted.flatMap(([keys, message]) =>
+    keys.split("|").some((key) => Reflect.get(options, key) !== undefined) ? [] : [{ path: keys, message }]
+  )
+  return problems.length === 0 ? undefined : new ConfigurationRefused({ source: "the rehearsal's options", problems })
+}
+
+const subject = [
+  "config|settings",
+  "required, but missing: the text of a configuration file, or gateway settings"
+] as const
+const scenarios = ["scenarios", "required, but missing: how each provider behaves; {} = all healthy"] as const
+const callers = [
+  "traffic",
+  "required, but missing: who asks how often, such as { requestsPerSecond: 10, for: \"1m\" }"
+] as const
+
 const planOf = (options: GatewayOptions): Effect.Effect<Plan, ConfigurationRefused> => {
+  const refusal = missing(Object(options), [subject, scenarios])
+  if (refusal !== undefined) return Effect.fail(refusal)
   if ("config" in options) return readConfig(options, options.scenarios)
   const aliases = Object.values(options.settings.aliases ?? {})
   const names = new Set([
@@ -110,8 +133,11 @@ export type RehearsalOptions = GatewayOptions & {
 
 /** Traffic through a gateway over scenarios, on a test clock of its own that starts at 0; needs nothing and keeps nothing. */
 export const rehearse = (options: RehearsalOptions): Effect.Effect<Report.Report, ConfigurationRefused> =>
-  traffic(options.traffic).pipe(
-    Effect.provide(gateway(options)),
-    Random.withSeed(options.seed ?? 0),
-    Effect.provide(TestClock.layer())
-  )
+  Effect.suspend(() => {
+    const refusal = missing(Object(options), [subject, scenarios, callers])
+    return refusal !== undefined ? Effect.fail(refusal) : traffic(options.traffic).pipe(
+      Effect.provide(gateway(options)),
+      Random.withSeed(options.seed ?? 0),
+      Effect.provide(TestClock.layer())
+    )
+  })

@@ -38,6 +38,20 @@ describe("the curl", () => {
     }))
 })
 
+describe("what the curl asks", () => {
+  it.effect("is the first alias that can answer, else the simulated model", () =>
+    Effect.gen(function*() {
+      expect(curl(yield* said(""))).toContain("\"model\":\"sim\"")
+      const text = yield* said(`
+providers: { claude: { kind: anthropic, apiKey: k } }
+models:
+  off: { targets: [{ provider: claude, model: m }] }
+  "it's": { targets: [{ provider: simulated, model: sim }] }
+`)
+      expect(curl(text)).toContain("\"model\":\"it'\\''s\"")
+    }))
+})
+
 describe("a provider whose kind is not built yet", () => {
   it.effect("is off, and so is its key in the environment", () =>
     Effect.gen(function*() {

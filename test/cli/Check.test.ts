@@ -14,6 +14,15 @@ const check = async (name: string, text: string, env: Readonly<Record<string, st
   return { code: (await child.ended).code, output: child.output() }
 }
 
+describe("breakwater --help", () => {
+  it("lists the commands that can be used, and no others", async () => {
+    const child = start("node", [join(root, "src/main.ts"), "--help"], { cwd: folder, env: {} })
+    await child.ended
+    const listed = [...child.output().split("SUBCOMMANDS")[1]?.matchAll(/^ {2}(\w+)/gm) ?? []].map(([, name]) => name)
+    expect(listed).toEqual(["serve", "check", "explain", "breakers"])
+  })
+})
+
 describe("breakwater check", () => {
   it("says what a good file means and exits with 0", async () => {
     const { code, output } = await check(
@@ -93,6 +102,22 @@ providers: { drill: { kind: simulated } }
     expect(output).toContain(
       "no provider of this name; known: drill, simulated; add a section providers.openai with apiKey: ${OPENAI_API_KEY}"
     )
+    expect(code).toBe(1)
+  })
+
+  it("says in plain words why a file cannot be read", async () => {
+    const child = start("node", [join(root, "src/main.ts"), "check", "absent.yaml"], { cwd: folder, env: {} })
+    await child.ended
+    expect(child.output()).toBe("absent.yaml: 1 problem\n  cannot be read: there is no such file\n")
+  })
+
+  it("finds a breaker that is to open for longer than the longest it may", async () => {
+    const { code, output } = await check(
+      "breaker.yaml",
+      "defaults: { breaker: { openFor: 20s } }\nproviders: { simulated: { breaker: { openMax: 10s } } }\n"
+    )
+    expect(output).toContain("defaults.breaker.openFor: \"20s\"\n    openMax (15s) is below openFor (20s)")
+    expect(output).toContain("providers.simulated.breaker.openMax: \"10s\"\n    openMax (10s) is below openFor (20s)")
     expect(code).toBe(1)
   })
 

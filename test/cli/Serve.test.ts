@@ -65,17 +65,20 @@ describe("a server that is told to stop", () => {
     expect((await child.ended).code).toBe(0)
   })
 
-  it("does not wait when it is told twice", async () => {
-    const child = stub({ notReady: "60s", streams: "60s" })
-    await url(child)
-    child.process.kill("SIGTERM")
-    await child.says(/draining: serving for 60 s more; a second signal stops at once/)
-    // An echo of the first signal is no second one, so tell it until it believes.
-    const again = setInterval(() => child.process.kill("SIGTERM"), 50)
-    const { code } = await child.ended
-    clearInterval(again)
-    expect(code).toBe(143)
-  })
+  for (const [signal, expected] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
+    it(`does not wait when it is told twice, and says so: ${signal}`, async () => {
+      const child = stub({ notReady: "60s", streams: "60s" })
+      await url(child)
+      child.process.kill("SIGTERM")
+      await child.says(/draining: serving for 60 s more; a second signal stops at once/)
+      // An echo of the first signal is no second one, so tell it until it believes.
+      const again = setInterval(() => child.process.kill(signal), 50)
+      const { code } = await child.ended
+      clearInterval(again)
+      expect(code).toBe(expected)
+      expect(child.output().match(new RegExp(`a second ${signal}: stopped at once`, "g"))?.length).toBe(1)
+    })
+  }
 })
 
 describe("a port that is taken", () => {

@@ -75,11 +75,52 @@ describe("the order of sources", () => {
       expect(yield* named("text", { BREAKWATER_KEY: "k" })).toBe("BREAKWATER_KEY")
     }))
 
-  it.effect("reports a bad variable by the key it stands for", () =>
+  it.effect("reports a bad variable by its name", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(loadIn({ env: { BREAKWATER_PORT: "many" } }))
       expect(error).toBeInstanceOf(ConfigurationRefused)
-      expect(error.problems).toEqual([{ path: "server.port", value: "\"many\"", message: "expected number" }])
+      expect(error.source).toBe("the environment")
+      expect(error.problems).toEqual([{ path: "BREAKWATER_PORT", value: "\"many\"", message: "expected number" }])
+    }))
+
+  it.effect("reports a bad flag by its name, and the file only for what stands in it", () =>
+    Effect.gen(function*() {
+      const said = (text: string, flags: Flags, env: Record<string, string> = {}) =>
+        Effect.map(
+          Effect.flip(loadIn({ files: { "./breakwater.yaml": text }, env }, flags)),
+          ({ problems, source }) => [source, ...problems.map(({ path }) => path)]
+        )
+      expect(yield* said(file, { port: 99_999 })).toEqual(["the command line", "--port"])
+      expect(yield* said(file, { host: "0.0.0.0" })).toEqual(["the command line", "--host"])
+      expect(yield* said("server: { prot: 1 }", { port: 99_999 })).toEqual([
+        "./breakwater.yaml",
+        "server.prot",
+        "--port"
+      ])
+      expect(yield* said("server: { port: 99999 }", {})).toEqual(["./breakwater.yaml", "server.port"])
+      expect(yield* said("server: { keys: [k] }", {}, { BREAKWATER_KEY: "k", OTEL_TRACES_SAMPLER_ARG: "7" })).toEqual([
+        "the environment",
+        "OTEL_TRACES_SAMPLER_ARG"
+      ])
+      expect(yield* said("server: { keys: [\"${BREAKWATER_KEY}\"] }", {})).toEqual([
+        "./breakwater.yaml",
+        "server.keys[0]"
+      ])
+    }))
+
+  it.effect("names the line of every fault of YAML", () =>
+    Effect.gen(function*() {
+      for (
+        const [text, line] of [
+          ["models:\n  fast: [1,\n  slow: 2\n", 2],
+          ["server:\n  host: \"127.0.0.1\n", 2],
+          ["server:\n  port: 1\nmodels: *gone\n", 3],
+          ["server:\n  port: 1\n  port: 2\n", 3]
+        ] as const
+      ) {
+        const { problems } = yield* Effect.flip(loadIn({ files: { "./breakwater.yaml": text } }))
+        expect(problems[0]?.message).toMatch(new RegExp(`^not readable as YAML: .* at line ${line}$`))
+      }
     }))
 
   it.effect("reads where traces go from the standard variables", () =>

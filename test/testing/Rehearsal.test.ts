@@ -152,6 +152,23 @@ describe("a rehearsal", () => {
     }))
 })
 
+describe("a rehearsal of a caller without types", () => {
+  it.effect("is refused with what is missing", () =>
+    Effect.gen(function*() {
+      const traffic = { requestsPerSecond: 1, for: "1s" }
+      const refused = (options: object) =>
+        // What the types would not let through.
+        Effect.map(
+          Effect.flip(Testing.rehearse(options as Testing.RehearsalOptions)),
+          ({ problems }) => problems.map(({ path }) => path)
+        )
+      expect(yield* refused({ config, traffic })).toEqual(["scenarios"])
+      expect(yield* refused({ scenarios: {}, traffic })).toEqual(["config|settings"])
+      expect(yield* refused({ config, scenarios: {} })).toEqual(["traffic"])
+      expect(yield* refused({})).toEqual(["config|settings", "scenarios", "traffic"])
+    }))
+})
+
 describe("the gateway of a rehearsal", () => {
   it.effect("serves an app's own code, and remembers what it asked", () =>
     Effect.gen(function*() {
