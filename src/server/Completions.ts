@@ -46,13 +46,13 @@ const answer = (
   const wrongType = judgeMediaType(headers["content-type"])
   if (wrongType !== undefined) return Effect.succeed(refuse(exchange, wrongType))
   const timeoutMs = wantedTimeout(headers["x-request-timeout-ms"])
-  const run = Effect.flatMap(readText(request, settings.limits.body), (text) => {
+  const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
     const checked = checkChat(text, settings.limits)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))
     const { decision } = exchange
     decision.alias = checked.request.model
     decision.stream = checked.request.stream === true
-    const input: CompletionRequest = { ...checked, decision, timeoutMs }
+    const input: CompletionRequest = { ...checked, decision, timeoutMs, receivedAtMs: exchange.receivedAtMs }
     return decision.stream
       ? Effect.flatMap(completion.stream(input), (stream) => streamed(stream, exchange, services))
       : Effect.map(
