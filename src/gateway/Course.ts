@@ -1,5 +1,6 @@
 /** The book that `Failover` keeps of one request: how far each target has been tried, and what to tell the caller if none answers. */
 import { DeadlineExceeded, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import { attemptsInAll } from "../resilience/Retry.ts"
 import type { Target } from "./Target.ts"
 
 /** What is known of a target within one request. */
@@ -32,7 +33,7 @@ export const make = (targets: ReadonlyArray<Target>, triesEach: number, sentAlre
     failure: undefined
   })),
   triesEach,
-  attemptsLeft: triesEach * 2 - sentAlready,
+  attemptsLeft: attemptsInAll(triesEach) - sentAlready,
   told: undefined,
   refusal: undefined
 })
