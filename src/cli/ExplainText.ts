@@ -1,7 +1,7 @@
 /** An explanation as people read it: the request, the limits, the rules, then one line a target. */
 import type { Plan } from "../gateway/Plan.ts"
 import { duration } from "../gateway/Plan.ts"
-import type { RetrySettings } from "../resilience/Retry.ts"
+import { attemptsInAll, type RetrySettings, triesBeforeNext } from "../resilience/Retry.ts"
 import { table } from "./Breakers.ts"
 
 /** What is wrong, and where: `param` is the path in the request, `code` that of the error a caller would get. */
@@ -55,11 +55,19 @@ const limits = ({ timeouts }: Plan): ReadonlyArray<string> => [
   )
 ]
 
-/** Failover's caps: `attempts` a target, twice that a request, one retry while another target could answer. */
+const times = (count: number): string => count === 1 ? "one retry" : `${count} retries`
+
+/** Failover's caps, from its own constants. */
 const retries = (retry: RetrySettings, { targets }: Plan): string =>
   [
-    `at most ${retry.attempts} tries a target and ${retry.attempts * 2} in all`,
-    ...(targets.length > 1 ? ["one retry, then the next target, the rest in a second round"] : []),
+    `at most ${retry.attempts} tries a target and ${attemptsInAll(retry.attempts)} in all`,
+    ...(targets.length > 1 && retry.attempts > 1
+      ? [
+        `${times(Math.min(triesBeforeNext, retry.attempts) - 1)}, then the next target${
+          retry.attempts > triesBeforeNext ? ", the rest in a second round" : ""
+        }`
+      ]
+      : []),
     `waits of at most ${duration(retry.baseMs)} at first (${duration(retry.throttleBaseMs)} when throttled) and ${
       duration(retry.maxMs)
     } later`,

@@ -31,6 +31,8 @@ export interface CompletionRequest extends Pick<ProviderCall, "source" | "reques
   readonly decision: Decision
   /** The caller's own bound on the whole request, in milliseconds (`x-request-timeout-ms`); it can only shorten ours. */
   readonly timeoutMs?: number | undefined
+  /** When its first line was there, in milliseconds on the monotonic clock; the deadline counts from it. Default now. */
+  readonly receivedAtMs?: number | undefined
 }
 
 export class Completion extends Context.Service<Completion, {
@@ -40,8 +42,11 @@ export class Completion extends Context.Service<Completion, {
   readonly stream: (request: CompletionRequest) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
 }>()("breakwater/gateway/Completion") {}
 
-const deadlineOf = (request: CompletionRequest, route: Route, clock: Clock.Clock): Deadline.Deadline =>
-  Deadline.after(Math.min(route.timeouts.totalMs, request.timeoutMs ?? Number.POSITIVE_INFINITY), clock)
+const deadlineOf = (
+  { receivedAtMs, timeoutMs = Number.POSITIVE_INFINITY }: CompletionRequest,
+  route: Route,
+  clock: Clock.Clock
+): Deadline.Deadline => Deadline.after(Math.min(route.timeouts.totalMs, timeoutMs), clock, receivedAtMs)
 
 const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect<void> =>
   Effect.sync(() => {
@@ -73,6 +78,7 @@ const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) 
         Effect.withFiber<A, GatewayError, R>((fiber) => {
           decision.candidates = route.names
           const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
+          decision.deadlineMs = deadline.atMs
           return Failover.run({
             targets: route.targets,
             timeouts: route.timeouts,

@@ -1,5 +1,6 @@
 /** The book that `Failover` keeps of one request: how far each target has been tried, and what to tell the caller if none answers. */
 import { DeadlineExceeded, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import { attemptsInAll } from "../resilience/Retry.ts"
 import { couldAnswer, type Target } from "./Target.ts"
 
 /** What is known of a target within one request. */
@@ -36,7 +37,7 @@ export const make = (
     failure: undefined
   })),
   triesEach,
-  attemptsLeft: triesEach * 2 - sent.length,
+  attemptsLeft: attemptsInAll(triesEach) - sent.length,
   told: undefined,
   refusal: undefined
 })

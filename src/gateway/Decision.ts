@@ -29,6 +29,8 @@ export interface Decision {
   readonly startedAtMs: number
   /** When the last byte had left; absent while it runs. */
   endedAtMs?: number
+  /** The end of the whole request, in milliseconds on the monotonic clock; absent until its route is known. */
+  deadlineMs?: number
   /** What the caller put in `model`. */
   alias: string
   stream: boolean

@@ -194,7 +194,9 @@ const goOn = <A, R>(
           if (!Course.isOpen(plan, course) || (yield* isPassedOver(decision, plan, course))) continue
         }
         const left = retry.attempts - (first === undefined ? course.tries : Math.max(0, course.tries - 1))
-        const tries = round === 1 && Course.others(plan, course).length > 0 ? Math.min(2, left) : left
+        const tries = round === 1 && Course.others(plan, course).length > 0
+          ? Math.min(Retry.triesBeforeNext, left)
+          : left
         const result = yield* Effect.result(visit(options, plan, course, tries, first))
         if (result._tag === "Success") return result.success
         // Nothing was sent: its pause is too long, or its budget is empty.

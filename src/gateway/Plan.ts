@@ -125,6 +125,35 @@ const idle = (target: string): PlanState => ({
   waiting: 0
 })
 
+/**
+ * Where nobody would be asked, but for a circuit that is probed before its time: as `Failover` does it when all circuits are open,
+ * the one that is due first, unless one of them is being probed or was not long ago.
+ */
+const lastResort = (seen: ReadonlyArray<PlanState>): PlanState | undefined => {
+  const isProbed = seen.some(({ breaker: { lastResortAfterMs, state } }) =>
+    state === "half-open" || (state === "open" && lastResortAfterMs !== undefined)
+  )
+  if (isProbed) return undefined
+  return seen
+    .filter((one) =>
+      one.breaker.state === "open" && judgeCooldown(one) === undefined && judgeCredentials(one) === undefined
+    )
+    .toSorted((a, b) => (a.breaker.retryAfterMs ?? 0) - (b.breaker.retryAfterMs ?? 0))[0]
+}
+
+const asLastResort: Judgement = {
+  wouldAsk: true,
+  why: "as the last resort: its open circuit is probed before its time"
+}
+
+/** What becomes of each target, in the order they would be asked. */
+const judgeAll = (seen: ReadonlyArray<PlanState>): ReadonlyArray<Judgement> => {
+  const judged = seen.map(judge)
+  if (judged.some(({ wouldAsk }) => wouldAsk)) return judged
+  const last = lastResort(seen)
+  return judged.map((one, at) => seen[at] === last ? asLastResort : one)
+}
+
 /** The place of a target in the order, in words. */
 const place = (before: string | undefined, { why }: Judgement): string =>
   `${before === undefined ? "asked first" : `asked when ${before} fails`}${why === "" ? "" : `, ${why}`}`
@@ -145,9 +174,11 @@ export const make = Effect.fnUntraced(function*(
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   let before: string | undefined
   let retryAfterMs: number | undefined
-  const planned = drawn.map((target): PlannedTarget => {
-    const state = known.get(target.name) ?? idle(target.name)
-    const judgement = judge(state)
+  const seen = drawn.map(({ name }) => known.get(name) ?? idle(name))
+  const judgements = judgeAll(seen)
+  const planned = drawn.map((target, index): PlannedTarget => {
+    const state = seen[index] ?? idle(target.name)
+    const judgement = judgements[index] ?? judge(state)
     const name = `${target.provider.name}/${target.model}`
     const why = judgement.wouldAsk ? place(before, judgement) : `skipped: ${judgement.why}`
     if (judgement.wouldAsk) before = name

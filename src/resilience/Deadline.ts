@@ -53,8 +53,10 @@ export interface Deadline {
   readonly atMs: number
 }
 
-/** The moment `ms` from now. */
-export const after = (ms: number, clock: Clock.Clock): Deadline => ({ atMs: monotonicMillisUnsafe(clock) + ms })
+/** The moment `ms` from now, or from another moment on the monotonic clock. */
+export const after = (ms: number, clock: Clock.Clock, fromMs = monotonicMillisUnsafe(clock)): Deadline => ({
+  atMs: fromMs + ms
+})
 
 /** Milliseconds left; 0 when it has passed. */
 export const left = (deadline: Deadline, clock: Clock.Clock): number =>

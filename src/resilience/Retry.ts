@@ -34,6 +34,12 @@ export const defaultRetrySettings: RetrySettings = {
   budget: 100
 }
 
+/** Attempts that a whole request may come to, on all its targets. */
+export const attemptsInAll = (triesEach: number): number => triesEach * 2
+
+/** Tries on one target in the first round, while another one could answer. */
+export const triesBeforeNext = 2
+
 /** `retry` of the configuration. */
 export const RetrySettingsInput = Schema.Struct({
   attempts: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))),

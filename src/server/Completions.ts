@@ -54,13 +54,13 @@ const answer = (
   const wish = headers["x-request-timeout-ms"]
   if (wish !== undefined && !wholeMilliseconds.test(wish)) return Effect.succeed(refuse(exchange, unknownTimeout))
   const timeoutMs = wish === undefined ? undefined : Number(wish)
-  const run = Effect.flatMap(readText(request, settings.limits.body), (text) => {
+  const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
     const checked = checkChat(text, settings.limits)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))
     const { decision } = exchange
     decision.alias = checked.request.model
     decision.stream = checked.request.stream === true
-    const input: CompletionRequest = { ...checked, decision, timeoutMs }
+    const input: CompletionRequest = { ...checked, decision, timeoutMs, receivedAtMs: exchange.receivedAtMs }
     return decision.stream
       ? Effect.flatMap(completion.stream(input), (stream) => streamed(stream, exchange, services))
       : Effect.map(

@@ -4,6 +4,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import { Shedding } from "../admission/Shedding.ts"
 import { Health } from "../gateway/Health.ts"
 import { EventLog } from "../observability/Logger.ts"
+import * as Watchdog from "../resilience/Watchdog.ts"
 import { OpenStreams } from "./OpenStreams.ts"
 import { pass } from "./Passage.ts"
 
@@ -14,6 +15,7 @@ export const layer = HttpRouter.use((router) =>
       health: yield* Health,
       log: yield* EventLog,
       shedding: yield* Shedding,
+      watchdog: yield* Watchdog.make,
       pending: (yield* OpenStreams).pending
     }
     yield* router.addGlobalMiddleware((effect) => Effect.withFiber((fiber) => pass(effect, around, fiber)))

@@ -20,7 +20,7 @@ export const end = (
 ): void => {
   const clock = fiber.getRef(Clock.Clock)
   const nowMs = clock.currentTimeMillisUnsafe()
-  const isCancelled = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
+  const isCancelled = exchange.ended !== "unread" && Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
   exchange.decision.endedAtMs = nowMs
   if (isCancelled) exchange.decision.cancelled = true
   Metrics.record(exchange, nowMs - exchange.startedAtMs, isCancelled, fiber.context)

@@ -8,6 +8,7 @@ import { gatewayError, InternalFailure, InvalidRequest } from "../domain/Gateway
 import { toUsd } from "../domain/Money.ts"
 import * as Decision from "../gateway/Decision.ts"
 import { requestId } from "../observability/Correlation.ts"
+import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import { routeOf } from "./RouteTable.ts"
 
 /** A plain mutable record: it is on the hot path. */
@@ -17,38 +18,50 @@ export interface Exchange {
   /** Route template such as `/v1/models/{id}`, or `_other`. */
   readonly route: string
   readonly startedAtMs: number
+  /** The same moment on the monotonic clock: what deadlines count from. */
+  readonly receivedAtMs: number
   readonly decision: Decision.Decision
   /** Status of the answer's head; 0 until there is one. */
   status: number
   /** Counts as in flight until its last byte has left. */
   isAdmitted: boolean
-  /** The drain was over before there was an answer. */
-  isDrained: boolean
+  /** Why it was ended from here: the drain was over before there was an answer, or nobody read the answer in time. */
+  ended: "drained" | "unread" | undefined
   /** Name of the client key that was accepted. */
   keyName: string | undefined
 }
 
 /** A record with nothing in it yet. */
-export const make = (requestId: string, method: string, route: string, startedAtMs: number): Exchange => ({
+export const make = (
+  requestId: string,
+  method: string,
+  route: string,
+  startedAtMs: number,
+  receivedAtMs = 0
+): Exchange => ({
   requestId,
   method,
   route,
   startedAtMs,
+  receivedAtMs,
   decision: Decision.make(requestId, startedAtMs),
   status: 0,
   isAdmitted: false,
-  isDrained: false,
+  ended: undefined,
   keyName: undefined
 })
 
 /** The record of a request that has just come in. */
-export const begin = (request: HttpServerRequest, fiber: Fiber.Fiber<unknown, unknown>): Exchange =>
-  make(
+export const begin = (request: HttpServerRequest, fiber: Fiber.Fiber<unknown, unknown>): Exchange => {
+  const clock = fiber.getRef(Clock.Clock)
+  return make(
     requestId(request.headers["x-request-id"], fiber),
     request.method,
     routeOf(request.url),
-    fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+    clock.currentTimeMillisUnsafe(),
+    monotonicMillisUnsafe(clock)
   )
+}
 
 /** The exchange of the request at hand; the door puts it there. */
 export const CurrentExchange = Context.Reference<Exchange>("breakwater/server/Exchange/CurrentExchange", {

@@ -16,6 +16,7 @@ import { begin, CurrentExchange, type Exchange, lacksHost, missingHost } from ".
 import { recover } from "./Recovery.ts"
 import * as ServerSpan from "./ServerSpan.ts"
 import { type Surroundings, turnedAway } from "./TurnedAway.ts"
+import * as Unread from "./Unread.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -34,17 +35,21 @@ export const pass = (
   around: Surroundings,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Effect.Effect<Response, unhandled, HttpServerRequest | Scope.Scope> => {
-  const { health, log, pending, shedding } = around
+  const { health, log, pending, shedding, watchdog } = around
   // The router's own effects read these two from the same context, so they are there.
   const request = Context.getUnsafe(fiber.context, HttpServerRequest)
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
   const exchange = begin(request, fiber)
+  let callOff: (() => void) | undefined
   const run = (span: Tracer.Span | undefined) => {
     // The request's own frame restores the context, so this needs none of its own.
     const context = Context.add(fiber.context, CurrentExchange, exchange)
     fiber.setContext(span === undefined ? context : Context.add(context, Tracer.ParentSpan, span))
     const finish = (response: Response) => {
-      if (exchange.isAdmitted) pending.leave(exchange)
+      if (exchange.isAdmitted) {
+        pending.leave(exchange)
+        callOff = Unread.watch(response, exchange, request, watchdog)
+      }
       return complete(response, exchange, health.isDraining())
     }
     const recovered = (cause: Cause.Cause<unknown>) => Effect.map(recover(cause, exchange, log), finish)
@@ -64,6 +69,7 @@ export const pass = (
             pending.leave(exchange)
             shedding.leave()
           }
+          callOff?.()
           end(exchange, exit, fiber, log, span)
           if (exchange.decision.alias !== "") health.note(exchange.decision)
         })),

@@ -45,7 +45,7 @@ export const make = (): PendingAnswers => {
     endAll: () => {
       isOver = true
       for (const [exchange, fiber] of all) {
-        exchange.isDrained = true
+        exchange.ended = "drained"
         fiber.interruptUnsafe()
       }
     },

@@ -47,7 +47,11 @@ export const recover = (
   exchange: Exchange,
   log: EventLogShape
 ): Effect.Effect<HttpServerResponse, unhandled> => {
-  if (Cause.hasInterruptsOnly(cause)) return exchange.isDrained ? recover(drained, exchange, log) : Effect.interrupt
+  if (Cause.hasInterruptsOnly(cause)) {
+    return exchange.ended === "drained"
+      ? recover(drained, exchange, log)
+      : Effect.interrupt
+  }
   const known = reasonOf(cause, exchange)
   const reason = known ?? internalFailure
   exchange.decision.error = reason._tag

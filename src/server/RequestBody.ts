@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { requestProblem } from "../api/RequestProblem.ts"
 import { ChatRequest } from "../domain/Chat.ts"
 import {
+  DeadlineExceeded,
   type GatewayError,
   gatewayError,
   InvalidRequest,
@@ -61,11 +62,19 @@ const decodeText = (bytes: Uint8Array): Effect.Effect<string, GatewayError> => {
 /** Foreign words are told back short. */
 const quoted = (word: string): string => `'${word.trim().slice(0, 40)}'`
 
+const tooSlow = Effect.fail(gatewayError(
+  new DeadlineExceeded({ message: "The deadline of the request passed before its body had come." })
+))
+
 /**
- * Reads the body up to `limit` bytes; a declared length above it is refused before anything is read, as is a coding: bodies are
+ * Reads the body up to `limit` bytes and for `timeoutMs`; without that, how long it may take is the socket's to say. a declared length above it is refused before anything is read, as is a coding: bodies are
  * taken as they are.
  */
-export const readText = (request: HttpServerRequest, limit: number): Effect.Effect<string, GatewayError> => {
+export const readText = (
+  request: HttpServerRequest,
+  limit: number,
+  timeoutMs?: number
+): Effect.Effect<string, GatewayError> => {
   const { headers } = request
   const coding = headers["content-encoding"]
   if (coding !== undefined && !/^\s*(?:identity)?\s*$/i.test(coding)) {
@@ -77,10 +86,13 @@ export const readText = (request: HttpServerRequest, limit: number): Effect.Effe
   }
   const declared = headers["content-length"]
   if (declared !== undefined && Number(declared) > limit) return Effect.fail(gatewayError(tooLarge(limit)))
-  return Effect.matchEffect(readBytes(request, limit), {
+  const read = Effect.matchEffect(readBytes(request, limit), {
     onSuccess: decodeText,
     onFailure: (fault) => Effect.fail(readFailure(fault, limit))
   })
+  return timeoutMs === undefined
+    ? read
+    : Effect.timeoutOrElse(read, { duration: timeoutMs, orElse: () => tooSlow })
 }
 
 /** The reason to refuse a media type: one that is named and is not JSON in UTF-8. */

@@ -10,6 +10,7 @@ import { type GatewayError, gatewayError, InvalidRequest } from "../domain/Gatew
 import { priorities, priorityNamed } from "../domain/Priority.ts"
 import type { Health } from "../gateway/Health.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
+import type { Watchdog } from "../resilience/Watchdog.ts"
 import type { Exchange } from "./Exchange.ts"
 import * as Metrics from "./Metrics.ts"
 import { drained, type PendingAnswers } from "./PendingAnswers.ts"
@@ -20,6 +21,7 @@ export interface Surroundings {
   readonly log: EventLogShape
   readonly shedding: Shedding["Service"]
   readonly pending: PendingAnswers
+  readonly watchdog: Watchdog
 }
 
 /** A word that nobody knows is a mistake, and better found on the first call than in the hour that it was meant for. */

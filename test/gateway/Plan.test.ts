@@ -1,10 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
+import { TestClock } from "effect/testing"
+import { UpstreamUnreachable } from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import * as Plan from "../../src/gateway/Plan.ts"
 import { ask, flow, script } from "../flow/Scripted.ts"
+
+const unreachable = new UpstreamUnreachable({ message: "down" })
 
 const three = flow([script("a", "ok"), script("b", "ok"), script("c", "ok")])
 
@@ -58,6 +63,57 @@ describe("a plan", () => {
         ["c", false, "skipped: circuit open, next try in 90s"]
       ])
     }).pipe(Effect.provide(three)))
+
+  it.effect("probes the circuit that is due first where all are open, as the next request does", () =>
+    Effect.gen(function*() {
+      const plan = yield* Plan.make("fast", [
+        state("a", { state: "open", retryAfterMs: 1200 }),
+        state("b", { state: "open", retryAfterMs: 800 }),
+        state("c", { state: "forced-open" })
+      ])
+      expect([plan.wouldAsk, plan.retryAfterMs]).toEqual([true, undefined])
+      expect(lines(plan)).toEqual([
+        ["a", false, "skipped: circuit open, next try in 1.2s"],
+        ["b", true, "asked first, as the last resort: its open circuit is probed before its time"],
+        ["c", false, "skipped: forced open by an operator"]
+      ])
+    }).pipe(Effect.provide(three)))
+
+  it.effect("asks nobody where all are open and one was probed not long ago, or rests", () =>
+    Effect.gen(function*() {
+      const probed = yield* Plan.make("fast", [
+        state("a", { state: "open", retryAfterMs: 1200, lastResortAfterMs: 300 }),
+        state("b", { state: "open", retryAfterMs: 800 }),
+        state("c", { state: "open", retryAfterMs: 900 })
+      ])
+      expect([probed.wouldAsk, probed.retryAfterMs]).toEqual([false, 800])
+      const resting = yield* Plan.make(
+        "fast",
+        ["a", "b", "c"].map((name) => state(name, { state: "open", retryAfterMs: 800 }, { cooldownMs: 500 }))
+      )
+      expect(resting.wouldAsk).toBe(false)
+    }).pipe(Effect.provide(three)))
+
+  it.effect("names whom the next request asks first, from the first failure to the last resort and back", () =>
+    Effect.gen(function*() {
+      const completion = yield* Completion
+      const wrong: Array<string> = []
+      const said = new Set<string>()
+      for (let count = 0; count < 200; count++) {
+        const { targets } = yield* Plan.make("fast")
+        const planned = targets.find(({ wouldAsk }) => wouldAsk)
+        const request = ask()
+        const fiber = yield* Effect.forkChild(Effect.exit(completion.complete(request)))
+        yield* TestClock.adjust("100 millis")
+        yield* Fiber.interrupt(fiber)
+        const first = request.decision.attempts[0]?.target
+        if (first !== planned?.target) wrong.push(`${count}: ${planned?.target} ${first}`)
+        said.add(planned === undefined ? "nobody" : planned.why.replace(/^asked \w+(?: \S+ fails)?,? ?/, ""))
+      }
+      expect(wrong).toEqual([])
+      expect(said).toContain("nobody")
+      expect(said).toContain("as the last resort: its open circuit is probed before its time")
+    }).pipe(Effect.provide(flow([script("a", unreachable), script("b", unreachable)]))))
 
   it.effect("tells a probe, a full target and a forced one from an ordinary one", () =>
     Effect.gen(function*() {

@@ -1,5 +1,6 @@
 /** A gateway without upstreams: what the server's tests ask instead of the flow. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
@@ -10,6 +11,7 @@ import { Completion, type CompletionRequest } from "../../src/gateway/Completion
 import { type ComponentHealth, type Control, Health } from "../../src/gateway/Health.ts"
 import { Routes } from "../../src/gateway/Route.ts"
 import type { AnswerStream, Frame } from "../../src/providers/Provider.ts"
+import { monotonicMillisUnsafe } from "../../src/resilience/MonotonicTime.ts"
 import * as Server from "../../src/server/Server.ts"
 import { defaultServerSettings, type ServerSettings } from "../../src/server/ServerSettings.ts"
 
@@ -50,6 +52,10 @@ export interface Fake {
   /** The answer to every request, unless `fail` says otherwise. */
   fail: Reason | undefined
   defect: unknown
+  /** A whole answer as it is sent. */
+  text: string
+  /** The request has this long, in milliseconds. */
+  totalMs: number
   frames: ReadonlyArray<readonly [Frame, ...Array<Frame>]>
   /** How the stream ends after its frames. */
   ending: "clean" | "hang" | Reason
@@ -64,6 +70,8 @@ export interface Fake {
 export const makeFake = (): Fake => ({
   fail: undefined,
   defect: undefined,
+  text: completionText,
+  totalMs: 600_000,
   frames: [[frame("Hel")], [frame("lo"), frame("", true)]],
   ending: "clean",
   asked: [],
@@ -74,8 +82,9 @@ export const makeFake = (): Fake => ({
 })
 
 const asked = (fake: Fake, request: CompletionRequest): Effect.Effect<void, GatewayError> =>
-  Effect.suspend(() => {
+  Effect.withFiber((fiber) => {
     fake.asked.push(request)
+    request.decision.deadlineMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + fake.totalMs
     request.decision.attempts.push({ target: "openai/upstream-model", startedAtMs: 0, waitedMs: 0 })
     if (fake.defect !== undefined) return Effect.die(fake.defect)
     if (fake.fail !== undefined) return Effect.fail(gatewayError(fake.fail))
@@ -89,7 +98,7 @@ export const layerFake = (fake: Fake) =>
     Layer.succeed(Completion, {
       complete: (request) =>
         Effect.as(asked(fake, request), {
-          text: completionText,
+          text: fake.text,
           completion: JSON.parse(completionText),
           usage: undefined,
           upstreamRequestId: undefined

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { connect } from "node:net"
 import { StreamInterrupted } from "../../src/domain/GatewayError.ts"
 import { chatPath, hello } from "./Client.ts"
 import { makeFake } from "./Fake.ts"
@@ -125,5 +126,21 @@ describe("on a socket", () => {
       yield* ended(lines, 4)
       expect(lines.join("\n")).toContain("TypeError")
       expect(lines.join("\n")).not.toContain("CANARY")
+    }))
+
+  it.live("a whole answer that nobody reads gives up its place a second after the deadline", () =>
+    Effect.gen(function*() {
+      const fake = makeFake()
+      fake.text = JSON.stringify({ text: "water ".repeat(4 * 1024 ** 2) })
+      fake.totalMs = 1
+      const lines: Array<string> = []
+      const url = yield* listen(fake, lines)
+      const socket = connect(Number(new URL(url).port), "127.0.0.1")
+      const body = JSON.stringify(hello)
+      const head = [`POST ${chatPath} HTTP/1.1`, "host: a", "content-type: application/json"]
+      socket.write([...head, `content-length: ${body.length}`, "", body].join("\r\n"))
+      const [line] = yield* ended(lines, 1)
+      expect(line).toMatchObject({ "http.response.status_code": 200, "error.type": "DeadlineExceeded" })
+      socket.destroy()
     }))
 })

@@ -144,4 +144,28 @@ describe("a caller's own deadline", () => {
       finishReasons: []
     })
   })
+
+  it("counts from its first line: a body that comes after it is a 504 and asks nobody", async () => {
+    const model = "ok#late-body"
+    const text = completion(`upstream/${model}`).replace("host:", "x-request-timeout-ms: 300\r\nhost:")
+    const socket = await open()
+    socket.write(text.slice(0, -10))
+    const seen = await readUntil(socket, (all) => all.includes("deadline_exceeded"))
+    expect(seen).toMatch(/^HTTP\/1\.1 504 /)
+    expect(upstream.attemptsOf(model)).toEqual([])
+    socket.destroy()
+  })
+
+  it("cuts the connection of who has not read the end of a stream a second later", { timeout: 15_000 }, async () => {
+    const text = completion(`upstream/flood:${1024 ** 3}#late-reader`, { stream: true })
+      .replace("host:", "x-request-timeout-ms: 2000\r\nx-request-id: late-reader\r\nhost:")
+    const socket = await open()
+    socket.write(text)
+    await once(socket, "readable")
+    // Nothing is read: the line comes only when the exchange is over.
+    await gateway.says(/"breakwater.request.id":"late-reader"/)
+    const line = gateway.output().split("\n").find((one) => one.includes(`"late-reader"`)) ?? ""
+    expect(line).toMatch(/chat\/completions 200".*"error.type":"DeadlineExceeded"/)
+    socket.destroy()
+  })
 })
