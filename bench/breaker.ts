@@ -98,18 +98,21 @@ const ours = async (): Promise<ReadonlyArray<Candidate>> => {
   const settings = CircuitBreaker.defaultBreakerSettings
   const breaker = await Effect.runPromise(CircuitBreaker.make(settings))
   const admitted = Effect.flatMap(
-    breaker.admit,
+    breaker.admit(),
     (permit) => Effect.flatMap(bare, () => breaker.record(permit, success))
   )
   const shut = await Effect.runPromise(CircuitBreaker.make(settings))
   await Effect.runPromise(shut.control({ _tag: "ForceOpen" }))
-  const rejected = Effect.matchEffect(shut.admit, { onFailure: () => bare, onSuccess: () => Effect.die("admitted") })
+  const rejected = Effect.matchEffect(shut.admit(), { onFailure: () => bare, onSuccess: () => Effect.die("admitted") })
   const tripped = await Effect.runPromise(CircuitBreaker.make({ ...settings, openForMs: 1e9, openMaxMs: 1e9 }))
   for (let failures = 0; failures < settings.consecutiveFailures; failures++) {
-    const permit = await Effect.runPromise(tripped.admit)
+    const permit = await Effect.runPromise(tripped.admit())
     await Effect.runPromise(tripped.record(permit, { _tag: "Failure" }))
   }
-  const refused = Effect.matchEffect(tripped.admit, { onFailure: () => bare, onSuccess: () => Effect.die("admitted") })
+  const refused = Effect.matchEffect(tripped.admit(), {
+    onFailure: () => bare,
+    onSuccess: () => Effect.die("admitted")
+  })
   const closed = initial(0)
   let state = closed
   const permit = permitOf(0)

@@ -78,6 +78,7 @@ const successes = (): ReadonlyArray<Line> => [
   success("30 % transient errors on both of two targets", 0.999, flaky(0.3), flaky(0.3)),
   // A failure comes back ten times as fast as an answer, so at many requests a second the first to come back are failures alone.
   success("the same at 200 requests a second", 0.999, flaky(0.3), flaky(0.3), 200),
+  success("the same at 500 requests a second", 0.999, flaky(0.3), flaky(0.3), 500),
   success("50 % transient errors on both of two targets", 0.99, flaky(0.5), flaky(0.5)),
   success("30 % transient errors on the first, the second healthy", 0.9999, flaky(0.3), healthy),
   success("the first down for good, the second healthy", 0.9999, down(0, Infinity), healthy),

@@ -56,3 +56,10 @@ export interface ChatChunk {
     }
   }>
 }
+
+/** Whether a message or a delta has nothing in it but its role: every member is null, an empty text or an empty list. */
+export const carriesNothing = (said: object): boolean =>
+  Object.entries(said).every(([name, value]) =>
+    name === "role" || value === null || value === undefined || value === "" ||
+    (Array.isArray(value) && value.length === 0)
+  )

@@ -1,6 +1,6 @@
 /** The book that `Failover` keeps of one request: how far each target has been tried, and what to tell the caller if none answers. */
 import { DeadlineExceeded, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
-import type { Target } from "./Target.ts"
+import { couldAnswer, type Target } from "./Target.ts"
 
 /** What is known of a target within one request. */
 export interface Course {
@@ -44,9 +44,12 @@ export const isOpen = (plan: Plan, course: Course): boolean =>
 export const others = (plan: Plan, course: Course): ReadonlyArray<Course> =>
   plan.courses.filter((other) => other !== course && isOpen(plan, other))
 
-/** The last hope is given the rest of the request; a target that has failed already is no better hope. */
-export const isLastHope = (plan: Plan, course: Course): boolean =>
-  !others(plan, course).some((other) => other.failure === undefined)
+/**
+ * The last hope is given the rest of the request. A target that has failed already is no better hope, and one that would not be
+ * asked at `nowMs` is none.
+ */
+export const isLastHope = (plan: Plan, course: Course, nowMs: number): boolean =>
+  !others(plan, course).some((other) => other.failure === undefined && couldAnswer(other.target, nowMs))
 
 const waitOf = (error: GatewayError): number => error.reason.retryAfterMs ?? Number.POSITIVE_INFINITY
 

@@ -15,7 +15,7 @@ import * as Retry from "../resilience/Retry.ts"
 import type { AttemptClock } from "./Attempt.ts"
 import * as Course from "./Course.ts"
 import type { Decision } from "./Decision.ts"
-import { isAvailable, refusalOf, type Target } from "./Target.ts"
+import { couldAnswer, isAvailable, refusalOf, type Target } from "./Target.ts"
 
 export interface FailoverOptions<A, R> {
   readonly targets: ReadonlyArray<Target>
@@ -39,9 +39,10 @@ const once = <A, R>(
 ) =>
   Effect.withFiber<A, GatewayError, R>((fiber) => {
     const { deadline, decision, timeouts, verdictMs } = options
-    const left = Deadline.left(deadline, fiber.getRef(Clock.Clock))
+    const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
+    const left = Math.max(0, deadline.atMs - nowMs)
     if (left === 0) return Effect.fail(course.failure ?? Course.lastWord(plan))
-    const limitMs = Course.isLastHope(plan, course) ? left : Math.min(verdictMs, left)
+    const limitMs = Course.isLastHope(plan, course, nowMs) ? left : Math.min(verdictMs, left)
     const clock = { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline, isLastResort }
     const before = decision.attempts.length
     return Effect.tapError(options.attempt(course.target, clock, waitedMs), () =>
@@ -217,6 +218,15 @@ const goOn = <A, R>(
   })
 }
 
+/** Whether a target after the first could answer; limits bite only while one could. */
+const hasOther = (targets: ReadonlyArray<Target>, nowMs: number): boolean => {
+  for (let at = 1; at < targets.length; at++) {
+    const target = targets[at]
+    if (target !== undefined && couldAnswer(target, nowMs)) return true
+  }
+  return false
+}
+
 /** Runs the attempts until one succeeds, a failure says that no other target could do better, or nothing is left to try. */
 export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, GatewayError, R> => {
   const { deadline, targets, timeouts, verdictMs } = options
@@ -228,7 +238,7 @@ export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, Gate
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const left = Math.max(0, deadline.atMs - nowMs)
     if (left === 0 || !isAvailable(target, nowMs)) return goOn(options, undefined)
-    const limitMs = targets.length === 1 ? left : Math.min(verdictMs, left)
+    const limitMs = hasOther(targets, nowMs) ? Math.min(verdictMs, left) : left
     const clock: AttemptClock = { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline }
     return Effect.catch(options.attempt(target, clock, 0), (failure) => goOn(options, failure))
   })

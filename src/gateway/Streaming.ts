@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
+import { carriesNothing } from "../domain/ChatAnswer.ts"
 import {
   DeadlineExceeded,
   type GatewayError,
@@ -30,9 +31,20 @@ const tailMs = 1000
 
 const noContent = (message: string) => gatewayError(new MalformedAnswer({ message }))
 
-const commits = (frame: Frame): boolean => frame.isContent || frame.isTerminal
+/** Nothing but `stop` was said, and nothing was counted: an answer of nothing, unless its totals tell otherwise. */
+const isNothing = (held: ReadonlyArray<Frame>): boolean =>
+  held.every(({ chunk, usage }) =>
+    (usage?.completionTokens ?? 0) === 0 &&
+    chunk.choices.every(({ delta, finish_reason }) => (finish_reason ?? "stop") === "stop" && carriesNothing(delta))
+  )
 
-/** Pulls until the first content or terminal event and returns everything up to it. Comments never reach this point. */
+const isContent = (frame: Frame): boolean => frame.isContent
+const isTerminal = (frame: Frame): boolean => frame.isTerminal
+
+/**
+ * Pulls until the first content or terminal event and returns everything up to it. Comments never reach this point. A stream
+ * that comes to its end with nothing in it fails like one that broke off, for there is nothing to lose by asking again.
+ */
 export const hold = Effect.fnUntraced(function*(stream: AnswerStream) {
   const held: Array<Frame> = []
   let bytes = 0
@@ -44,7 +56,7 @@ export const hold = Effect.fnUntraced(function*(stream: AnswerStream) {
     held.push(...frames)
     for (const frame of frames) bytes += frame.bytes?.length ?? 0
     // `frames` is never empty, so neither is what was held.
-    if (frames.some(commits)) return held as unknown as Frames
+    if (frames.some(isContent) || (frames.some(isTerminal) && !isNothing(held))) return held as unknown as Frames
     if (held.length > heldEvents || bytes > heldBytes) {
       return yield* Effect.fail(noContent("The upstream sent no content within its first 64 events or 256 KiB."))
     }

@@ -86,6 +86,10 @@ export interface ChangeListener {
 export const isAvailable = ({ guards, model }: Target, nowMs: number): boolean =>
   guards.cooldown.remaining(model, nowMs) === 0 && guards.credentials?.death(model, nowMs) === undefined
 
+/** Whether a target could answer if it were asked now: it is available, and its circuit would let a call pass. */
+export const couldAnswer = (target: Target, nowMs: number): boolean =>
+  isAvailable(target, nowMs) && target.guards.breaker.wouldAdmit(nowMs)
+
 /** Why a target is not asked, for the record and for the caller if there is no other; undefined where it is available. */
 export const refusalOf = (
   { guards, model, name }: Target,

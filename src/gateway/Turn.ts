@@ -120,9 +120,13 @@ const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: 
     return Effect.map(span, (opened) => turnOf(options, permit, release, opened, clock))
   })
 
+/** A probe holds its slot for this long after its own limit, before it is taken for lost. */
+const graceMs = 5000
+
 const judged = (options: AttemptOptions, release: Bulkhead.Release): Effect.Effect<Turn, GatewayError> => {
   const { clock, target: { guards: { breaker } } } = options
-  return Effect.matchEffect(clock.isLastResort === true ? breaker.tryLastResort : breaker.admit, {
+  const leaseMs = clock.limitMs + graceMs
+  return Effect.matchEffect(clock.isLastResort === true ? breaker.tryLastResort(leaseMs) : breaker.admit(leaseMs), {
     onSuccess: (permit) => begin(options, permit, release),
     onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
   })

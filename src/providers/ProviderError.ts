@@ -197,8 +197,9 @@ const byStatus = (status: number): Kind => {
   if (status === 413) return "context"
   if (status === 429) return "rate"
   if (status === 498 || status === 503 || status === 529) return "overloaded"
-  // A conflict, a misdirected or an early request, and a failed model may go well the next time.
-  if ([409, 421, 424, 425].includes(status)) return "failed"
+  // A proxy on the way that does not know us, a conflict, a misdirected or an early request, and a failed model: none of them
+  // is the caller's, and all but the first may go well the next time.
+  if ([407, 409, 421, 424, 425].includes(status)) return "failed"
   if (status === 501) return "refused"
   if (status >= 400 && status < 500) return "refused"
   return status >= 200 && status < 300 ? "malformed" : "failed"

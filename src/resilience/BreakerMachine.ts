@@ -23,8 +23,11 @@ import * as SlidingWindow from "./SlidingWindow.ts"
 export type Event =
   & { readonly nowMs: number; readonly jitter: number }
   & (
-    | { readonly _tag: "Admit" | "LastResort" | "Tick" }
-    | { readonly _tag: "Record"; readonly permit: Permit; readonly outcome: Outcome }
+    /** `leaseMs`: how long the call may hold its slot if it is a probe; default as in the settings. */
+    | { readonly _tag: "Admit" | "LastResort"; readonly leaseMs?: number | undefined }
+    | { readonly _tag: "Tick" }
+    /** `isLate`: this call has been reported before; default false. */
+    | { readonly _tag: "Record"; readonly permit: Permit; readonly outcome: Outcome; readonly isLate?: boolean }
     | { readonly _tag: "Control"; readonly command: Command }
   )
 
@@ -85,9 +88,11 @@ const lapse = (settings: BreakerSettings, state: State, nowMs: number, jitter: n
     case "HalfOpen": {
       const expired = state.leases.find((lease) => lease.untilMs <= nowMs)
       if (expired !== undefined) return open(settings, state, state.openings + 1, expired.untilMs, jitter)
-      const longest = nowMs + settings.leaseMs
-      return state.leases.some((lease) => lease.untilMs > longest)
-        ? { ...state, leases: state.leases.map(({ id }) => ({ id, untilMs: longest })) }
+      return state.leases.some(({ leaseMs, untilMs }) => untilMs - nowMs > leaseMs)
+        ? {
+          ...state,
+          leases: state.leases.map((lease) => ({ ...lease, untilMs: Math.min(lease.untilMs, nowMs + lease.leaseMs) }))
+        }
         : state
     }
     case "Forced":
@@ -96,16 +101,20 @@ const lapse = (settings: BreakerSettings, state: State, nowMs: number, jitter: n
   }
 }
 
-const grant = (settings: BreakerSettings, state: HalfOpen, nowMs: number): { state: HalfOpen; decision: Permit } => ({
-  state: {
-    ...state,
-    leases: [...state.leases, { id: state.nextLease, untilMs: nowMs + settings.leaseMs }],
-    nextLease: state.nextLease + 1
-  },
-  decision: { _tag: "Permit", generation: state.generation, probe: true, lease: state.nextLease }
-})
+/** A call that asks for a place. */
+type Ask = Extract<Event, { readonly _tag: "Admit" | "LastResort" }>
 
-const probe = (settings: BreakerSettings, state: Open, nowMs: number, cause: "open-elapsed" | "last-resort"): Step => {
+const grant = (settings: BreakerSettings, state: HalfOpen, ask: Ask): { state: HalfOpen; decision: Permit } => {
+  const { generation, leases, nextLease } = state
+  const leaseMs = ask.leaseMs !== undefined && ask.leaseMs > 0 ? ask.leaseMs : settings.leaseMs
+  const lease = { id: nextLease, untilMs: ask.nowMs + leaseMs, leaseMs }
+  return {
+    state: { ...state, leases: [...leases, lease], nextLease: nextLease + 1 },
+    decision: { _tag: "Permit", generation, probe: true, lease: nextLease, hasReturned: false }
+  }
+}
+
+const probe = (settings: BreakerSettings, state: Open, ask: Ask, cause: "open-elapsed" | "last-resort"): Step => {
   const halfOpen: HalfOpen = {
     _tag: "HalfOpen",
     generation: state.generation + 1,
@@ -117,25 +126,40 @@ const probe = (settings: BreakerSettings, state: Open, nowMs: number, cause: "op
     openings: state.openings,
     openMs: state.openMs
   }
-  return { ...grant(settings, halfOpen, nowMs), transitions: [{ from: "open", to: "half-open", cause }] }
+  return { ...grant(settings, halfOpen, ask), transitions: [{ from: "open", to: "half-open", cause }] }
 }
 
-const admit = (settings: BreakerSettings, state: State, nowMs: number, isLastResort: boolean): Step => {
+/** A call under way, counted from here to its first report. */
+const send = (settings: BreakerSettings, state: Closed, nowMs: number): Step => ({
+  state: {
+    _tag: "Closed",
+    generation: state.generation,
+    window: SlidingWindow.begin(state.window, nowMs, settings.windowMs),
+    openings: state.openings,
+    openMs: state.openMs,
+    sinceMs: state.sinceMs
+  },
+  decision: permitOf(state.generation),
+  transitions: none
+})
+
+const admit = (settings: BreakerSettings, state: State, ask: Ask): Step => {
+  const { nowMs } = ask
   switch (state._tag) {
     case "Closed":
-      return { state, decision: state.permit, transitions: none }
+      return send(settings, state, nowMs)
     case "Open": {
-      if (nowMs >= state.untilMs) return probe(settings, state, nowMs, "open-elapsed")
-      if (!isLastResort) return { state, decision: reject(state.untilMs - nowMs), transitions: none }
+      if (nowMs >= state.untilMs) return probe(settings, state, ask, "open-elapsed")
+      if (ask._tag === "Admit") return { state, decision: reject(state.untilMs - nowMs), transitions: none }
       // Counted from its opening, which is what the last probe came to, whoever it was for.
       const nextMs = Math.min(state.untilMs, state.untilMs - state.openMs + settings.openForMs)
       return nowMs >= nextMs
-        ? probe(settings, state, nowMs, "last-resort")
+        ? probe(settings, state, ask, "last-resort")
         : { state, decision: reject(nextMs - nowMs), transitions: none }
     }
     case "HalfOpen": {
-      if (state.leases.length < state.stage) return { ...grant(settings, state, nowMs), transitions: none }
-      const nextMs = Math.min(...state.leases.map((lease) => lease.untilMs))
+      if (state.leases.length < state.stage) return { ...grant(settings, state, ask), transitions: none }
+      const nextMs = Math.min(...state.leases.map((lease) => lease.untilMs), nowMs + settings.openMaxMs)
       return { state, decision: reject(nextMs - nowMs), transitions: none }
     }
     case "Forced":
@@ -143,13 +167,16 @@ const admit = (settings: BreakerSettings, state: State, nowMs: number, isLastRes
         state,
         decision: state.mode === "forced-open"
           ? reject(Math.min(state.untilMs - nowMs, settings.openMaxMs))
-          : state.permit,
+          : permitOf(state.generation),
         transitions: none
       }
   }
 }
 
-/** Why this window opens the circuit, if it does. */
+/**
+ * Why this window opens the circuit, if it does. Failures come back first, so a run of them says little while more calls than
+ * it has are still out; and a run as long as the minimum of calls says enough, however well all was before it.
+ */
 const tripCause = (
   settings: BreakerSettings,
   window: SlidingWindow.SlidingWindow,
@@ -160,10 +187,10 @@ const tripCause = (
     if (rates.failureRate >= settings.failureRate) return "failure-rate"
     if (rates.slowRate >= settings.slowRate) return "slow-rate"
   }
-  return window.consecutiveFailures >= settings.consecutiveFailures &&
-      nowMs - window.lastSuccessMs >= settings.windowMs
-    ? "consecutive-failures"
-    : undefined
+  const run = nowMs - window.lastSuccessMs >= settings.windowMs
+    ? settings.consecutiveFailures
+    : Math.max(settings.consecutiveFailures, settings.minimumCalls)
+  return window.consecutiveFailures >= Math.max(run, window.outstanding) ? "consecutive-failures" : undefined
 }
 
 /** Only these change a rate. */
@@ -175,15 +202,18 @@ const hintOf = (outcome: Outcome): number | undefined => outcome._tag === "Failu
 
 const unchanged = (state: State): Step => ({ state, decision: undefined, transitions: none })
 
-const recordClosed = (settings: BreakerSettings, state: Closed, outcome: Sample, event: Event): Step => {
-  const { jitter, nowMs } = event
-  const window = SlidingWindow.add(state.window, outcome._tag, nowMs, settings.windowMs)
+/** A report on a call. */
+type Report = Extract<Event, { readonly _tag: "Record" }>
+
+const recordClosed = (settings: BreakerSettings, state: Closed, outcome: Sample, event: Report): Step => {
+  const { isLate, jitter, nowMs } = event
+  const window = SlidingWindow.add(state.window, outcome._tag, nowMs, settings.windowMs, isLate)
   // Only bad news opens a circuit, even where a success is the call that makes the minimum.
   const rates = outcome._tag === "Success" ? undefined : SlidingWindow.rates(window, nowMs, settings.windowMs)
   const cause = rates && tripCause(settings, window, rates, nowMs)
   if (rates === undefined || cause === undefined) {
-    const { generation, openMs, openings, permit, sinceMs } = state
-    return unchanged({ _tag: "Closed", generation, window, openings, openMs, sinceMs, permit })
+    const { generation, openMs, openings, sinceMs } = state
+    return unchanged({ _tag: "Closed", generation, window, openings, openMs, sinceMs })
   }
   const openings = nowMs - state.sinceMs >= state.openMs ? 1 : state.openings + 1
   const from = {
@@ -197,19 +227,14 @@ const recordClosed = (settings: BreakerSettings, state: Closed, outcome: Sample,
   }
 }
 
-const reopened = (settings: BreakerSettings, state: HalfOpen, outcome: Outcome, event: Event): Step => ({
+const reopened = (settings: BreakerSettings, state: HalfOpen, outcome: Outcome, event: Report): Step => ({
   state: open(settings, state, state.openings + 1, event.nowMs, event.jitter, hintOf(outcome)),
   decision: undefined,
   transitions: [{ from: "half-open", to: "open", cause: "probe-failed" }]
 })
 
-const recordProbe = (
-  settings: BreakerSettings,
-  state: HalfOpen,
-  permit: Permit,
-  outcome: Outcome,
-  event: Event
-): Step => {
+const recordProbe = (settings: BreakerSettings, state: HalfOpen, event: Report): Step => {
+  const { outcome, permit } = event
   if (!state.leases.some((lease) => lease.id === permit.lease)) {
     // It has come back before, so this is a late sample; a stream that broke after its first content is bad news all the same.
     return outcome._tag === "Failure" ? reopened(settings, state, outcome, event) : unchanged(state)
@@ -236,12 +261,17 @@ const recordProbe = (
   }
 }
 
-const record = (settings: BreakerSettings, state: State, permit: Permit, outcome: Outcome, event: Event): Step => {
-  if (permit.generation !== state.generation) return unchanged(state)
-  if (state._tag === "HalfOpen") return recordProbe(settings, state, permit, outcome, event)
-  if (!isSample(outcome) || state._tag === "Open") return unchanged(state)
+/** The call is back and says nothing about the target. */
+const withdraw = (settings: BreakerSettings, state: Closed, { isLate, nowMs }: Report): Step =>
+  unchanged(isLate ? state : { ...state, window: SlidingWindow.withdraw(state.window, nowMs, settings.windowMs) })
+
+const record = (settings: BreakerSettings, state: State, event: Report): Step => {
+  const { isLate, nowMs, outcome, permit } = event
+  if (permit.generation !== state.generation || state._tag === "Open") return unchanged(state)
+  if (state._tag === "HalfOpen") return recordProbe(settings, state, event)
+  if (!isSample(outcome)) return state._tag === "Closed" ? withdraw(settings, state, event) : unchanged(state)
   if (state._tag === "Closed") return recordClosed(settings, state, outcome, event)
-  const window = SlidingWindow.add(state.window, outcome._tag, event.nowMs, settings.windowMs)
+  const window = SlidingWindow.add(state.window, outcome._tag, nowMs, settings.windowMs, isLate)
   return unchanged({ ...state, window })
 }
 
@@ -266,8 +296,7 @@ const control = (state: State, command: Command, nowMs: number): Step => {
     reason: command.reason,
     ttlMs,
     untilMs: nowMs + ttlMs,
-    window: SlidingWindow.empty(nowMs),
-    permit: permitOf(generation)
+    window: SlidingWindow.empty(nowMs)
   }
   return {
     state: forced,
@@ -279,11 +308,10 @@ const control = (state: State, command: Command, nowMs: number): Step => {
 const react = (settings: BreakerSettings, state: State, event: Event): Step => {
   switch (event._tag) {
     case "Admit":
-      return admit(settings, state, event.nowMs, false)
     case "LastResort":
-      return admit(settings, state, event.nowMs, true)
+      return admit(settings, state, event)
     case "Record":
-      return record(settings, state, event.permit, event.outcome, event)
+      return record(settings, state, event)
     case "Control":
       return control(state, event.command, event.nowMs)
     case "Tick":
@@ -300,3 +328,8 @@ export const step = (settings: BreakerSettings, state: State, event: Event): Ste
   const lapsed: Transition = { from: nameOf(state), to: nameOf(current), cause }
   return { state: done.state, decision: done.decision, transitions: [lapsed, ...done.transitions] }
 }
+
+/** Whether a call that asks at `nowMs` would pass, without asking. Jitter is left out, as if every opening were the shortest. */
+export const wouldAdmit = (settings: BreakerSettings, state: State, nowMs: number): boolean =>
+  state._tag === "Closed" ||
+  step(settings, state, { _tag: "Admit", nowMs, jitter: 0 }).decision?._tag === "Permit"

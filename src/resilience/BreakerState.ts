@@ -14,13 +14,16 @@ export interface BreakerSettings {
   readonly failureRate: number
   /** Share of slow answers that opens the circuit, above 0 and at most 1. Default 0.8. */
   readonly slowRate: number
-  /** Failures in a row, with no success in the window, that open it below `minimumCalls` too. Default 5. */
+  /**
+   * Failures in a row, with no success in the window, that open it below `minimumCalls` too; with one, `minimumCalls` in a row
+   * open it. Never while more calls than that are still out. Default 5.
+   */
   readonly consecutiveFailures: number
   /** First opening; each further one doubles, half of it random. Default 2,000. */
   readonly openForMs: number
   /** The longest opening, a provider's own Retry-After included. Default 15,000. */
   readonly openMaxMs: number
-  /** How long a probe may hold its slot; then it counts as failed. Limit of the first token + 5 s. Default 15,000. */
+  /** How long a probe may hold its slot where its caller names no limit; then it counts as failed. Default 15,000. */
   readonly leaseMs: number
 }
 
@@ -32,6 +35,8 @@ export interface Permit {
   /** Whether this call decides if a half-open circuit closes. */
   readonly probe: boolean
   readonly lease: number
+  /** Set by the breaker at the first report. Each call has a permit of its own, so that it is counted down once. */
+  hasReturned: boolean
 }
 
 /** No call now. A plain value: nothing on the hot path builds an `Error`. */
@@ -92,7 +97,6 @@ export interface Closed {
   readonly openings: number
   readonly openMs: number
   readonly sinceMs: number
-  readonly permit: Permit
 }
 
 export interface Open {
@@ -108,6 +112,7 @@ export interface Open {
 interface Lease {
   readonly id: number
   readonly untilMs: number
+  readonly leaseMs: number
 }
 
 /** `stage` probes may run at once: twice as many with each of the `successes`, up to four. */
@@ -131,13 +136,18 @@ export interface Forced {
   readonly ttlMs: number
   readonly untilMs: number
   readonly window: SlidingWindow.SlidingWindow
-  readonly permit: Permit
 }
 
 export type State = Closed | Open | HalfOpen | Forced
 
-/** The permit of every call that is not a probe, one object per generation. */
-export const permitOf = (generation: number): Permit => ({ _tag: "Permit", generation, probe: false, lease: 0 })
+/** The permit of a call that is not a probe. */
+export const permitOf = (generation: number): Permit => ({
+  _tag: "Permit",
+  generation,
+  probe: false,
+  lease: 0,
+  hasReturned: false
+})
 
 /** A circuit that just closed, or was reset with `openings` 0. */
 export const closed = (generation: number, nowMs: number, openings: number, openMs: number): Closed => ({
@@ -146,8 +156,7 @@ export const closed = (generation: number, nowMs: number, openings: number, open
   window: SlidingWindow.empty(nowMs),
   openings,
   openMs,
-  sinceMs: nowMs,
-  permit: permitOf(generation)
+  sinceMs: nowMs
 })
 
 /** A circuit that has seen nothing yet. */

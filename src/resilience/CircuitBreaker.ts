@@ -9,7 +9,7 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
 import type { Event, Step } from "./BreakerMachine.ts"
-import { step } from "./BreakerMachine.ts"
+import { step, wouldAdmit } from "./BreakerMachine.ts"
 import type {
   BreakerSettings,
   Command,
@@ -84,16 +84,19 @@ export interface Snapshot {
 export interface CircuitBreaker {
   /**
    * The right to make one call, or at once the refusal. Take it in an uninterruptible region and give it back with `record`:
-   * a probe that is lost holds its slot until its lease ends.
+   * a probe that is lost holds its slot until its lease ends, `leaseMs` after it was admitted, which has to be longer than the
+   * call may take. Default: `leaseMs` of the settings.
    */
-  readonly admit: Effect.Effect<Permit, Rejection>
+  readonly admit: (leaseMs?: number) => Effect.Effect<Permit, Rejection>
+  /** Whether `admit` would pass at this moment (milliseconds of the breaker's clock); takes nothing and changes nothing. */
+  readonly wouldAdmit: (nowMs: number) => boolean
   /** How the call went. A permit of an older generation changes nothing. */
   readonly record: (permit: Permit, outcome: Outcome) => Effect.Effect<void>
   /** In force before the next `admit`; calls under way are no longer counted. */
   readonly control: (command: Command) => Effect.Effect<Transition>
   readonly snapshot: Effect.Effect<Snapshot>
   /** An early probe of an open circuit, for when no target is left; `openForMs` after it opened. Otherwise like `admit`. */
-  readonly tryLastResort: Effect.Effect<Permit, Rejection>
+  readonly tryLastResort: (leaseMs?: number) => Effect.Effect<Permit, Rejection>
 }
 
 const view = (settings: BreakerSettings, state: State, nowMs: number): Snapshot => {
@@ -153,11 +156,19 @@ export const make = Effect.fnUntraced(function*(
       ? Effect.succeed(decision)
       : Effect.fail(decision ?? { _tag: "Rejection", retryAfterMs: 0 })
 
+  const ask = (_tag: "Admit" | "LastResort") => (leaseMs?: number) =>
+    dispatch((nowMs) => ({ _tag, nowMs, jitter: 0, leaseMs }), decide)
+
   return {
-    admit: dispatch((nowMs) => ({ _tag: "Admit", nowMs, jitter: 0 }), decide),
-    tryLastResort: dispatch((nowMs) => ({ _tag: "LastResort", nowMs, jitter: 0 }), decide),
+    admit: ask("Admit"),
+    tryLastResort: ask("LastResort"),
+    wouldAdmit: (nowMs) => wouldAdmit(settings, Ref.getUnsafe(ref), nowMs),
     record: (permit, outcome) =>
-      dispatch((nowMs) => ({ _tag: "Record", nowMs, jitter: 0, permit, outcome }), () => Effect.void),
+      dispatch((nowMs) => {
+        const isLate = permit.hasReturned
+        permit.hasReturned = true
+        return { _tag: "Record", nowMs, jitter: 0, permit, outcome, isLate }
+      }, () => Effect.void),
     control: (command) =>
       dispatch(
         (nowMs) => ({ _tag: "Control", nowMs, jitter: 0, command }),

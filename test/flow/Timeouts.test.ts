@@ -9,6 +9,8 @@ import { TestClock } from "effect/testing"
 import * as E from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
+import { Health } from "../../src/gateway/Health.ts"
+import { Targets } from "../../src/gateway/Target.ts"
 import * as OpenAiCompatible from "../../src/providers/OpenAiCompatible.ts"
 import { encodeFrames } from "../../src/server/EventFrames.ts"
 import { CurrentExchange } from "../../src/server/Exchange.ts"
@@ -71,6 +73,90 @@ describe("a named limit", () => {
       })
       expect((yield* endOf(false, [script("a", "silent")], { totalMs: 11_000 })).reason).toBe("DeadlineExceeded")
     }))
+})
+
+describe("the last hope", () => {
+  const fresh = (): readonly [Script, Script] => [script("a", { afterMs: 3000, play: "ok" }), script("b", "ok")]
+
+  /** What becomes of a request that is asked after the target `b` was brought into a state. */
+  const told = (
+    stream: boolean,
+    scripts: ReadonlyArray<Script>,
+    before: Effect.Effect<unknown, never, Health | Targets>
+  ) =>
+    Effect.gen(function*() {
+      yield* before
+      const completion = yield* Completion
+      const request = ask({ stream })
+      const run = stream
+        ? Effect.asVoid(Effect.scoped(Effect.flatMap(completion.stream(request), (answer) => answer.pull)))
+        : Effect.asVoid(completion.complete(request))
+      const fiber = yield* Effect.forkChild(Effect.exit(run))
+      yield* TestClock.adjust("1 minute")
+      const exit = yield* Fiber.join(fiber)
+      const attempts = request.decision.attempts.map(({ endedAtMs, outcome, startedAtMs, target }) =>
+        `${target} ${outcome} after ${(endedAtMs ?? 0) - startedAtMs}`
+      )
+      return { isAnswered: Exit.isSuccess(exit), attempts }
+    }).pipe(Effect.provide(flow(scripts, { timeouts: { firstTokenMs: 1000, answerMs: 1000, totalMs: 10_000 } })))
+
+  const forceOpen = Effect.flatMap(
+    Health,
+    ({ control }) => Effect.orDie(control({ action: "open", target: "b/b-model" }))
+  )
+  const cool = Effect.gen(function*() {
+    const { guards } = yield* (yield* Targets).named("b", "b-model")
+    guards.cooldown.note("b-model", yield* Effect.clockWith((clock) => clock.currentTimeMillis), 60_000, "RateLimited")
+  })
+
+  it.effect("has the rest of the request where the circuit of the next target is open", () =>
+    Effect.gen(function*() {
+      for (const stream of [true, false]) {
+        expect(yield* told(stream, fresh(), forceOpen))
+          .toEqual({ isAnswered: true, attempts: ["a/a-model ok after 3000"] })
+      }
+    }))
+
+  it.effect("has the rest of the request where the next target has asked for a pause", () =>
+    Effect.gen(function*() {
+      expect(yield* told(true, fresh(), cool)).toEqual({ isAnswered: true, attempts: ["a/a-model ok after 3000"] })
+    }))
+
+  it.effect("is no hope before the last while the next target could answer", () =>
+    Effect.gen(function*() {
+      expect(yield* told(true, fresh(), Effect.void)).toEqual({
+        isAnswered: true,
+        attempts: ["a/a-model UpstreamTimedOut after 1000", "b/b-model ok after 0"]
+      })
+    }))
+
+  it.effect("may be the second of three", () =>
+    Effect.gen(function*() {
+      const [slow, b] = fresh()
+      const first = script("first", new E.UpstreamUnreachable({ message: "refused" }))
+      expect(yield* told(true, [first, slow, b], forceOpen)).toEqual({
+        isAnswered: true,
+        attempts: ["first/first-model UpstreamUnreachable after 0", "a/a-model ok after 3000"]
+      })
+    }))
+})
+
+describe("a probe", () => {
+  it.effect("that takes longer than any lease of its own closes the circuit when it succeeds", () =>
+    Effect.gen(function*() {
+      const { guards } = yield* (yield* Targets).named("a", "a-model")
+      for (let failures = 0; failures < 5; failures++) {
+        yield* guards.breaker.record(yield* guards.breaker.admit(), { _tag: "Failure" })
+      }
+      yield* TestClock.adjust("2 seconds")
+      const completion = yield* Completion
+      const fiber = yield* Effect.forkChild(completion.complete(ask()))
+      yield* TestClock.adjust("19 seconds")
+      expect((yield* guards.breaker.snapshot).state).toBe("half-open")
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
+      expect((yield* guards.breaker.snapshot).state).toBe("closed")
+    }).pipe(Effect.provide(flow([script("a", { afterMs: 20_000, play: "ok" })]))))
 })
 
 const chunk = (delta: object, finish: string | null = null): string =>
@@ -153,6 +239,41 @@ describe("a stream of an upstream", () => {
       const { text } = yield* read([role, chunk({ content: "hi" }), ": ping\n\n"], "open")
       expect(text.split("\n\n").filter((event) => event.startsWith(":"))).toEqual([": keep-alive"])
       expect(text.split("\n\n").at(-2)).toContain("upstream_timeout")
+    }))
+
+  const totals = (completion_tokens: number): string =>
+    `data: ${
+      JSON.stringify({
+        id: "c",
+        object: "chat.completion.chunk",
+        created: 1,
+        model: "m",
+        choices: [],
+        usage: { prompt_tokens: 3, completion_tokens, total_tokens: 3 + completion_tokens }
+      })
+    }\n\n`
+  const done = "data: [DONE]\n\n"
+
+  it.effect("that stops without a word fails, whether no tokens were counted or none were told", () =>
+    Effect.gen(function*() {
+      for (const last of [[done], [totals(0), done], []]) {
+        expect(yield* read([role, chunk({}, "stop"), ...last]), String(last))
+          .toMatchObject({ text: "", reason: "MalformedAnswer", open: 0 })
+      }
+    }))
+
+  it.effect("may say nothing where it tells why, or where tokens were counted", () =>
+    Effect.gen(function*() {
+      const quiet = [
+        [role, chunk({}, "stop"), totals(2), done],
+        [role, chunk({}, "content_filter"), done],
+        [role, chunk({}, "length"), totals(0), done],
+        [role, chunk({ images: [{ url: "data:" }] }), chunk({}, "stop"), done]
+      ]
+      for (const events of quiet) {
+        const { reason, text } = yield* read(events)
+        expect([reason, text.includes("[DONE]")], events.join("")).toEqual([undefined, true])
+      }
     }))
 
   it.effect("may have two events that are no JSON, which are counted", () =>

@@ -78,6 +78,33 @@ describe("readAnswer", () => {
     expect(withMessage({ content: parts }).message).toMatchObject({ content: "so", reasoning_content: "hm" })
     expect(withMessage({ reasoning: "hm" }).message).toEqual({ ...message, reasoning_content: "hm" })
   })
+  it("is malformed where every choice stopped without a word and no tokens were counted", () => {
+    const told = (message: object, finish_reason: string | undefined, completion_tokens?: number) => {
+      const usage = completion_tokens === undefined
+        ? {}
+        : { usage: { prompt_tokens: 1, completion_tokens, total_tokens: 1 + completion_tokens } }
+      const read = readAnswer(
+        JSON.stringify({
+          choices: [{ index: 0, message: { role: "assistant", ...message }, finish_reason }],
+          ...usage
+        }),
+        fallback
+      )
+      return "_tag" in read ? read._tag : "answer"
+    }
+    for (const message of [{}, { content: "" }, { content: null, tool_calls: [], annotations: [] }]) {
+      for (const tokens of [undefined, 0]) expect(told(message, "stop", tokens)).toBe("MalformedAnswer")
+      expect(told(message, undefined)).toBe("MalformedAnswer")
+      expect(told(message, "stop", 1)).toBe("answer")
+      expect(told(message, "length", 0)).toBe("answer")
+      expect(told(message, "content_filter")).toBe("answer")
+    }
+    expect(told({ content: "x" }, "stop", 0)).toBe("answer")
+    expect(told({ reasoning_content: "x" }, "stop")).toBe("answer")
+    expect(told({ refusal: "no" }, "stop")).toBe("answer")
+    expect(told({ audio: { id: "a" } }, "stop")).toBe("answer")
+  })
+
   it("is malformed for what is no answer, and the error for one in disguise", () => {
     for (const value of ["", "<html>", "[]", "null", {}, { choices: [] }, { choices: [1] }, { choices: [{}] }]) {
       expect(read(value)).toBe("MalformedAnswer")

@@ -45,6 +45,7 @@ describe("toReason", () => {
       402: "QuotaExhausted",
       403: "CredentialRejected",
       404: "UpstreamModelMissing",
+      407: "UpstreamFailed",
       408: "UpstreamTimedOut",
       413: "ContextLengthExceeded",
       422: "UpstreamRefused",

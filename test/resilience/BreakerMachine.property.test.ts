@@ -4,9 +4,10 @@
  */
 import { beforeAll, describe, expect, it } from "@effect/vitest"
 import type { Event, Step } from "../../src/resilience/BreakerMachine.ts"
-import { step } from "../../src/resilience/BreakerMachine.ts"
+import { step, wouldAdmit } from "../../src/resilience/BreakerMachine.ts"
 import type { BreakerSettings, Outcome, Permit, State } from "../../src/resilience/BreakerState.ts"
 import { initial, nameOf } from "../../src/resilience/BreakerState.ts"
+import { add } from "../../src/resilience/SlidingWindow.ts"
 
 const settings: BreakerSettings = {
   windowMs: 100,
@@ -18,16 +19,26 @@ const settings: BreakerSettings = {
   openMaxMs: 80,
   leaseMs: 60
 }
+/** Of a last resort here. */
+const longestLeaseMs = 110
 const isFull = process.env["BREAKWATER_FULL"] === "1"
 const depth = isFull ? 10 : 8
 const randomSequences = isFull ? 1_000_000 : 20_000
 const randomLength = 30
 
+/** A permit that may be reported, and whether it has been. */
+interface Held {
+  readonly permit: Permit
+  readonly isBack: boolean
+}
+
 /** A reachable situation: the state, the hour, the permits still out, and what was reported since the generation began. */
 interface Situation {
   readonly state: State
   readonly nowMs: number
-  readonly permits: ReadonlyArray<Permit>
+  readonly permits: ReadonlyArray<Held>
+  /** Calls of this generation that were sent and never reported. */
+  readonly outstanding: number
   readonly samples: number
   readonly failuresInRow: number
 }
@@ -49,18 +60,41 @@ const outcomes: ReadonlyArray<Outcome> = [
 
 const eventsOf = ({ nowMs, permits }: Situation): ReadonlyArray<Event> => [
   { _tag: "Admit", nowMs, jitter: 0 },
-  { _tag: "LastResort", nowMs, jitter: 0 },
+  { _tag: "LastResort", nowMs, jitter: 0, leaseMs: longestLeaseMs },
   { _tag: "Tick", nowMs: nowMs + 25, jitter: 0.5 },
   { _tag: "Tick", nowMs: nowMs + 70, jitter: 0.5 },
-  ...[...new Set([permits[0], permits.at(-1)])].flatMap((permit) =>
-    permit === undefined
+  ...[...new Set([permits[0], permits.at(-1)])].flatMap((held) =>
+    held === undefined
       ? []
-      : outcomes.map((outcome): Event => ({ _tag: "Record", nowMs, jitter: 0.5, permit, outcome }))
+      : outcomes.map((outcome): Event => ({
+        _tag: "Record",
+        nowMs,
+        jitter: 0.5,
+        permit: held.permit,
+        outcome,
+        isLate: held.isBack
+      }))
   ),
   { _tag: "Control", nowMs, jitter: 0, command: { _tag: "Reset" } },
   { _tag: "Control", nowMs, jitter: 0, command: { _tag: "ForceOpen", ttlMs: 50 } },
   { _tag: "Control", nowMs, jitter: 0, command: { _tag: "MetricsOnly" } }
 ]
+
+/** What is out after this event: one more by an admission, one less by a first report, nothing of an older generation. */
+const outstandingAfter = (before: Situation, event: Event, done: Step): number => {
+  const left = done.state.generation === before.state.generation ? before.outstanding : 0
+  if (done.decision?._tag === "Permit") return left + 1
+  const isFirst = event._tag === "Record" && event.isLate !== true && event.permit.generation === done.state.generation
+  return isFirst ? left - 1 : left
+}
+
+const heldAfter = ({ permits }: Situation, event: Event, { decision }: Step): ReadonlyArray<Held> => {
+  if (decision?._tag === "Permit") return [...permits.slice(-2), { permit: decision, isBack: false }]
+  // A permit stays out once more: streams report twice.
+  return event._tag === "Record"
+    ? permits.map((held) => held.permit === event.permit ? { permit: held.permit, isBack: true } : held)
+    : permits
+}
 
 const take = (before: Situation, event: Event): Edge => {
   const done = step(settings, before.state, event)
@@ -77,8 +111,8 @@ const take = (before: Situation, event: Event): Edge => {
     after: {
       state: done.state,
       nowMs: event.nowMs,
-      // A recorded permit stays out once more: streams report twice.
-      permits: done.decision?._tag === "Permit" ? [...before.permits.slice(-2), done.decision] : before.permits,
+      permits: heldAfter(before, event, done),
+      outstanding: outstandingAfter(before, event, done),
       samples: isFresh ? 0 : before.samples + (counted === undefined ? 0 : 1),
       failuresInRow: isFresh || counted === "Success" ? 0 : failed
     }
@@ -105,7 +139,7 @@ const dice = (seed: number) => () => {
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
 }
 
-const start: Situation = { state: initial(0), nowMs: 0, permits: [], samples: 0, failuresInRow: 0 }
+const start: Situation = { state: initial(0), nowMs: 0, permits: [], outstanding: 0, samples: 0, failuresInRow: 0 }
 
 const explore = (see: (edge: Edge) => void): void => {
   const seen = new Set<string>()
@@ -176,15 +210,50 @@ const changesNoRate = ({ event }: Edge): boolean =>
 
 const same = (left: unknown, right: unknown): boolean => JSON.stringify(left) === JSON.stringify(right)
 
+/** A state without what is under way, as seen at `nowMs`. */
+const verdictsOf = (state: State, nowMs: number): unknown => {
+  if (state._tag === "HalfOpen") return { ...state, leases: [] }
+  if (state._tag !== "Closed") return state
+  // As if one more call had come back, which rolls it to the hour.
+  const { begun, outstanding, previousBegun, ...rest } = add(state.window, "Slow", nowMs, settings.windowMs)
+  return { ...state, window: rest }
+}
+
 /** Each holds on every step, from whatever was before. */
 const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
   "a rate never trips it below the minimum of calls": (edge) =>
     !says(edge, "failure-rate", "slow-rate") || edge.before.samples + 1 >= settings.minimumCalls,
 
-  "failures in a row trip it only after that many, and with no success in the window": (edge) =>
-    !says(edge, "consecutive-failures") ||
-    edge.before.failuresInRow + 1 >= settings.consecutiveFailures && edge.before.state._tag === "Closed" &&
-      edge.event.nowMs - edge.before.state.window.lastSuccessMs >= settings.windowMs,
+  "failures in a row trip it only after that many; where a success is in the window, after the minimum of calls": (
+    edge
+  ) => {
+    const { before: { failuresInRow, state }, event } = edge
+    return !says(edge, "consecutive-failures") ||
+      state._tag === "Closed" && failuresInRow + 1 >= (event.nowMs - state.window.lastSuccessMs >= settings.windowMs
+            ? settings.consecutiveFailures
+            : settings.minimumCalls)
+  },
+
+  "failures in a row do not trip it while more calls than that are out": (edge) => {
+    const { before: { failuresInRow, outstanding }, event } = edge
+    const stillOut = event._tag === "Record" && event.isLate !== true ? outstanding - 1 : outstanding
+    return !says(edge, "consecutive-failures") || failuresInRow + 1 >= stillOut
+  },
+
+  "a rate trips it only where so many of the calls that were sent have failed or were slow": (edge) => {
+    const { before: { state }, event } = edge
+    if (!says(edge, "failure-rate", "slow-rate") || state._tag !== "Closed" || event._tag !== "Record") return true
+    // With all calls in one slot the shares are exact.
+    const { begun, calls, failures, previousBegun, previousCalls, slow, startMs } = state.window
+    if (previousBegun + previousCalls > 0 || event.nowMs >= startMs + settings.windowMs) return true
+    const failed = failures + (event.outcome._tag === "Failure" ? 1 : 0)
+    const late = slow + (event.outcome._tag === "Slow" ? 1 : 0)
+    const all = Math.max(calls + 1, begun)
+    return failed >= settings.failureRate * all || late >= settings.slowRate * all
+  },
+
+  "a closed circuit counts exactly the calls that are out": ({ after: { outstanding, state } }) =>
+    state._tag !== "Closed" || state.window.outstanding === outstanding,
 
   "what happened before it closed does not trip it again": ({ after, done }) =>
     done.transitions.at(-1)?.to !== "closed" || after.state._tag === "Closed" &&
@@ -211,12 +280,16 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
   "a permit of an older generation changes nothing": (edge) =>
     !isStale(edge) || same(edge.done.state, step(settings, edge.before.state, { ...edge.event, _tag: "Tick" }).state),
 
-  "an ignored or throttled call changes no state but the slot it frees": (edge) => {
+  "an ignored or throttled call changes no state but the slot it frees and the count of what is out": (edge) => {
     if (!changesNoRate(edge)) return true
     const lapsed = step(settings, edge.before.state, { ...edge.event, _tag: "Tick" })
     return same(edge.done.transitions, lapsed.transitions) &&
-      same({ ...edge.done.state, leases: [] }, { ...lapsed.state, leases: [] })
+      same(verdictsOf(edge.done.state, edge.event.nowMs), verdictsOf(lapsed.state, edge.event.nowMs))
   },
+
+  "what it would do is what it does": ({ before: { state }, done, event }) =>
+    event._tag !== "Admit" || wouldAdmit(settings, state, event.nowMs) === (done.decision?._tag === "Permit") ||
+    done.transitions[0]?.cause === "lease-expired",
 
   "an open circuit admits nobody early but a last resort": ({ before: { state }, done, event }) =>
     event._tag !== "Admit" || state._tag !== "Open" || event.nowMs >= state.untilMs ||
@@ -228,7 +301,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
 
   "a half-open circuit has a free slot or leaves within a lease": ({ after: { nowMs, state } }) =>
     state._tag !== "HalfOpen" || state.leases.length < state.stage ||
-    tick(state, nowMs + settings.leaseMs).state._tag !== "HalfOpen",
+    tick(state, nowMs + longestLeaseMs).state._tag !== "HalfOpen",
 
   "forces end only by command or by their time": ({ before, done }) =>
     before.state._tag !== "Forced" || done.transitions.length === 0 ||
@@ -262,7 +335,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
     // A probe that is lost, then a whole opening.
     const later = step(settings, back.state, {
       _tag: "Admit",
-      nowMs: after.nowMs - 10_000 + settings.leaseMs + settings.openMaxMs,
+      nowMs: after.nowMs - 10_000 + longestLeaseMs + settings.openMaxMs,
       jitter: 0
     })
     return back.transitions.length === 0 && later.decision?._tag === "Permit"

@@ -11,7 +11,7 @@ const throttled: Outcome = { _tag: "Throttled" }
 const ignored: Outcome = { _tag: "Ignored" }
 
 const call = (breaker: CircuitBreaker, outcome: Outcome) =>
-  Effect.flatMap(breaker.admit, (permit) => breaker.record(permit, outcome))
+  Effect.flatMap(breaker.admit(), (permit) => breaker.record(permit, outcome))
 
 const calls = (breaker: CircuitBreaker, outcome: Outcome, times: number) =>
   Effect.repeat(call(breaker, outcome), { times: times - 1 })
@@ -22,7 +22,7 @@ const state = (breaker: CircuitBreaker) => Effect.map(breaker.snapshot, (snapsho
 const opened = Effect.gen(function*() {
   const breaker = yield* make(defaultBreakerSettings)
   yield* calls(breaker, failure, 5)
-  const { retryAfterMs } = yield* Effect.flip(breaker.admit)
+  const { retryAfterMs } = yield* Effect.flip(breaker.admit())
   return { breaker, retryAfterMs }
 })
 
@@ -40,9 +40,114 @@ describe("CircuitBreaker", () => {
   it.effect("stays closed below half", () =>
     Effect.gen(function*() {
       const breaker = yield* make(defaultBreakerSettings)
-      yield* calls(breaker, success, 30)
-      yield* calls(breaker, failure, 29)
+      yield* calls(breaker, success, 15)
+      yield* calls(breaker, failure, 14)
+      yield* calls(breaker, success, 15)
+      yield* calls(breaker, failure, 15)
       expect(yield* state(breaker)).toBe("closed")
+    }))
+
+  it.effect("opens after twenty failures in a row, however well all was before", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      yield* calls(breaker, success, 1000)
+      yield* calls(breaker, failure, 19)
+      expect(yield* state(breaker)).toBe("closed")
+      yield* call(breaker, failure)
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("never opens after fewer failures in a row than it was told, even where twenty calls are enough", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make({ ...defaultBreakerSettings, consecutiveFailures: 50 })
+      yield* calls(breaker, success, 1000)
+      yield* calls(breaker, failure, 49)
+      expect(yield* state(breaker)).toBe("closed")
+      yield* call(breaker, failure)
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("fast failures do not open it while the slow answers of the same burst are out", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      const permits = yield* Effect.forEach(Array.from({ length: 100 }), () => breaker.admit())
+      yield* Effect.forEach(permits.slice(0, 30), (permit) => breaker.record(permit, failure))
+      expect(yield* breaker.snapshot).toMatchObject({ state: "closed", failureRate: 0.3, callsInWindow: 30 })
+      yield* Effect.forEach(permits.slice(30), (permit) => breaker.record(permit, success))
+      expect(yield* breaker.snapshot).toMatchObject({ state: "closed", failureRate: 0.3, callsInWindow: 100 })
+    }))
+
+  it.effect("a burst of which half has failed opens it, whatever the rest may come to", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      const permits = yield* Effect.forEach(Array.from({ length: 100 }), () => breaker.admit())
+      yield* Effect.forEach(permits.slice(0, 49), (permit) => breaker.record(permit, failure))
+      expect(yield* state(breaker)).toBe("closed")
+      yield* Effect.forEach(permits.slice(49, 50), (permit) => breaker.record(permit, failure))
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("five failures in a row wait for five other calls that are out, however often a stream reports", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      const permits = yield* Effect.forEach(Array.from({ length: 11 }), () => breaker.admit())
+      yield* Effect.forEach(permits.slice(0, 5), (permit) => breaker.record(permit, failure))
+      expect(yield* state(breaker)).toBe("closed")
+      // A call that says nothing is out no more; the second report of one that is back frees nothing.
+      yield* breaker.record(permits[0]!, ignored)
+      yield* breaker.record(permits[5]!, throttled)
+      expect(yield* state(breaker)).toBe("closed")
+      yield* breaker.record(permits[0]!, failure)
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("silent calls open it though as many more are out", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      const permits: Array<Permit> = []
+      for (let second = 0; second < 120 && (yield* state(breaker)) === "closed"; second++) {
+        permits.push(yield* breaker.admit())
+        if (second >= 60) yield* breaker.record(permits.shift()!, slow)
+        yield* TestClock.adjust("1 second")
+      }
+      expect(yield* state(breaker)).toBe("open")
+    }))
+
+  it.effect("tells whether it would admit, and takes nothing", () =>
+    Effect.gen(function*() {
+      const { breaker, retryAfterMs } = yield* opened
+      const now = Effect.clockWith((clock) => clock.currentTimeMillis)
+      expect(breaker.wouldAdmit(yield* now)).toBe(false)
+      yield* TestClock.adjust(retryAfterMs)
+      for (let looks = 0; looks < 3; looks++) expect(breaker.wouldAdmit(yield* now)).toBe(true)
+      expect((yield* breaker.snapshot).state).toBe("open")
+      const probe = yield* breaker.admit()
+      expect(breaker.wouldAdmit(yield* now)).toBe(false)
+      yield* breaker.record(probe, success)
+      expect(breaker.wouldAdmit(yield* now)).toBe(true)
+      yield* breaker.control({ _tag: "ForceOpen", ttlMs: 1000 })
+      expect(breaker.wouldAdmit(yield* now)).toBe(false)
+      yield* TestClock.adjust("1 second")
+      expect(breaker.wouldAdmit(yield* now)).toBe(true)
+    }))
+
+  it.effect("a probe may take as long as its caller allows it, and then it counts as failed", () =>
+    Effect.gen(function*() {
+      for (const ask of ["admit", "tryLastResort"] as const) {
+        const { breaker } = yield* opened
+        yield* TestClock.adjust("2 seconds")
+        const probe = yield* breaker[ask](60_000)
+        expect((yield* Effect.flip(breaker.admit())).retryAfterMs).toBe(15_000)
+        yield* TestClock.adjust("59 seconds")
+        expect(yield* state(breaker)).toBe("half-open")
+        yield* breaker.record(probe, success)
+        expect(yield* state(breaker)).toBe("closed")
+        const again = yield* opened
+        yield* TestClock.adjust("2 seconds")
+        yield* again.breaker[ask](6000)
+        yield* TestClock.adjust("6 seconds")
+        expect(yield* state(again.breaker)).toBe("open")
+      }
     }))
 
   it.effect("opens when four in five are slow", () =>
@@ -115,7 +220,7 @@ describe("CircuitBreaker", () => {
       for (const full of fulls) {
         yield* TestClock.adjust(wait)
         yield* call(breaker, failure)
-        wait = (yield* Effect.flip(breaker.admit)).retryAfterMs
+        wait = (yield* Effect.flip(breaker.admit())).retryAfterMs
         expect(wait).toBeGreaterThanOrEqual(full / 2)
         expect(wait).toBeLessThanOrEqual(full)
       }
@@ -128,7 +233,7 @@ describe("CircuitBreaker", () => {
         const breaker = yield* make(defaultBreakerSettings)
         yield* calls(breaker, failure, 4)
         yield* call(breaker, { _tag: "Failure", retryAfterMs: asked })
-        expect((yield* Effect.flip(breaker.admit)).retryAfterMs).toBe(got)
+        expect((yield* Effect.flip(breaker.admit())).retryAfterMs).toBe(got)
       }
     }))
 
@@ -138,7 +243,7 @@ describe("CircuitBreaker", () => {
       yield* TestClock.adjust(retryAfterMs)
       const answers = yield* Effect.forEach(
         Array.from({ length: 1000 }),
-        () => Effect.exit(Effect.yieldNow.pipe(Effect.andThen(breaker.admit))),
+        () => Effect.exit(Effect.yieldNow.pipe(Effect.andThen(breaker.admit()))),
         { concurrency: "unbounded" }
       )
       const admitted = answers.filter((answer) => answer._tag === "Success")
@@ -152,14 +257,14 @@ describe("CircuitBreaker", () => {
       const breaker = yield* make(defaultBreakerSettings)
       yield* calls(breaker, success, 10)
       yield* calls(breaker, failure, 10)
-      yield* TestClock.adjust((yield* Effect.flip(breaker.admit)).retryAfterMs)
+      yield* TestClock.adjust((yield* Effect.flip(breaker.admit())).retryAfterMs)
       const atOnce: Array<number> = []
       const permits: Array<Permit> = []
       while ((yield* state(breaker)) !== "closed") {
-        let admitted = yield* Effect.result(breaker.admit)
+        let admitted = yield* Effect.result(breaker.admit())
         while (admitted._tag === "Success") {
           permits.push(admitted.success)
-          admitted = yield* Effect.result(breaker.admit)
+          admitted = yield* Effect.result(breaker.admit())
         }
         atOnce.push(permits.length)
         yield* breaker.record(permits.shift()!, success)
@@ -173,10 +278,10 @@ describe("CircuitBreaker", () => {
         const breaker = yield* make(defaultBreakerSettings)
         yield* calls(breaker, success, 10)
         yield* calls(breaker, failure, 10)
-        yield* TestClock.adjust((yield* Effect.flip(breaker.admit)).retryAfterMs)
-        const first = yield* breaker.admit
+        yield* TestClock.adjust((yield* Effect.flip(breaker.admit())).retryAfterMs)
+        const first = yield* breaker.admit()
         yield* breaker.record(first, success)
-        yield* breaker.record(late ? first : yield* breaker.admit, failure)
+        yield* breaker.record(late ? first : yield* breaker.admit(), failure)
         expect(yield* breaker.snapshot).toMatchObject({ state: "open", openings: 2 })
       }
     }))
@@ -198,15 +303,15 @@ describe("CircuitBreaker", () => {
       yield* TestClock.adjust(retryAfterMs)
       yield* call(breaker, ignored)
       expect(yield* state(breaker)).toBe("half-open")
-      expect((yield* breaker.admit).probe).toBe(true)
+      expect((yield* breaker.admit()).probe).toBe(true)
     }))
 
   it.effect("a probe that never comes back counts as failed when its lease ends, and its late answer as nothing", () =>
     Effect.gen(function*() {
       const { breaker, retryAfterMs } = yield* opened
       yield* TestClock.adjust(retryAfterMs)
-      const hung = yield* breaker.admit
-      expect((yield* Effect.flip(breaker.admit)).retryAfterMs).toBe(15_000)
+      const hung = yield* breaker.admit()
+      expect((yield* Effect.flip(breaker.admit())).retryAfterMs).toBe(15_000)
       yield* TestClock.adjust("15 seconds")
       expect(yield* breaker.snapshot).toMatchObject({ state: "open", openings: 2 })
       yield* breaker.record(hung, success)
@@ -216,10 +321,10 @@ describe("CircuitBreaker", () => {
   it.effect("a success from before the trip does not close a half-open circuit", () =>
     Effect.gen(function*() {
       const breaker = yield* make(defaultBreakerSettings)
-      const old = yield* breaker.admit
+      const old = yield* breaker.admit()
       yield* calls(breaker, failure, 5)
       yield* TestClock.adjust("2 seconds")
-      yield* breaker.admit
+      yield* breaker.admit()
       yield* breaker.record(old, success)
       expect(yield* state(breaker)).toBe("half-open")
     }))
@@ -247,16 +352,16 @@ describe("CircuitBreaker", () => {
   it.effect("a last resort probes an open circuit early, once per openFor", () =>
     Effect.gen(function*() {
       const { breaker, retryAfterMs } = yield* opened
-      expect((yield* Effect.flip(breaker.tryLastResort)).retryAfterMs).toBe(retryAfterMs)
+      expect((yield* Effect.flip(breaker.tryLastResort())).retryAfterMs).toBe(retryAfterMs)
       for (const openings of [2, 3, 4, 5]) {
         yield* TestClock.adjust("2 seconds")
-        yield* breaker.record(yield* breaker.tryLastResort, failure)
+        yield* breaker.record(yield* breaker.tryLastResort(), failure)
         expect(yield* breaker.snapshot).toMatchObject({ openings, lastResortAfterMs: 2000 })
       }
       expect((yield* breaker.snapshot).retryAfterMs).toBeGreaterThan(7000)
-      expect((yield* Effect.flip(breaker.tryLastResort)).retryAfterMs).toBe(2000)
+      expect((yield* Effect.flip(breaker.tryLastResort())).retryAfterMs).toBe(2000)
       yield* TestClock.adjust("2 seconds")
-      yield* breaker.record(yield* breaker.tryLastResort, success)
+      yield* breaker.record(yield* breaker.tryLastResort(), success)
       expect(yield* state(breaker)).toBe("closed")
     }))
 
@@ -270,9 +375,9 @@ describe("CircuitBreaker", () => {
         reason: "maintenance",
         retryAfterMs: 15_000
       })
-      yield* Effect.flip(breaker.tryLastResort)
+      yield* Effect.flip(breaker.tryLastResort())
       yield* TestClock.adjust("1 minute")
-      yield* breaker.admit
+      yield* breaker.admit()
       expect(yield* state(breaker)).toBe("closed")
     }))
 
@@ -311,7 +416,7 @@ describe("CircuitBreaker", () => {
       const breaker = yield* make(defaultBreakerSettings, (transition) => Effect.sync(() => void seen.push(transition)))
       yield* calls(breaker, failure, 5)
       yield* TestClock.adjust("2 seconds")
-      yield* breaker.admit
+      yield* breaker.admit()
       yield* TestClock.adjust("1 minute")
       yield* call(breaker, success)
       expect(seen.map(({ cause, from, to }) => `${from} > ${to}: ${cause}`)).toEqual([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { SlidingWindow } from "../../src/resilience/SlidingWindow.ts"
-import { add, empty, rates } from "../../src/resilience/SlidingWindow.ts"
+import { add, begin, empty, rates, withdraw } from "../../src/resilience/SlidingWindow.ts"
 
 const windowMs = 100
 const startMs = 1000
@@ -69,9 +69,12 @@ describe("SlidingWindow", () => {
       calls: 4,
       failures: 2,
       slow: 1,
+      begun: 0,
       previousCalls: 0,
       previousFailures: 0,
       previousSlow: 0,
+      previousBegun: 0,
+      outstanding: 0,
       consecutiveFailures: 2,
       lastSuccessMs: startMs - 500
     })
@@ -80,5 +83,53 @@ describe("SlidingWindow", () => {
   it("a clock that is set back by less than the last success is old leaves that moment alone", () => {
     const window = { ...after(["Success", 10], ["Failure", 110]) }
     expect(add(window, "Failure", startMs + 50, windowMs).lastSuccessMs).toBe(startMs + 10)
+  })
+
+  const sent = (calls: number, atMs: number, window = empty(startMs)): SlidingWindow =>
+    Array.from({ length: calls }).reduce<SlidingWindow>((one) => begin(one, startMs + atMs, windowMs), window)
+
+  it("failures are a share of the calls that were sent, until more than those have come back", () => {
+    const one = add(sent(4, 0), "Failure", startMs + 10, windowMs)
+    expect(at(one, 10)).toEqual({ calls: 1, failureRate: 0.25, slowRate: 0 })
+    const four = add(
+      add(add(one, "Slow", startMs + 20, windowMs), "Slow", startMs, windowMs),
+      "Success",
+      startMs,
+      windowMs
+    )
+    expect(at(four, 20)).toEqual({ calls: 4, failureRate: 0.25, slowRate: 0.5 })
+    expect(at(add(four, "Failure", startMs + 30, windowMs, true), 30).failureRate).toBe(0.4)
+  })
+
+  it("what was sent in the slot before counts by the part that the window still covers", () => {
+    const window = add(sent(4, 90), "Failure", startMs + 150, windowMs)
+    expect(at(window, 150)).toEqual({ calls: 1, failureRate: 0.5, slowRate: 0 })
+    expect(at(window, 199).failureRate).toBe(1)
+    expect(window).toMatchObject({ begun: 0, previousBegun: 4, outstanding: 3 })
+    expect(add(window, "Slow", startMs + 250, windowMs)).toMatchObject({ begun: 0, previousBegun: 0, outstanding: 2 })
+  })
+
+  it("sending a call forgets nothing that came back", () => {
+    const window = after(["Success", 5], ["Failure", 10], ["Slow", 110], ["Failure", 120])
+    const { begun, outstanding, ...rest } = begin(window, startMs + 130, windowMs)
+    expect({ ...rest, begun: begun - 1, outstanding: outstanding - 1 }).toEqual(window)
+  })
+
+  it("a call is out until its first report, and a second report is of no other call", () => {
+    const window = sent(2, 0)
+    expect(window.outstanding).toBe(2)
+    const back = add(window, "Success", startMs, windowMs)
+    expect(back.outstanding).toBe(1)
+    expect(add(back, "Failure", startMs, windowMs, true).outstanding).toBe(1)
+    expect(add(add(back, "Slow", startMs, windowMs), "Slow", startMs, windowMs).outstanding).toBe(0)
+  })
+
+  it("a call without a verdict counts as never sent, in the slot in which it was", () => {
+    expect(withdraw(sent(2, 0), startMs, windowMs)).toEqual(sent(1, 0))
+    const later = withdraw(sent(2, 0), startMs + 110, windowMs)
+    expect(later).toMatchObject({ begun: 0, previousBegun: 1, outstanding: 1 })
+    const both = withdraw(sent(1, 120, sent(2, 0)), startMs + 130, windowMs)
+    expect(both).toMatchObject({ begun: 0, previousBegun: 2, outstanding: 2 })
+    expect(withdraw(empty(startMs), startMs, windowMs)).toEqual(empty(startMs))
   })
 })

@@ -2,7 +2,7 @@
  * OpenAI's chat dialect without streaming: the caller's own text goes up with the model replaced, and the upstream's own text
  * comes back unless it breaks one of OpenAI's output rules; then a repaired copy does.
  */
-import type { ChatCompletion } from "../../domain/ChatAnswer.ts"
+import { carriesNothing, type ChatCompletion } from "../../domain/ChatAnswer.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
 import { MalformedAnswer, UpstreamFailed } from "../../domain/GatewayError.ts"
 import type { Usage } from "../../domain/Usage.ts"
@@ -165,7 +165,12 @@ const mend = (answer: JsonObject, fallback: Fallback): Mended | Reason => {
 
 const isReason = (result: Mended | Reason): result is Reason => "_tag" in result
 
-/** A body of status 200 to an answer, or to the reason it is none: no JSON, an error in disguise, or no choices. */
+/** Every choice stopped without a word, and no tokens were counted. An answer that was filtered or cut says so itself. */
+const isNothing = ({ choices }: ChatCompletion, usage: Usage | undefined): boolean =>
+  (usage?.completionTokens ?? 0) === 0 &&
+  choices.every(({ finish_reason, message }) => finish_reason === "stop" && carriesNothing(message))
+
+/** A body of status 200 to an answer, or to the reason it is none: no JSON, an error in disguise, no choices, or nothing in them. */
 export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
   const value = parse(text)
   if (!isObject(value)) return malformed("The upstream's answer is not a JSON object.")
@@ -176,6 +181,7 @@ export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reaso
   if (isReason(mended)) return mended
   // Mended to the type just now.
   const completion = value as unknown as ChatCompletion
+  if (isNothing(completion, mended.usage)) return malformed("The upstream's answer has nothing in it.")
   if (!mended.changed) return { text, completion, usage: mended.usage }
   const exact = parseKeepingDigits(text, value)
   if (exact !== value && isObject(exact)) mend(exact, fallback)
