@@ -6,6 +6,8 @@ import { couldAnswer, type Target } from "./Target.ts"
 export interface Course {
   readonly target: Target
   tries: number
+  /** How often another credential was taken at once. */
+  switches: number
   /** Nothing more to hope for from it in this request. */
   spent: boolean
   /** What it last came to. */
@@ -28,6 +30,7 @@ export const make = (targets: ReadonlyArray<Target>, triesEach: number, sentAlre
   courses: targets.map((target, at) => ({
     target,
     tries: at === 0 ? sentAlready : 0,
+    switches: 0,
     spent: false,
     failure: undefined
   })),

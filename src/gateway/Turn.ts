@@ -26,6 +26,8 @@ export interface AttemptClock {
   readonly idleMs: number
   /** The end of the whole request. */
   readonly deadline: Deadline
+  /** The longest pause that a request waits out, in milliseconds; a longer one is noted for everyone. */
+  readonly longestWaitMs: number
   /** An early probe of an open circuit, because no target is left. */
   readonly isLastResort?: boolean
 }

@@ -80,6 +80,14 @@ describe("streams", () => {
       expect(targets[0]?.breaker.failureRate).toBeGreaterThan(0)
     }))
 
+  it.effect("a long pause that is asked for after the first content is everyone's", () =>
+    Effect.gen(function*() {
+      const limited = new E.RateLimited({ message: "429", retryAfterMs: 60_000 })
+      const { end, targets } = yield* stream([script("a", { words, end: limited }), script("b", "ok")], "1 second")
+      expect(end).toBe("RateLimited")
+      expect(targets.filter(({ cooldownMs }) => cooldownMs > 0).map(({ target }) => target)).toEqual(["a/a-model"])
+    }))
+
   it.effect("a stall after the first content ends in an error at the idle limit", () =>
     Effect.gen(function*() {
       const { decision, end } = yield* stream([script("a", { words, end: "stall" })])
