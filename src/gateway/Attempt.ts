@@ -19,11 +19,14 @@ import { type AttemptOptions, enter, type Turn } from "./Turn.ts"
 
 export { type AttemptClock, type AttemptOptions, callOf } from "./Turn.ts"
 
-/** A limit shorter than the target's own is the caller's deadline, and says nothing about the target. */
-const timedOut = ({ clock, target }: AttemptOptions, limitMs: number, what: string): GatewayError => {
+/** A limit shorter than the target's own is the caller's deadline, or a part of it while another target could answer. */
+const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: string): GatewayError => {
+  const { clock, target } = options
+  const limitMs = limitAt(options, nowMs)
   const within = `${Math.round(limitMs)} ms`
+  turn.isOverdue = true
   return gatewayError(
-    limitMs < clock.slowAfterMs
+    limitMs < clock.slowAfterMs && clock.limitMs >= clock.deadline.atMs - nowMs
       ? new DeadlineExceeded({
         message: `The deadline of the request left ${target.name} ${within}, and it sent no ${what}.`
       })
@@ -53,7 +56,7 @@ const bounded = <A, R>(
   Effect.withFiber((fiber) => {
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const limitMs = limitAt(options, nowMs)
-    const overdue = () => Effect.fail(timedOut(options, limitMs, what))
+    const overdue = () => Effect.fail(timedOut(options, turn, nowMs, what))
     return limitMs <= 0
       ? overdue()
       : Watchdog.within(options.watchdog, nowMs + limitMs, GenAiSpan.within(effect, turn.span), overdue)
@@ -66,11 +69,11 @@ const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer,
   return Effect.withFiber((fiber) => {
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const limitMs = limitAt(options, nowMs)
-    if (limitMs <= 0) return Effect.fail(timedOut(options, limitMs, "answer"))
+    if (limitMs <= 0) return Effect.fail(timedOut(options, turn, nowMs, "answer"))
     const limit: Limit = (stop) => {
       const watched: Watchdog.Watched = {
         atMs: nowMs + limitMs,
-        onDue: () => stop(timedOut(options, limitMs, "answer"))
+        onDue: () => stop(timedOut(options, turn, nowMs, "answer"))
       }
       watchdog.watch(watched)
       return () => watchdog.callOff(watched)

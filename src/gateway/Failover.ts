@@ -29,6 +29,9 @@ export interface FailoverOptions<A, R> {
   readonly attempt: (target: Target, clock: AttemptClock, waitedMs: number) => Effect.Effect<A, GatewayError, R>
 }
 
+/** Part of what is left that an attempt may take while another target could answer, so that the other has time to. */
+const share = 1 / 2
+
 /** The attempt, if there is time for it. */
 const once = <A, R>(
   options: FailoverOptions<A, R>,
@@ -42,7 +45,7 @@ const once = <A, R>(
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const left = Math.max(0, deadline.atMs - nowMs)
     if (left === 0) return Effect.fail(course.failure ?? Course.lastWord(plan))
-    const limitMs = Course.isLastHope(plan, course, nowMs) ? left : Math.min(verdictMs, left)
+    const limitMs = Course.isLastHope(plan, course, nowMs) ? left : Math.min(verdictMs, left * share)
     const clock = {
       limitMs,
       slowAfterMs: verdictMs,
@@ -226,7 +229,7 @@ export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, Gate
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const left = Math.max(0, deadline.atMs - nowMs)
     if (left === 0 || !isAvailable(target, nowMs)) return goOn(options, undefined)
-    const limitMs = hasOther(targets, nowMs) ? Math.min(verdictMs, left) : left
+    const limitMs = hasOther(targets, nowMs) ? Math.min(verdictMs, left * share) : left
     const clock: AttemptClock = {
       limitMs,
       slowAfterMs: verdictMs,

@@ -53,6 +53,8 @@ export interface Turn {
   readonly span: Tracer.Span | undefined
   readonly startedAtMs: number
   readonly record: AttemptRecord
+  /** It was given up at its own limit, which is not the upstream's word. */
+  isOverdue: boolean
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
   /** Safe to run twice; a turn without a verdict counts as nothing. */
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
@@ -88,7 +90,7 @@ const turnOf = (
     span?.end(clock.currentTimeNanosUnsafe(), exit)
     return settled ? release : Effect.andThen(settle(ignored), release)
   }
-  return { span, startedAtMs, record, settle, leave }
+  return { span, startedAtMs, record, isOverdue: false, settle, leave }
 }
 
 const circuitOpen = (options: AttemptOptions, retryAfterMs: number) =>
