@@ -57,9 +57,9 @@ const bounded = <A, R>(
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const limitMs = limitAt(options, nowMs)
     const overdue = () => Effect.fail(timedOut(options, turn, nowMs, what))
-    return limitMs <= 0
-      ? overdue()
-      : Watchdog.within(options.watchdog, nowMs + limitMs, GenAiSpan.within(effect, turn.span), overdue)
+    if (limitMs <= 0) return overdue()
+    const early = limitMs > options.clock.slowAfterMs ? Report.slowed(options, turn, fiber) : undefined
+    return Watchdog.within(options.watchdog, nowMs + limitMs, GenAiSpan.within(effect, turn.span), overdue, early)
   })
 
 /** The same for a whole answer; a provider that keeps the limit itself needs no fiber for it. */
@@ -71,10 +71,9 @@ const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer,
     const limitMs = limitAt(options, nowMs)
     if (limitMs <= 0) return Effect.fail(timedOut(options, turn, nowMs, "answer"))
     const limit: Limit = (stop) => {
-      const watched: Watchdog.Watched = {
-        atMs: nowMs + limitMs,
-        onDue: () => stop(timedOut(options, turn, nowMs, "answer"))
-      }
+      const early = limitMs > options.clock.slowAfterMs ? Report.slowed(options, turn, fiber) : undefined
+      const onDue = () => stop(timedOut(options, turn, nowMs, "answer"))
+      const watched = Watchdog.twice(watchdog, early, nowMs + limitMs, onDue)
       watchdog.watch(watched)
       return () => watchdog.callOff(watched)
     }
