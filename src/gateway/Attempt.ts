@@ -1,6 +1,6 @@
 /**
  * One try on one target: `bulkhead(breaker(deadline(provider)))`. The permits of its turn live to the last byte, so a stream that
- * breaks late still reaches the breaker, as one late sample.
+ * breaks late still reaches the breaker, which turns its sample into a failure.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -90,6 +90,7 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
           Effect.withFiber((fiber) => {
             const judged = Report.answered(options, turn, fiber.getRef(Clock.Clock))
             noteAnswer(options, turn, answer)
+            Report.completed(options)
             const exit = Exit.succeed(answer)
             return Effect.andThen(Effect.andThen(judged, turn.leave(exit)), exit)
           }),
@@ -145,7 +146,10 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
       const skipped = answer.skipped?.() ?? 0
       if (skipped > 0) decision.skippedEvents = (decision.skippedEvents ?? 0) + skipped
       GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
-      if (error === undefined) return Scope.close(scope, Exit.void)
+      if (error === undefined) {
+        Report.completed(options)
+        return Scope.close(scope, Exit.void)
+      }
       decision.error = error.reason._tag
       return Effect.andThen(Report.broke(options, turn, error), Scope.close(scope, Exit.fail(error)))
     }

@@ -59,15 +59,17 @@ export const slowed = (
   }
 })
 
-/** It answered, or its stream began to. */
+/** It answered, or its stream began to. What it earns for retries is paid when it is whole: see `completed`. */
 export const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock): Effect.Effect<void> => {
   const now = clock.currentTimeMillisUnsafe()
   turn.record.outcome = "ok"
   turn.record.endedAtMs = now
   options.decision.provider = options.target.provider.name
   options.decision.model = options.call.model
-  options.target.guards.budget.onSuccess()
   options.target.guards.bulkhead.onSuccess(clock)
   if (turn.isSlow) return Effect.void
   return turn.settle(isLate(options, turn, clock) ? slow : success)
 }
+
+/** Its answer is whole. A stream that is cut would else pay for the retries of others. */
+export const completed = ({ target }: AttemptOptions): void => target.guards.budget.onSuccess()
