@@ -49,7 +49,7 @@ const breakerDocs = (defaults: boolean): Readonly<Record<string, Doc>> => {
     slowRate: { ...own(breaker.slowRate), text: "share of slow answers that opens it, above 0 to 1" },
     consecutiveFailures: {
       ...own(breaker.consecutiveFailures),
-      text: "failures in a row, with no success in the window, that open it"
+      text: "failures in a row, with no success in the window, that open it; with one it takes `minimumCalls`"
     },
     openFor: { ...own(duration(breaker.openForMs)), text: "first opening; doubles each time, half of it random" },
     openMax: { ...own(duration(breaker.openMaxMs)), text: "longest opening" }

@@ -116,6 +116,17 @@ describe("a closed circuit", () => {
     expect(record(state, permitOf(0), "Failure", 1)._tag).toBe("Open")
   })
 
+  it("says why it opened", () => {
+    const cause = (nowMs: number, outcomes: ReadonlyArray<Outcome["_tag"]>, last: Outcome["_tag"]) => {
+      const sent = admit(after(outcomes, nowMs), nowMs).state
+      return at(sent, { _tag: "Record", nowMs, jitter: 0, permit: permitOf(0), outcome: { _tag: last } }).transitions
+    }
+    const told = (cause: string) => [{ from: "closed", to: "open", cause }]
+    expect(cause(0, ["Success", "Success", "Failure"], "Failure")).toEqual(told("failure-rate"))
+    expect(cause(0, ["Success", "Slow", "Slow"], "Slow")).toEqual(told("slow-rate"))
+    expect(cause(0, ["Failure", "Failure"], "Failure")).toEqual(told("consecutive-failures"))
+  })
+
   it("tells a trip in little traffic from one in much", () => {
     expect(after(times(3, "Failure"))).toMatchObject({ _tag: "Open", successesToClose: 1 })
     expect(after(["Success", "Success", "Failure", "Failure"])).toMatchObject({ _tag: "Open", successesToClose: 3 })
@@ -156,7 +167,7 @@ describe("an opening", () => {
     expect(admit(opened, 299).decision).toEqual({ _tag: "Rejection", retryAfterMs: 1 })
     expect(admit(opened, 299.5).decision).toEqual({ _tag: "Rejection", retryAfterMs: 1 })
     const probed = admit(opened, 300)
-    expect(probed.decision).toMatchObject({ probe: true, lease: 1, generation: 2 })
+    expect(probed.decision).toMatchObject({ probe: true, lease: 1, generation: 2, hasReturned: false })
     expect(probed.transitions).toEqual([{ from: "open", to: "half-open", cause: "open-elapsed" }])
     expect(probed.state).toMatchObject({ stage: 1, successes: 0, successesToClose: 3, openings: 3, openMs: 300 })
   })
@@ -196,6 +207,7 @@ describe("a half-open circuit", () => {
     const last: HalfOpen = { ...halfOpen, successes: 2 }
     const sent = admit(last, 0, 1000).state
     expect(tick(sent, 900)._tag).toBe("HalfOpen")
+    expect(record(sent, probeOf(5), "Success", 900).generation).toBe(3)
     expect(record(sent, probeOf(5), "Success", 900)).toMatchObject({
       _tag: "Closed",
       openings: 3,
@@ -240,6 +252,15 @@ describe("a half-open circuit", () => {
     }
   })
 
+  it("opens again by a bad probe, and says so", () => {
+    const sent = admit(halfOpen, 0).state
+    for (const _tag of ["Failure", "Slow"] as const) {
+      const done = at(sent, { _tag: "Record", nowMs: 1, jitter: 0, permit: probeOf(5), outcome: { _tag } })
+      expect(done.state).toMatchObject({ _tag: "Open", openings: 4, generation: 3, untilMs: 201 })
+      expect(done.transitions).toEqual([{ from: "half-open", to: "open", cause: "probe-failed" }])
+    }
+  })
+
   it("takes one step with a success, and none with a late one", () => {
     const sent = admit(halfOpen, 0).state
     expect(record(sent, probeOf(5), "Success", 1)).toEqual({ ...halfOpen, nextLease: 6, successes: 2, stage: 4 })
@@ -276,6 +297,15 @@ describe("a forced circuit", () => {
     expect(admit(state, 0).state).toBe(state)
     expect(record(state, permitOf(1), "Slow", 0)).toMatchObject({ mode: "metrics-only", window: { calls: 1, slow: 1 } })
     expect(record(state, permitOf(1), "Ignored", 0)).toBe(state)
+  })
+})
+
+describe("a reset", () => {
+  it("closes it with its reason and forgets everything", () => {
+    const command = { _tag: "Reset", reason: "fixed" } as const
+    const done = at(opened, { _tag: "Control", nowMs: 7, jitter: 0, command })
+    expect(done.state).toEqual({ ...initial(7), generation: 2 })
+    expect(done.transitions).toEqual([{ from: "open", to: "closed", cause: "control", reason: "fixed" }])
   })
 })
 
