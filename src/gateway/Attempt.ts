@@ -1,6 +1,6 @@
 /**
  * One try on one target: `bulkhead(breaker(deadline(provider)))`. The permits of its turn live to the last byte, so a stream that
- * breaks late still reaches the breaker, as one late sample.
+ * breaks late still reaches the breaker, which turns its sample into a failure.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -10,57 +10,28 @@ import * as Scope from "effect/Scope"
 import { DeadlineExceeded, type GatewayError, gatewayError, UpstreamTimedOut } from "../domain/GatewayError.ts"
 import * as GenAiSpan from "../observability/GenAiSpan.ts"
 import type { Answer, Frame, Limit } from "../providers/Provider.ts"
-import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
-import * as Classification from "../resilience/Classification.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
-import { classOf, type Decision } from "./Decision.ts"
+import type { Decision } from "./Decision.ts"
+import * as Report from "./Report.ts"
 import * as Streaming from "./Streaming.ts"
 import { type AttemptOptions, enter, type Turn } from "./Turn.ts"
 
 export { type AttemptClock, type AttemptOptions, callOf } from "./Turn.ts"
 
-const success: CircuitBreaker.Outcome = { _tag: "Success" }
-const slow: CircuitBreaker.Outcome = { _tag: "Slow" }
-
-/** A limit shorter than the target's own is the caller's deadline, and says nothing about the target. */
-const timedOut = ({ clock, target }: AttemptOptions, limitMs: number, what: string): GatewayError => {
+/** A limit shorter than the target's own is the caller's deadline, or a part of it while another target could answer. */
+const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: string): GatewayError => {
+  const { clock, target } = options
+  const limitMs = limitAt(options, nowMs)
   const within = `${Math.round(limitMs)} ms`
+  turn.isOverdue = true
   return gatewayError(
-    limitMs < clock.slowAfterMs
+    limitMs < clock.slowAfterMs && clock.limitMs >= clock.deadline.atMs - nowMs
       ? new DeadlineExceeded({
         message: `The deadline of the request left ${target.name} ${within}, and it sent no ${what}.`
       })
       : new UpstreamTimedOut({ message: `${target.name} sent no ${what} within ${within}.` })
   )
-}
-
-/** `late`: after the stream was committed, where a silence is a stall and not merely slow. */
-const failed = (options: AttemptOptions, turn: Turn, error: GatewayError, late = false): Effect.Effect<void> =>
-  Clock.clockWith((clock) => {
-    turn.record.outcome = error.reason._tag
-    GenAiSpan.failed(turn.span, error.reason._tag)
-    turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
-    options.target.guards.lastError = error.reason._tag
-    options.target.guards.bulkhead.onFailure(error.reason, clock)
-    const verdict = Classification.classify(error.reason)
-    const { breaker } = verdict
-    turn.record.failureClass = classOf(verdict)
-    return turn.settle({
-      _tag: late && breaker === "Slow" ? "Failure" : breaker,
-      retryAfterMs: error.reason.retryAfterMs
-    })
-  })
-
-const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock): Effect.Effect<void> => {
-  const now = clock.currentTimeMillisUnsafe()
-  turn.record.outcome = "ok"
-  turn.record.endedAtMs = now
-  options.decision.provider = options.target.provider.name
-  options.decision.model = options.call.model
-  options.target.guards.budget.onSuccess()
-  options.target.guards.bulkhead.onSuccess(clock)
-  return turn.settle(now - turn.startedAtMs > options.clock.slowAfterMs ? slow : success)
 }
 
 const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
@@ -85,10 +56,10 @@ const bounded = <A, R>(
   Effect.withFiber((fiber) => {
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const limitMs = limitAt(options, nowMs)
-    const overdue = () => Effect.fail(timedOut(options, limitMs, what))
-    return limitMs <= 0
-      ? overdue()
-      : Watchdog.within(options.watchdog, nowMs + limitMs, GenAiSpan.within(effect, turn.span), overdue)
+    const overdue = () => Effect.fail(timedOut(options, turn, nowMs, what))
+    if (limitMs <= 0) return overdue()
+    const early = limitMs > options.clock.slowAfterMs ? Report.slowed(options, turn, fiber) : undefined
+    return Watchdog.within(options.watchdog, nowMs + limitMs, GenAiSpan.within(effect, turn.span), overdue, early)
   })
 
 /** The same for a whole answer; a provider that keeps the limit itself needs no fiber for it. */
@@ -98,12 +69,11 @@ const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer,
   return Effect.withFiber((fiber) => {
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const limitMs = limitAt(options, nowMs)
-    if (limitMs <= 0) return Effect.fail(timedOut(options, limitMs, "answer"))
+    if (limitMs <= 0) return Effect.fail(timedOut(options, turn, nowMs, "answer"))
     const limit: Limit = (stop) => {
-      const watched: Watchdog.Watched = {
-        atMs: nowMs + limitMs,
-        onDue: () => stop(timedOut(options, limitMs, "answer"))
-      }
+      const early = limitMs > options.clock.slowAfterMs ? Report.slowed(options, turn, fiber) : undefined
+      const onDue = () => stop(timedOut(options, turn, nowMs, "answer"))
+      const watched = Watchdog.twice(watchdog, early, nowMs + limitMs, onDue)
       watchdog.watch(watched)
       return () => watchdog.callOff(watched)
     }
@@ -118,8 +88,9 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
       Effect.matchCauseEffect(wholeAnswer(options, turn), {
         onSuccess: (answer) =>
           Effect.withFiber((fiber) => {
-            const judged = answered(options, turn, fiber.getRef(Clock.Clock))
+            const judged = Report.answered(options, turn, fiber.getRef(Clock.Clock))
             noteAnswer(options, turn, answer)
+            Report.completed(options)
             const exit = Exit.succeed(answer)
             return Effect.andThen(Effect.andThen(judged, turn.leave(exit)), exit)
           }),
@@ -127,7 +98,10 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
           const error = cause.reasons.find(Cause.isFailReason)?.error
           const exit = Exit.failCause(cause)
           const left = Effect.suspend(() => turn.leave(exit))
-          return Effect.andThen(error === undefined ? left : Effect.andThen(failed(options, turn, error), left), exit)
+          return Effect.andThen(
+            error === undefined ? left : Effect.andThen(Report.failed(options, turn, error), left),
+            exit
+          )
         }
       }))
   )
@@ -154,9 +128,11 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     (answer) => Effect.map(Streaming.hold(answer), (held) => ({ answer, held }))
   )
   const { answer, held } = yield* Effect.uninterruptible(bounded(options, turn, opened, "content")).pipe(
-    Effect.tapError((error) => Effect.andThen(failed(options, turn, error), Scope.close(scope, Exit.fail(error))))
+    Effect.tapError((error) =>
+      Effect.andThen(Report.failed(options, turn, error), Scope.close(scope, Exit.fail(error)))
+    )
   )
-  yield* answered(options, turn, yield* Effect.clockWith(Effect.succeed))
+  yield* Report.answered(options, turn, yield* Effect.clockWith(Effect.succeed))
   decision.upstreamRequestId = answer.upstreamRequestId
   return yield* Streaming.committed(held, answer, {
     scope,
@@ -170,9 +146,12 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
       const skipped = answer.skipped?.() ?? 0
       if (skipped > 0) decision.skippedEvents = (decision.skippedEvents ?? 0) + skipped
       GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
-      if (error === undefined) return Scope.close(scope, Exit.void)
+      if (error === undefined) {
+        Report.completed(options)
+        return Scope.close(scope, Exit.void)
+      }
       decision.error = error.reason._tag
-      return Effect.andThen(failed(options, turn, error, true), Scope.close(scope, Exit.fail(error)))
+      return Effect.andThen(Report.broke(options, turn, error), Scope.close(scope, Exit.fail(error)))
     }
   })
 })

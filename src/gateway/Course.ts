@@ -7,6 +7,8 @@ import { couldAnswer, type Target } from "./Target.ts"
 export interface Course {
   readonly target: Target
   tries: number
+  /** How often another credential was taken at once. */
+  switches: number
   /** Nothing more to hope for from it in this request. */
   spent: boolean
   /** What it last came to. */
@@ -33,6 +35,7 @@ export const make = (
   courses: targets.map((target) => ({
     target,
     tries: sent.filter((attempt) => attempt.target === target.name).length,
+    switches: 0,
     spent: false,
     failure: undefined
   })),

@@ -7,7 +7,6 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { type GatewayError, gatewayError, InternalFailure } from "../domain/GatewayError.ts"
-import * as Backoff from "../resilience/Backoff.ts"
 import * as Classification from "../resilience/Classification.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import { monotonicMillis, monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
@@ -15,6 +14,7 @@ import * as Retry from "../resilience/Retry.ts"
 import type { AttemptClock } from "./Attempt.ts"
 import * as Course from "./Course.ts"
 import type { Decision } from "./Decision.ts"
+import * as Pause from "./Pause.ts"
 import { couldAnswer, isAvailable, refusalOf, type Target } from "./Target.ts"
 
 export interface FailoverOptions<A, R> {
@@ -29,6 +29,9 @@ export interface FailoverOptions<A, R> {
   readonly attempt: (target: Target, clock: AttemptClock, waitedMs: number) => Effect.Effect<A, GatewayError, R>
 }
 
+/** Part of what is left that an attempt may take while another target could answer, so that the other has time to. */
+const share = 1 / 2
+
 /** The attempt, if there is time for it. */
 const once = <A, R>(
   options: FailoverOptions<A, R>,
@@ -42,8 +45,15 @@ const once = <A, R>(
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const left = Math.max(0, deadline.atMs - nowMs)
     if (left === 0) return Effect.fail(course.failure ?? Course.lastWord(plan))
-    const limitMs = Course.isLastHope(plan, course, nowMs) ? left : Math.min(verdictMs, left)
-    const clock = { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline, isLastResort }
+    const limitMs = Course.isLastHope(plan, course, nowMs) ? left : Math.min(verdictMs, left * share)
+    const clock = {
+      limitMs,
+      slowAfterMs: verdictMs,
+      idleMs: timeouts.idleMs,
+      deadline,
+      longestWaitMs: options.retry.maxMs,
+      isLastResort
+    }
     const before = decision.attempts.length
     return Effect.tapError(options.attempt(course.target, clock, waitedMs), () =>
       Effect.sync(() => {
@@ -53,7 +63,10 @@ const once = <A, R>(
       }))
   })
 
-/** After a failure that was the credential's: with another one at once, if one is free. */
+/**
+ * After a failure that was the credential's: with another one at once, if one is free. As many times as there are others, and
+ * once more for one that was renewed; that a credential is free says nothing where nobody noted how it failed.
+ */
 const withAnother = <A, R>(
   options: FailoverOptions<A, R>,
   plan: Course.Plan,
@@ -61,11 +74,13 @@ const withAnother = <A, R>(
   failure: GatewayError
 ): Effect.Effect<A, GatewayError, R> =>
   Effect.flatMap(monotonicMillis, (nowMs) => {
-    const { guards, model } = course.target
-    return plan.attemptsLeft > 0 && Classification.isOfCredential(failure.reason) &&
-        guards.credentials?.isFree(model, nowMs) === true
-      ? asked(options, plan, course, 0)
-      : Effect.fail(failure)
+    const { guards: { credentials }, model } = course.target
+    if (credentials === undefined || plan.attemptsLeft <= 0) return Effect.fail(failure)
+    if (!Classification.isOfCredential(failure.reason) || !credentials.isFree(model, nowMs)) return Effect.fail(failure)
+    const others = credentials.states(nowMs).length - (failure.reason._tag === "CredentialRejected" ? 0 : 1)
+    if (course.switches >= others) return Effect.fail(failure)
+    course.switches += 1
+    return asked(options, plan, course, 0)
   })
 
 /** A target with each of its credentials. */
@@ -125,39 +140,14 @@ const visit = <A, R>(
   return Effect.catch(first, (error) => again(options, plan, course, tries - 1, error))
 }
 
-/** An operator has said that this target is never refused. */
-const isForced = ({ guards }: Target): Effect.Effect<boolean> =>
-  Effect.map(guards.breaker.snapshot, ({ state }) => state === "forced-closed" || state === "metrics-only")
-
 /** Whether a target is passed over because of its own word, which is noted. */
 const isPassedOver = Effect.fnUntraced(function*(decision: Decision, plan: Course.Plan, course: Course.Course) {
   const { target } = course
   const refusal = refusalOf(target, yield* monotonicMillis)
-  if (refusal === undefined || (yield* isForced(target))) return false
+  if (refusal === undefined || (yield* Pause.isForced(target))) return false
   decision.skipped.push({ target: target.name, why: refusal.why })
   Course.passOver(plan, course, gatewayError(refusal.reason))
   return true
-})
-
-/** A pause that is too long to be waited out is everyone's: the target is left alone until its end. */
-const coolDown = Effect.fnUntraced(function*(
-  { deadline, retry }: Pick<FailoverOptions<never, never>, "deadline" | "retry">,
-  course: Course.Course,
-  { reason }: GatewayError
-) {
-  const { cooldownMs } = Classification.classify(reason)
-  const pauseMs = reason.retryAfterMs ?? cooldownMs ?? 0
-  if (cooldownMs === undefined || pauseMs <= 0) return
-  if (pauseMs <= Backoff.longestHintMs(retry.maxMs, yield* Deadline.remaining(deadline))) return
-  const { guards, model } = course.target
-  const nowMs = yield* monotonicMillis
-  if (guards.credentials?.death(model, nowMs) !== undefined || (yield* isForced(course.target))) return
-  course.spent = true
-  // Of several credentials the first that is free again ends the pause.
-  const ownMs = reason._tag === "RateLimited" ? guards.credentials?.waitMs(model, nowMs) ?? pauseMs : pauseMs
-  if (guards.cooldown.note(model, nowMs, ownMs, reason._tag)) {
-    yield* guards.tell({ machine: "cooldown", from: "ready", to: "cooling", cause: reason._tag })
-  }
 })
 
 /** Where every circuit is open: the one that would be probed next, unless one of them was probed early not long ago. */
@@ -206,7 +196,8 @@ const goOn = <A, R>(
         Course.remember(plan, result.failure)
         course.failure = result.failure
         course.spent ||= verdict.retrySame === "no"
-        yield* coolDown(options, course, result.failure)
+        const patience = { deadline, longestWaitMs: retry.maxMs }
+        if (yield* Pause.heed(course.target, result.failure.reason, patience)) course.spent = true
         if ((yield* Deadline.remaining(deadline)) === 0) return yield* Effect.fail(Course.lastWord(plan))
       }
     }
@@ -231,7 +222,7 @@ const hasOther = (targets: ReadonlyArray<Target>, nowMs: number): boolean => {
 
 /** Runs the attempts until one succeeds, a failure says that no other target could do better, or nothing is left to try. */
 export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, GatewayError, R> => {
-  const { deadline, targets, timeouts, verdictMs } = options
+  const { deadline, retry, targets, timeouts, verdictMs } = options
   const [target] = targets
   if (target === undefined) {
     return Effect.fail(gatewayError(new InternalFailure({ message: "No target could be asked." })))
@@ -240,8 +231,14 @@ export const run = <A, R>(options: FailoverOptions<A, R>): Effect.Effect<A, Gate
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const left = Math.max(0, deadline.atMs - nowMs)
     if (left === 0 || !isAvailable(target, nowMs)) return goOn(options, undefined)
-    const limitMs = hasOther(targets, nowMs) ? Math.min(verdictMs, left) : left
-    const clock: AttemptClock = { limitMs, slowAfterMs: verdictMs, idleMs: timeouts.idleMs, deadline }
+    const limitMs = hasOther(targets, nowMs) ? Math.min(verdictMs, left * share) : left
+    const clock: AttemptClock = {
+      limitMs,
+      slowAfterMs: verdictMs,
+      idleMs: timeouts.idleMs,
+      deadline,
+      longestWaitMs: retry.maxMs
+    }
     return Effect.catch(options.attempt(target, clock, 0), (failure) => goOn(options, failure))
   })
 }

@@ -11,9 +11,9 @@ import type { AnswerStream, Frame } from "../providers/Provider.ts"
 import { classify } from "../resilience/Classification.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
-import { retryCost } from "../resilience/RetryBudget.ts"
 import * as Attempt from "./Attempt.ts"
 import * as Failover from "./Failover.ts"
+import * as Pause from "./Pause.ts"
 import * as Pump from "./Pump.ts"
 import type { Route } from "./Route.ts"
 import { continued, prefillOf, Said, Splice } from "./Splice.ts"
@@ -29,13 +29,21 @@ interface Resumable {
   readonly scope: Scope.Scope
 }
 
-/** Those with tries left: others first, for the target that broke off may be the last hope. */
-const order = ({ options: { decision: { attempts } }, retry, route }: Resumable): Route["targets"] => {
+/**
+ * Those with tries left, others first; the target that broke off may be the last hope, unless it would do the same again or asked
+ * for a pause.
+ */
+const order = (
+  { options: { decision: { attempts } }, retry, route }: Resumable,
+  reason: Reason
+): Route["targets"] => {
   const broken = attempts.at(-1)?.target
   const left = route.targets.filter(({ name }) =>
     attempts.filter(({ target }) => target === name).length < retry.attempts
   )
-  return [...left.filter(({ name }) => name !== broken), ...left.filter(({ name }) => name === broken)]
+  const others = left.filter(({ name }) => name !== broken)
+  const isLast = classify(reason).retrySame !== "no" && (others.length === 0 || reason.retryAfterMs === undefined)
+  return isLast ? [...others, ...left.filter(({ name }) => name === broken)] : others
 }
 
 /** What the record says of the answer, as it was while the caller had nothing of another one. */
@@ -97,12 +105,13 @@ const again = (resumable: Resumable, reason: Reason): Effect.Effect<Spliced | un
   Effect.gen(function*() {
     const { options, retry, route, said } = resumable
     const { clock: { deadline }, decision, target, watchdog } = options
-    const targets = order(resumable)
+    const targets = order(resumable, reason)
     const [next] = targets
     if (next === undefined || !said.canGoOn || isHopeless(reason)) return undefined
     if (decision.attempts.length >= retry.attempts * 2 || (yield* Deadline.remaining(deadline)) === 0) return undefined
     const isSame = next.name === decision.attempts.at(-1)?.target
-    if (isSame && !(yield* target.guards.budget.tryTake(retryCost.transient))) return undefined
+    const patience = { deadline, longestWaitMs: retry.maxMs }
+    if (isSame && !(yield* Pause.waited(target, reason, patience))) return undefined
     return yield* Failover.run({
       targets,
       timeouts: route.timeouts,

@@ -12,6 +12,7 @@ import type { ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
+import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
 import type { AttemptRecord, Decision } from "./Decision.ts"
 import type { Target } from "./Target.ts"
@@ -26,6 +27,8 @@ export interface AttemptClock {
   readonly idleMs: number
   /** The end of the whole request. */
   readonly deadline: Deadline
+  /** The longest pause that a request waits out, in milliseconds; a longer one is noted for everyone. */
+  readonly longestWaitMs: number
   /** An early probe of an open circuit, because no target is left. */
   readonly isLastResort?: boolean
 }
@@ -49,8 +52,13 @@ export const callOf = (
 /** A place on a target: exactly one verdict before it is left, which gives everything back. */
 export interface Turn {
   readonly span: Tracer.Span | undefined
-  readonly startedAtMs: number
+  /** On the monotonic clock, in milliseconds. */
+  readonly sinceMs: number
   readonly record: AttemptRecord
+  /** It was given up at its own limit, which is not the upstream's word. */
+  isOverdue: boolean
+  /** The breaker has heard already that it is slow. */
+  isSlow: boolean
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
   /** Safe to run twice; a turn without a verdict counts as nothing. */
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
@@ -71,8 +79,11 @@ const turnOf = (
   clock: Clock.Clock
 ): Turn => {
   const { breaker } = options.target.guards
-  const startedAtMs = clock.currentTimeMillisUnsafe()
-  const record: AttemptRecord = { target: options.target.name, startedAtMs, waitedMs: options.waitedMs }
+  const record: AttemptRecord = {
+    target: options.target.name,
+    startedAtMs: clock.currentTimeMillisUnsafe(),
+    waitedMs: options.waitedMs
+  }
   options.decision.attempts.push(record)
   let settled = false
   let left = false
@@ -86,7 +97,15 @@ const turnOf = (
     span?.end(clock.currentTimeNanosUnsafe(), exit)
     return settled ? release : Effect.andThen(settle(ignored), release)
   }
-  return { span, startedAtMs, record, settle, leave }
+  return {
+    span,
+    sinceMs: monotonicMillisUnsafe(clock),
+    record,
+    isOverdue: false,
+    isSlow: false,
+    settle,
+    leave
+  }
 }
 
 const circuitOpen = (options: AttemptOptions, retryAfterMs: number) =>

@@ -68,10 +68,14 @@ const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<neve
 
 const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "_tag" in result
 
-/** The events of an answer, until it ends, breaks or is found broken. */
+/** Hears of a failure of the call, whenever it comes; to be waited for before the call is made again. */
+type Hear = (reason: Reason) => Effect.Effect<void>
+
+/** The events of an answer, until it ends, breaks or is found broken. `hear` is told what the upstream says is wrong. */
 const readStream = (
   response: TransportResponse,
-  machine: ChatStream
+  machine: ChatStream,
+  hear: Hear
 ): Pick<AnswerStream, "pull" | "nudge" | "skipped"> => {
   const parser = new SseParser()
   let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
@@ -79,7 +83,7 @@ const readStream = (
 
   const judge = (): void => {
     if (machine.failure !== undefined) {
-      ending = Effect.fail(gatewayError(machine.failure))
+      ending ??= Effect.andThen(hear(machine.failure), Effect.fail(gatewayError(machine.failure)))
     } else if (machine.isDone) {
       response.markComplete()
       ending = Cause.done()
@@ -155,22 +159,24 @@ const heed = (provider: string, index: number, { death, refresh }: Noted): Effec
       })
     )
 
+/** Where there is no credential nobody has to be told. */
+const hearNothing: Hear = () => Effect.void
+
 /** A provider over any endpoint of this dialect. */
 export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.map(Transport, (transport): Provider => {
     const { credentials, endpoints } = options
     const withEndpoint = <A, R>(
       call: ProviderCall,
-      use: (endpoint: Endpoint) => Effect.Effect<A, GatewayError, R>
+      use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>
     ): Effect.Effect<A, GatewayError, R> => {
-      if (credentials === undefined) return Effect.flatMap(endpoints[0], use)
+      if (credentials === undefined) return Effect.flatMap(endpoints[0], (endpoint) => use(endpoint, hearNothing))
       return Effect.withFiber((fiber) => {
         const clock = fiber.getRef(Clock.Clock)
         const mine = credentials.pick(call.model, clock)
-        return Effect.flatMap(endpoints[mine.index] ?? endpoints[0], use).pipe(
-          Effect.tapError(({ reason }) =>
-            heed(options.name, mine.index, credentials.note(mine, call.model, reason, clock))
-          )
+        const hear: Hear = (reason) => heed(options.name, mine.index, credentials.note(mine, call.model, reason, clock))
+        return Effect.flatMap(endpoints[mine.index] ?? endpoints[0], (endpoint) => use(endpoint, hear)).pipe(
+          Effect.tapError(({ reason }) => hear(reason))
         )
       })
     }
@@ -186,7 +192,8 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
         Effect.flatMap(
           Effect.scope,
           (scope) =>
-            withEndpoint(call, (endpoint) => stream(call, transport.requestIn(requestTo(endpoint, call, true), scope)))
+            withEndpoint(call, (endpoint, hear) =>
+              stream(call, transport.requestIn(requestTo(endpoint, call, true), scope), hear))
         )
     }
   })
@@ -210,7 +217,11 @@ const complete = (call: ProviderCall, sent: Effect.Effect<WholeResponse, Gateway
       return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response) })
     }))
 
-const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Effect.Effect<TransportResponse, GatewayError>) {
+const stream = Effect.fnUntraced(function*(
+  call: ProviderCall,
+  sent: Effect.Effect<TransportResponse, GatewayError>,
+  hear: Hear
+) {
   const response = yield* sent
   const nowMs = yield* Clock.currentTimeMillis
   if (!isGood(response)) return yield* refusal(response, nowMs)
@@ -218,7 +229,7 @@ const stream = Effect.fnUntraced(function*(call: ProviderCall, sent: Effect.Effe
   const machine = new ChatStream({ includeUsage: includesUsage(call), choices: call.request.n ?? undefined, fallback })
   const upstreamRequestId = requestIdOf(response)
   if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
-    const opened: AnswerStream = { ...readStream(response, machine), stop: response.stop, upstreamRequestId }
+    const opened: AnswerStream = { ...readStream(response, machine, hear), stop: response.stop, upstreamRequestId }
     return opened
   }
   const read = OpenAiChat.readAnswer(yield* response.text, fallback)

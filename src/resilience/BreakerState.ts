@@ -27,7 +27,7 @@ export interface BreakerSettings {
   readonly leaseMs: number
 }
 
-/** The right to make one call. Recording it twice adds a late sample (a stream that broke after its first token). */
+/** The right to make one call. Recording it twice turns its sample into a failure (a stream that broke after its first token). */
 export interface Permit {
   readonly _tag: "Permit"
   /** A permit of an older generation changes nothing when it is recorded. */

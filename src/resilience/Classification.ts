@@ -10,7 +10,7 @@ export interface Verdict {
   /** Whether another target could answer. */
   readonly failover: boolean
   /** What the target's breaker hears. `Throttled`: it told us to wait. `Ignored`: this says nothing about whether it works. */
-  readonly breaker: "Failure" | "Slow" | "Throttled" | "Ignored"
+  readonly breaker: "Failure" | "Throttled" | "Ignored"
   /**
    * Present where `retryAfterMs` binds everyone, so that the target is left alone until then: the milliseconds where nobody said
    * how long; 0 = only a pause that was asked for counts.
@@ -47,9 +47,10 @@ const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
   Overloaded: { ...blip, cooldownMs: 0 },
   UpstreamFailed: { ...blip, cooldownMs: 0 },
   // What happened on the way. A refused connection is refused again, and a silent target stays silent: do not wait twice.
+  // Slow is only what was given up at a limit of ours, and who gave it up knows; a connect, a stall or its own word is a failure.
   UpstreamUnreachable: { retrySame: "no", failover: true, breaker: "Failure" },
   ConnectionReset: blip,
-  UpstreamTimedOut: { retrySame: "no", failover: true, breaker: "Slow" },
+  UpstreamTimedOut: { retrySame: "no", failover: true, breaker: "Failure" },
   MalformedAnswer: blip,
   StreamInterrupted: blip,
   // What this gateway decided.
@@ -60,9 +61,6 @@ const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
   Draining: final,
   InternalFailure: final
 }
-
-/** A timeout that the upstream reported itself, whatever its status, is an answer, and a failure; one of our own limits is `Slow`. */
-const reportedTimeout: Verdict = { retrySame: "no", failover: true, breaker: "Failure" }
 
 /** Where the status tells more than the tag: `Tag status` → verdict. */
 const verdictsByStatus: ReadonlyMap<string, Verdict> = new Map([
@@ -80,7 +78,6 @@ const verdictsByStatus: ReadonlyMap<string, Verdict> = new Map([
 export const classify = (reason: Reason): Verdict => {
   const { _tag, upstreamStatus } = reason
   if (upstreamStatus === undefined) return verdicts[_tag]
-  if (_tag === "UpstreamTimedOut" && upstreamStatus >= 400) return reportedTimeout
   return verdictsByStatus.get(`${_tag} ${upstreamStatus}`) ?? verdicts[_tag]
 }
 

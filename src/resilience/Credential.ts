@@ -190,10 +190,11 @@ export const make = ({ count, refresh }: CredentialOptions): Credentials => {
     const nowMs = monotonicMillisUnsafe(clock)
     switch (reason._tag) {
       case "RateLimited":
-        cool(index, model, nowMs, reason.retryAfterMs ?? unhintedPauseMs, reason._tag)
+        // A pause of nothing is no hint, or the same one would be free at once.
+        cool(index, model, nowMs, reason.retryAfterMs || unhintedPauseMs, reason._tag)
         return {}
       case "QuotaExhausted": {
-        const pauseMs = Math.min(reason.retryAfterMs ?? Cooldown.longestPauseMs, Cooldown.longestPauseMs)
+        const pauseMs = Math.min(reason.retryAfterMs || Cooldown.longestPauseMs, Cooldown.longestPauseMs)
         return send(index, { _tag: "Exhausted", nowMs, generation, pauseMs })
       }
       case "CredentialRejected":

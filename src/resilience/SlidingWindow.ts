@@ -103,7 +103,10 @@ export const withdraw = (window: SlidingWindow, nowMs: number, windowMs: number)
   }
 }
 
-/** One more verdict. `isLate`: on a call that has come back before. */
+/**
+ * One more verdict. `isLate`: on a call that has come back before. A late failure takes the place of the sample that it was, so
+ * that it is one call; where all samples of the running slot are failures it was counted in an older one, and is a call of now.
+ */
 export const add = (
   window: SlidingWindow,
   outcome: "Success" | "Failure" | "Slow",
@@ -113,9 +116,10 @@ export const add = (
 ): SlidingWindow => {
   const now = roll(window, nowMs, windowMs)
   const failed = outcome === "Failure" ? 1 : 0
+  const isCounted = isLate && failed === 1 && now.failures < now.calls
   return {
     startMs: now.startMs,
-    calls: now.calls + 1,
+    calls: isCounted ? now.calls : now.calls + 1,
     failures: now.failures + failed,
     slow: now.slow + (outcome === "Slow" ? 1 : 0),
     begun: now.begun,

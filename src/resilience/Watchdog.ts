@@ -72,28 +72,41 @@ export const make: Effect.Effect<Watchdog, never, Scope.Scope> = Effect.gen(func
   }
 })
 
+/** Two moments as one entry: `early` is called at its own, if that is before `atMs`, and `onDue` at `atMs`. */
+export const twice = (watchdog: Watchdog, early: Watched | undefined, atMs: number, onDue: () => void): Watched => {
+  const watched: Watched = {
+    atMs: early === undefined ? atMs : Math.min(early.atMs, atMs),
+    onDue: () => {
+      if (watched.atMs >= atMs) return onDue()
+      watched.atMs = atMs
+      watchdog.watch(watched)
+      early?.onDue()
+    }
+  }
+  return watched
+}
+
 /**
  * The effect, in a fiber of its own, until `atMs`; then it is interrupted and `onDue` takes its place. Run it where it cannot
- * be interrupted, or an interruption between two steps would lose the fiber; `interruptible` is what may be.
+ * be interrupted, or an interruption between two steps would lose the fiber; `interruptible` is what may be. `early` is called
+ * at its moment if the effect is still running.
  */
 export const within = <A, E, R, E2>(
   watchdog: Watchdog,
   atMs: number,
   effect: Effect.Effect<A, E, R>,
-  onDue: () => Effect.Effect<never, E2>
+  onDue: () => Effect.Effect<never, E2>,
+  early?: Watched
 ): Effect.Effect<A, E | E2, R> =>
   Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) => {
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return exit
     return Effect.interruptible(
       Effect.callback<A, E | E2>((resume) => {
-        const watched: Watched = {
-          atMs,
-          onDue: () => {
-            forget()
-            resume(Effect.andThen(Fiber.interrupt(fiber), onDue()))
-          }
-        }
+        const watched = twice(watchdog, early, atMs, () => {
+          forget()
+          resume(Effect.andThen(Fiber.interrupt(fiber), onDue()))
+        })
         const forget = fiber.addObserver((result) => {
           watchdog.callOff(watched)
           resume(result)

@@ -217,6 +217,35 @@ describe("the breaker in the flow", () => {
     }).pipe(Effect.provide(flow([a])))
   })
 
+  it.effect("a caller's deadline shorter than a limit still leaves another target its time", () => {
+    const [a, b] = [script("a", "silent"), script("b", { words: ["hi"], end: "clean" })]
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      for (let index = 0; index < 24; index++) {
+        for (const stream of [false, true]) {
+          const asked = { ...ask({ stream }), timeoutMs: 300 }
+          const run = stream ? Effect.asVoid(completion.stream(asked)) : Effect.asVoid(completion.complete(asked))
+          const fiber = yield* Effect.forkChild(Effect.exit(Effect.scoped(run)))
+          yield* TestClock.adjust("300 millis")
+          expect([Exit.isSuccess(yield* Fiber.join(fiber)), order(asked.decision)]).toEqual([true, "ab"])
+        }
+      }
+      const targets = yield* (yield* Health).targets
+      expect(targets[0]?.breaker).toMatchObject({ state: "closed", callsInWindow: 0 })
+    }).pipe(Effect.provide(flow([a, b])))
+  })
+
+  it.effect("a share of a deadline that is at least half a limit is heard as slow", () =>
+    Effect.gen(function*() {
+      const completion = yield* Completion
+      for (let index = 0; index < 24; index++) {
+        const fiber = yield* Effect.forkChild(completion.complete({ ...ask(), timeoutMs: 1000 }))
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(fiber)
+      }
+      expect((yield* (yield* Health).targets)[0]?.breaker.state).toBe("open")
+    }).pipe(Effect.provide(flow([script("a", "silent"), script("b", "ok")], { timeouts: { answerMs: 1000 } }))))
+
   it.effect("a caller who leaves gives the permit back and counts as nothing", () => {
     const a = script("a", "silent")
     return Effect.gen(function*() {

@@ -160,6 +160,28 @@ describe("an interrupted stream that is resumed", () => {
       expect([seen.text, seen.end, a.calls.length]).toEqual(["one two three", "clean", 2])
     }))
 
+  it.effect("is asked again from a lone target after the pause that it asked for", () =>
+    Effect.gen(function*() {
+      const limited = new E.RateLimited({ message: "429", retryAfterMs: 3000 })
+      const a = script("a", { words: ["one "], end: limited }, { words: ["one ", "two"], end: "clean" })
+      const seen = yield* run("resume", [a])
+      expect([seen.text, seen.end]).toEqual(["one two", "clean"])
+      expect(seen.decision.attempts[1]?.startedAtMs).toBe(3000)
+    }))
+
+  it.effect("is not asked again from a lone target that would do the same, or asked for a long pause", () =>
+    Effect.gen(function*() {
+      for (
+        const end of [
+          new E.QuotaExhausted({ message: "429" }),
+          new E.RateLimited({ message: "429", retryAfterMs: 60_000 })
+        ]
+      ) {
+        const a = script("a", { words: ["one "], end }, { words: ["one ", "two"], end: "clean" })
+        expect([(yield* run("resume", [a])).end, a.calls.length]).toEqual([end._tag, 1])
+      }
+    }))
+
   it.effect("is continued from its own beginning by a target that can", () =>
     Effect.gen(function*() {
       const b = script("b", { words: [" two", " three"], end: "clean" })

@@ -9,6 +9,7 @@ import { TestClock } from "effect/testing"
 import * as E from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
 import { Health } from "../../src/gateway/Health.ts"
+import { Targets } from "../../src/gateway/Target.ts"
 import type { AnswerStream } from "../../src/providers/Provider.ts"
 import { ask, flow, type Script, script } from "./Scripted.ts"
 
@@ -80,6 +81,14 @@ describe("streams", () => {
       expect(targets[0]?.breaker.failureRate).toBeGreaterThan(0)
     }))
 
+  it.effect("a long pause that is asked for after the first content is everyone's", () =>
+    Effect.gen(function*() {
+      const limited = new E.RateLimited({ message: "429", retryAfterMs: 60_000 })
+      const { end, targets } = yield* stream([script("a", { words, end: limited }), script("b", "ok")], "1 second")
+      expect(end).toBe("RateLimited")
+      expect(targets.filter(({ cooldownMs }) => cooldownMs > 0).map(({ target }) => target)).toEqual(["a/a-model"])
+    }))
+
   it.effect("a stall after the first content ends in an error at the idle limit", () =>
     Effect.gen(function*() {
       const { decision, end } = yield* stream([script("a", { words, end: "stall" })])
@@ -117,6 +126,34 @@ describe("streams", () => {
       Effect.scoped,
       Effect.provide(flow([a], { timeouts: { totalMs: 5000 }, perProvider: { a: { maxConcurrency: 1 } } }))
     )
+  })
+
+  it.effect("a target that cuts most of its streams after their first content is opened, and its retries are not paid for", () => {
+    const cuts = Array.from({ length: 30 }, (_, at) => ({ words, end: at % 10 === 0 ? "clean" as const : cut }))
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      const { guards } = yield* (yield* Targets).named("a", "a-model")
+      yield* guards.budget.tryTake(50)
+      let asked = 0
+      while ((yield* guards.breaker.snapshot).state === "closed" && asked < 30) {
+        asked++
+        yield* Effect.exit(Effect.scoped(Effect.flatMap(completion.stream(ask({ stream: true })), drain)))
+      }
+      expect(asked).toBe(20)
+      expect(yield* guards.budget.left).toBe(52)
+    }).pipe(Effect.provide(flow([script("a", ...cuts)])))
+  })
+
+  it.effect("a target that cuts a tenth of its streams stays closed", () => {
+    const cuts = Array.from({ length: 100 }, (_, at) => ({ words, end: at % 10 === 0 ? cut : "clean" as const }))
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      const { guards } = yield* (yield* Targets).named("a", "a-model")
+      for (let asked = 0; asked < 100; asked++) {
+        yield* Effect.exit(Effect.scoped(Effect.flatMap(completion.stream(ask({ stream: true })), drain)))
+      }
+      expect(yield* guards.breaker.snapshot).toMatchObject({ state: "closed", callsInWindow: 100, failureRate: 0.1 })
+    }).pipe(Effect.provide(flow([script("a", ...cuts)])))
   })
 
   it.effect("every target failing before content is one honest error", () =>

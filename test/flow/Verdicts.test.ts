@@ -132,7 +132,7 @@ describe("an upstream's refusal", () => {
 describe("what happens on the way", () => {
   it.each<readonly [string, E.Reason, string]>([
     ["a refused connection or an unknown name", new E.UpstreamUnreachable({ message: "" }), "F Failure"],
-    ["a limit of ours that passed in silence", new E.UpstreamTimedOut({ message: "" }), "F Slow"],
+    ["a connection that is not opened in time", new E.UpstreamTimedOut({ message: "" }), "F Failure"],
     ["a reset before the answer", new E.ConnectionReset({ message: "" }), "RF Failure"],
     ["an end in the middle, before anything was sent on", new E.StreamInterrupted({ message: "" }), "RF Failure"],
     ["a body that is no completion", new E.MalformedAnswer({ message: "" }), "RF Failure"],

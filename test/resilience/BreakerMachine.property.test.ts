@@ -248,7 +248,9 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
     if (previousBegun + previousCalls > 0 || event.nowMs >= startMs + settings.windowMs) return true
     const failed = failures + (event.outcome._tag === "Failure" ? 1 : 0)
     const late = slow + (event.outcome._tag === "Slow" ? 1 : 0)
-    const all = Math.max(calls + 1, begun)
+    // A late failure takes the place of its sample.
+    const isCounted = event.isLate === true && event.outcome._tag === "Failure" && failures < calls
+    const all = Math.max(isCounted ? calls : calls + 1, begun)
     return failed >= settings.failureRate * all || late >= settings.slowRate * all
   },
 

@@ -41,10 +41,10 @@ describe("Classification", () => {
     expect(what(new Errors.UpstreamUnreachable({ message: "" }))).toBe("no, failover, Failure")
   })
 
-  it("our own limit makes a target slow, a timeout it reports makes it failed", () => {
-    expect(what(new Errors.UpstreamTimedOut({ message: "" }))).toBe("no, failover, Slow")
-    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 399 }))).toBe("no, failover, Slow")
+  it("a timeout goes elsewhere at once and counts, whether it is the upstream's word or a connection that is not opened", () => {
+    expect(what(new Errors.UpstreamTimedOut({ message: "" }))).toBe("no, failover, Failure")
     expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 504 }))).toBe("no, failover, Failure")
+    expect(what(new Errors.UpstreamFailed({ message: "", upstreamStatus: 504 }))).toBe("transient, failover, Failure")
   })
 
   it("a rate limit is waited out or avoided, and is no fault of the target", () => {
@@ -67,12 +67,6 @@ describe("Classification", () => {
   it("a tier without capacity is no broken target, and a request beyond one account's limit may fit another's", () => {
     expect(what(new Errors.Overloaded({ message: "", upstreamStatus: 498 }))).toBe("throttle, failover, Throttled")
     expect(what(new Errors.ContextLengthExceeded({ message: "", upstreamStatus: 429 }))).toBe("no, failover, Ignored")
-  })
-
-  it("only a status of a failure makes a timeout the target's own word", () => {
-    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 399 }))).toBe("no, failover, Slow")
-    expect(what(new Errors.UpstreamTimedOut({ message: "", upstreamStatus: 400 }))).toBe("no, failover, Failure")
-    expect(what(new Errors.UpstreamFailed({ message: "", upstreamStatus: 504 }))).toBe("transient, failover, Failure")
   })
 
   it("what one of our own accounts or an overload asks for binds everyone, what one request met does not", () => {

@@ -98,7 +98,22 @@ describe("SlidingWindow", () => {
       windowMs
     )
     expect(at(four, 20)).toEqual({ calls: 4, failureRate: 0.25, slowRate: 0.5 })
-    expect(at(add(four, "Failure", startMs + 30, windowMs, true), 30).failureRate).toBe(0.4)
+    expect(at(add(four, "Failure", startMs + 30, windowMs), 30).failureRate).toBe(0.4)
+  })
+
+  it("a late failure takes the place of its sample, and never makes more failures than calls", () => {
+    const late = (window: SlidingWindow, ms: number) => add(window, "Failure", startMs + ms, windowMs, true)
+    expect(at(late(after(["Success", 10], ["Success", 20]), 30), 30)).toMatchObject({ calls: 2, failureRate: 0.5 })
+    expect(at(late(late(after(["Success", 10]), 20), 30), 30)).toMatchObject({ calls: 2, failureRate: 1 })
+    expect(late(after(["Success", 10]), 120)).toMatchObject({ calls: 1, failures: 1, previousCalls: 1, outstanding: 0 })
+    expect(at(late(after(["Slow", 10]), 20), 20)).toEqual({ calls: 1, failureRate: 1, slowRate: 1 })
+  })
+
+  it("only a late failure takes a place", () => {
+    const window = after(["Success", 10])
+    for (const outcome of ["Success", "Slow"] as const) {
+      expect(add(window, outcome, startMs + 20, windowMs, true).calls).toBe(2)
+    }
   })
 
   it("what was sent in the slot before counts by the part that the window still covers", () => {

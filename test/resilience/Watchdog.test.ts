@@ -85,11 +85,11 @@ describe("Watchdog", () => {
 })
 
 describe("within", () => {
-  const bounded = <A, E>(effect: Effect.Effect<A, E>) =>
+  const bounded = <A, E>(effect: Effect.Effect<A, E>, early?: Watchdog.Watched) =>
     Effect.gen(function*() {
       const watchdog = yield* Watchdog.make
       const atMs = (yield* monotonicMillis) + 1000
-      const running = Effect.uninterruptible(Watchdog.within(watchdog, atMs, effect, () => Effect.fail("late")))
+      const running = Effect.uninterruptible(Watchdog.within(watchdog, atMs, effect, () => Effect.fail("late"), early))
       return { watchdog, fiber: yield* Effect.forkChild(running, { startImmediately: true }) }
     })
 
@@ -115,6 +115,22 @@ describe("within", () => {
       expect(quick.watchdog.size()).toBe(0)
       const failing = yield* bounded(Effect.fail("broken"))
       expect(yield* Fiber.await(failing.fiber)).toEqual(Exit.fail("broken"))
+    }))
+
+  it.effect("an earlier moment is called once, and only while the effect is still running", () =>
+    Effect.gen(function*() {
+      let called = 0
+      const early = { atMs: (yield* monotonicMillis) + 400, onDue: () => void called++ }
+      const { fiber, watchdog } = yield* bounded(Effect.never, early)
+      yield* TestClock.adjust(399)
+      expect(called).toBe(0)
+      yield* TestClock.adjust(1)
+      expect([called, watchdog.size()]).toEqual([1, 1])
+      yield* TestClock.adjust(600)
+      expect([called, watchdog.size(), yield* Fiber.await(fiber)]).toEqual([1, 0, Exit.fail("late")])
+      const quick = yield* bounded(Effect.as(Effect.sleep(399), "done"), { ...early, atMs: early.atMs + 1000 })
+      yield* TestClock.adjust(2000)
+      expect([called, yield* Fiber.await(quick.fiber)]).toEqual([1, Exit.succeed("done")])
     }))
 
   it.effect("whoever waits may be interrupted, and takes the effect with it", () =>

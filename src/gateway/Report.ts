@@ -1,0 +1,75 @@
+/** What an attempt came to, told to those who guard its target and written into the record. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { GatewayError, Reason } from "../domain/GatewayError.ts"
+import * as GenAiSpan from "../observability/GenAiSpan.ts"
+import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
+import * as Classification from "../resilience/Classification.ts"
+import type { Verdict } from "../resilience/Classification.ts"
+import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
+import type * as Watchdog from "../resilience/Watchdog.ts"
+import { classOf } from "./Decision.ts"
+import * as Pause from "./Pause.ts"
+import type { AttemptClock, AttemptOptions, Turn } from "./Turn.ts"
+
+const success: CircuitBreaker.Outcome = { _tag: "Success" }
+const slow: CircuitBreaker.Outcome = { _tag: "Slow" }
+
+/** A limit of less than half of what the target may take is the caller's haste, and too short to call a target slow. */
+const isFair = ({ limitMs, slowAfterMs }: AttemptClock): boolean => limitMs * 2 >= slowAfterMs
+
+/** What the breaker hears of a failure. */
+const outcomeOf = ({ clock }: AttemptOptions, { isOverdue }: Turn, { _tag }: Reason, { breaker }: Verdict) => {
+  if (!isOverdue || _tag !== "UpstreamTimedOut") return breaker
+  return isFair(clock) ? "Slow" : "Ignored"
+}
+
+/** It failed. */
+export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayError): Effect.Effect<void> =>
+  Clock.clockWith((clock) => {
+    turn.record.outcome = reason._tag
+    GenAiSpan.failed(turn.span, reason._tag)
+    turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
+    options.target.guards.lastError = reason._tag
+    options.target.guards.bulkhead.onFailure(reason, clock)
+    const verdict = Classification.classify(reason)
+    turn.record.failureClass = classOf(verdict)
+    if (turn.isSlow && turn.isOverdue) return Effect.void
+    return turn.settle({ _tag: outcomeOf(options, turn, reason, verdict), retryAfterMs: reason.retryAfterMs })
+  })
+
+/** It broke after it was committed, where nobody else would note the pause that it asks for. */
+export const broke = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> =>
+  Effect.andThen(failed(options, turn, error), Pause.heed(options.target, error.reason, options.clock))
+
+const isLate = ({ clock: { slowAfterMs } }: AttemptOptions, { sinceMs }: Turn, clock: Clock.Clock): boolean =>
+  monotonicMillisUnsafe(clock) - sinceMs > slowAfterMs
+
+/** It goes on longer than anyone would wait who had another target; the breaker hears of that once, at that moment. */
+export const slowed = (
+  { clock: { slowAfterMs } }: AttemptOptions,
+  turn: Turn,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Watchdog.Watched => ({
+  atMs: turn.sinceMs + slowAfterMs,
+  onDue: () => {
+    turn.isSlow = true
+    Effect.runForkWith(fiber.context)(turn.settle(slow))
+  }
+})
+
+/** It answered, or its stream began to. What it earns for retries is paid when it is whole: see `completed`. */
+export const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock): Effect.Effect<void> => {
+  const now = clock.currentTimeMillisUnsafe()
+  turn.record.outcome = "ok"
+  turn.record.endedAtMs = now
+  options.decision.provider = options.target.provider.name
+  options.decision.model = options.call.model
+  options.target.guards.bulkhead.onSuccess(clock)
+  if (turn.isSlow) return Effect.void
+  return turn.settle(isLate(options, turn, clock) ? slow : success)
+}
+
+/** Its answer is whole. A stream that is cut would else pay for the retries of others. */
+export const completed = ({ target }: AttemptOptions): void => target.guards.budget.onSuccess()
