@@ -76,7 +76,9 @@ describe("the command line", () => {
   it("refuses to start on a public address without keys, and says why", async () => {
     const child = launch("node", [main, "--host", "0.0.0.0"])
     expect((await child.ended).code).toBe(1)
-    expect(child.output()).toMatch(/server\.host: "0\.0\.0\.0"\n\s+without server\.keys anybody could call/)
+    expect(child.output()).toMatch(
+      /^the command line: 1 problem\n {2}--host: "0\.0\.0\.0"\n\s+without server\.keys anybody could call/
+    )
   })
 
   it("answers with a clear line and exit code 2 where a command is not available yet", async () => {
