@@ -21,7 +21,7 @@ export const errorsAt = <const Statuses extends ReadonlyArray<number>>(...status
   statuses.map((status) => ErrorBody.pipe(HttpApiSchema.status(status)))
 
 /** The envelope as text. */
-export const errorText = (reason: Reason): string =>
+const errorText = (reason: Reason): string =>
   JSON.stringify({
     error: { message: reason.message, type: reason.type, param: reason.param ?? null, code: reason.errorCode }
   })
@@ -60,7 +60,7 @@ const isRepeatable = (reason: Reason): boolean =>
   )
 
 /** Headers that belong to a reason: `x-should-retry`, `retry-after` (whole seconds) with `retry-after-ms`, `allow`, `www-authenticate`. */
-export const errorHeaders = (reason: Reason): Record<string, string> => {
+const errorHeaders = (reason: Reason): Record<string, string> => {
   const headers: Record<string, string> = {}
   if (!isRepeatable(reason)) headers["x-should-retry"] = "false"
   else if (reason.retryAfterMs !== undefined) {
