@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as E from "../domain/GatewayError.ts"
+import * as Credential from "../resilience/Credential.ts"
 import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import { type Answering, healthy, type Play, resolve, type Scenario } from "./Scenario.ts"
@@ -39,6 +40,8 @@ export type Scenarios = Readonly<Record<string, Scenario>>
 export interface FaultProviderSettings {
   readonly name: string
   readonly models?: ReadonlyArray<string> | undefined
+  /** How many it has; one is used until a scenario refuses it, then the next. Default 0: it asks for none. */
+  readonly credentials?: number | undefined
 }
 
 /** The providers that scenarios name, each once. */
@@ -132,7 +135,9 @@ class Journal {
 }
 
 /** Plays the scenarios, healthy for what they do not name. */
-const make = ({ models = [], name }: FaultProviderSettings, scenarios: Scenarios, journal: Journal): Provider => {
+const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Journal): Provider => {
+  const { credentials: held = 0, models = [], name } = settings
+  const credentials = held > 0 ? Credential.make({ count: held }) : undefined
   const counts = new Map<Scenario, number>()
   const count = (scenario: Scenario): number => {
     const next = (counts.get(scenario) ?? 0) + 1
@@ -152,12 +157,20 @@ const make = ({ models = [], name }: FaultProviderSettings, scenarios: Scenarios
       const { delayMs, outcome } = resolve(scenario, { atMs, draw: () => random.nextDoubleUnsafe(), count })
       journal.attempts.push({ target, atMs, stream, plays: saidOf(outcome) })
       if (outcome._tag === "Silent") return Effect.never
+      const clock = fiber.getRef(Clock.Clock)
+      const mine = credentials?.pick(call.model, clock)
       const then = outcome._tag === "Fail" ? Effect.fail(E.gatewayError(outcome.reason)) : answer(outcome)
-      return delayMs > 0 ? Effect.delay(then, delayMs) : then
+      const played = delayMs > 0 ? Effect.delay(then, delayMs) : then
+      if (credentials === undefined || mine === undefined) return played
+      return Effect.tapError(played, ({ reason }) =>
+        Effect.sync(() => {
+          credentials.note(mine, call.model, reason, clock)
+        }))
     })
   return {
     name,
     kind: "fault",
+    credentials,
     models,
     complete: (call) => play(call, false, (answer) => wholeAnswer(answer, call)),
     stream: (call) => play(call, true, (answer) => Effect.succeed(streamOf(answer, call)))

@@ -76,7 +76,12 @@ const readConfig = Effect.fnUntraced(function*(
   )
   const refusal = unknownNames(file, scenarios, settings.providers.map(({ name }) => name))
   if (refusal.problems.length > 0) return yield* refusal
-  const plan: Plan = { settings: gatewaySettings(settings), providers: settings.providers }
+  const providers = settings.providers.map(({ apiKeys, models, name }) => ({
+    name,
+    models,
+    credentials: apiKeys.length
+  }))
+  const plan: Plan = { settings: gatewaySettings(settings), providers }
   return plan
 })
 

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { Ai } from "../../src/gateway/Ai.ts"
 import type { GatewaySettings } from "../../src/gateway/Gateway.ts"
+import { Health } from "../../src/gateway/Health.ts"
 import { FaultAttempts } from "../../src/providers/FaultProvider.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Scenario from "../../src/providers/Scenario.ts"
@@ -183,6 +184,27 @@ describe("the gateway of a rehearsal", () => {
         "backup/qwen answer"
       ])
     }).pipe(Effect.provide(Testing.gateway({ config, scenarios: { openai: Scenario.failing(401) } }))))
+
+  it.effect("asks each rejected key once, then passes the provider over until an operator resets it", () =>
+    Effect.gen(function*() {
+      const { all } = yield* FaultAttempts
+      const first = yield* Testing.traffic({ requestsPerSecond: 5, for: "10s" })
+      expect(first).toMatchObject({ requests: 50, succeeded: 0, attempts: { "openai/gpt-5": 2 } })
+      expect(all()).toHaveLength(2)
+      const health = yield* Health
+      expect((yield* health.targets)[0]?.credentials).toEqual(["dead: rejected", "dead: rejected"])
+      yield* health.control({ action: "reset" })
+      yield* Testing.traffic({ requestsPerSecond: 5, for: "10s" })
+      expect(all()).toHaveLength(4)
+    }).pipe(Effect.provide(Testing.gateway({
+      config: `
+providers:
+  openai: { kind: openai, apiKeys: ["\${KEY_1}", "\${KEY_2}"] }
+models:
+  fast: { targets: [{ provider: openai, model: gpt-5 }] }
+`,
+      scenarios: { openai: Scenario.failing(401) }
+    }))))
 
   it.effect("is driven by traffic in a test of one's own", () =>
     Effect.gen(function*() {
