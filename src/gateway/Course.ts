@@ -10,6 +10,8 @@ export interface Course {
   switches: number
   /** Nothing more to hope for from it in this request. */
   spent: boolean
+  /** What its upstream last said. */
+  said: GatewayError | undefined
   /** What it last came to. */
   failure: GatewayError | undefined
 }
@@ -25,17 +27,22 @@ export interface Plan {
   refusal: GatewayError | undefined
 }
 
-/** `sentAlready` attempts were made on the first target; in all there are twice as many as one target may get. */
-export const make = (targets: ReadonlyArray<Target>, triesEach: number, sentAlready: number): Plan => ({
-  courses: targets.map((target, at) => ({
+/** `sent`: the attempts made so far, each booked on its own target; in all there are twice as many as one target may get. */
+export const make = (
+  targets: ReadonlyArray<Target>,
+  triesEach: number,
+  sent: ReadonlyArray<{ readonly target: string }>
+): Plan => ({
+  courses: targets.map((target) => ({
     target,
-    tries: at === 0 ? sentAlready : 0,
+    tries: sent.filter((attempt) => attempt.target === target.name).length,
     switches: 0,
     spent: false,
+    said: undefined,
     failure: undefined
   })),
   triesEach,
-  attemptsLeft: triesEach * 2 - sentAlready,
+  attemptsLeft: triesEach * 2 - sent.length,
   told: undefined,
   refusal: undefined
 })
@@ -67,6 +74,12 @@ export const isRefusal = ({ reason }: GatewayError): boolean =>
 export const remember = (plan: Plan, error: GatewayError): void => {
   if (isRefusal(error)) plan.refusal = sooner(plan.refusal, error)
   else plan.told = error.reason.retryAfterMs === undefined ? error : sooner(plan.told, error)
+}
+
+/** An attempt failed. A refusal of ours does not hide what the upstream said before. */
+export const note = (plan: Plan, course: Course, error: GatewayError): void => {
+  if (!isRefusal(error)) course.said = error
+  else if (course.said !== undefined) remember(plan, course.said)
 }
 
 /** The target is passed over, and this is why. */

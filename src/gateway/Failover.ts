@@ -55,8 +55,9 @@ const once = <A, R>(
       isLastResort
     }
     const before = decision.attempts.length
-    return Effect.tapError(options.attempt(course.target, clock, waitedMs), () =>
+    return Effect.tapError(options.attempt(course.target, clock, waitedMs), (error) =>
       Effect.sync(() => {
+        Course.note(plan, course, error)
         const sent = decision.attempts.length - before
         course.tries += sent
         plan.attemptsLeft -= sent
@@ -106,7 +107,8 @@ const again = <A, R>(
       settings: options.retry,
       retries: Math.min(retries, plan.attemptsLeft),
       deadline: options.deadline,
-      budget: course.target.guards.budget
+      budget: course.target.guards.budget,
+      isAllowed: () => plan.attemptsLeft > 0
     }),
     ({ output }) =>
       Effect.sync(() => {
@@ -173,17 +175,19 @@ const goOn = <A, R>(
 ): Effect.Effect<A, GatewayError, R> => {
   const { deadline, decision, retry, targets } = options
   // A refusal of the breaker or the bulkhead sent nothing, so it is no try.
-  const plan = Course.make(targets, retry.attempts, decision.attempts.length)
+  const plan = Course.make(targets, retry.attempts, decision.attempts)
   return Effect.gen(function*() {
     let pending = failure
     for (const round of [1, 2]) {
       for (const course of plan.courses) {
         const first = pending
         pending = undefined
+        if (first !== undefined) Course.note(plan, course, first)
         if (first === undefined) {
           if (!Course.isOpen(plan, course) || (yield* isPassedOver(decision, plan, course))) continue
         }
-        const left = retry.attempts - (first === undefined ? course.tries : 0)
+        // A first attempt that was made already is one of the tries to come.
+        const left = Math.min(retry.attempts, retry.attempts - course.tries + (first === undefined ? 0 : 1))
         const tries = round === 1 && Course.others(plan, course).length > 0 ? Math.min(2, left) : left
         const result = yield* Effect.result(visit(options, plan, course, tries, first))
         if (result._tag === "Success") return result.success

@@ -201,6 +201,14 @@ describe("an interrupted stream that is resumed", () => {
       expect(a.calls.length).toBeLessThanOrEqual(6)
     }))
 
+  it.effect("books each try on its own target", () =>
+    Effect.gen(function*() {
+      const failed = new E.UpstreamFailed({ message: "500", upstreamStatus: 500 })
+      const seen = yield* run("resume", [script("a", { words: ["one "], end: cut }, failed), script("b", failed)])
+      const order = seen.decision.attempts.map(({ target }) => target.split("/")[0]).join("")
+      expect(order).toBe("abbaab")
+    }))
+
   it.effect("is resumed after a stall at the idle limit", () =>
     Effect.gen(function*() {
       const seen = yield* run("resume", [
