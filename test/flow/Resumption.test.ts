@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import * as E from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
+import { toRecord } from "../../src/gateway/Decision.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import type { AnswerStream } from "../../src/providers/Provider.ts"
 import { ask, flow, type Script, script } from "./Scripted.ts"
@@ -244,6 +245,8 @@ describe("a stream that is held until it is whole", () => {
     Effect.gen(function*() {
       const seen = yield* run("buffer", [script("a", { words: ["one "], end: cut })])
       expect([seen.reason?._tag, seen.inFlight]).toEqual(["StreamInterrupted", 0])
+      const record = toRecord(seen.decision)
+      expect([record.winner, record.ended, record.error]).toEqual([undefined, "exhausted", "StreamInterrupted"])
     }))
 
   it.effect("comes out whole and in order however long it is", () =>
