@@ -99,13 +99,12 @@ const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) 
     stream: Effect.fnUntraced(function*(request) {
       const { decision } = request
       decision.stream = true
-      const startedAtMs = yield* Clock.currentTimeMillis
       const answer = yield* along(
         request,
         "firstTokenMs",
         (options, route) => Interruption.stream(options, route, retry)
       )
-      decision.firstContentMs = (yield* Clock.currentTimeMillis) - startedAtMs
+      decision.firstContentMs = (yield* Clock.currentTimeMillis) - decision.startedAtMs
       return answer
     })
   })

@@ -11,6 +11,8 @@ export interface Course {
   switches: number
   /** Nothing more to hope for from it in this request. */
   spent: boolean
+  /** What its upstream last said. */
+  said: GatewayError | undefined
   /** What it last came to. */
   failure: GatewayError | undefined
 }
@@ -26,7 +28,7 @@ export interface Plan {
   refusal: GatewayError | undefined
 }
 
-/** `sent`: the attempts of this request so far; in all there are twice as many as one target may get. */
+/** `sent`: the attempts made so far, each booked on its own target; in all there are twice as many as one target may get. */
 export const make = (
   targets: ReadonlyArray<Target>,
   triesEach: number,
@@ -37,6 +39,7 @@ export const make = (
     tries: sent.filter((attempt) => attempt.target === target.name).length,
     switches: 0,
     spent: false,
+    said: undefined,
     failure: undefined
   })),
   triesEach,
@@ -72,6 +75,12 @@ export const isRefusal = ({ reason }: GatewayError): boolean =>
 export const remember = (plan: Plan, error: GatewayError): void => {
   if (isRefusal(error)) plan.refusal = sooner(plan.refusal, error)
   else plan.told = error.reason.retryAfterMs === undefined ? error : sooner(plan.told, error)
+}
+
+/** An attempt failed. A refusal of ours does not hide what the upstream said before. */
+export const note = (plan: Plan, course: Course, error: GatewayError): void => {
+  if (!isRefusal(error)) course.said = error
+  else if (course.said !== undefined) remember(plan, course.said)
 }
 
 /** The target is passed over, and this is why. */

@@ -55,8 +55,9 @@ const once = <A, R>(
       isLastResort
     }
     const before = decision.attempts.length
-    return Effect.tapError(options.attempt(course.target, clock, waitedMs), () =>
+    return Effect.tapError(options.attempt(course.target, clock, waitedMs), (error) =>
       Effect.sync(() => {
+        Course.note(plan, course, error)
         const sent = decision.attempts.length - before
         course.tries += sent
         plan.attemptsLeft -= sent
@@ -106,7 +107,8 @@ const again = <A, R>(
       settings: options.retry,
       retries: Math.min(retries, plan.attemptsLeft),
       deadline: options.deadline,
-      budget: course.target.guards.budget
+      budget: course.target.guards.budget,
+      isAllowed: () => plan.attemptsLeft > 0
     }),
     ({ output }) =>
       Effect.sync(() => {
@@ -180,10 +182,12 @@ const goOn = <A, R>(
       for (const course of plan.courses) {
         const first = pending
         pending = undefined
+        if (first !== undefined) Course.note(plan, course, first)
         if (first === undefined) {
           if (!Course.isOpen(plan, course) || (yield* isPassedOver(decision, plan, course))) continue
         }
-        const left = retry.attempts - (first === undefined ? course.tries : Math.max(0, course.tries - 1))
+        // A first attempt that was made already is one of the tries to come.
+        const left = Math.min(retry.attempts, retry.attempts - course.tries + (first === undefined ? 0 : 1))
         const tries = round === 1 && Course.others(plan, course).length > 0
           ? Math.min(Retry.triesBeforeNext, left)
           : left

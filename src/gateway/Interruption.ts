@@ -15,10 +15,18 @@ const buffered = (options: Attempt.AttemptOptions) =>
     const { decision } = options
     decision.finishReasons = undefined
     decision.usage = undefined
-    return Effect.tap(Effect.flatMap(Attempt.stream(options), Whole.hold), () =>
-      Effect.sync(() => {
+    return Effect.matchEffect(Effect.flatMap(Attempt.stream(options), Whole.hold), {
+      onSuccess: (answer) => {
         delete decision.error
-      }))
+        return Effect.succeed(answer)
+      },
+      onFailure: (error) => {
+        // Its caller has nothing of it, so nobody has answered.
+        delete decision.provider
+        delete decision.model
+        return Effect.fail(error)
+      }
+    })
   })
 
 /** A try of a stream as its route wants it for the case that it breaks. */

@@ -68,7 +68,7 @@ export const stoppable = <A, E>(source: Pull.Pull<A, E>, scope: Scope.Scope): Ef
 export interface WatchOptions {
   readonly watchdog: Watchdog
   readonly scope: Scope.Scope
-  /** Longest wait for one value, in milliseconds; time in which nobody pulls does not count. */
+  /** Longest wait, in milliseconds; time in which nobody pulls does not count. */
   readonly idleMs: number
   /** End of everything, on the monotonic clock. */
   readonly deadlineMs: number
@@ -76,10 +76,13 @@ export interface WatchOptions {
   readonly onSilence: (byDeadline: boolean) => void
 }
 
-/** The two marks of a wait, and a way to have less patience from now on. */
+/** The marks of a wait, and a way to have less patience from now on. */
 export interface Watch {
   readonly begin: () => void
+  /** What was waited for is there. */
   readonly end: () => void
+  /** Something else came; the time before counts for the wait that begins next. */
+  readonly pause: () => void
   readonly shorten: (idleMs: number) => void
 }
 
@@ -89,12 +92,13 @@ export const watch = ({ deadlineMs, onSilence, scope, watchdog, ...options }: Wa
     const { idleMs } = options
     let patienceMs = idleMs
     let sinceMs: number | undefined
+    let waitedMs = 0
     const watched: Watched = {
       atMs: Math.min(monotonicMillisUnsafe(clock) + idleMs, deadlineMs),
       onDue: () => {
         const nowMs = monotonicMillisUnsafe(clock)
         if (nowMs >= deadlineMs) return onSilence(true)
-        const idleUntilMs = (sinceMs ?? nowMs) + patienceMs
+        const idleUntilMs = sinceMs === undefined ? nowMs + patienceMs : sinceMs + patienceMs - waitedMs
         if (nowMs >= idleUntilMs) return onSilence(false)
         watched.atMs = Math.min(idleUntilMs, deadlineMs)
         watchdog.watch(watched)
@@ -104,8 +108,16 @@ export const watch = ({ deadlineMs, onSilence, scope, watchdog, ...options }: Wa
     return Effect.as(Scope.addFinalizer(scope, Effect.sync(() => watchdog.callOff(watched))), {
       begin: () => {
         sinceMs = monotonicMillisUnsafe(clock)
+        if (waitedMs === 0) return
+        watched.atMs = Math.min(watched.atMs, sinceMs + patienceMs - waitedMs)
+        watchdog.hasten(watched)
       },
       end: () => {
+        sinceMs = undefined
+        waitedMs = 0
+      },
+      pause: () => {
+        if (sinceMs !== undefined) waitedMs += monotonicMillisUnsafe(clock) - sinceMs
         sinceMs = undefined
       },
       shorten: (ms) => {

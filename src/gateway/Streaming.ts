@@ -67,7 +67,7 @@ export interface CommittedOptions {
   /** What the stream lives in; it is closed when the stream ends. */
   readonly scope: Scope.Scope
   readonly watchdog: Watchdog.Watchdog
-  /** Longest silence between two events, in milliseconds. */
+  /** Longest silence between two events with content, in milliseconds. */
   readonly idleMs: number
   /** The end of the request. */
   readonly deadline: Deadline
@@ -118,12 +118,15 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   const observe = (frames: Frames): Pull.Pull<Frames, GatewayError> => {
     if (frames === nudged) return Effect.succeed(frames)
     nudged = undefined
-    watch.end()
     const before = terminal
+    let isFed = false
     for (const frame of frames) {
       terminal ||= frame.isTerminal
+      isFed ||= frame.isContent || frame.isTerminal
       options.onFrame(frame)
     }
+    if (isFed) watch.end()
+    else watch.pause()
     if (terminal && !before) watch.shorten(tailMs)
     return Effect.succeed(frames)
   }

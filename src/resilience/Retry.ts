@@ -65,10 +65,14 @@ export interface RetryOptions {
   /** Retries of this target now: 1 while another could answer, else `settings.attempts - 1`. */
   readonly retries: number
   readonly deadline?: Deadline | undefined
+  /** Asked before each retry, for a cap that others draw on too; default yes. */
+  readonly isAllowed?: (() => boolean) | undefined
 }
 
 /** The retries of one target, for `Effect.retry` around one attempt. Outputs the wait in milliseconds. */
-export const schedule = ({ budget, deadline, retries, settings }: RetryOptions): Schedule.Schedule<
+export const schedule = (
+  { budget, deadline, isAllowed = () => true, retries, settings }: RetryOptions
+): Schedule.Schedule<
   number,
   GatewayError
 > =>
@@ -78,7 +82,9 @@ export const schedule = ({ budget, deadline, retries, settings }: RetryOptions):
     hintMs: ({ reason }) => reason.retryAfterMs,
     deadline
   }).pipe(
-    Schedule.while(({ attempt, input }) => attempt <= retries && classify(input.reason).retrySame !== "no"),
+    Schedule.while(({ attempt, input }) =>
+      attempt <= retries && isAllowed() && classify(input.reason).retrySame !== "no"
+    ),
     // Last, so that only a retry that will be made is paid for.
     Schedule.while(() => budget.tryTake(retryCost.transient))
   )

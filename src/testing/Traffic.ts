@@ -76,8 +76,9 @@ const callersOf = Effect.fnUntraced(function*(settings: TrafficSettings) {
 
 const call = ({ ask, samples, startedAtMs }: Callers, number: number): Effect.Effect<void> =>
   Effect.clockWith((clock) => {
-    const atMs = clock.currentTimeMillisUnsafe() - startedAtMs
-    const decision = Decision.make(`rehearsal-${number}`)
+    const nowMs = clock.currentTimeMillisUnsafe()
+    const atMs = nowMs - startedAtMs
+    const decision = Decision.make(`rehearsal-${number}`, nowMs)
     const note = (error: string | undefined) =>
       Effect.sync(() => {
         samples.push({ atMs, endedAtMs: clock.currentTimeMillisUnsafe() - startedAtMs, error, decision })

@@ -7,6 +7,7 @@ import * as E from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
 import type { Decision } from "../../src/gateway/Decision.ts"
 import { Health } from "../../src/gateway/Health.ts"
+import * as Credential from "../../src/resilience/Credential.ts"
 import { ask, flow, type Script, script } from "./Scripted.ts"
 
 const failed = new E.UpstreamFailed({ message: "500", upstreamStatus: 500 })
@@ -65,6 +66,17 @@ describe("failover of whole answers", () => {
         yield* complete([script("a", overloaded), script("b", overloaded)], { breaker: { consecutiveFailures: 50 } })
       )
         .toMatchObject({ order: "aabbab", reason: "Overloaded" })
+    }))
+
+  it.effect("several keys do not lengthen the list of tries", () =>
+    Effect.gen(function*() {
+      for (const scripts of [["a"], ["a", "b"]]) {
+        const targets = scripts.map((name) => ({
+          ...script(name, limited()),
+          credentials: { ...Credential.make({ count: 3 }), isFree: () => true }
+        }))
+        expect((yield* complete(targets)).decision.attempts.length).toBeLessThanOrEqual(6)
+      }
     }))
 
   it.effect("a lone target is tried three times", () =>
@@ -163,6 +175,13 @@ describe("failover of whole answers", () => {
 })
 
 describe("the breaker in the flow", () => {
+  it.effect("a circuit that opens between two tries does not hide what the upstream said", () =>
+    Effect.gen(function*() {
+      const seen = yield* complete([script("a", failed)], { breaker: { consecutiveFailures: 2 } })
+      expect(seen).toMatchObject({ reason: "UpstreamFailed", order: "aa" })
+      expect(seen.decision.skipped).toEqual([{ target: "a/a-model", why: "circuit open" }])
+    }))
+
   it.effect("five failures in a row open it, and the next request does not reach the target", () => {
     const a = script("a", overloaded)
     return Effect.gen(function*() {

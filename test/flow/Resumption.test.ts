@@ -244,6 +244,14 @@ describe("an interrupted stream that is resumed", () => {
       expect(two.map(({ calls }) => calls.length)).toEqual([3, 3])
     }))
 
+  it.effect("books each try on its own target", () =>
+    Effect.gen(function*() {
+      const failed = new E.UpstreamFailed({ message: "500", upstreamStatus: 500 })
+      const seen = yield* run("resume", [script("a", { words: ["one "], end: cut }, failed), script("b", failed)])
+      const order = seen.decision.attempts.map(({ target }) => target.split("/")[0]).join("")
+      expect(order).toBe("abbaab")
+    }))
+
   it.effect("is resumed after a stall at the idle limit", () =>
     Effect.gen(function*() {
       const seen = yield* run("resume", [
@@ -279,6 +287,8 @@ describe("a stream that is held until it is whole", () => {
     Effect.gen(function*() {
       const seen = yield* run("buffer", [script("a", { words: ["one "], end: cut })])
       expect([seen.reason?._tag, seen.inFlight]).toEqual(["StreamInterrupted", 0])
+      const record = toRecord(seen.decision)
+      expect([record.winner, record.ended, record.error]).toEqual([undefined, "exhausted", "StreamInterrupted"])
     }))
 
   it.effect("comes out whole and in order however long it is", () =>

@@ -23,8 +23,13 @@ export type Play =
 
 type Delta = ChatChunk["choices"][number]["delta"]
 
+/** An event without content, after a silence. */
+interface Empty {
+  readonly afterMs: number
+}
+
 interface Words {
-  readonly words: ReadonlyArray<string | Delta>
+  readonly words: ReadonlyArray<string | Delta | Empty>
   readonly end: "clean" | "stall" | E.Reason
 }
 
@@ -70,18 +75,26 @@ const frame = (name: string, said: string | Delta | undefined, finish: string | 
   }
 }
 
+const isEmpty = (word: string | Delta | Empty): word is Empty => typeof word === "object" && "afterMs" in word
+
 const streamOf = (name: string, play: Words): AnswerStream => {
   let at = 0
   const frames = [
     frame(name, { role: "assistant", content: "" }),
-    ...play.words.map((word) => frame(name, word)),
+    ...play.words.map((word) => isEmpty(word) ? frame(name, undefined) : frame(name, word)),
     ...(play.end === "clean" ? [frame(name, undefined, "stop")] : [])
   ]
   return {
     upstreamRequestId: undefined,
     pull: Effect.suspend((): AnswerStream["pull"] => {
       const next = frames[at++]
-      if (next !== undefined) return Effect.succeed([next] as const)
+      const word = play.words[at - 2]
+      const afterMs = word !== undefined && isEmpty(word) ? word.afterMs : 0
+      if (next !== undefined) {
+        return afterMs > 0
+          ? Effect.delay(Effect.succeed([next]), afterMs)
+          : Effect.succeed([next])
+      }
       if (play.end === "clean") return Cause.done()
       return play.end === "stall" ? Effect.never : Effect.fail(E.gatewayError(play.end))
     })

@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as E from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
+import { make } from "../../src/gateway/Decision.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import { Targets } from "../../src/gateway/Target.ts"
 import type { AnswerStream } from "../../src/providers/Provider.ts"
@@ -49,6 +50,14 @@ describe("streams", () => {
       const { decision, end, text } = yield* stream([script("a", { words, end: "clean" })])
       expect([text, end, decision.finishReasons]).toEqual(["one two three", "clean", ["stop"]])
     }))
+
+  it.effect("the time to its first content is counted from the receipt of the request", () =>
+    Effect.gen(function*() {
+      const request = { ...ask({ stream: true }), decision: make("req-1", 1000) }
+      yield* TestClock.adjust("3 seconds")
+      yield* Effect.scoped(Effect.flatMap(Completion, (completion) => completion.stream(request)))
+      expect(request.decision.firstContentMs).toBe(2000)
+    }).pipe(Effect.provide(flow([script("a", "ok")]))))
 
   it.effect("a stream that breaks before its first content is failed over invisibly", () =>
     Effect.gen(function*() {

@@ -64,6 +64,21 @@ describe("a named limit", () => {
       })
     }))
 
+  it.effect("idle: events without content do not feed it", () =>
+    Effect.gen(function*() {
+      const words = ["x", ...Array.from({ length: 20 }, () => ({ afterMs: 1000 }))]
+      const a = script("a", { words, end: "stall" })
+      expect(yield* endOf(true, [a], { idleMs: 9000 })).toEqual({
+        reason: "UpstreamTimedOut",
+        attempts: [["UpstreamTimedOut", 9000]]
+      })
+      const b = script("b", {
+        words: ["x", { afterMs: 5000 }, { afterMs: 3000 }, "y", { afterMs: 8000 }, "z"],
+        end: "clean"
+      })
+      expect((yield* endOf(true, [b], { idleMs: 9000 })).reason).toBe("none")
+    }))
+
   it.effect("total: nothing outlives it, whatever else is allowed", () =>
     Effect.gen(function*() {
       const a = script("a", { words: ["x"], end: "stall" })

@@ -101,7 +101,8 @@ describe("a rehearsal", () => {
       const scenarios = { openai: Scenario.withProbability(0.3, Scenario.failing(500)) }
       const run = (seed: number) => rehearse(scenarios, { arrivals: "random" }, seed)
       const first = yield* run(7)
-      expect(yield* run(7)).toEqual(first)
+      // As text, for the records hold their flow's prices.
+      expect(JSON.stringify(yield* run(7))).toBe(JSON.stringify(first))
       expect((yield* run(8)).samples).not.toEqual(first.samples)
     }))
 
