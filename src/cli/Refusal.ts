@@ -6,7 +6,7 @@ import { EventLog } from "../observability/Logger.ts"
 import { end } from "../server/Ending.ts"
 import { make } from "../server/Exchange.ts"
 
-/** What such an exchange was, as far as anybody knows. */
+/** What is known of such an exchange. */
 export interface Refused {
   readonly requestId: string
   /** `_OTHER` where no request line was read. */

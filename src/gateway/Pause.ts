@@ -42,7 +42,7 @@ export const heed = Effect.fnUntraced(function*(target: Target, reason: Reason, 
 /** Before a target is asked again: its pause if it is short, paid for from its budget. False where it may not be asked. */
 export const waited = Effect.fnUntraced(function*({ guards }: Target, reason: Reason, patience: Patience) {
   const pauseMs = reason.retryAfterMs ?? 0
-  if (!(yield* isShort(patience, pauseMs)) || !(yield* guards.budget.tryTake(retryCost.transient))) return false
+  if (!(yield* isShort(patience, pauseMs)) || !(yield* guards.budget.tryTake(retryCost))) return false
   yield* Effect.sleep(pauseMs)
   return true
 })

@@ -33,7 +33,7 @@ const webpSize = (bytes: Buffer): Size | undefined => {
   }
 }
 
-/** Walks the segments to the start of frame: any of C0–CF but the tables C4, C8 and CC. */
+/** Walks the segments to the start of frame: C0–CF, without the tables C4, C8 and CC. */
 const jpegSize = (bytes: Buffer): Size | undefined => {
   if (bytes.length < 4 || bytes.readUInt16BE(0) !== 0xffd8) return undefined
   let at = 2

@@ -86,5 +86,5 @@ export const schedule = (
       attempt <= retries && isAllowed() && classify(input.reason).retrySame !== "no"
     ),
     // Last, so that only a retry that will be made is paid for.
-    Schedule.while(() => budget.tryTake(retryCost.transient))
+    Schedule.while(() => budget.tryTake(retryCost))
   )

@@ -1,12 +1,12 @@
 /**
- * What a target's retries may cost, so that an outage is not multiplied: a bucket that only successes refill. At 30 % errors
+ * What a target's retries may cost, so that an outage is not multiplied: a bucket that only whole answers refill. At 30 % errors
  * it never runs dry; in a total outage it allows its content once and then nothing.
  */
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 
-/** Cost of trying again after a blip, and after a timeout, which held a slot of the target for long. */
-export const retryCost = { transient: 1, timeout: 2 } as const
+/** Cost of trying a target again; after a timeout it is not tried again at all. */
+export const retryCost = 1
 
 export interface RetryBudget {
   /** One more success, of a first try or of a retry. */

@@ -145,15 +145,15 @@ describe("cost", () => {
 
   it("splits every usage into kinds that are never negative and add up to the whole, also where its parts contradict it", () => {
     const next = makeRandom(9)
-    const any = () => Math.floor(next() * 1000) - 50
+    const count = () => Math.floor(next() * 1000) - 50
     for (let at = 0; at < 5000; at++) {
-      const used = usage(any(), any(), {
-        cachedTokens: any(),
-        cacheWriteTokens: any(),
-        cacheWrite1hTokens: any(),
-        audioPromptTokens: any(),
-        audioCompletionTokens: any(),
-        reasoningTokens: any()
+      const used = usage(count(), count(), {
+        cachedTokens: count(),
+        cacheWriteTokens: count(),
+        cacheWrite1hTokens: count(),
+        audioPromptTokens: count(),
+        audioCompletionTokens: count(),
+        reasoningTokens: count()
       })
       const { outputAudio, output, ...input } = bucketsOf(used)
       const inputs = Object.values(input)
