@@ -6,8 +6,8 @@ import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { errorFrame } from "../api/ErrorBody.ts"
-import { describeCause, type EventLogShape } from "../observability/Logger.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
+import { describeCause, type EventLogShape } from "../observability/Logger.ts"
 import { type AnswerStream, ending, type Frame } from "../providers/Provider.ts"
 import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
 import type { OpenStream, OpenStreams } from "./OpenStreams.ts"
@@ -52,17 +52,20 @@ const pushed = (
       open.sent()
       return sink.write(frames.length === 1 ? frames[0] : Buffer.concat(frames))
     }
-    const step = (): void => {
-      while (!isStopped) {
-        const frames = take?.(awake)
-        if (frames === undefined) return open.waits()
-        if (frames === ending) return resume(Effect.void)
-        if (!write(frameBytes(frames))) return void sink?.once("drain", awake)
-      }
+    /** True = there may be more. */
+    const step = (): boolean => {
+      const frames = take?.(awake)
+      if (frames === undefined) open.waits()
+      if (frames === ending) resume(Effect.void)
+      if (frames === undefined || frames === ending) return false
+      if (write(frameBytes(frames))) return true
+      sink?.once("drain", awake)
+      return false
     }
     const awake = (): void => {
+      if (isStopped) return
       try {
-        step()
+        while (step());
       } catch (defect) {
         resume(Effect.die(defect))
       }
