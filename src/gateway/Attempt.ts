@@ -106,12 +106,20 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
       }))
   )
 
-const observe = (decision: Decision) => (frame: Frame): void => {
-  if (frame.usage !== undefined) decision.usage = frame.usage
-  for (const choice of frame.chunk.choices) {
-    if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
-      decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]
+const observe = (decision: Decision, target: string, clock: Clock.Clock) => {
+  const chunks = decision.meter?.chunks(target)
+  let lastMs: number | undefined
+  return (frame: Frame): void => {
+    if (frame.usage !== undefined) decision.usage = frame.usage
+    for (const choice of frame.chunk.choices) {
+      if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
+        decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]
+      }
     }
+    if (chunks === undefined || !frame.isContent) return
+    const nowMs = monotonicMillisUnsafe(clock)
+    if (lastMs !== undefined) chunks.observe((nowMs - lastMs) / 1000)
+    lastMs = nowMs
   }
 }
 
@@ -132,7 +140,8 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
       Effect.andThen(Report.failed(options, turn, error), Scope.close(scope, Exit.fail(error)))
     )
   )
-  yield* Report.answered(options, turn, yield* Effect.clockWith(Effect.succeed))
+  const time = yield* Effect.clockWith(Effect.succeed)
+  yield* Report.answered(options, turn, time)
   decision.upstreamRequestId = answer.upstreamRequestId
   return yield* Streaming.committed(held, answer, {
     scope,
@@ -140,7 +149,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     idleMs: clock.idleMs,
     deadline: clock.deadline,
     onOverdue: Scope.close(scope, Exit.void),
-    onFrame: observe(decision),
+    onFrame: observe(decision, options.target.name, time),
     onEnd: (error) => {
       const { id, model } = held[0].chunk
       const skipped = answer.skipped?.() ?? 0

@@ -57,9 +57,11 @@ interface CompletionSettings {
   readonly retry: RetrySettings
   /** What answers are charged by; absent = their cost is not worked out. */
   readonly prices?: Decision["prices"]
+  /** Who counts requests; absent = nobody. */
+  readonly meter?: Decision["meter"]
 }
 
-const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) {
+const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSettings) {
   const routes = yield* Routes
   const watchdog = yield* Watchdog.make
 
@@ -72,6 +74,7 @@ const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) 
     const { decision } = request
     decision.alias = request.request.model
     if (prices !== undefined) decision.prices = prices
+    if (meter !== undefined) decision.meter = meter
     const answered = Effect.flatMap(
       routes.resolve(request.request.model),
       (route) =>

@@ -21,6 +21,20 @@ export interface AttemptRecord {
   failureClass?: FailureClass
   /** How long the flow waited before this attempt. */
   readonly waitedMs: number
+  /** From sending to the answer, a stream's first content or the failure, with fractions; absent while it runs. */
+  tookMs?: number
+  /** The end of that on the monotonic clock. */
+  settledAtMs?: number
+  /** HTTP status of a failure, if the upstream gave one. */
+  upstreamStatus?: number | undefined
+}
+
+/** Counts requests of a flow. */
+export interface Meter {
+  /** It has ended. Called once, by the door; receipt (if it knows it) and now are milliseconds on the monotonic clock. */
+  readonly ended: (decision: Decision, receivedAtMs: number | undefined, nowMs: number) => void
+  /** What takes the seconds between two chunks of a target's stream. */
+  readonly chunks: (target: string) => { readonly observe: (seconds: number) => void }
 }
 
 export interface Decision {
@@ -52,6 +66,8 @@ export interface Decision {
   usage?: Usage | undefined
   /** Prices of the flow that took the request; see `costOf`. */
   prices?: PriceBook
+  /** Who counts it; the flow's own. */
+  meter?: Meter
   /** Kept by `costOf`. */
   cost?: Cost
   finishReasons?: ReadonlyArray<string> | undefined
