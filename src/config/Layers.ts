@@ -3,6 +3,7 @@ import * as Layer from "effect/Layer"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as Logger from "../observability/Logger.ts"
+import * as OtlpMetrics from "../observability/OtlpMetrics.ts"
 import * as Tracing from "../observability/Tracing.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
 import * as Server from "../server/Server.ts"
@@ -22,8 +23,9 @@ export const gateway = (settings: Settings) =>
 export const application = (settings: Settings) => {
   const flow = gateway(settings)
   const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
-  const telemetry = Layer.merge(
+  const telemetry = Layer.mergeAll(
     Tracing.layer(settings.telemetry.otlp),
+    OtlpMetrics.layer(settings.telemetry.otlp),
     Logger.layer(logSettings(settings.telemetry))
   )
   return Server.layer(settings.server).pipe(

@@ -67,6 +67,9 @@ export interface Series<A extends Instrument = Instrument> {
   readonly instrument: A
 }
 
+/** A histogram in which nothing is: bound for the case that it is needed, and nothing to show. */
+export const isUnused = ({ instrument }: Series): boolean => instrument instanceof Histogram && instrument.count === 0
+
 /** Label values in the order of the definition; an absent one is left out. */
 export type LabelValues = ReadonlyArray<string | undefined>
 

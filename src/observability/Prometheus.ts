@@ -9,6 +9,7 @@ import {
   Histogram,
   type Instrument,
   type Instruments,
+  isUnused,
   type Series
 } from "./Instruments.ts"
 
@@ -65,14 +66,13 @@ const linesOf = (name: string, series: Series): string => {
 }
 
 const familyText = ({ definition, series }: Family): string => {
-  if (series.size === 0) return ""
   const name = nameOf(definition)
-  let out = `# HELP ${name} ${definition.description}\n# TYPE ${name} ${definition.kind}\n`
-  for (const one of series.values()) out += linesOf(name, one)
-  return out
+  let out = ""
+  for (const one of series.values()) if (!isUnused(one)) out += linesOf(name, one)
+  return out === "" ? "" : `# HELP ${name} ${definition.description}\n# TYPE ${name} ${definition.kind}\n${out}`
 }
 
-/** The text of this moment; families without a series are left out. */
+/** The text of this moment; what has nothing in it is left out. */
 export const render = (instruments: Instruments): string => instruments.read().map(familyText).join("")
 
 interface Page {

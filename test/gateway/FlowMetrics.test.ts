@@ -1,0 +1,124 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import { Ai } from "../../src/gateway/Ai.ts"
+import * as Gateway from "../../src/gateway/Gateway.ts"
+import { CurrentInstruments, Instruments } from "../../src/observability/Instruments.ts"
+import * as Prometheus from "../../src/observability/Prometheus.ts"
+import { Providers } from "../../src/providers/Providers.ts"
+import * as Simulated from "../../src/providers/Simulated.ts"
+
+/** A fresh flow and its page. */
+const makeFlow = () => {
+  const instruments = new Instruments()
+  const gateway = Gateway.layer({
+    prices: { b: { "sim-fast": { usdPerMtok: { input: "1", output: "1" } } } },
+    aliases: {
+      fast: {
+        strategy: "ordered",
+        targets: [{ provider: "a", model: "sim-down", weight: 1 }, { provider: "b", model: "sim-fast", weight: 1 }]
+      },
+      cut: {
+        strategy: "ordered",
+        targets: [{ provider: "a", model: "sim-cut", weight: 1 }, { provider: "a", model: "sim", weight: 1 }],
+        onInterrupted: "resume"
+      }
+    }
+  }).pipe(
+    Layer.provide(Providers.layer([Simulated.make("a"), Simulated.make("b")])),
+    Layer.provide(Layer.succeed(CurrentInstruments, instruments))
+  )
+  /** The value of a line of the page, by the beginning of the line. */
+  const valueOf = (beginning: string): number | undefined => {
+    const line = Prometheus.render(instruments).split("\n").find((line) => line.startsWith(`${beginning} `))
+    return line === undefined ? undefined : Number(line.slice(beginning.length + 1))
+  }
+  return { gateway, valueOf, page: () => Prometheus.render(instruments) }
+}
+
+const messages = [{ role: "user" as const, content: "hello" }] as const
+
+/** Lets time run until the effect has its answer. */
+const later = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.forkChild(effect)
+    yield* TestClock.adjust("1 minutes")
+    return yield* Fiber.join(fiber)
+  })
+
+const down =
+  `gen_ai_operation_name="chat",gen_ai_provider_name="simulated",gen_ai_request_model="sim-down",target="a/sim-down"`
+const fast =
+  `gen_ai_operation_name="chat",gen_ai_provider_name="simulated",gen_ai_request_model="sim-fast",target="b/sim-fast"`
+
+describe("what the flow counts", () => {
+  it.effect("a failover is one failed call with its retry, one that answered, and what lies between", () => {
+    const { gateway, valueOf } = makeFlow()
+    return Effect.gen(function*() {
+      const answer = yield* later((yield* Ai).complete({ model: "fast", messages }))
+      const duration = "gen_ai_client_operation_duration_seconds"
+      expect(valueOf(`${duration}_count{${down},error_type="Overloaded"}`)).toBe(1)
+      expect(valueOf(`${duration}_count{${down}}`)).toBe(undefined)
+      expect(valueOf(`${duration}_count{${fast}}`)).toBe(1)
+      expect(valueOf("breakwater_retries_total{target=\"a/sim-down\",error_type=\"Overloaded\"}")).toBe(1)
+      expect(
+        valueOf("breakwater_failovers_total{from=\"a/sim-down\",to=\"b/sim-fast\",error_type=\"Overloaded\"}")
+      ).toBe(1)
+      const tokens = "gen_ai_client_token_usage_sum"
+      expect(valueOf(`${tokens}{${fast},gen_ai_token_type="input"}`)).toBe(answer.usage?.promptTokens)
+      expect(valueOf(`${tokens}{${fast},gen_ai_token_type="output"}`)).toBe(answer.usage?.completionTokens)
+      expect(valueOf("breakwater_cost_usd_total{target=\"b/sim-fast\"}")).toBe(Number(answer.costUsd))
+      const http = "http_client_request_duration_seconds_count"
+      const sent = "{http_request_method=\"POST\",http_response_status_code="
+      expect(valueOf(`${http}${sent}"503",target="a/sim-down",error_type="503"}`)).toBe(2)
+      expect(valueOf(`${http}${sent}"200",target="b/sim-fast"}`)).toBe(1)
+    }).pipe(Effect.provide(gateway))
+  })
+
+  it.effect("an open circuit is a transition, a state and rejections", () => {
+    const { gateway, valueOf } = makeFlow()
+    return Effect.gen(function*() {
+      const ai = yield* Ai
+      for (let at = 0; at < 3; at++) {
+        const fiber = yield* Effect.forkChild(ai.complete({ model: "fast", messages }))
+        yield* TestClock.adjust("600 millis")
+        yield* Fiber.join(fiber)
+      }
+      expect(valueOf("breakwater_breaker_transitions_total{target=\"a/sim-down\",from=\"closed\",to=\"open\"}")).toBe(1)
+      expect(valueOf("breakwater_breaker_state{target=\"a/sim-down\"}")).toBe(2)
+      expect(valueOf("breakwater_breaker_state{target=\"b/sim-fast\"}")).toBe(0)
+      expect(valueOf("breakwater_breaker_rejections_total{target=\"a/sim-down\"}")).toBe(1)
+      expect(valueOf("breakwater_skips_total{target=\"a/sim-down\",reason=\"circuit_open\"}")).toBe(1)
+    }).pipe(Effect.provide(gateway))
+  })
+
+  it.effect("a stream has a first chunk, and a gap for each chunk after it", () => {
+    const { gateway, valueOf } = makeFlow()
+    return Effect.gen(function*() {
+      const events = yield* later(Stream.runCollect((yield* Ai).stream({ model: "b/sim-fast", messages })))
+      const contents = events.filter((event) => event._tag === "Delta" && event.text !== "")
+      expect(valueOf(`gen_ai_client_operation_time_to_first_chunk_seconds_count{${fast}}`)).toBe(1)
+      expect(valueOf(`gen_ai_client_operation_time_per_output_chunk_seconds_count{${fast}}`)).toBe(contents.length - 1)
+    }).pipe(Effect.provide(gateway))
+  })
+
+  it.effect("a stream that another target went on with is a resumption of that target", () => {
+    const { gateway, valueOf } = makeFlow()
+    return Effect.gen(function*() {
+      yield* later(Stream.runCollect((yield* Ai).stream({ model: "cut", messages })))
+      expect(valueOf("breakwater_resumptions_total{target=\"a/sim\"}")).toBe(1)
+      expect(valueOf("breakwater_unpriced_total{target=\"a/sim\"}")).toBe(1)
+    }).pipe(Effect.provide(gateway))
+  })
+
+  it.effect("a model that only callers name is never a label", () => {
+    const { gateway, page } = makeFlow()
+    return Effect.gen(function*() {
+      yield* Effect.flip(later((yield* Ai).complete({ model: "a/secret-model", messages })))
+      expect(page()).not.toContain("secret-model")
+    }).pipe(Effect.provide(gateway))
+  })
+})
