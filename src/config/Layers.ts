@@ -4,11 +4,14 @@ import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as Logger from "../observability/Logger.ts"
 import * as OtlpMetrics from "../observability/OtlpMetrics.ts"
+import * as Redaction from "../observability/Redaction.ts"
 import * as Tracing from "../observability/Tracing.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
+import { correlate } from "../server/RequestLog.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import { gatewaySettings } from "./GatewaySettings.ts"
+import { secretsOf } from "./Secrets.ts"
 import type { Settings } from "./Settings.ts"
 import { logSettings } from "./TelemetrySection.ts"
 import * as Upstreams from "./Upstreams.ts"
@@ -26,7 +29,8 @@ export const application = (settings: Settings) => {
   const telemetry = Layer.mergeAll(
     Tracing.layer(settings.telemetry.otlp),
     OtlpMetrics.layer(settings.telemetry.otlp),
-    Logger.layer(logSettings(settings.telemetry))
+    Logger.layer(logSettings(settings.telemetry), correlate),
+    Redaction.layer(secretsOf(settings))
   )
   return Server.layer(settings.server).pipe(
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),

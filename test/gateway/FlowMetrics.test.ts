@@ -5,11 +5,15 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Ai } from "../../src/gateway/Ai.ts"
+import * as Decision from "../../src/gateway/Decision.ts"
+import * as FlowMetrics from "../../src/gateway/FlowMetrics.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import { CurrentInstruments, Instruments } from "../../src/observability/Instruments.ts"
 import * as Prometheus from "../../src/observability/Prometheus.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
+
+const simulated = Providers.layer([Simulated.make("a"), Simulated.make("b")])
 
 /** A fresh flow and its page. */
 const makeFlow = () => {
@@ -20,15 +24,10 @@ const makeFlow = () => {
       fast: {
         strategy: "ordered",
         targets: [{ provider: "a", model: "sim-down", weight: 1 }, { provider: "b", model: "sim-fast", weight: 1 }]
-      },
-      cut: {
-        strategy: "ordered",
-        targets: [{ provider: "a", model: "sim-cut", weight: 1 }, { provider: "a", model: "sim", weight: 1 }],
-        onInterrupted: "resume"
       }
     }
   }).pipe(
-    Layer.provide(Providers.layer([Simulated.make("a"), Simulated.make("b")])),
+    Layer.provide(simulated),
     Layer.provide(Layer.succeed(CurrentInstruments, instruments))
   )
   /** The value of a line of the page, by the beginning of the line. */
@@ -36,7 +35,7 @@ const makeFlow = () => {
     const line = Prometheus.render(instruments).split("\n").find((line) => line.startsWith(`${beginning} `))
     return line === undefined ? undefined : Number(line.slice(beginning.length + 1))
   }
-  return { gateway, valueOf, page: () => Prometheus.render(instruments) }
+  return { gateway, instruments, valueOf, page: () => Prometheus.render(instruments) }
 }
 
 const messages = [{ role: "user" as const, content: "hello" }] as const
@@ -105,13 +104,48 @@ describe("what the flow counts", () => {
     }).pipe(Effect.provide(gateway))
   })
 
-  it.effect("a stream that another target went on with is a resumption of that target", () => {
-    const { gateway, valueOf } = makeFlow()
+  it.effect("a stream that another target went on with is a resumption of that target, and two calls", () => {
+    const { instruments, valueOf } = makeFlow()
     return Effect.gen(function*() {
-      yield* later(Stream.runCollect((yield* Ai).stream({ model: "cut", messages })))
+      const meter = yield* FlowMetrics.make
+      const record = Decision.make("r", 0)
+      record.stream = true
+      record.attempts.push(
+        {
+          target: "a/sim-cut",
+          startedAtMs: 0,
+          waitedMs: 0,
+          outcome: "StreamInterrupted",
+          tookMs: 400,
+          settledAtMs: 400
+        },
+        { target: "a/sim", startedAtMs: 500, waitedMs: 50, outcome: "ok", tookMs: 100, settledAtMs: 600 }
+      )
+      Object.assign(record, { provider: "a", model: "sim", resumed: 1, endedAtMs: 1500 })
+      meter.ended(record, 0, 1500)
       expect(valueOf("breakwater_resumptions_total{target=\"a/sim\"}")).toBe(1)
-      expect(valueOf("breakwater_unpriced_total{target=\"a/sim\"}")).toBe(1)
-    }).pipe(Effect.provide(gateway))
+      const duration = "gen_ai_client_operation_duration_seconds_sum"
+      const named = (model: string) =>
+        `gen_ai_operation_name="chat",gen_ai_provider_name="simulated",gen_ai_request_model="${model}",target="a/${model}"`
+      expect(valueOf(`${duration}{${named("sim-cut")},error_type="StreamInterrupted"}`)).toBe(0.4)
+      expect(valueOf(`${duration}{${named("sim")}}`)).toBe(1)
+      expect(valueOf("breakwater_overhead_duration_seconds_sum")).toBe(0.05)
+    }).pipe(Effect.provide(simulated), Effect.provideService(CurrentInstruments, instruments))
+  })
+
+  it.effect("what the gateway takes itself is without the upstream's time and without pauses", () => {
+    const { instruments, valueOf } = makeFlow()
+    return Effect.gen(function*() {
+      const meter = yield* FlowMetrics.make
+      const record = Decision.make("r", 0)
+      record.attempts.push(
+        { target: "b/sim", startedAtMs: 1, waitedMs: 0, outcome: "Overloaded", tookMs: 100, settledAtMs: 1101 },
+        { target: "b/sim", startedAtMs: 151, waitedMs: 50, outcome: "ok", tookMs: 200, settledAtMs: 1351 }
+      )
+      meter.ended(record, 1000, 1354)
+      expect(valueOf("breakwater_overhead_duration_seconds_count")).toBe(1)
+      expect(valueOf("breakwater_overhead_duration_seconds_sum")).toBe(0.004)
+    }).pipe(Effect.provide(simulated), Effect.provideService(CurrentInstruments, instruments))
   })
 
   it.effect("a model that only callers name is never a label", () => {
