@@ -37,6 +37,7 @@ const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: stri
 const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
   const { choices, id, model } = answer.completion
   decision.usage = answer.usage
+  decision.captured?.took(answer.completion)
   decision.finishReasons = choices.map((choice) => choice.finish_reason)
   decision.upstreamRequestId = answer.upstreamRequestId
   GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
@@ -111,6 +112,7 @@ const observe = (decision: Decision, target: string, clock: Clock.Clock) => {
   let lastMs: number | undefined
   return (frame: Frame): void => {
     if (frame.usage !== undefined) decision.usage = frame.usage
+    decision.captured?.saw(frame.chunk)
     for (const choice of frame.chunk.choices) {
       if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
         decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]

@@ -20,7 +20,7 @@ import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Attempt from "./Attempt.ts"
-import type { Decision } from "./Decision.ts"
+import { type Decision, keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
 import * as Interruption from "./Interruption.ts"
 import { type Route, Routes } from "./Route.ts"
@@ -64,6 +64,7 @@ interface CompletionSettings {
 const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSettings) {
   const routes = yield* Routes
   const watchdog = yield* Watchdog.make
+  const keep = yield* keeper
 
   /** Along the route of the alias until somebody has answered. */
   const along = <A, R>(
@@ -75,6 +76,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
     decision.alias = request.request.model
     if (prices !== undefined) decision.prices = prices
     if (meter !== undefined) decision.meter = meter
+    keep?.(decision, request.request)
     const answered = Effect.flatMap(
       routes.resolve(request.request.model),
       (route) =>

@@ -80,7 +80,8 @@ const familiesOf = (instruments: Instruments) => ({
   skips: instruments.counter(Catalogue.skips),
   resumptions: instruments.counter(Catalogue.resumptions),
   cost: instruments.counter(Catalogue.cost),
-  unpriced: instruments.counter(Catalogue.unpriced)
+  unpriced: instruments.counter(Catalogue.unpriced),
+  estimated: instruments.counter(Catalogue.estimated)
 })
 
 type Families = ReturnType<typeof familiesOf>
@@ -110,7 +111,13 @@ const countTurns = (families: Families, { attempts, resumed, skipped }: Decision
 const countCost = (families: Families, decision: Decision, target: string): void => {
   const found = costOf(decision)
   if (found === undefined) return
-  if ("absent" in found) families.unpriced.of(target).add(1)
+  if ("absent" in found) {
+    families.unpriced.of(target).add(1)
+    return
+  }
+  // What is estimated is counted, and never in the sum.
+  const source: string = found.source
+  if (source === "estimated") families.estimated.of(target).add(1)
   else families.cost.of(target).add(Number(found.picoUsd) / 1e12)
 }
 
@@ -202,8 +209,7 @@ export const make: Effect.Effect<Meter, never, Providers> = Effect.gen(function*
   }
 })
 
-/** Counts what happens to a target's machines. */
-export const countChange = (
+const countChange = (
   instruments: Instruments,
   target: string,
   { cause, from, machine, to }: GuardChange
@@ -213,6 +219,12 @@ export const countChange = (
   }
   if (machine === "cooldown" && to === "cooling") instruments.counter(Catalogue.cooldowns).of(target, cause).add(1)
 }
+
+/** Counts what happens to a target's machines. */
+export const changes = Effect.map(
+  CurrentInstruments,
+  (instruments) => (target: string, change: GuardChange): void => countChange(instruments, target, change)
+)
 
 /** 0 closed, 1 half-open, 2 open, 3 forced. */
 const stateNumbers = {

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { makeBook } from "../accounting/Cost.ts"
 import type { ModelPrices } from "../accounting/Prices.ts"
-import { CurrentInstruments, type Instruments } from "../observability/Instruments.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type BreakerSettings, defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings, type TimeoutSettings } from "../resilience/Deadline.ts"
@@ -30,24 +29,25 @@ export interface GatewaySettings {
 
 export type Gateway = Ai | Completion.Completion | Health.Health | Route.Routes | Target.Targets
 
-const heardBy = (instruments: Instruments): Target.ChangeListener => (target, change) => {
-  const { machine, ...rest } = change
-  FlowMetrics.countChange(instruments, target, change)
-  return Effect.logWarning(`${machine} of ${target}: ${change.from} to ${change.to}`).pipe(
-    Effect.annotateLogs({ "event.name": DecisionSpan.eventNames[machine], "breakwater.target": target, ...rest }),
-    Effect.andThen(DecisionSpan.noteChange(target, change))
-  )
-}
+const toldTo =
+  (count: (target: string, change: Target.GuardChange) => void): Target.ChangeListener => (target, change) => {
+    const { machine, ...rest } = change
+    count(target, change)
+    return Effect.logWarning(`${machine} of ${target}: ${change.from} to ${change.to}`).pipe(
+      Effect.annotateLogs({ "event.name": DecisionSpan.eventNames[machine], "breakwater.target": target, ...rest }),
+      Effect.andThen(DecisionSpan.noteChange(target, change))
+    )
+  }
 
 /** The flow over the providers it finds. */
 export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, never, Providers> => {
   const retry = { ...defaultRetrySettings, ...settings.retry }
-  const targets = Layer.unwrap(Effect.map(CurrentInstruments, (instruments) =>
+  const targets = Layer.unwrap(Effect.map(FlowMetrics.changes, (count) =>
     Target.layer({
       breaker: { ...defaultBreakerSettings, ...settings.breaker },
       retryBudget: retry.budget,
       perProvider: settings.perProvider ?? {}
-    }, heardBy(instruments))))
+    }, toldTo(count))))
   const routes = Route.layer({
     aliases: settings.aliases ?? {},
     timeouts: { ...defaultTimeoutSettings, ...settings.timeouts }

@@ -55,7 +55,7 @@ const metricOf = ({ definition: { description, kind, name, unit }, series }: Fam
 }
 
 /** All families as one export. Times are nanoseconds since 1970, as text. */
-export const bodyOf = (
+const bodyOf = (
   families: ReadonlyArray<Family>,
   resource: Readonly<Record<string, string>>,
   start: string,

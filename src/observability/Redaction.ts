@@ -54,7 +54,7 @@ const inQuery =
   /([?&](?:key|api[_-]?key|access_token|token|sig|signature|awsaccesskeyid|x-(?:amz|goog)-[a-z-]+)=)[^&\s"'#]+/gi
 
 /** What stands in place of a secret. */
-export const mask = "***"
+const mask = "***"
 
 /** A configured text shorter than this may be a word of any sentence. */
 const shortest = 8

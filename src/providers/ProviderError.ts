@@ -53,7 +53,9 @@ const textOf = (value: unknown): string =>
 
 /** Bounded to 500 characters, and without anything that looks like a key or an account. */
 const scrub = (message: string): string => {
-  const clean = Redaction.scrub(message.slice(0, 2000)).replaceAll(/\s+/g, " ").trim()
+  // A word that is cut in two may be a secret that is not known as such any more.
+  const said = message.length > 2000 ? message.slice(0, 2000).replace(/\S+$/, "") : message
+  const clean = Redaction.scrub(said).replaceAll(/\s+/g, " ").trim()
   return clean.length > 500 ? `${clean.slice(0, 499)}…` : clean
 }
 

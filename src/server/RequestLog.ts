@@ -68,6 +68,7 @@ const flowFields = (exchange: Exchange): Fields => {
     "breakwater.stream.skipped_events": decision.skippedEvents,
     "breakwater.upstream.request.id": decision.upstreamRequestId,
     "breakwater.decision": Decision.isEventful(decision) ? Decision.toRecord(decision) : undefined,
+    ...decision.captured?.attributes(),
     ttft_ms: decision.firstContentMs,
     stream: decision.stream
   }

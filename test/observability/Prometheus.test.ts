@@ -73,8 +73,8 @@ describe("the catalogue", () => {
   it("counters end in _total, durations in _seconds, and nothing in a name is repeated", () => {
     for (const definition of all) {
       const name = nameOf(definition)
-      expect(name.endsWith("_total"), name).toBe(definition.kind === "counter")
-      expect(/_seconds(?:_total)?$/.test(name), name).toBe(definition.unit === "s")
+      expect([name, name.endsWith("_total")]).toEqual([name, definition.kind === "counter"])
+      expect([name, /_seconds(?:_total)?$/.test(name)]).toEqual([name, definition.unit === "s"])
       expect(name).toMatch(/^[a-z][a-z0-9_]*$/)
     }
   })
