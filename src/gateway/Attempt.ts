@@ -110,18 +110,21 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
 const observe = (decision: Decision, target: string, clock: Clock.Clock) => {
   const chunks = decision.meter?.chunks(target)
   let lastMs: number | undefined
+  const time = (): void => {
+    const nowMs = monotonicMillisUnsafe(clock)
+    if (lastMs !== undefined) chunks?.observe((nowMs - lastMs) / 1000)
+    lastMs = nowMs
+  }
   return (frame: Frame): void => {
-    if (frame.usage !== undefined) decision.usage = frame.usage
+    if (chunks !== undefined && frame.isContent) time()
     decision.captured?.saw(frame.chunk)
+    if (frame.isPlain) return
+    if (frame.usage !== undefined) decision.usage = frame.usage
     for (const choice of frame.chunk.choices) {
       if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
         decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]
       }
     }
-    if (chunks === undefined || !frame.isContent) return
-    const nowMs = monotonicMillisUnsafe(clock)
-    if (lastMs !== undefined) chunks.observe((nowMs - lastMs) / 1000)
-    lastMs = nowMs
   }
 }
 
