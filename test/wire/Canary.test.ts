@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Canary from "./Canary.ts"
 import * as Gateway from "./Gateway.ts"
 
+/** Thirty requests and the start of a gateway, on a machine that may be busy. */
+const timeout = 60_000
+
 const models = ["ok", "cut", "frame", "html", "nonsense", "400", "401", "404", "413", "422", "429", "500", "503"]
 const { canaries } = Canary
 
@@ -100,7 +103,7 @@ describe("what a caller writes, and what is secret", () => {
       const refused = answers.filter(({ status }) => status >= 400)
       expect(refused.filter(({ status, text }) => status >= 500 && Canary.found(text).length > 0)).toEqual([])
       expect(refused.some(({ status, text }) => status === 400 && text.includes(canaries.upstream))).toBe(true)
-    })
+    }, timeout)
   }
 
   it("is kept where capture is on only in the lines of requests, and there without any secret", async () => {
@@ -114,11 +117,11 @@ describe("what a caller writes, and what is secret", () => {
     expect(Canary.found(log + spans, [...Canary.secrets, canaries.user, canaries.upstream])).toEqual([])
     expect(Object.entries(others).filter(([, text]) => Canary.found(text).length > 0)).toEqual([])
     for (const { text } of answers) expect(Canary.found(text, Canary.secrets)).toEqual([])
-  })
+  }, timeout)
 
   it("keeps the shape of a request and none of its words with `metadata`", async () => {
     const { sinks } = await run({ capture: "metadata" })
     expect(sinks["log"]).toContain("\"breakwater.request.roles\":[\"system\",\"user\",\"assistant\",\"tool\"]")
     expect(Object.entries(sinks).filter(([, text]) => Canary.found(text).length > 0)).toEqual([])
-  })
+  }, timeout)
 })
