@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Catalogue from "../observability/Catalogue.ts"
 import { CurrentInstruments, type Histogram, type Instruments, type LabelValues } from "../observability/Instruments.ts"
+import type { Provider } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
 import type { AttemptRecord, Decision, Meter } from "./Decision.ts"
@@ -31,6 +32,8 @@ const skipReasons: Readonly<Record<string, string>> = {
   "model missing": "model_missing"
 }
 
+type Upstream = Pick<Provider, "kind" | "server">
+
 interface TargetSeries {
   readonly answered: Histogram
   readonly failed: (errorType: string) => Histogram
@@ -42,10 +45,9 @@ interface TargetSeries {
   readonly sentWell: Histogram
 }
 
-const bind = (instruments: Instruments, target: string, kind: string): TargetSeries => {
+const bind = (instruments: Instruments, target: string, { kind, server: at }: Upstream): TargetSeries => {
   const model = target.slice(target.indexOf("/") + 1)
-  // No address yet: providers do not tell it.
-  const server: LabelValues = [undefined, undefined]
+  const server: LabelValues = [at?.address, at === undefined ? undefined : String(at.port)]
   const genAi: LabelValues = [
     "chat",
     providerNames[kind] ?? kind,
@@ -198,7 +200,7 @@ export const make: Effect.Effect<Meter, never, Providers> = Effect.gen(function*
     let series = known.get(target)
     if (series === undefined) {
       const provider = target.slice(0, target.indexOf("/"))
-      series = bind(instruments, target, providers.get(provider)?.kind ?? provider)
+      series = bind(instruments, target, providers.get(provider) ?? { kind: provider })
       known.set(target, series)
     }
     return series

@@ -28,7 +28,12 @@ const run = async ({ capture = "none", exporter = "native" }: { capture?: string
   const gateway = await Gateway.start({
     server: { keys: [{ name: "app", key: canaries.clientKey }], adminKey: canaries.adminKey },
     providers: {
-      up: { kind: "openai-compatible", baseUrl: upstream.url, apiKey: canaries.providerKey },
+      up: {
+        kind: "openai-compatible",
+        baseUrl: upstream.url,
+        apiKey: canaries.providerKey,
+        headers: { "x-secret": canaries.headerKey }
+      },
       // Its key is refused, and not used again after that.
       refused: { kind: "openai-compatible", baseUrl: upstream.url, apiKey: canaries.providerKey }
     },

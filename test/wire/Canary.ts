@@ -19,7 +19,8 @@ export const canaries = {
   clientKey: "client.cockatoo.quill",
   adminKey: "admin.auklet.quill",
   providerKey: "provider.penguin.quill",
-  otlpKey: "otlp.oriole.quill"
+  otlpKey: "otlp.oriole.quill",
+  headerKey: "header.heron.quill"
 } as const
 
 /** What a caller may see of them in no answer at all. */
@@ -27,7 +28,8 @@ export const secrets: ReadonlyArray<string> = [
   canaries.clientKey,
   canaries.adminKey,
   canaries.providerKey,
-  canaries.otlpKey
+  canaries.otlpKey,
+  canaries.headerKey
 ]
 
 /** The canaries of this text. */
@@ -128,7 +130,7 @@ export const start = async (): Promise<{ readonly url: string; readonly close: (
     const body = (await request.setEncoding("utf8").toArray()).join("")
     const { model, stream } = JSON.parse(body)
     // The message of an error is bounded, so what matters most comes first.
-    const echo = `${canaries.upstream}: ${request.headers.authorization} sent ${body}`
+    const echo = `${canaries.upstream}: ${request.headers.authorization} ${request.headers["x-secret"]} sent ${body}`
     if (/^\d+$/.test(model)) refuse(response, Number(model), echo)
     else plays[model]?.(response, echo, stream === true)
   })
