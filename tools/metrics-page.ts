@@ -13,11 +13,11 @@ const row = (definition: Definition): ReadonlyArray<string> => [
   definition.description
 ]
 
-const tableOf = (own: boolean): string =>
-  table(
-    ["at `/metrics`", "kind", "labels", "what"],
-    catalogue.filter(({ name }) => name.startsWith("breakwater.") === own).map(row)
-  )
+const own = (name: string): boolean => name.startsWith("breakwater.")
+const isLatest = (name: string): boolean => name.startsWith("gen_ai.client.inference.")
+
+const tableOf = (isMeant: (name: string) => boolean): string =>
+  table(["at `/metrics`", "kind", "labels", "what"], catalogue.filter(({ name }) => isMeant(name)).map(row))
 
 const bucketRows = (): ReadonlyArray<ReadonlyArray<string>> => {
   const byBounds = Map.groupBy(
@@ -48,14 +48,18 @@ Over OTLP each worker exports its own, told apart by \`service.instance.id\`.
 
 GenAI conventions 1.41 and the stable HTTP conventions, with their names, units and buckets.
 
-${tableOf(false)}
+${tableOf((name) => !own(name) && !isLatest(name))}
 
 One \`gen_ai\` call is all attempts on one target until the flow goes on to another, so a failover is two calls; each attempt is one of
 \`http_client_request_duration_seconds\`.
 
+Where \`latest\` is chosen, these stand in the place of the first four. The conventions that they are from are still being written.
+
+${tableOf(isLatest)}
+
 ## The gateway's own
 
-${tableOf(true)}
+${tableOf(own)}
 
 \`status\` is \`2xx\` … \`5xx\`, or \`cancelled\`; \`route\` \`_other\` is every path that is no route, and what the HTTP parser refuses. \`reason\` of a
 skip is \`circuit_open\`, \`queue_full\`, \`cooling_down\`, \`credential_rejected\`, \`quota_exhausted\` or \`model_missing\`.

@@ -4,23 +4,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Catalogue from "../observability/Catalogue.ts"
-import { CurrentInstruments, type Histogram, type Instruments, type LabelValues } from "../observability/Instruments.ts"
-import type { Provider } from "../providers/Provider.ts"
+import { CurrentInstruments, type Instruments } from "../observability/Instruments.ts"
 import { Providers } from "../providers/Providers.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
 import type { AttemptRecord, Decision, Meter } from "./Decision.ts"
 import { costOf } from "./Decision.ts"
 import type { GuardChange } from "./Target.ts"
 import { Targets } from "./Target.ts"
-
-/** The convention's names of providers, where it has one. */
-const providerNames: Readonly<Record<string, string>> = {
-  "azure-openai": "azure.ai.openai",
-  bedrock: "aws.bedrock",
-  gemini: "gcp.gemini",
-  mistral: "mistral_ai",
-  xai: "x_ai"
-}
+import * as TargetMetrics from "./TargetMetrics.ts"
 
 /** Every word that a skip may give as its reason, as a label. */
 const skipReasons: Readonly<Record<string, string>> = {
@@ -30,47 +21,6 @@ const skipReasons: Readonly<Record<string, string>> = {
   "quota exhausted": "quota_exhausted",
   "cooling down": "cooling_down",
   "model missing": "model_missing"
-}
-
-type Upstream = Pick<Provider, "kind" | "server">
-
-interface TargetSeries {
-  readonly answered: Histogram
-  readonly failed: (errorType: string) => Histogram
-  readonly firstChunk: Histogram
-  readonly perChunk: Histogram
-  readonly input: Histogram
-  readonly output: Histogram
-  readonly sent: (attempt: AttemptRecord) => Histogram
-  readonly sentWell: Histogram
-}
-
-const bind = (instruments: Instruments, target: string, { kind, server: at }: Upstream): TargetSeries => {
-  const model = target.slice(target.indexOf("/") + 1)
-  const server: LabelValues = [at?.address, at === undefined ? undefined : String(at.port)]
-  const genAi: LabelValues = [
-    "chat",
-    providerNames[kind] ?? kind,
-    model === "*" ? "other" : model,
-    ...server,
-    target
-  ]
-  const duration = instruments.histogram(Catalogue.operationDuration)
-  const tokens = instruments.histogram(Catalogue.tokenUsage)
-  const http = instruments.histogram(Catalogue.httpClientDuration)
-  return {
-    answered: duration.of(...genAi, undefined),
-    failed: (errorType) => duration.of(...genAi, errorType),
-    firstChunk: instruments.histogram(Catalogue.timeToFirstChunk).of(...genAi),
-    perChunk: instruments.histogram(Catalogue.timePerOutputChunk).of(...genAi),
-    input: tokens.of(...genAi, "input"),
-    output: tokens.of(...genAi, "output"),
-    sentWell: http.of("POST", ...server, "200", target, undefined),
-    sent: ({ outcome, upstreamStatus }) => {
-      const status = upstreamStatus === undefined ? undefined : String(upstreamStatus)
-      return http.of("POST", ...server, status, target, status === undefined || status === "200" ? outcome : status)
-    }
-  }
 }
 
 /** The rest of what a request adds to, by names that are known when it ends. */
@@ -125,7 +75,7 @@ const countCost = (families: Families, decision: Decision, target: string): void
 
 /** One call of a target: its attempts that came one after the other, ended now unless the last of them has ended. */
 const countCall = (
-  series: TargetSeries,
+  series: TargetMetrics.TargetMetrics,
   { endedAtMs = 0, stream }: Decision,
   first: AttemptRecord,
   last: AttemptRecord,
@@ -160,7 +110,7 @@ const ownMs = (
 
 const countRequest = (
   families: Families,
-  seriesOf: (target: string) => TargetSeries,
+  seriesOf: (target: string) => TargetMetrics.TargetMetrics,
   decision: Decision,
   receivedAtMs: number | undefined,
   nowMs: number
@@ -185,22 +135,22 @@ const countRequest = (
     if (next !== undefined) continue
     countCost(families, decision, attempt.target)
     if (usage === undefined || decision.provider === undefined) continue
-    series.input.observe(usage.promptTokens)
-    series.output.observe(usage.completionTokens)
+    series.used(usage)
   }
 }
 
 /** The meter of a flow. Requires the providers for what they are. */
 export const make: Effect.Effect<Meter, never, Providers> = Effect.gen(function*() {
   const instruments = yield* CurrentInstruments
+  const conventions = yield* Catalogue.CurrentConventions
   const { providers } = yield* Providers
   const families = familiesOf(instruments)
-  const known = new Map<string, TargetSeries>()
-  const seriesOf = (target: string): TargetSeries => {
+  const known = new Map<string, TargetMetrics.TargetMetrics>()
+  const seriesOf = (target: string): TargetMetrics.TargetMetrics => {
     let series = known.get(target)
     if (series === undefined) {
       const provider = target.slice(0, target.indexOf("/"))
-      series = bind(instruments, target, providers.get(provider) ?? { kind: provider })
+      series = TargetMetrics.bind(instruments, conventions, target, providers.get(provider) ?? { kind: provider })
       known.set(target, series)
     }
     return series

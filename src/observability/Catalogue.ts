@@ -2,6 +2,7 @@
  * Every metric there is: its name, unit, buckets and labels. `gen_ai.*` and `http.*` are OpenTelemetry's (GenAI conventions 1.41,
  * HTTP stable), `breakwater.*` our own. The page in docs is made from it.
  */
+import * as Context from "effect/Context"
 import type { Definition } from "./Instruments.ts"
 
 const counter = (name: string, unit: string, description: string, labels: ReadonlyArray<string> = []) =>
@@ -61,6 +62,62 @@ export const tokenUsage = histogram(
   genAiTokens,
   [...genAi, "gen_ai.token.type"]
 )
+
+/** Which of the GenAI conventions metrics follow: the last that were tagged, or those that are being written. */
+export type GenAiConventions = "1.41" | "latest"
+
+/** Default `1.41`. */
+export const CurrentConventions = Context.Reference<GenAiConventions>(
+  "breakwater/observability/Catalogue/CurrentConventions",
+  { defaultValue: () => "1.41" }
+)
+
+const usage = (name: string, description: string) =>
+  counter(`gen_ai.client.inference.usage.${name}`, "{token}", description, [...genAi, "gen_ai.token.modality"])
+
+/** In the place of the four above, where `latest` is chosen. */
+export const latest = {
+  duration: histogram(
+    "gen_ai.client.inference.duration",
+    "s",
+    operationDuration.description,
+    genAiSeconds,
+    operationDuration.labels
+  ),
+  timeToFirstChunk: histogram(
+    "gen_ai.client.inference.time_to_first_chunk",
+    "s",
+    timeToFirstChunk.description,
+    genAiSeconds,
+    genAi
+  ),
+  timePerOutputChunk: histogram(
+    "gen_ai.client.inference.time_per_output_chunk",
+    "s",
+    timePerOutputChunk.description,
+    genAiSeconds,
+    genAi
+  ),
+  inputTokens: usage("input_tokens", "Input tokens, cached ones included."),
+  outputTokens: usage("output_tokens", "Output tokens, reasoning included."),
+  cacheReadTokens: usage("cache_read.input_tokens", "Input tokens that were read from the provider's cache."),
+  cacheWriteTokens: usage("cache_write.input_tokens", "Input tokens that were written to the provider's cache."),
+  reasoningTokens: usage("reasoning.output_tokens", "Output tokens that were reasoning."),
+  operationInput: histogram(
+    "gen_ai.client.inference.operation.input_tokens",
+    "{token}",
+    "Input tokens of an answer.",
+    genAiTokens,
+    genAi
+  ),
+  operationOutput: histogram(
+    "gen_ai.client.inference.operation.output_tokens",
+    "{token}",
+    "Output tokens of an answer.",
+    genAiTokens,
+    genAi
+  )
+}
 
 export const httpServerDuration = histogram(
   "http.server.request.duration",
@@ -222,6 +279,7 @@ export const catalogue: ReadonlyArray<Definition> = [
   timeToFirstChunk,
   timePerOutputChunk,
   tokenUsage,
+  ...Object.values(latest),
   httpServerDuration,
   httpClientDuration,
   requests,

@@ -95,7 +95,12 @@ export const scrubKeys = (text: string): string =>
 export const layer = (secrets: Iterable<Redacted.Redacted>): Layer.Layer<never> =>
   Layer.mergeAll(
     Layer.effectDiscard(Effect.sync(() => {
-      for (const secret of secrets) configured.add(Redacted.value(secret))
+      for (const secret of secrets) {
+        const text = Redacted.value(secret)
+        configured.add(text)
+        // A header has its scheme before the secret itself.
+        configured.add(text.replace(/^(?:bearer|basic)\s+/i, ""))
+      }
     })),
     Layer.succeed(Headers.CurrentRedactedNames, headerNames),
     Layer.succeed(UrlParams.CurrentRedactedNames, queryNames)

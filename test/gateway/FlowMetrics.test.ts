@@ -8,6 +8,7 @@ import { Ai } from "../../src/gateway/Ai.ts"
 import * as Decision from "../../src/gateway/Decision.ts"
 import * as FlowMetrics from "../../src/gateway/FlowMetrics.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
+import { CurrentConventions } from "../../src/observability/Catalogue.ts"
 import { CurrentInstruments, Instruments } from "../../src/observability/Instruments.ts"
 import * as Prometheus from "../../src/observability/Prometheus.ts"
 import { Providers } from "../../src/providers/Providers.ts"
@@ -131,6 +132,33 @@ describe("what the flow counts", () => {
       expect(valueOf(`${duration}{${named("sim")}}`)).toBe(1)
       expect(valueOf("breakwater_overhead_duration_seconds_sum")).toBe(0.05)
     }).pipe(Effect.provide(simulated), Effect.provideService(CurrentInstruments, instruments))
+  })
+
+  it.effect("has the names that the conventions have now, where those are chosen", () => {
+    const { instruments, page, valueOf } = makeFlow()
+    return Effect.gen(function*() {
+      const meter = yield* FlowMetrics.make
+      const record = Decision.make("r", 0)
+      record.attempts.push({ target: "b/sim", startedAtMs: 0, waitedMs: 0, outcome: "ok", tookMs: 20, settledAtMs: 20 })
+      Object.assign(record, { provider: "b", model: "sim", endedAtMs: 21 })
+      record.usage = { promptTokens: 10, completionTokens: 20, totalTokens: 30, cachedTokens: 4 }
+      meter.ended(record, 0, 21)
+      const labels =
+        "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"simulated\",gen_ai_request_model=\"sim\",target=\"b/sim\""
+      const counted = (name: string) =>
+        valueOf(`gen_ai_client_inference_usage_${name}_total{${labels},gen_ai_token_modality="unknown"}`)
+      expect([counted("input_tokens"), counted("output_tokens"), counted("cache_read_input_tokens")]).toEqual([
+        10,
+        20,
+        4
+      ])
+      expect(valueOf(`gen_ai_client_inference_duration_seconds_count{${labels}}`)).toBe(1)
+      expect(page()).not.toContain("gen_ai_client_operation")
+    }).pipe(
+      Effect.provide(simulated),
+      Effect.provideService(CurrentInstruments, instruments),
+      Effect.provideService(CurrentConventions, "latest")
+    )
   })
 
   it.effect("what the gateway takes itself is without the upstream's time and without pauses", () => {
