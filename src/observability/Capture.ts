@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatChunk, ChatCompletion, ToolCall } from "../domain/ChatAnswer.ts"
 import type { ChatMessage } from "../domain/ChatMessage.ts"
+import { scrubKeys } from "./Redaction.ts"
 
 /** `none`; `metadata` = parameters, roles and counts; `content` = these and the words of request and answer. */
 export type CaptureLevel = "none" | "metadata" | "content"
@@ -58,7 +59,7 @@ const messageOf = (message: ChatMessage) => {
 }
 
 const bounded = (value: unknown): string => {
-  const text = JSON.stringify(value)
+  const text = scrubKeys(JSON.stringify(value))
   return text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text
 }
 

@@ -44,6 +44,11 @@ const costFields = (cost: Cost): Fields => {
   return { "gen_ai.usage.cost": Number(usd), "breakwater.cost.usd": usd, "breakwater.cost.source": cost.source }
 }
 
+// An upstream writes what it likes; what is no word, or no id, is not told.
+const word = (said: string): string => /^\w{1,40}$/.test(said) ? said : "other"
+const idOf = (said: string | undefined): string | undefined =>
+  said === undefined || /^[\w.:=+/-]+$/.test(said) ? said : undefined
+
 const flowFields = (exchange: Exchange): Fields => {
   const { decision } = exchange
   if (decision.alias === "") return {}
@@ -52,7 +57,7 @@ const flowFields = (exchange: Exchange): Fields => {
     "gen_ai.operation.name": "chat",
     "gen_ai.request.model": scrubKeys(decision.alias.slice(0, 256)),
     "gen_ai.response.model": decision.model,
-    "gen_ai.response.finish_reasons": decision.finishReasons,
+    "gen_ai.response.finish_reasons": decision.finishReasons?.map(word),
     ...(decision.usage === undefined ? {} : usageFields(decision.usage)),
     ...(cost === undefined ? {} : costFields(cost)),
     "breakwater.provider": decision.provider,
@@ -66,7 +71,7 @@ const flowFields = (exchange: Exchange): Fields => {
       : decision.skipped.map(({ target, why }) => `${target}=${why}`),
     "breakwater.stream.resumed": decision.resumed,
     "breakwater.stream.skipped_events": decision.skippedEvents,
-    "breakwater.upstream.request.id": decision.upstreamRequestId,
+    "breakwater.upstream.request.id": idOf(decision.upstreamRequestId),
     "breakwater.decision": Decision.isEventful(decision) ? Decision.toRecord(decision) : undefined,
     ...decision.captured?.attributes(),
     ttft_ms: decision.firstContentMs,

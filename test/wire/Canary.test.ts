@@ -5,7 +5,22 @@ import * as Gateway from "./Gateway.ts"
 /** Thirty requests and the start of a gateway, on a machine that may be busy. */
 const timeout = 60_000
 
-const models = ["ok", "cut", "frame", "html", "nonsense", "400", "401", "404", "413", "422", "429", "500", "503"]
+const models = [
+  "ok",
+  "word",
+  "cut",
+  "frame",
+  "html",
+  "nonsense",
+  "400",
+  "401",
+  "404",
+  "413",
+  "422",
+  "429",
+  "500",
+  "503"
+]
 const { canaries } = Canary
 
 let upstream: Awaited<ReturnType<typeof Canary.start>>

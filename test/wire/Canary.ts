@@ -65,14 +65,14 @@ export const requestOf = (model: string, stream: boolean) => ({
   }]
 })
 
-const completion = (content: string) => ({
+const completion = (content: string, finish: string) => ({
   id: "chatcmpl-1",
   object: "chat.completion",
   created: 1,
   model: "ok",
   choices: [{
     index: 0,
-    finish_reason: "tool_calls",
+    finish_reason: finish,
     logprobs: null,
     message: { role: "assistant", content, refusal: null, tool_calls: [call] }
   }],
@@ -99,12 +99,19 @@ const begin = (response: ServerResponse): void => {
 const plays: Readonly<Record<string, (response: ServerResponse, echo: string, stream: boolean) => void>> = {
   ok: (response, _, stream) => {
     if (!stream) {
-      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(completion(canaries.answer)))
+      response.writeHead(200, { "content-type": "application/json" }).end(
+        JSON.stringify(completion(canaries.answer, "tool_calls"))
+      )
       return
     }
     begin(response)
     response.write(chunk({ tool_calls: [{ index: 0, ...call }] }))
     response.end(`${chunk({}, "tool_calls")}data: [DONE]\n\n`)
+  },
+  word: (response) => {
+    const answer = completion(canaries.answer, canaries.upstream)
+    response.writeHead(200, { "content-type": "application/json", "x-request-id": canaries.upstream })
+    response.end(JSON.stringify(answer))
   },
   cut: (response) => {
     begin(response)
@@ -120,7 +127,7 @@ const plays: Readonly<Record<string, (response: ServerResponse, echo: string, st
 }
 
 const refuse = (response: ServerResponse, status: number, echo: string): void => {
-  response.writeHead(status, { "content-type": "application/json", "x-request-id": "req-1" })
+  response.writeHead(status, { "content-type": "application/json", "x-request-id": canaries.upstream })
   response.end(JSON.stringify({ error: { message: echo, type: "some_error", param: "messages", code: "some_code" } }))
 }
 
