@@ -26,7 +26,7 @@ export interface OtlpMetricsSettings {
 /** Milliseconds between two exports. */
 const intervalMs = 10_000
 /** The last one, when the layer closes, may take this long, in milliseconds. */
-const lastMs = 3000
+const lastMs = 1000
 
 const attributesOf = (entries: Iterable<readonly [string, string]>) =>
   Array.from(entries, ([key, stringValue]) => ({ key, value: { stringValue } }))
