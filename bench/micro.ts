@@ -16,6 +16,7 @@ import { step } from "../src/resilience/BreakerMachine.ts"
 import { initial } from "../src/resilience/BreakerState.ts"
 import * as CircuitBreaker from "../src/resilience/CircuitBreaker.ts"
 import * as JsonText from "../src/validation/JsonText.ts"
+import { metricsPieces } from "./MetricsPieces.ts"
 import { completion, requestBody, streamEvents } from "./Payload.ts"
 
 const { values: flags } = parseArgs({ options: { time: { type: "string", default: "500" } } })
@@ -48,7 +49,8 @@ const pieces: Readonly<Record<string, () => unknown>> = {
     return out
   },
   "pure step of a closed breaker": () => step(settings, closed, { _tag: "Admit", nowMs: 1, jitter: 0 }),
-  "1000 calls through a closed breaker": () => Effect.runSync(thousand)
+  "1000 calls through a closed breaker": () => Effect.runSync(thousand),
+  ...metricsPieces
 }
 
 const bench = new Bench({ time: Number(flags.time), warmupTime: 200 })

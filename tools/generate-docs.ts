@@ -3,11 +3,13 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { configurationPage } from "./configuration-page.ts"
 import { errorsPage } from "./errors-page.ts"
+import { metricsPage } from "./metrics-page.ts"
 
 /** Every generated page by its path. */
 export const pages: Readonly<Record<string, () => string>> = {
   "docs/CONFIGURATION.md": configurationPage,
-  "docs/ERRORS.md": errorsPage
+  "docs/ERRORS.md": errorsPage,
+  "docs/METRICS.md": metricsPage
 }
 
 if (import.meta.main) {

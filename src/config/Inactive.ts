@@ -22,8 +22,6 @@ const rules: ReadonlyArray<Rule> = [
   { path: ["server", "keys", "*", "tags"], why: "tags are not recorded" },
   { path: ["server", "keys", "*", "expires"], why: "keys do not expire" },
   { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
-  { path: ["telemetry", "logs", "format"], why: "logs are written as json", active: ["auto", "json", "pretty"] },
-  { path: ["telemetry", "capture"], why: "nothing is captured", active: ["none"] },
   { path: ["storage", "sql"], why: "state is kept in memory" },
   { path: ["storage", "redis"], why: "state is not shared between processes" }
 ]

@@ -2,14 +2,12 @@
 import * as Layer from "effect/Layer"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
-import * as Logger from "../observability/Logger.ts"
-import * as Tracing from "../observability/Tracing.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import { gatewaySettings } from "./GatewaySettings.ts"
 import type { Settings } from "./Settings.ts"
-import { logSettings } from "./TelemetrySection.ts"
+import * as Telemetry from "./Telemetry.ts"
 import * as Upstreams from "./Upstreams.ts"
 
 /** The flow over the providers of the file. */
@@ -22,14 +20,10 @@ export const gateway = (settings: Settings) =>
 export const application = (settings: Settings) => {
   const flow = gateway(settings)
   const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
-  const telemetry = Layer.merge(
-    Tracing.layer(settings.telemetry.otlp),
-    Logger.layer(logSettings(settings.telemetry))
-  )
   return Server.layer(settings.server).pipe(
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
     Layer.provideMerge(health),
     Layer.provideMerge(flow),
-    Layer.provideMerge(telemetry)
+    Layer.provideMerge(Telemetry.layer(settings))
   )
 }

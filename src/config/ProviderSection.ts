@@ -16,7 +16,7 @@ export interface ProviderSection {
   readonly baseUrl: string | undefined
   /** Empty = the upstream asks for none; written as `apiKey: none`, or not at all. */
   readonly apiKeys: ReadonlyArray<Redacted.Redacted>
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, Redacted.Redacted>>
   /** Requests in flight at once, for each target; absent = no limit of ours. */
   readonly maxConcurrency: Concurrency | undefined
   readonly breaker: BreakerSettings
@@ -58,7 +58,7 @@ export const ProviderSectionInput = Schema.Struct({
   baseUrl: Schema.optionalKey(HttpUrl),
   apiKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   apiKeys: Schema.optionalKey(Schema.Array(Schema.RedactedFromValue(Schema.String))),
-  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.RedactedFromValue(Schema.String))),
   maxConcurrency: Schema.optionalKey(ConcurrencyInput),
   breaker: Schema.optionalKey(BreakerSettingsInput),
   prices: Schema.optionalKey(Schema.Record(Schema.String, ModelPricesInput)),

@@ -35,10 +35,10 @@ export const defaultTelemetrySection: TelemetrySection = {
   capture: "none"
 }
 
-/** What the logger is told. The presets of the contract that are not built yet write as json; the banner says so. */
-export const logSettings = ({ logs }: TelemetrySection): Logger.LogSettings => ({
-  format: logs.format === "pretty" || logs.format === "auto" ? logs.format : "json",
-  level: logs.level
+/** What the logger is told. */
+export const logSettings = ({ logs, otlp }: TelemetrySection): Logger.LogSettings => ({
+  ...logs,
+  service: { name: otlp.serviceName, version: "0.1.0" }
 })
 
 export const TelemetrySectionInput = Schema.Struct({

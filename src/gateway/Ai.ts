@@ -21,11 +21,14 @@ export type { AiRequest } from "./AiRequest.ts"
 
 /** Remembers a request that is over, as the HTTP door does with its own; one that nobody was asked for is none. */
 const noteIn = (health: Health["Service"], decision: Decision.Decision) => (exit: Exit.Exit<unknown, unknown>) =>
-  Effect.sync(() => {
+  Effect.clockWith((clock) => {
     const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
     if (error instanceof GatewayError) decision.error = error.reason._tag
     if (Exit.isFailure(exit) && error === undefined) decision.cancelled = Cause.hasInterrupts(exit.cause)
+    decision.endedAtMs ??= clock.currentTimeMillisUnsafe()
+    decision.meter?.ended(decision, undefined, 0)
     health.note(decision)
+    return Effect.void
   })
 
 const make = Effect.gen(function*() {

@@ -37,6 +37,7 @@ const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: stri
 const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
   const { choices, id, model } = answer.completion
   decision.usage = answer.usage
+  decision.captured?.took(answer.completion)
   decision.finishReasons = choices.map((choice) => choice.finish_reason)
   decision.upstreamRequestId = answer.upstreamRequestId
   GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
@@ -106,12 +107,23 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
       }))
   )
 
-const observe = (decision: Decision) => (frame: Frame): void => {
-  if (frame.isPlain) return
-  if (frame.usage !== undefined) decision.usage = frame.usage
-  for (const choice of frame.chunk.choices) {
-    if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
-      decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]
+const observe = (decision: Decision, target: string, clock: Clock.Clock) => {
+  const chunks = decision.meter?.chunks(target)
+  let lastMs: number | undefined
+  const time = (): void => {
+    const nowMs = monotonicMillisUnsafe(clock)
+    if (lastMs !== undefined) chunks?.observe((nowMs - lastMs) / 1000)
+    lastMs = nowMs
+  }
+  return (frame: Frame): void => {
+    if (chunks !== undefined && frame.isContent) time()
+    decision.captured?.saw(frame.chunk)
+    if (frame.isPlain) return
+    if (frame.usage !== undefined) decision.usage = frame.usage
+    for (const choice of frame.chunk.choices) {
+      if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
+        decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]
+      }
     }
   }
 }
@@ -133,7 +145,8 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
       Effect.andThen(Report.failed(options, turn, error), Scope.close(scope, Exit.fail(error)))
     )
   )
-  yield* Report.answered(options, turn, yield* Effect.clockWith(Effect.succeed))
+  const time = yield* Effect.clockWith(Effect.succeed)
+  yield* Report.answered(options, turn, time)
   decision.upstreamRequestId = answer.upstreamRequestId
   return yield* Streaming.committed(held, answer, {
     scope,
@@ -141,7 +154,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     idleMs: clock.idleMs,
     deadline: clock.deadline,
     onOverdue: Scope.close(scope, Exit.void),
-    onFrame: observe(decision),
+    onFrame: observe(decision, options.target.name, time),
     onEnd: (error) => {
       const { id, model } = held[0].chunk
       const skipped = answer.skipped?.() ?? 0

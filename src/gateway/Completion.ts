@@ -20,7 +20,7 @@ import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Attempt from "./Attempt.ts"
-import type { Decision } from "./Decision.ts"
+import { type Decision, keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
 import * as Interruption from "./Interruption.ts"
 import { type Route, Routes } from "./Route.ts"
@@ -57,11 +57,14 @@ interface CompletionSettings {
   readonly retry: RetrySettings
   /** What answers are charged by; absent = their cost is not worked out. */
   readonly prices?: Decision["prices"]
+  /** Who counts requests; absent = nobody. */
+  readonly meter?: Decision["meter"]
 }
 
-const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) {
+const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSettings) {
   const routes = yield* Routes
   const watchdog = yield* Watchdog.make
+  const keep = yield* keeper
 
   /** Along the route of the alias until somebody has answered. */
   const along = <A, R>(
@@ -72,6 +75,8 @@ const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) 
     const { decision } = request
     decision.alias = request.request.model
     if (prices !== undefined) decision.prices = prices
+    if (meter !== undefined) decision.meter = meter
+    keep?.(decision, request.request)
     const answered = Effect.flatMap(
       routes.resolve(request.request.model),
       (route) =>

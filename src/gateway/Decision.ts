@@ -3,11 +3,14 @@
  * flow while it runs (a plain mutable record: it is on the hot path), read by the response headers, the canonical log line, the
  * server span and monitoring. `toRecord` is the one shape it is shown in.
  */
+import * as Effect from "effect/Effect"
 import type { Cost, PriceBook } from "../accounting/Cost.ts"
+import type { ChatRequest } from "../domain/Chat.ts"
 import type { DecisionRecord, Ending, FailureClass } from "../domain/DecisionRecord.ts"
 import { toUsd } from "../domain/Money.ts"
 import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
+import { Capture, Captured } from "../observability/Capture.ts"
 import type { Verdict } from "../resilience/Classification.ts"
 
 /** One try on one target. Times are milliseconds. */
@@ -21,6 +24,20 @@ export interface AttemptRecord {
   failureClass?: FailureClass
   /** How long the flow waited before this attempt. */
   readonly waitedMs: number
+  /** From sending to the answer, a stream's first content or the failure, with fractions; absent while it runs. */
+  tookMs?: number
+  /** The end of that on the monotonic clock. */
+  settledAtMs?: number
+  /** HTTP status of a failure, if the upstream gave one. */
+  upstreamStatus?: number | undefined
+}
+
+/** Counts requests of a flow. */
+export interface Meter {
+  /** It has ended. Called once, by the door; receipt (if it knows it) and now are milliseconds on the monotonic clock. */
+  readonly ended: (decision: Decision, receivedAtMs: number | undefined, nowMs: number) => void
+  /** What takes the seconds between two chunks of a target's stream. */
+  readonly chunks: (target: string) => { readonly observe: (seconds: number) => void }
 }
 
 export interface Decision {
@@ -52,6 +69,10 @@ export interface Decision {
   usage?: Usage | undefined
   /** Prices of the flow that took the request; see `costOf`. */
   prices?: PriceBook
+  /** What of its content sinks may keep; absent = nothing. */
+  captured?: Captured
+  /** Who counts it; the flow's own. */
+  meter?: Meter
   /** Kept by `costOf`. */
   cost?: Cost
   finishReasons?: ReadonlyArray<string> | undefined
@@ -75,6 +96,14 @@ export const make = (requestId: string, startedAtMs = 0): Decision => ({
   attempts: [],
   skipped: []
 })
+
+/** Notes what sinks may keep of a request's content; undefined where they may keep nothing. */
+export const keeper = Effect.map(Capture, (level) =>
+  level === "none"
+    ? undefined
+    : (decision: Decision, request: ChatRequest): void => {
+      decision.captured = new Captured(level, request)
+    })
 
 /** The class of a verdict. */
 export const classOf = ({ failover, retrySame }: Verdict): FailureClass =>

@@ -10,6 +10,7 @@ import { defaultRetrySettings, type RetrySettings } from "../resilience/Retry.ts
 import { Ai } from "./Ai.ts"
 import * as Completion from "./Completion.ts"
 import * as DecisionSpan from "./DecisionSpan.ts"
+import * as FlowMetrics from "./FlowMetrics.ts"
 import * as Health from "./Health.ts"
 import * as Route from "./Route.ts"
 import * as Target from "./Target.ts"
@@ -28,31 +29,35 @@ export interface GatewaySettings {
 
 export type Gateway = Ai | Completion.Completion | Health.Health | Route.Routes | Target.Targets
 
-const logChange: Target.ChangeListener = (target, change) => {
-  const { machine, ...rest } = change
-  return Effect.logWarning(`${machine} of ${target}: ${change.from} to ${change.to}`).pipe(
-    Effect.annotateLogs({ "event.name": DecisionSpan.eventNames[machine], "breakwater.target": target, ...rest }),
-    Effect.andThen(DecisionSpan.noteChange(target, change))
-  )
-}
+const toldTo =
+  (count: (target: string, change: Target.GuardChange) => void): Target.ChangeListener => (target, change) => {
+    const { machine, ...rest } = change
+    count(target, change)
+    return Effect.logWarning(`${machine} of ${target}: ${change.from} to ${change.to}`).pipe(
+      Effect.annotateLogs({ "event.name": DecisionSpan.eventNames[machine], "breakwater.target": target, ...rest }),
+      Effect.andThen(DecisionSpan.noteChange(target, change))
+    )
+  }
 
 /** The flow over the providers it finds. */
 export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, never, Providers> => {
   const retry = { ...defaultRetrySettings, ...settings.retry }
-  const targets = Target.layer({
-    breaker: { ...defaultBreakerSettings, ...settings.breaker },
-    retryBudget: retry.budget,
-    perProvider: settings.perProvider ?? {}
-  }, logChange)
+  const targets = Layer.unwrap(Effect.map(FlowMetrics.changes, (count) =>
+    Target.layer({
+      breaker: { ...defaultBreakerSettings, ...settings.breaker },
+      retryBudget: retry.budget,
+      perProvider: settings.perProvider ?? {}
+    }, toldTo(count))))
   const routes = Route.layer({
     aliases: settings.aliases ?? {},
     timeouts: { ...defaultTimeoutSettings, ...settings.timeouts }
   })
-  const completion = Layer.unwrap(Effect.map(Providers, ({ providers }) => {
+  const completion = Layer.unwrap(Effect.gen(function*() {
+    const { providers } = yield* Providers
     const priced = Array.from(providers.values(), ({ kind, name }) => ({ name, kind, prices: settings.prices?.[name] }))
-    return Completion.layer({ retry, prices: makeBook(priced) })
+    return Completion.layer({ retry, prices: makeBook(priced), meter: yield* FlowMetrics.make })
   }))
-  return Ai.layer.pipe(
+  return Layer.merge(Ai.layer, Layer.effectDiscard(FlowMetrics.watch)).pipe(
     Layer.provideMerge(completion),
     Layer.provideMerge(routes),
     Layer.provideMerge(Health.layer),

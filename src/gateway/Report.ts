@@ -25,12 +25,21 @@ const outcomeOf = ({ clock }: AttemptOptions, { isOverdue }: Turn, { _tag }: Rea
   return isFair(clock) ? "Slow" : "Ignored"
 }
 
+/** How long it took. */
+const settle = ({ record, sinceMs }: Turn, clock: Clock.Clock): number => {
+  const settledAtMs = monotonicMillisUnsafe(clock)
+  record.settledAtMs = settledAtMs
+  return record.tookMs = settledAtMs - sinceMs
+}
+
 /** It failed. */
 export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayError): Effect.Effect<void> =>
   Clock.clockWith((clock) => {
     turn.record.outcome = reason._tag
     GenAiSpan.failed(turn.span, reason._tag)
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
+    turn.record.upstreamStatus = reason.upstreamStatus
+    settle(turn, clock)
     options.target.guards.lastError = reason._tag
     options.target.guards.bulkhead.onFailure(reason, clock)
     const verdict = Classification.classify(reason)
@@ -42,9 +51,6 @@ export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayE
 /** It broke after it was committed, where nobody else would note the pause that it asks for. */
 export const broke = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> =>
   Effect.andThen(failed(options, turn, error), Pause.heed(options.target, error.reason, options.clock))
-
-const isLate = ({ clock: { slowAfterMs } }: AttemptOptions, { sinceMs }: Turn, clock: Clock.Clock): boolean =>
-  monotonicMillisUnsafe(clock) - sinceMs > slowAfterMs
 
 /** It goes on longer than anyone would wait who had another target; the breaker hears of that once, at that moment. */
 export const slowed = (
@@ -64,11 +70,12 @@ export const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock
   const now = clock.currentTimeMillisUnsafe()
   turn.record.outcome = "ok"
   turn.record.endedAtMs = now
+  const tookMs = settle(turn, clock)
   options.decision.provider = options.target.provider.name
   options.decision.model = options.call.model
   options.target.guards.bulkhead.onSuccess(clock)
   if (turn.isSlow) return Effect.void
-  return turn.settle(isLate(options, turn, clock) ? slow : success)
+  return turn.settle(tookMs > options.clock.slowAfterMs ? slow : success)
 }
 
 /** Its answer is whole. A stream that is cut would else pay for the retries of others. */

@@ -4,7 +4,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull } from "../domain/GatewayError.ts"
 import * as GenAiSpan from "../observability/GenAiSpan.ts"
@@ -94,7 +94,9 @@ const turnOf = (
   const leave = (exit: Exit.Exit<unknown, unknown>) => {
     if (left) return Effect.void
     left = true
-    span?.end(clock.currentTimeNanosUnsafe(), exit)
+    // The tag alone: the message may hold what the upstream repeats of the request.
+    const told = Exit.isFailure(exit) && record.outcome !== undefined ? Exit.fail(record.outcome) : exit
+    span?.end(clock.currentTimeNanosUnsafe(), told)
     return settled ? release : Effect.andThen(settle(ignored), release)
   }
   return {

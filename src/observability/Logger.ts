@@ -4,7 +4,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
@@ -14,29 +13,25 @@ import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-
-const levels = ["trace", "debug", "info", "warn", "error", "fatal"] as const
-/** How grave a line is, from `trace` to `fatal`. */
-export type Severity = (typeof levels)[number]
-
-const severityNumbers: Readonly<Record<Severity, number>> = {
-  trace: 1,
-  debug: 5,
-  info: 9,
-  warn: 13,
-  error: 17,
-  fatal: 21
-}
+import {
+  type Fields,
+  type Format,
+  renderOf,
+  type Service,
+  type Severity,
+  severityNamed,
+  severityNumbers
+} from "./LogFormat.ts"
+import * as Redaction from "./Redaction.ts"
 
 export interface LogSettings {
-  /** `json` = one object a line, `pretty` = for people, `auto` = pretty on a terminal. Default `auto`. */
-  readonly format: "auto" | "json" | "pretty"
+  /** `pretty` = for people, `auto` = that on a terminal, else `otel`; the others are one object a line. Default `auto`. */
+  readonly format: "auto" | Format
   /** The least severity that is written; `none` = nothing. Default `info`. */
   readonly level: Severity | "none"
+  /** Whose lines they are. Default not said. */
+  readonly service?: Service | undefined
 }
-
-/** Values of a line; `undefined` is left out. */
-export type Fields = Readonly<Record<string, unknown>>
 
 export interface EventLogShape {
   /** True if a line of this severity would be written; ask before building costly fields. */
@@ -55,39 +50,6 @@ export const Flush = Context.Reference<Effect.Effect<void>>("breakwater/observab
   defaultValue: () => Effect.void
 })
 
-// The text of the current second, because a busy server writes many lines in one.
-let second = Number.NaN
-let secondText = ""
-
-/** RFC 3339 with milliseconds. */
-const timestamp = (atMs: number): string => {
-  const seconds = Math.floor(atMs / 1000)
-  if (seconds !== second) {
-    second = seconds
-    secondText = DateTime.formatIso(DateTime.makeUnsafe(seconds * 1000)).slice(0, 20)
-  }
-  return `${secondText}${String(Math.floor(atMs) - seconds * 1000).padStart(3, "0")}Z`
-}
-
-const jsonLine = (severity: Severity, atMs: number, message: string, fields: Fields): string =>
-  JSON.stringify({
-    timestamp: timestamp(atMs),
-    severity_text: severity.toUpperCase(),
-    severity_number: severityNumbers[severity],
-    message,
-    ...fields
-  })
-
-const prettyLine = (severity: Severity, atMs: number, message: string, fields: Fields): string => {
-  let line = `${timestamp(atMs).slice(11, 23)} ${severity.toUpperCase().padEnd(5)} ${
-    JSON.stringify(message).slice(1, -1)
-  }`
-  for (const [key, value] of Object.entries(fields)) {
-    if (value !== undefined) line += ` ${key}=${typeof value === "number" ? value : JSON.stringify(value)}`
-  }
-  return line
-}
-
 /** A cause without its messages, which may echo what a caller wrote: names of errors and the places they came from. */
 export const describeCause = (cause: Cause.Cause<unknown>): Fields => {
   const errors = Cause.prettyErrors(cause)
@@ -98,43 +60,58 @@ export const describeCause = (cause: Cause.Cause<unknown>): Fields => {
   }
 }
 
-const severityOf = (level: LogLevel.LogLevel): Severity =>
-  levels.find((severity) => severity === level.toLowerCase()) ?? "info"
+const severityOf = (level: LogLevel.LogLevel): Severity => severityNamed(level.toLowerCase())
 
 const text = (message: unknown): string =>
   (Array.isArray(message) ? message : [message]).map((part: unknown) =>
     typeof part === "string" ? part : JSON.stringify(part) ?? String(part)
   ).join(" ")
 
-/** What `Effect.log…` says, in the same lines as the gateway's own events, with the ids of the span at hand. */
-const effectLogger = (log: EventLogShape) =>
+/** The ids of the span at hand. */
+export const traceOf = (context: Context.Context<never>): Fields => {
+  const span = Context.getOrUndefined(context, Tracer.ParentSpan)
+  return span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }
+}
+
+/** What a line must say of the request that its fiber works for, also in a fiber that was forked for it. */
+export type Correlate = (context: Context.Context<never>) => Fields
+
+const uncorrelated: Correlate = () => ({})
+
+/** What `Effect.log…` says, in the same lines as the gateway's own events, with the ids of its request and of the span at hand. */
+const effectLogger = (log: EventLogShape, correlate: Correlate) =>
   EffectLogger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
-    const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
     log.event(severityOf(logLevel), date.getTime(), text(message), {
       ...fiber.getRef(References.CurrentLogAnnotations),
-      ...(span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }),
+      ...correlate(fiber.context),
+      ...traceOf(fiber.context),
       ...(cause.reasons.length === 0 ? {} : describeCause(cause))
     })
   })
 
+/** The one line of each exchange: made of closed sets and numbers, and too frequent to be searched for secrets. */
+export const completed = "breakwater.request.completed"
+
 /** Makes the log of a line consumer. */
 const makeEventLog = (settings: LogSettings, isTerminal: boolean, write: (line: string) => void): EventLogShape => {
-  const least = settings.level === "none" ? Number.POSITIVE_INFINITY : severityNumbers[settings.level]
-  const isPretty = settings.format === "pretty" || (settings.format === "auto" && isTerminal)
-  const render = isPretty ? prettyLine : jsonLine
+  const { format, level, service } = settings
+  const least = level === "none" ? Number.POSITIVE_INFINITY : severityNumbers[level]
+  const render = renderOf(format === "auto" ? isTerminal ? "pretty" : "otel" : format, service)
   const isEnabled = (severity: Severity) => severityNumbers[severity] >= least
   return {
     isEnabled,
     event: (severity, atMs, message, fields) => {
-      if (isEnabled(severity)) write(render(severity, atMs, message, fields))
+      if (!isEnabled(severity)) return
+      const line = render(severity, atMs, message, fields)
+      write(fields["event.name"] === completed ? line : Redaction.scrubKeys(line))
     }
   }
 }
 
-const layerOf = (log: EventLogShape, settings: LogSettings) =>
+const layerOf = (log: EventLogShape, settings: LogSettings, correlate: Correlate) =>
   Layer.mergeAll(
     Layer.succeed(EventLog, log),
-    EffectLogger.layer([effectLogger(log)]),
+    EffectLogger.layer([effectLogger(log, correlate)]),
     Layer.succeed(
       References.MinimumLogLevel,
       settings.level === "none" ? "None" : effectLevels[settings.level]
@@ -156,7 +133,10 @@ const lingerMs = 50
 const mostWaiting = 8 * 1024 * 1024
 
 /** Writes to standard output in batches; what is left is written when the layer closes. */
-export const layer = (settings: LogSettings): Layer.Layer<never, never, Stdio.Stdio> =>
+export const layer = (
+  settings: LogSettings,
+  correlate: Correlate = uncorrelated
+): Layer.Layer<never, never, Stdio.Stdio> =>
   Layer.unwrap(Effect.gen(function*() {
     const stdio = yield* Stdio.Stdio
     const latch = yield* Latch.make()
@@ -181,10 +161,13 @@ export const layer = (settings: LogSettings): Layer.Layer<never, never, Stdio.St
     const loop = latch.await.pipe(Effect.andThen(Effect.sleep(lingerMs)), Effect.andThen(flush), Effect.forever)
     yield* Effect.forkScoped(loop)
     yield* Effect.addFinalizer(() => flush)
-    const log = layerOf(makeEventLog(settings, yield* stdio.stdoutIsTerminal, write), settings)
+    const log = layerOf(makeEventLog(settings, yield* stdio.stdoutIsTerminal, write), settings, correlate)
     return Layer.merge(log, Layer.succeed(Flush, flush))
   }))
 
 /** Gives each line to `write` at once, for tests and for other sinks. */
-export const layerLines = (settings: LogSettings, write: (line: string) => void): Layer.Layer<never> =>
-  layerOf(makeEventLog(settings, false, write), settings)
+export const layerLines = (
+  settings: LogSettings,
+  write: (line: string) => void,
+  correlate: Correlate = uncorrelated
+): Layer.Layer<never> => layerOf(makeEventLog(settings, false, write), settings, correlate)

@@ -1,112 +1,109 @@
 /**
- * Every metric of the process as Prometheus text, under the names a collector would give them: dots become underscores, counters
- * end in `_total`, durations in `_seconds`. Leaner than the library's writer, which blocks for 70 ms at 500 histograms.
+ * Every metric of the process as Prometheus text, under the names a collector would give them: dots become underscores, the unit
+ * and `_total` are added. What does not change about a series is made once and kept, for a page has thousands of lines.
  */
-import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
+import { catalogue } from "./Catalogue.ts"
+import {
+  type Definition,
+  type Family,
+  Histogram,
+  type Instrument,
+  type Instruments,
+  isUnused,
+  type Series
+} from "./Instruments.ts"
 
-const nameOf = (snapshot: Metric.Metric.Snapshot): string => {
-  const name = snapshot.id.replace(/[^a-zA-Z0-9_:]/g, "_")
-  if (snapshot.type === "Counter") return name.endsWith("_total") ? name : `${name}_total`
-  return name.endsWith("_duration") ? `${name}_seconds` : name
+/** Units that a collector spells out; what is in braces or empty adds nothing. */
+const unitWords: Readonly<Record<string, string>> = { s: "seconds", ms: "milliseconds", By: "bytes" }
+
+/** The name on the page. */
+export const nameOf = ({ kind, name, unit }: Definition): string => {
+  const flat = name.replace(/[^a-zA-Z0-9_:]/g, "_")
+  const word = unitWords[unit]
+  const measured = word === undefined || flat.endsWith(`_${word}`) ? flat : `${flat}_${word}`
+  return kind !== "counter" || measured.endsWith("_total") ? measured : `${measured}_total`
 }
+
+/** A label's name on the page. */
+export const labelName = (name: string): string => name.replace(/[^a-zA-Z0-9_]/g, "_")
 
 const escape = (value: string): string => value.replace(/\\/g, "\\\\").replace(/"/g, "\\\"").replace(/\n/g, "\\n")
 
-const labelsOf = (snapshot: Metric.Metric.Snapshot, ...more: ReadonlyArray<readonly [string, string]>): string => {
-  const own = Object.entries(snapshot.attributes ?? {}).filter(([key]) => key !== "unit" && key !== "time_unit")
-  const all = [...own, ...more].map(([key, value]) => `${key.replace(/[^a-zA-Z0-9_]/g, "_")}="${escape(value)}"`)
+const labelsText = (labels: Series["labels"], more = ""): string => {
+  const own = labels.map(([key, value]) => `${labelName(key)}="${escape(value)}"`)
+  const all = more === "" ? own : [...own, more]
   return all.length === 0 ? "" : `{${all.join(",")}}`
 }
 
-const bound = (value: number): string => Number.isFinite(value) ? String(value) : "+Inf"
-
-const histogramLines = (
-  name: string,
-  snapshot: Extract<Metric.Metric.Snapshot, { readonly type: "Histogram" }>
-): Array<string> => {
-  const { buckets, count, sum } = snapshot.state
-  const lines = buckets.filter(([edge]) => Number.isFinite(edge)).map(([edge, within]) =>
-    `${name}_bucket${labelsOf(snapshot, ["le", bound(edge)])} ${within}`
-  )
-  lines.push(`${name}_bucket${labelsOf(snapshot, ["le", "+Inf"])} ${count}`)
-  lines.push(`${name}_sum${labelsOf(snapshot)} ${sum}`, `${name}_count${labelsOf(snapshot)} ${count}`)
-  return lines
+/** The beginnings of a series' lines: one, or of a histogram its buckets, sum and count. */
+const beginningsOf = (name: string, { instrument, labels }: Series): ReadonlyArray<string> => {
+  if (!(instrument instanceof Histogram)) return [`${name}${labelsText(labels)} `]
+  const own = labelsText(labels)
+  return [
+    ...[...instrument.bounds.map(String), "+Inf"].map((bound) =>
+      `${name}_bucket${labelsText(labels, `le="${bound}"`)} `
+    ),
+    `${name}_sum${own} `,
+    `${name}_count${own} `
+  ]
 }
 
-const sampleLines = (name: string, snapshot: Metric.Metric.Snapshot): Array<string> => {
-  switch (snapshot.type) {
-    case "Counter":
-      return [`${name}${labelsOf(snapshot)} ${snapshot.state.count}`]
-    case "Gauge":
-      return [`${name}${labelsOf(snapshot)} ${snapshot.state.value}`]
-    case "Frequency":
-      return [...snapshot.state.occurrences].map(([value, count]) =>
-        `${name}${labelsOf(snapshot, ["value", value])} ${count}`
-      )
-    case "Histogram":
-      return histogramLines(name, snapshot)
-    case "Summary":
-      return [
-        `${name}_sum${labelsOf(snapshot)} ${snapshot.state.sum}`,
-        `${name}_count${labelsOf(snapshot)} ${snapshot.state.count}`
-      ]
+const kept = new WeakMap<Instrument, ReadonlyArray<string>>()
+
+const linesOf = (name: string, series: Series): string => {
+  const { instrument } = series
+  let beginnings = kept.get(instrument)
+  if (beginnings === undefined) kept.set(instrument, beginnings = beginningsOf(name, series))
+  if (!(instrument instanceof Histogram)) return `${beginnings[0]}${instrument.value}\n`
+  const { count, counts, sum } = instrument
+  let out = ""
+  let within = 0
+  for (let at = 0; at < counts.length; at++) {
+    within += counts[at] ?? 0
+    out += `${beginnings[at]}${within}\n`
   }
+  return `${out}${beginnings[counts.length]}${sum}\n${beginnings[counts.length + 1]}${count}\n`
 }
 
-const kinds = {
-  Counter: "counter",
-  Gauge: "gauge",
-  Frequency: "counter",
-  Histogram: "histogram",
-  Summary: "summary"
-} as const
-
-/** Text of all snapshots, one family after the other. */
-const format = (snapshots: ReadonlyArray<Metric.Metric.Snapshot>): string => {
-  const families = new Map<string, Array<string>>()
-  for (const snapshot of snapshots) {
-    const name = nameOf(snapshot)
-    let lines = families.get(name)
-    if (lines === undefined) {
-      lines = [`# TYPE ${name} ${kinds[snapshot.type]}`]
-      if (snapshot.description !== undefined) {
-        lines.unshift(`# HELP ${name} ${snapshot.description.replace(/\n/g, " ")}`)
-      }
-      families.set(name, lines)
-    }
-    lines.push(...sampleLines(name, snapshot))
-  }
-  return [...families.values()].flat().map((line) => `${line}\n`).join("")
+const familyText = ({ definition, series }: Family): string => {
+  const name = nameOf(definition)
+  let out = ""
+  for (const one of series.values()) if (!isUnused(one)) out += linesOf(name, one)
+  return out === "" ? "" : `# HELP ${name} ${definition.description}\n# TYPE ${name} ${definition.kind}\n${out}`
 }
 
-interface Family {
+/** The text of this moment; what has nothing in it is left out. */
+export const render = (instruments: Instruments): string => instruments.read().map(familyText).join("")
+
+interface Page {
   /** Its HELP and TYPE. */
   readonly head: Set<string>
   readonly samples: Map<string, number>
 }
 
+const summed: ReadonlySet<string> = new Set(catalogue.filter(({ together }) => together === "sum").map(nameOf))
+
 /**
- * Texts of several processes as one: counters, histograms and summaries are added up, of a gauge the highest value counts.
- * Reads only what `render` writes.
+ * Texts of several processes as one: counters and histograms are added up, and so are gauges that say so; of other gauges the
+ * highest value counts. Reads only what `render` writes.
  */
 export const merge = (texts: ReadonlyArray<string>): string => {
-  const families = new Map<string, Family>()
+  const families = new Map<string, Page>()
   for (const text of texts) {
-    let family: Family = { head: new Set(), samples: new Map() }
-    let isGauge = false
+    let family: Page = { head: new Set(), samples: new Map() }
+    let isHighest = false
     for (const line of text.split("\n")) {
       if (line.startsWith("# ")) {
         const [, , name = "", type] = line.split(" ")
         family = families.get(name) ?? { head: new Set(), samples: new Map() }
         families.set(name, family)
         family.head.add(line)
-        isGauge = type === kinds.Gauge
+        isHighest = type === "gauge" && !summed.has(name)
       } else if (line !== "") {
         const at = line.lastIndexOf(" ")
         const value = Number(line.slice(at + 1))
         const before = family.samples.get(line.slice(0, at))
-        const both = before === undefined ? value : isGauge ? Math.max(before, value) : before + value
+        const both = before === undefined ? value : isHighest ? Math.max(before, value) : before + value
         family.samples.set(line.slice(0, at), both)
       }
     }
@@ -119,6 +116,3 @@ export const merge = (texts: ReadonlyArray<string>): string => {
 
 /** Content type of the text. */
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
-
-/** The text of this moment. */
-export const render: Effect.Effect<string> = Effect.map(Metric.snapshot, format)

@@ -16,7 +16,7 @@ export interface ProviderSettings {
   /** Empty or absent = the upstream asks for none. */
   readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
   /** Sent with every request. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
   /** Model ids to list as `name/id`. */

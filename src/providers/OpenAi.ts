@@ -24,7 +24,7 @@ export interface OpenAiOptions {
   readonly organization?: string | undefined
   readonly project?: string | undefined
   /** Sent with every request, over our own and the package's. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   readonly models?: ReadonlyArray<string> | undefined
 }
 
@@ -65,6 +65,7 @@ export const make = (options: OpenAiOptions): Effect.Effect<Provider, never, Tra
       name: options.name,
       kind: "openai",
       models: options.models,
+      baseUrl: options.baseUrl ?? openAiBaseUrl,
       credentials: Credential.make({ count: options.apiKeys.length }),
       endpoints: [
         yield* Effect.cached(endpointOf(options, first)),

@@ -18,7 +18,7 @@ export interface OpenAiCompatibleOptions {
   /** Empty or absent: the upstream asks for none. */
   readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
   /** Sent with every request, over our own. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   readonly models?: ReadonlyArray<string> | undefined
 }
 
@@ -40,6 +40,7 @@ export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, 
       name: options.name,
       kind: options.kind ?? "openai-compatible",
       models: options.models,
+      baseUrl: options.baseUrl,
       credentials: first === undefined ? undefined : Credential.make({ count: 1 + rest.length }),
       endpoints: [endpointOf(first), ...rest.map(endpointOf)]
     })

@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
+import * as Redacted from "effect/Redacted"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
 import type { Credentials, Noted } from "../resilience/Credential.ts"
 import * as OpenAiChat from "./protocols/OpenAiChat.ts"
@@ -30,10 +31,18 @@ export interface WireOptions {
   readonly name: string
   readonly kind: string
   readonly models?: ReadonlyArray<string> | undefined
+  /** Where it is. */
+  readonly baseUrl: string
   /** One for each credential. */
   readonly endpoints: readonly [Effect.Effect<Endpoint, GatewayError>, ...Array<Effect.Effect<Endpoint, GatewayError>>]
   /** What becomes of the credentials; absent = the upstream asks for none, so there is none that it could reject. */
   readonly credentials?: Credentials | undefined
+}
+
+const serverOf = (baseUrl: string): Provider["server"] => {
+  const url = URL.parse(baseUrl)
+  if (url === null) return undefined
+  return { address: url.hostname, port: Number(url.port || (url.protocol === "http:" ? 80 : 443)) }
 }
 
 type Frames = readonly [Frame, ...Array<Frame>]
@@ -189,6 +198,7 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
       name: options.name,
       kind: options.kind,
       models: options.models ?? [],
+      server: serverOf(options.baseUrl),
       keepsLimit: true,
       credentials,
       complete: (call) =>
@@ -257,5 +267,12 @@ export const commonHeaders: Readonly<Record<string, string>> = {
   "user-agent": "breakwater"
 }
 
-export const lowerCased = (headers: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+export const lowerCased = (
+  headers: Readonly<Record<string, string | Redacted.Redacted>> = {}
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name.toLowerCase(),
+      typeof value === "string" ? value : Redacted.value(value)
+    ])
+  )

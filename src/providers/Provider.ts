@@ -79,6 +79,8 @@ export interface AnswerStream {
 export interface Provider {
   readonly name: string
   readonly kind: string
+  /** Where it is, for metrics; absent = nowhere on a network. */
+  readonly server?: { readonly address: string; readonly port: number } | undefined
   readonly complete: (call: ProviderCall) => Effect.Effect<Answer, GatewayError>
   readonly stream: (call: ProviderCall) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
   /** `complete` fails by itself when `call.limit` says so; else the flow races it. */

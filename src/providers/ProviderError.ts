@@ -16,6 +16,7 @@ import {
   UpstreamRefused,
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
+import * as Redaction from "../observability/Redaction.ts"
 import { retryAfterMs } from "./RetryHint.ts"
 import type { ResponseHeaders } from "./TransportExchange.ts"
 
@@ -50,13 +51,11 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const textOf = (value: unknown): string =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : ""
 
-/** Keys, tokens and account ids, by their looks. */
-const secretLooks =
-  /\b(?:sk|pk|rk|gsk|xai|key|tok|org|proj|user|acct|AIza)[-_][\w*-]{4,}|\bbearer\s+\S+|\b[\w+/-]{32,}={0,2}/gi
-
 /** Bounded to 500 characters, and without anything that looks like a key or an account. */
 const scrub = (message: string): string => {
-  const clean = message.slice(0, 2000).replaceAll(secretLooks, "***").replaceAll(/\s+/g, " ").trim()
+  // A word that is cut in two may be a secret that is not known as such any more.
+  const said = message.length > 2000 ? message.slice(0, 2000).replace(/\S+$/, "") : message
+  const clean = Redaction.scrub(said).replaceAll(/\s+/g, " ").trim()
   return clean.length > 500 ? `${clean.slice(0, 499)}…` : clean
 }
 

@@ -2,7 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type Control, type Controlled, Health } from "../gateway/Health.ts"
-import { EventLog, type EventLogShape } from "../observability/Logger.ts"
+import { EventLog, type EventLogShape, traceOf } from "../observability/Logger.ts"
 import { CurrentExchange } from "./Exchange.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -23,6 +23,7 @@ const tell = (
       log.event("warn", nowMs, `control of ${target}: ${from} to ${to}`, {
         "event.name": "breakwater.control",
         "breakwater.request.id": requestId,
+        ...traceOf(fiber.context),
         "breakwater.target": target,
         by: adminKey === undefined ? "loopback" : "admin key",
         action,

@@ -4,7 +4,9 @@ import * as Clock from "effect/Clock"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Tracer from "effect/Tracer"
+import { CurrentInstruments } from "../observability/Instruments.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
+import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import type { Exchange } from "./Exchange.ts"
 import * as Metrics from "./Metrics.ts"
 import * as RequestLog from "./RequestLog.ts"
@@ -23,7 +25,8 @@ export const end = (
   const isCancelled = exchange.ended !== "unread" && Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
   exchange.decision.endedAtMs = nowMs
   if (isCancelled) exchange.decision.cancelled = true
-  Metrics.record(exchange, nowMs - exchange.startedAtMs, isCancelled, fiber.context)
+  Metrics.record(exchange, nowMs - exchange.startedAtMs, isCancelled, fiber.getRef(CurrentInstruments))
+  exchange.decision.meter?.ended(exchange.decision, exchange.receivedAtMs, monotonicMillisUnsafe(clock))
   const trace = span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }
   RequestLog.write(log, exchange, nowMs, isCancelled, trace)
   if (span !== undefined) ServerSpan.close(span, exchange, clock.currentTimeNanosUnsafe(), isCancelled)

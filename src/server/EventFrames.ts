@@ -1,5 +1,6 @@
 /** A committed stream as the bytes of its events: what the caller sees of the end, clean or not, is decided here. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
@@ -7,7 +8,7 @@ import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { errorFrame } from "../api/ErrorBody.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import { describeCause, type EventLogShape } from "../observability/Logger.ts"
+import { describeCause, type EventLogShape, traceOf } from "../observability/Logger.ts"
 import { type AnswerStream, ending, type Frame } from "../providers/Provider.ts"
 import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
 import type { OpenStream, OpenStreams } from "./OpenStreams.ts"
@@ -26,15 +27,15 @@ const frameBytes = (frames: ReadonlyArray<Frame>): Bytes | undefined => {
 }
 
 const tellDefect = (cause: Cause.Cause<unknown>, exchange: Exchange, log: EventLogShape) =>
-  Effect.clockWith((clock) =>
-    Effect.sync(() =>
-      log.event("error", clock.currentTimeMillisUnsafe(), "A stream ended in a defect", {
-        "event.name": "breakwater.stream.defect",
-        "breakwater.request.id": exchange.requestId,
-        ...describeCause(cause)
-      })
-    )
-  )
+  Effect.withFiber<void>((fiber) => {
+    log.event("error", fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), "A stream ended in a defect", {
+      "event.name": "breakwater.stream.defect",
+      "breakwater.request.id": exchange.requestId,
+      ...traceOf(fiber.context),
+      ...describeCause(cause)
+    })
+    return Effect.void
+  })
 
 /**
  * Writes what is there as soon as it is there, until `pull` has the end: without an effect for each event, which is half of what

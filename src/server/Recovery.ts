@@ -1,5 +1,6 @@
 /** From any failure of a route to the one shape of every error. A defect is told to the log by name and place, to the caller not at all. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpServerError from "effect/http/HttpServerError"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
@@ -7,7 +8,7 @@ import * as Option from "effect/Option"
 import type { unhandled } from "effect/Types"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { GatewayError, InvalidRequest, MethodNotAllowed, type Reason, RouteNotFound } from "../domain/GatewayError.ts"
-import { describeCause, type EventLogShape } from "../observability/Logger.ts"
+import { describeCause, type EventLogShape, traceOf } from "../observability/Logger.ts"
 import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
 import { drained } from "./PendingAnswers.ts"
 import { embeddings, methodsOf } from "./RouteTable.ts"
@@ -60,10 +61,11 @@ export const recover = (
     exchange.decision.attempts.length === 0 ? { "x-request-id": exchange.requestId } : answerHeaders(exchange)
   )
   if (known !== undefined) return Effect.succeed(response)
-  return Effect.clockWith((clock) => {
-    log.event("error", clock.currentTimeMillisUnsafe(), "A request ended in a defect", {
+  return Effect.withFiber((fiber) => {
+    log.event("error", fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), "A request ended in a defect", {
       "event.name": "breakwater.request.defect",
       "breakwater.request.id": exchange.requestId,
+      ...traceOf(fiber.context),
       ...describeCause(cause)
     })
     return Effect.succeed(response)

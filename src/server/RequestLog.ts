@@ -1,11 +1,14 @@
 /** The one canonical line of each exchange: what was asked, what was tried, what came of it. No content, no key, no header. */
+import * as Context from "effect/Context"
 import type { Cost } from "../accounting/Cost.ts"
 import { toUsd } from "../domain/Money.ts"
 import { defaultPriority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import * as Decision from "../gateway/Decision.ts"
-import type { EventLogShape, Fields, Severity } from "../observability/Logger.ts"
-import type { Exchange } from "./Exchange.ts"
+import type { Fields, Severity } from "../observability/LogFormat.ts"
+import { completed, type Correlate, type EventLogShape } from "../observability/Logger.ts"
+import { scrubKeys } from "../observability/Redaction.ts"
+import { CurrentExchange, type Exchange } from "./Exchange.ts"
 
 const quiet: ReadonlySet<string> = new Set([
   "/metrics",
@@ -14,6 +17,12 @@ const quiet: ReadonlySet<string> = new Set([
   "/api/v1/health/ready",
   "/api/v1/health/startup"
 ])
+
+/** The request's id, for every line that is written on its behalf. */
+export const correlate: Correlate = (context) => {
+  const exchange = Context.getOrUndefined(context, CurrentExchange)
+  return exchange === undefined ? {} : { "breakwater.request.id": exchange.requestId }
+}
 
 const severity = (exchange: Exchange, isCancelled: boolean): Severity => {
   if (exchange.decision.error === "InternalFailure") return "error"
@@ -35,15 +44,20 @@ const costFields = (cost: Cost): Fields => {
   return { "gen_ai.usage.cost": Number(usd), "breakwater.cost.usd": usd, "breakwater.cost.source": cost.source }
 }
 
+// An upstream writes what it likes; what is no word, or no id, is not told.
+const word = (said: string): string => /^\w{1,40}$/.test(said) ? said : "other"
+const idOf = (said: string | undefined): string | undefined =>
+  said === undefined || /^[\w.:=+/-]+$/.test(said) ? said : undefined
+
 const flowFields = (exchange: Exchange): Fields => {
   const { decision } = exchange
   if (decision.alias === "") return {}
   const cost = Decision.costOf(decision)
   return {
     "gen_ai.operation.name": "chat",
-    "gen_ai.request.model": decision.alias.slice(0, 256),
+    "gen_ai.request.model": scrubKeys(decision.alias.slice(0, 256)),
     "gen_ai.response.model": decision.model,
-    "gen_ai.response.finish_reasons": decision.finishReasons,
+    "gen_ai.response.finish_reasons": decision.finishReasons?.map(word),
     ...(decision.usage === undefined ? {} : usageFields(decision.usage)),
     ...(cost === undefined ? {} : costFields(cost)),
     "breakwater.provider": decision.provider,
@@ -57,8 +71,9 @@ const flowFields = (exchange: Exchange): Fields => {
       : decision.skipped.map(({ target, why }) => `${target}=${why}`),
     "breakwater.stream.resumed": decision.resumed,
     "breakwater.stream.skipped_events": decision.skippedEvents,
-    "breakwater.upstream.request.id": decision.upstreamRequestId,
+    "breakwater.upstream.request.id": idOf(decision.upstreamRequestId),
     "breakwater.decision": Decision.isEventful(decision) ? Decision.toRecord(decision) : undefined,
+    ...decision.captured?.attributes(),
     ttft_ms: decision.firstContentMs,
     stream: decision.stream
   }
@@ -75,7 +90,7 @@ export const write = (
   const level = severity(exchange, isCancelled)
   if (!log.isEnabled(level)) return
   log.event(level, nowMs, `${exchange.method} ${exchange.route} ${isCancelled ? "cancelled" : exchange.status}`, {
-    "event.name": "breakwater.request.completed",
+    "event.name": completed,
     "breakwater.request.id": exchange.requestId,
     ...trace,
     "http.request.method": exchange.method,

@@ -9,6 +9,7 @@ import type { Shedding } from "../admission/Shedding.ts"
 import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import { priorities, priorityNamed } from "../domain/Priority.ts"
 import type { Health } from "../gateway/Health.ts"
+import { CurrentInstruments } from "../observability/Instruments.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
 import type { Exchange } from "./Exchange.ts"
@@ -53,6 +54,6 @@ export const turnedAway = (
     exchange.isAdmitted = true
     return pending.enter(exchange, fiber) ? undefined : drained
   }
-  Metrics.recordShed(decision.priority, fiber.context)
+  Metrics.recordShed(decision.priority, fiber.getRef(CurrentInstruments))
   return Cause.fail(gatewayError(refusal))
 }

@@ -10,7 +10,7 @@ const spans: Array<{ readonly traceId: string; readonly name: string }> = []
 const receiver = createServer((request, response) => {
   let text = ""
   request.on("data", (chunk) => (text += chunk)).on("end", () => {
-    for (const resource of JSON.parse(text).resourceSpans) {
+    for (const resource of JSON.parse(text).resourceSpans ?? []) {
       for (const scope of resource.scopeSpans) spans.push(...scope.spans)
     }
     response.end("{}")

@@ -1,0 +1,102 @@
+/** What calls of one target add to, with its labels bound once: under the names of the conventions that are chosen. */
+import type { Usage } from "../domain/Usage.ts"
+import * as Catalogue from "../observability/Catalogue.ts"
+import type { Histogram, Instruments, LabelValues } from "../observability/Instruments.ts"
+import type { Provider } from "../providers/Provider.ts"
+import type { AttemptRecord } from "./Decision.ts"
+
+/** The convention's names of providers, where it has one. */
+const providerNames: Readonly<Record<string, string>> = {
+  "azure-openai": "azure.ai.openai",
+  bedrock: "aws.bedrock",
+  gemini: "gcp.gemini",
+  mistral: "mistral_ai",
+  xai: "x_ai"
+}
+
+export interface TargetMetrics {
+  /** Seconds of a call that answered. */
+  readonly answered: Histogram
+  /** Seconds of a call that failed. */
+  readonly failed: (errorType: string) => Histogram
+  readonly firstChunk: Histogram
+  readonly perChunk: Histogram
+  readonly used: (usage: Usage) => void
+  /** Seconds of an attempt, by what it came to. */
+  readonly sent: (attempt: AttemptRecord) => Histogram
+  readonly sentWell: Histogram
+}
+
+/** The names of 1.41. */
+const named141 = (instruments: Instruments, genAi: LabelValues) => {
+  const tokens = instruments.histogram(Catalogue.tokenUsage)
+  const input = tokens.of(...genAi, "input")
+  const output = tokens.of(...genAi, "output")
+  return {
+    duration: instruments.histogram(Catalogue.operationDuration),
+    firstChunk: instruments.histogram(Catalogue.timeToFirstChunk).of(...genAi),
+    perChunk: instruments.histogram(Catalogue.timePerOutputChunk).of(...genAi),
+    used: ({ completionTokens, promptTokens }: Usage): void => {
+      input.observe(promptTokens)
+      output.observe(completionTokens)
+    }
+  }
+}
+
+/** Upstreams seldom say of what kind tokens are. */
+const modality = "unknown"
+
+/** The names that the conventions have now, which may still move. */
+const namedLatest = (instruments: Instruments, genAi: LabelValues) => {
+  const { latest } = Catalogue
+  const sum = (definition: typeof latest.inputTokens) => instruments.counter(definition).of(...genAi, modality)
+  const sums = {
+    input: sum(latest.inputTokens),
+    output: sum(latest.outputTokens),
+    cacheRead: sum(latest.cacheReadTokens),
+    cacheWrite: sum(latest.cacheWriteTokens),
+    reasoning: sum(latest.reasoningTokens)
+  }
+  const input = instruments.histogram(latest.operationInput).of(...genAi)
+  const output = instruments.histogram(latest.operationOutput).of(...genAi)
+  return {
+    duration: instruments.histogram(latest.duration),
+    firstChunk: instruments.histogram(latest.timeToFirstChunk).of(...genAi),
+    perChunk: instruments.histogram(latest.timePerOutputChunk).of(...genAi),
+    used: (usage: Usage): void => {
+      input.observe(usage.promptTokens)
+      output.observe(usage.completionTokens)
+      sums.input.add(usage.promptTokens)
+      sums.output.add(usage.completionTokens)
+      sums.cacheRead.add(usage.cachedTokens ?? 0)
+      sums.cacheWrite.add((usage.cacheWriteTokens ?? 0) + (usage.cacheWrite1hTokens ?? 0))
+      sums.reasoning.add(usage.reasoningTokens ?? 0)
+    }
+  }
+}
+
+/** Binds the labels of a target; `target` is `provider/model` of the file, or `provider/*`. */
+export const bind = (
+  instruments: Instruments,
+  conventions: Catalogue.GenAiConventions,
+  target: string,
+  { kind, server: at }: Pick<Provider, "kind" | "server">
+): TargetMetrics => {
+  const model = target.slice(target.indexOf("/") + 1)
+  const server: LabelValues = [at?.address, at === undefined ? undefined : String(at.port)]
+  const genAi: LabelValues = ["chat", providerNames[kind] ?? kind, model === "*" ? "other" : model, ...server, target]
+  const { duration, ...rest } = conventions === "latest"
+    ? namedLatest(instruments, genAi)
+    : named141(instruments, genAi)
+  const http = instruments.histogram(Catalogue.httpClientDuration)
+  return {
+    ...rest,
+    answered: duration.of(...genAi, undefined),
+    failed: (errorType) => duration.of(...genAi, errorType),
+    sentWell: http.of("POST", ...server, "200", target, undefined),
+    sent: ({ outcome, upstreamStatus }) => {
+      const status = upstreamStatus === undefined ? undefined : String(upstreamStatus)
+      return http.of("POST", ...server, status, target, status === undefined || status === "200" ? outcome : status)
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/** One event as one line: the same record for every reader, under the keys that it looks for. */
+import * as DateTime from "effect/DateTime"
+
+const levels = ["trace", "debug", "info", "warn", "error", "fatal"] as const
+/** How grave a line is, from `trace` to `fatal`. */
+export type Severity = (typeof levels)[number]
+
+/** The severity of this name; `info` where there is none. */
+export const severityNamed = (name: string): Severity => levels.find((severity) => severity === name) ?? "info"
+
+/** OpenTelemetry's numbers. */
+export const severityNumbers: Readonly<Record<Severity, number>> = {
+  trace: 1,
+  debug: 5,
+  info: 9,
+  warn: 13,
+  error: 17,
+  fatal: 21
+}
+
+/** Values of a line; `undefined` is left out. */
+export type Fields = Readonly<Record<string, unknown>>
+
+/** Whose lines these are. */
+export interface Service {
+  readonly name: string
+  readonly version: string
+}
+
+/** A line without its end. `atMs` is milliseconds since 1970. */
+export type Render = (severity: Severity, atMs: number, message: string, fields: Fields) => string
+
+/** `otel` = `json`: OpenTelemetry's names. The others rename what their readers call differently. */
+export type Format = "json" | "otel" | "pretty" | "datadog" | "ecs" | "splunk-hec"
+
+// The text of the current second, because a busy server writes many lines in one.
+let second = Number.NaN
+let secondText = ""
+
+/** RFC 3339 with milliseconds. */
+const timestamp = (atMs: number): string => {
+  const seconds = Math.floor(atMs / 1000)
+  if (seconds !== second) {
+    second = seconds
+    secondText = DateTime.formatIso(DateTime.makeUnsafe(seconds * 1000)).slice(0, 20)
+  }
+  return `${secondText}${String(Math.floor(atMs) - seconds * 1000).padStart(3, "0")}Z`
+}
+
+const otelRecord = (service: Service | undefined): (...line: Parameters<Render>) => Fields => {
+  const own = service === undefined ? {} : { "service.name": service.name, "service.version": service.version }
+  return (severity, atMs, message, fields) => ({
+    timestamp: timestamp(atMs),
+    severity_text: severity.toUpperCase(),
+    severity_number: severityNumbers[severity],
+    message,
+    ...own,
+    ...fields
+  })
+}
+
+const otel = (service: Service | undefined): Render => {
+  const recordOf = otelRecord(service)
+  return (...line) => JSON.stringify(recordOf(...line))
+}
+
+const renamed = (fields: Fields, names: Readonly<Record<string, string>>): Record<string, unknown> => {
+  const out: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(fields)) out[names[name] ?? name] = value
+  return out
+}
+
+const nanos = (ms: unknown): number | undefined => typeof ms === "number" ? Math.round(ms * 1e6) : undefined
+
+/** Datadog counts the low half of a trace id, as a decimal. */
+const decimal = (hex: unknown): string | undefined =>
+  typeof hex === "string" && /^[0-9a-f]{16,32}$/.test(hex) ? BigInt(`0x${hex.slice(-16)}`).toString() : undefined
+
+const datadogNames = {
+  "error.type": "error.kind",
+  "exception.stacktrace": "error.stack",
+  "http.request.method": "http.method",
+  "http.response.status_code": "http.status_code"
+}
+
+const datadog = (service: Service | undefined): Render => (severity, atMs, message, fields) =>
+  JSON.stringify({
+    timestamp: timestamp(atMs),
+    status: severity === "fatal" ? "critical" : severity === "trace" ? "debug" : severity,
+    message,
+    "dd.service": service?.name,
+    "dd.version": service?.version,
+    "dd.trace_id": decimal(fields["trace_id"]),
+    "dd.span_id": decimal(fields["span_id"]),
+    ...renamed(fields, datadogNames),
+    duration: nanos(fields["duration_ms"])
+  })
+
+const ecsNames = {
+  trace_id: "trace.id",
+  span_id: "span.id",
+  "event.name": "event.action",
+  "exception.stacktrace": "error.stack_trace"
+}
+
+const ecs = (service: Service | undefined): Render => (severity, atMs, message, fields) =>
+  JSON.stringify({
+    "@timestamp": timestamp(atMs),
+    "log.level": severity,
+    message,
+    "ecs.version": "8.11.0",
+    "service.name": service?.name,
+    "service.version": service?.version,
+    ...renamed(fields, ecsNames),
+    "event.duration": nanos(fields["duration_ms"])
+  })
+
+const splunk = (service: Service | undefined): Render => {
+  const recordOf = otelRecord(service)
+  return (severity, atMs, message, fields) =>
+    JSON.stringify({
+      time: atMs / 1000,
+      source: service?.name,
+      sourcetype: "_json",
+      event: recordOf(severity, atMs, message, fields)
+    })
+}
+
+const pretty = (): Render => (severity, atMs, message, fields) => {
+  let line = `${timestamp(atMs).slice(11, 23)} ${severity.toUpperCase().padEnd(5)} ${
+    JSON.stringify(message).slice(1, -1)
+  }`
+  for (const [key, value] of Object.entries(fields)) {
+    if (value !== undefined) line += ` ${key}=${typeof value === "number" ? value : JSON.stringify(value)}`
+  }
+  return line
+}
+
+const renders: Readonly<Record<Format, (service: Service | undefined) => Render>> = {
+  json: otel,
+  otel,
+  pretty,
+  datadog,
+  ecs,
+  "splunk-hec": splunk
+}
+
+/** How lines of this format are written. */
+export const renderOf = (format: Format, service: Service | undefined): Render => renders[format](service)

@@ -1,0 +1,180 @@
+/**
+ * What must not be found anywhere: a word for each place in which a caller or an operator writes something that is nobody else's
+ * business, and an upstream that repeats all of it in every way that it has.
+ */
+import { once } from "node:events"
+import { createServer, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+
+/** None of them looks like a secret, so that only knowing them, or not telling at all, helps. */
+export const canaries = {
+  prompt: "prompt parakeet quill",
+  system: "system sparrow quill",
+  toolArguments: "tool toucan quill",
+  toolDescription: "tool tern quill",
+  image: "aW1hZ2UgaWJpcyBxdWlsbA",
+  user: "user umbrellabird quill",
+  answer: "answer albatross quill",
+  upstream: "upstream upupa quill",
+  clientKey: "client.cockatoo.quill",
+  adminKey: "admin.auklet.quill",
+  providerKey: "provider.penguin.quill",
+  otlpKey: "otlp.oriole.quill",
+  headerKey: "header.heron.quill"
+} as const
+
+/** What a caller may see of them in no answer at all. */
+export const secrets: ReadonlyArray<string> = [
+  canaries.clientKey,
+  canaries.adminKey,
+  canaries.providerKey,
+  canaries.otlpKey,
+  canaries.headerKey
+]
+
+/** The canaries of this text. */
+export const found = (text: string, among: ReadonlyArray<string> = Object.values(canaries)): ReadonlyArray<string> =>
+  among.filter((canary) => text.includes(canary))
+
+const call = {
+  id: "call_1",
+  type: "function",
+  function: { name: "look", arguments: JSON.stringify({ at: canaries.toolArguments }) }
+} as const
+
+/** A request with a canary in each of its parts; `model` says what the upstream does. */
+export const requestOf = (model: string, stream: boolean) => ({
+  model: `${model === "401" ? "refused" : "up"}/${model}`,
+  stream,
+  user: canaries.user,
+  messages: [
+    { role: "system", content: canaries.system },
+    {
+      role: "user",
+      content: [
+        { type: "text", text: canaries.prompt },
+        { type: "image_url", image_url: { url: `data:image/png;base64,${canaries.image}` } }
+      ]
+    },
+    { role: "assistant", content: null, tool_calls: [call] },
+    { role: "tool", tool_call_id: "call_1", content: canaries.toolArguments }
+  ],
+  tools: [{
+    type: "function",
+    function: { name: "look", description: canaries.toolDescription, parameters: { type: "object" } }
+  }]
+})
+
+const completion = (content: string, finish: string) => ({
+  id: "chatcmpl-1",
+  object: "chat.completion",
+  created: 1,
+  model: "ok",
+  choices: [{
+    index: 0,
+    finish_reason: finish,
+    logprobs: null,
+    message: { role: "assistant", content, refusal: null, tool_calls: [call] }
+  }],
+  usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 }
+})
+
+const chunk = (delta: object, finish: string | null = null) =>
+  `data: ${
+    JSON.stringify({
+      id: "chatcmpl-1",
+      object: "chat.completion.chunk",
+      created: 1,
+      model: "ok",
+      choices: [{ index: 0, delta, finish_reason: finish }]
+    })
+  }\n\n`
+
+const begin = (response: ServerResponse): void => {
+  response.writeHead(200, { "content-type": "text/event-stream" })
+  response.write(chunk({ role: "assistant", content: canaries.answer }))
+}
+
+/** What the upstream does with a request, by the model's name; `echo` holds all that it was sent. */
+const plays: Readonly<Record<string, (response: ServerResponse, echo: string, stream: boolean) => void>> = {
+  ok: (response, _, stream) => {
+    if (!stream) {
+      response.writeHead(200, { "content-type": "application/json" }).end(
+        JSON.stringify(completion(canaries.answer, "tool_calls"))
+      )
+      return
+    }
+    begin(response)
+    response.write(chunk({ tool_calls: [{ index: 0, ...call }] }))
+    response.end(`${chunk({}, "tool_calls")}data: [DONE]\n\n`)
+  },
+  word: (response) => {
+    const answer = completion(canaries.answer, canaries.upstream)
+    response.writeHead(200, { "content-type": "application/json", "x-request-id": canaries.upstream })
+    response.end(JSON.stringify(answer))
+  },
+  cut: (response) => {
+    begin(response)
+    setTimeout(() => response.destroy(), 20)
+  },
+  frame: (response, echo) => {
+    begin(response)
+    response.end(`data: ${JSON.stringify({ error: { message: echo, code: "server_error" } })}\n\n`)
+  },
+  hang: (response) => begin(response),
+  html: (response, echo) => void response.writeHead(200, { "content-type": "text/html" }).end(`<p>${echo}</p>`),
+  nonsense: (response, echo) => void response.writeHead(200, { "content-type": "application/json" }).end(`{"${echo}`)
+}
+
+const refuse = (response: ServerResponse, status: number, echo: string): void => {
+  response.writeHead(status, { "content-type": "application/json", "x-request-id": canaries.upstream })
+  response.end(JSON.stringify({ error: { message: echo, type: "some_error", param: "messages", code: "some_code" } }))
+}
+
+/** Starts it on a free port; `url` is the base URL. */
+export const start = async (): Promise<{ readonly url: string; readonly close: () => void }> => {
+  const server = createServer(async (request, response) => {
+    const body = (await request.setEncoding("utf8").toArray()).join("")
+    const { model, stream } = JSON.parse(body)
+    // The message of an error is bounded, so what matters most comes first.
+    const echo = `${canaries.upstream}: ${request.headers.authorization} ${request.headers["x-secret"]} sent ${body}`
+    if (/^\d+$/.test(model)) refuse(response, Number(model), echo)
+    else plays[model]?.(response, echo, stream === true)
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  // A server that listens on a TCP port has such an address.
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+}
+
+/** An OTLP/HTTP receiver that keeps every byte it is sent, by path; what is packed is not read. */
+export const receiver = async () => {
+  const received = new Map<string, string>()
+  const server = createServer((request, response) => {
+    const chunks: Array<Buffer> = []
+    request.on("data", (chunk: Buffer) => chunks.push(chunk)).on("end", () => {
+      const path = request.url ?? ""
+      received.set(path, (received.get(path) ?? "") + Buffer.concat(chunks).toString("latin1"))
+      response.end("{}")
+    })
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    forget: () => received.clear(),
+    of: (path: string): string => received.get(path) ?? "",
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+}
