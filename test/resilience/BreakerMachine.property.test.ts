@@ -7,7 +7,7 @@ import type { Event, Step } from "../../src/resilience/BreakerMachine.ts"
 import { step, wouldAdmit } from "../../src/resilience/BreakerMachine.ts"
 import type { BreakerSettings, Outcome, Permit, State } from "../../src/resilience/BreakerState.ts"
 import { initial, nameOf } from "../../src/resilience/BreakerState.ts"
-import { add } from "../../src/resilience/SlidingWindow.ts"
+import { add, empty } from "../../src/resilience/SlidingWindow.ts"
 
 const settings: BreakerSettings = {
   windowMs: 100,
@@ -215,8 +215,8 @@ const verdictsOf = (state: State, nowMs: number): unknown => {
   if (state._tag === "HalfOpen") return { ...state, leases: [] }
   if (state._tag !== "Closed") return state
   // As if one more call had come back, which rolls it to the hour.
-  const { begun, outstanding, previousBegun, ...rest } = add(state.window, "Slow", nowMs, settings.windowMs)
-  return { ...state, window: rest }
+  const { slot, verdicts } = add(state.window, "Slow", nowMs, settings.windowMs)
+  return { ...state, window: { ...slot, ...verdicts, previousBegun: 0 } }
 }
 
 /** Each holds on every step, from whatever was before. */
@@ -229,7 +229,8 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
   ) => {
     const { before: { failuresInRow, state }, event } = edge
     return !says(edge, "consecutive-failures") ||
-      state._tag === "Closed" && failuresInRow + 1 >= (event.nowMs - state.window.lastSuccessMs >= settings.windowMs
+      state._tag === "Closed" &&
+        failuresInRow + 1 >= (event.nowMs - state.window.verdicts.lastSuccessMs >= settings.windowMs
             ? settings.consecutiveFailures
             : settings.minimumCalls)
   },
@@ -244,7 +245,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
     const { before: { state }, event } = edge
     if (!says(edge, "failure-rate", "slow-rate") || state._tag !== "Closed" || event._tag !== "Record") return true
     // With all calls in one slot the shares are exact.
-    const { begun, calls, failures, previousBegun, previousCalls, slow, startMs } = state.window
+    const { begun, slot: { previousBegun, previousCalls, startMs }, verdicts: { calls, failures, slow } } = state.window
     if (previousBegun + previousCalls > 0 || event.nowMs >= startMs + settings.windowMs) return true
     const failed = failures + (event.outcome._tag === "Failure" ? 1 : 0)
     const late = slow + (event.outcome._tag === "Slow" ? 1 : 0)
@@ -259,7 +260,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
 
   "what happened before it closed does not trip it again": ({ after, done }) =>
     done.transitions.at(-1)?.to !== "closed" || after.state._tag === "Closed" &&
-      after.state.window.calls + after.state.window.previousCalls + after.state.window.consecutiveFailures === 0,
+      same(after.state.window.verdicts, empty(0).verdicts) && after.state.window.slot.previousCalls === 0,
 
   "never more live leases than its stage": ({ after: { state } }) =>
     state._tag !== "HalfOpen" || state.leases.length <= state.stage,

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import type { Event } from "../../src/resilience/BreakerMachine.ts"
 import { step, wouldAdmit } from "../../src/resilience/BreakerMachine.ts"
 import type { BreakerSettings, HalfOpen, Open, Outcome, Permit, State } from "../../src/resilience/BreakerState.ts"
-import { initial, permitOf } from "../../src/resilience/BreakerState.ts"
+import { closed, initial, permitOf } from "../../src/resilience/BreakerState.ts"
 
 const settings: BreakerSettings = {
   windowMs: 1000,
@@ -52,27 +52,26 @@ const halfOpen: HalfOpen = {
   openings: 3,
   openMs: 300
 }
-const probeOf = (lease: number): Permit => ({ ...permitOf(2), probe: true, lease })
+const probeOf = (lease: number): Permit => ({ ...permitOf(2), lease })
 
 describe("a closed circuit", () => {
   it("admits with a permit for each call, of its generation", () => {
     const { decision, state, transitions } = admit(initial(0), 10)
-    expect(decision).toEqual({ _tag: "Permit", generation: 0, probe: false, lease: 0, hasReturned: false })
+    expect(decision).toEqual({ _tag: "Permit", generation: 0, lease: 0, hasReturned: false })
     expect(admit(state, 10).decision).not.toBe(decision)
     expect(transitions).toEqual([])
-    expect(state).toMatchObject({ _tag: "Closed", openings: 0, openMs: 0, sinceMs: 0, window: { outstanding: 1 } })
+    expect(state).toMatchObject({
+      _tag: "Closed",
+      run: { openings: 0, openMs: 0, sinceMs: 0 },
+      window: { outstanding: 1 }
+    })
   })
 
   it("keeps its history while calls go out and come back", () => {
-    const state: State = { ...initial(0), openings: 2, openMs: 200, sinceMs: 5, generation: 7 } as State // still closed
-    const sent = admit(state, 10).state
-    expect(sent).toMatchObject({ openings: 2, openMs: 200, sinceMs: 5, generation: 7 })
-    expect(record(sent, permitOf(7), "Success", 11)).toMatchObject({
-      openings: 2,
-      openMs: 200,
-      sinceMs: 5,
-      generation: 7
-    })
+    const history = { run: { openings: 2, openMs: 200, sinceMs: 5 }, generation: 7 }
+    const sent = admit(closed(7, 5, 2, 200), 10).state
+    expect(sent).toMatchObject(history)
+    expect(record(sent, permitOf(7), "Success", 11)).toMatchObject(history)
   })
 
   it("counts a call down at its first report, whatever it says", () => {
@@ -112,7 +111,7 @@ describe("a closed circuit", () => {
     let state = initial(0)
     for (let sent = 0; sent < 8; sent++) state = admit(state, 0).state
     for (let failed = 0; failed < 3; failed++) state = record(state, permitOf(0), "Failure", 1)
-    expect(state).toMatchObject({ _tag: "Closed", window: { consecutiveFailures: 3, outstanding: 5 } })
+    expect(state).toMatchObject({ _tag: "Closed", window: { verdicts: { consecutiveFailures: 3 }, outstanding: 5 } })
     expect(record(state, permitOf(0), "Failure", 1)._tag).toBe("Open")
   })
 
@@ -133,10 +132,7 @@ describe("a closed circuit", () => {
   })
 
   it("continues the run of openings until it was closed as long as it was open", () => {
-    const again = (nowMs: number) => {
-      const state = { ...initial(0), openings: 2, openMs: 200, sinceMs: 0 } as State // still closed
-      return after(times(3, "Failure"), nowMs, state)
-    }
+    const again = (nowMs: number) => after(times(3, "Failure"), nowMs, closed(0, 0, 2, 200))
     expect(again(199)).toMatchObject({ openings: 3 })
     expect(again(200)).toMatchObject({ openings: 1 })
   })
@@ -167,7 +163,7 @@ describe("an opening", () => {
     expect(admit(opened, 299).decision).toEqual({ _tag: "Rejection", retryAfterMs: 1 })
     expect(admit(opened, 299.5).decision).toEqual({ _tag: "Rejection", retryAfterMs: 1 })
     const probed = admit(opened, 300)
-    expect(probed.decision).toMatchObject({ probe: true, lease: 1, generation: 2, hasReturned: false })
+    expect(probed.decision).toMatchObject({ lease: 1, generation: 2, hasReturned: false })
     expect(probed.transitions).toEqual([{ from: "open", to: "half-open", cause: "open-elapsed" }])
     expect(probed.state).toMatchObject({ stage: 1, successes: 0, successesToClose: 3, openings: 3, openMs: 300 })
   })
@@ -210,9 +206,7 @@ describe("a half-open circuit", () => {
     expect(record(sent, probeOf(5), "Success", 900).generation).toBe(3)
     expect(record(sent, probeOf(5), "Success", 900)).toMatchObject({
       _tag: "Closed",
-      openings: 3,
-      openMs: 300,
-      sinceMs: 900
+      run: { openings: 3, openMs: 300, sinceMs: 900 }
     })
   })
 
@@ -295,7 +289,10 @@ describe("a forced circuit", () => {
   it("counts what comes back, and only that", () => {
     const state = forced("MetricsOnly")
     expect(admit(state, 0).state).toBe(state)
-    expect(record(state, permitOf(1), "Slow", 0)).toMatchObject({ mode: "metrics-only", window: { calls: 1, slow: 1 } })
+    expect(record(state, permitOf(1), "Slow", 0)).toMatchObject({
+      mode: "metrics-only",
+      window: { verdicts: { calls: 1, slow: 1 } }
+    })
     expect(record(state, permitOf(1), "Ignored", 0)).toBe(state)
   })
 })
