@@ -117,9 +117,8 @@ const open = (
 
 /** What time alone does to a state; the same object if nothing. A clock set back shortens every wait to its full length. */
 const lapse = (settings: BreakerSettings, state: State, nowMs: number, jitter: number): State => {
+  if (state._tag === "Closed") return state
   switch (state._tag) {
-    case "Closed":
-      return state
     case "Open":
       return state.untilMs - nowMs > state.openMs ? { ...state, untilMs: nowMs + state.openMs } : state
     case "HalfOpen": {
@@ -299,7 +298,7 @@ const record = (settings: BreakerSettings, state: State, event: Report): Step =>
 
 const modes = { ForceOpen: "forced-open", ForceClosed: "forced-closed", MetricsOnly: "metrics-only" } as const
 
-const control = (state: State, { command, nowMs }: Order): Commanded => {
+const control = (state: State, { command, nowMs }: Omit<Order, "_tag">): Commanded => {
   const generation = state.generation + 1
   const from = nameOf(state)
   const { reason } = command
@@ -331,7 +330,7 @@ export const ask = (settings: BreakerSettings, state: State, event: Ask): Answer
 }
 
 /** `step` of an operator's word. */
-export const obey = (settings: BreakerSettings, state: State, event: Order): Commanded => {
+export const obey = (settings: BreakerSettings, state: State, event: Omit<Order, "_tag">): Commanded => {
   const current = lapse(settings, state, event.nowMs, event.jitter)
   return joined(state, current, control(current, event))
 }

@@ -166,7 +166,7 @@ export const make = Effect.fnUntraced(function*(
   /** The answer, after the listener has heard of what changed. */
   const tell = <A>({ transitions }: Step, answer: Effect.Effect<A>): Effect.Effect<A> =>
     transitions.some(isChange)
-      ? Effect.andThen(Effect.forEach(transitions.filter(isChange), onTransition, { discard: true }), answer)
+      ? Effect.andThen(Effect.forEach(transitions.filter(isChange), onTransition), answer)
       : answer
 
   const asking = (_tag: "Admit" | "LastResort") => (leaseMs?: number) =>
@@ -194,7 +194,7 @@ export const make = Effect.fnUntraced(function*(
     control: (command) =>
       Effect.withFiber((fiber) => {
         const nowMs = nowOf(fiber)
-        const done = take(fiber, (state, jitter) => obey(settings, state, { _tag: "Control", nowMs, jitter, command }))
+        const done = take(fiber, (state, jitter) => obey(settings, state, { nowMs, jitter, command }))
         return tell(done, Effect.succeed(done.change))
       }),
     snapshot: Effect.withFiber((fiber) => {

@@ -63,7 +63,6 @@ export const empty = (nowMs: number): SlidingWindow => ({
 const roll = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
   const { begun, outstanding, slot, verdicts } = window
   const elapsed = nowMs - slot.startMs
-  if (elapsed >= 0 && elapsed < windowMs) return window
   const { calls, consecutiveFailures, failures, lastSuccessMs, slow } = verdicts
   if (elapsed < 0) {
     return {
@@ -72,6 +71,7 @@ const roll = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWi
       verdicts: { ...verdicts, lastSuccessMs: Math.min(lastSuccessMs, nowMs) }
     }
   }
+  if (elapsed < windowMs) return window
   const slots = Math.floor(elapsed / windowMs)
   const startMs = slot.startMs + slots * windowMs
   return {

@@ -1,7 +1,7 @@
 /** Single steps of the breaker, each with the hour and the dice that tell a rule from its neighbour. */
 import { describe, expect, it } from "@effect/vitest"
 import type { Event } from "../../src/resilience/BreakerMachine.ts"
-import { step, wouldAdmit } from "../../src/resilience/BreakerMachine.ts"
+import { obey, step, wouldAdmit } from "../../src/resilience/BreakerMachine.ts"
 import type { BreakerSettings, HalfOpen, Open, Outcome, Permit, State } from "../../src/resilience/BreakerState.ts"
 import { closed, initial, permitOf } from "../../src/resilience/BreakerState.ts"
 
@@ -84,6 +84,13 @@ describe("a closed circuit", () => {
     expect(record(sent, permitOf(1), "Success", 1)).toBe(sent)
   })
 
+  it("takes a throttled or an ignored call for no verdict", () => {
+    const sent = admit(initial(0), 0).state
+    for (const outcome of ["Throttled", "Ignored"] as const) {
+      expect(record(sent, permitOf(0), outcome, 1)).toEqual(initial(0))
+    }
+  })
+
   it("never counts below nothing, even if a caller reports too often", () => {
     for (const outcome of ["Success", "Ignored"] as const) {
       expect(record(initial(0), permitOf(0), outcome, 1)).toMatchObject({ window: { outstanding: 0, begun: 0 } })
@@ -104,7 +111,9 @@ describe("a closed circuit", () => {
     expect(after([...calm, ...times(4, "Failure")])._tag).toBe("Open")
     expect(after(times(3, "Failure"), 999, after(["Success"]))._tag).toBe("Open")
     expect(after(times(2, "Failure"), 999, after(["Success"]))._tag).toBe("Closed")
-    expect(after(times(3, "Failure"), 1000, after(["Success"]))._tag).toBe("Open")
+    const quiet = after(["Success"], 500)
+    expect(after(times(3, "Failure"), 1499, quiet)._tag).toBe("Closed")
+    expect(after(times(3, "Failure"), 1500, quiet)._tag).toBe("Open")
   })
 
   it("waits with a run of failures until no more calls than that are out", () => {
@@ -132,9 +141,9 @@ describe("a closed circuit", () => {
   })
 
   it("continues the run of openings until it was closed as long as it was open", () => {
-    const again = (nowMs: number) => after(times(3, "Failure"), nowMs, closed(0, 0, 2, 200))
-    expect(again(199)).toMatchObject({ openings: 3 })
-    expect(again(200)).toMatchObject({ openings: 1 })
+    const again = (nowMs: number) => after(times(3, "Failure"), nowMs, closed(0, 50, 2, 200))
+    expect(again(249)).toMatchObject({ openings: 3 })
+    expect(again(250)).toMatchObject({ openings: 1 })
   })
 })
 
@@ -165,7 +174,13 @@ describe("an opening", () => {
     const probed = admit(opened, 300)
     expect(probed.decision).toMatchObject({ lease: 1, generation: 2, hasReturned: false })
     expect(probed.transitions).toEqual([{ from: "open", to: "half-open", cause: "open-elapsed" }])
-    expect(probed.state).toMatchObject({ stage: 1, successes: 0, successesToClose: 3, openings: 3, openMs: 300 })
+    expect(probed.state).toEqual({
+      ...halfOpen,
+      stage: 1,
+      successes: 0,
+      leases: [{ id: 1, untilMs: 350, leaseMs: 50 }],
+      nextLease: 2
+    })
   })
 
   it("lets a last resort by an openFor after it began, and says when", () => {
@@ -203,18 +218,28 @@ describe("a half-open circuit", () => {
     const last: HalfOpen = { ...halfOpen, successes: 2 }
     const sent = admit(last, 0, 1000).state
     expect(tick(sent, 900)._tag).toBe("HalfOpen")
-    expect(record(sent, probeOf(5), "Success", 900).generation).toBe(3)
-    expect(record(sent, probeOf(5), "Success", 900)).toMatchObject({
-      _tag: "Closed",
-      run: { openings: 3, openMs: 300, sinceMs: 900 }
-    })
+    const outcome = { _tag: "Success" } as const
+    const done = at(sent, { _tag: "Record", nowMs: 900, jitter: 0, permit: probeOf(5), outcome })
+    expect(done.state).toEqual(closed(3, 900, 3, 300))
+    expect(done.transitions).toEqual([{ from: "half-open", to: "closed", cause: "probe-succeeded" }])
+  })
+
+  it("hears no more of a stream whose first content closed it: what comes later is of an older generation", () => {
+    const sent = admit({ ...halfOpen, successes: 2 }, 0).state
+    const shut = record(sent, probeOf(5), "Success", 10)
+    for (const outcome of ["Failure", "Slow", "Success", "Ignored"] as const) {
+      expect(record(shut, probeOf(5), outcome, 20, true)).toBe(shut)
+    }
   })
 
   it("opens when a lease ends, dated to that moment", () => {
     const sent = admit(halfOpen, 0, 80).state
     expect(tick(sent, 79)._tag).toBe("HalfOpen")
     expect(tick(sent, 80)).toMatchObject({ _tag: "Open", openings: 4, untilMs: 280, generation: 3 })
-    expect(tick(sent, 200)).toMatchObject({ _tag: "Open", untilMs: 280 })
+    expect(at(sent, { _tag: "Tick", nowMs: 200, jitter: 0 })).toMatchObject({
+      state: { _tag: "Open", untilMs: 280 },
+      transitions: [{ from: "half-open", to: "open", cause: "lease-expired" }]
+    })
   })
 
   it("refuses beyond its stage, until the first lease ends, or the longest opening", () => {
@@ -286,6 +311,19 @@ describe("a forced circuit", () => {
     expect(tick(state, 0)).toBe(state)
   })
 
+  it("says from where, to where and why", () => {
+    const command = { _tag: "ForceClosed", reason: "known noise" } as const
+    const change = { from: "open", to: "forced-closed", cause: "control", reason: "known noise" }
+    const done = obey(settings, opened, { nowMs: 0, jitter: 0, command })
+    expect([done.change, done.transitions]).toEqual([change, [change]])
+  })
+
+  it("admits everyone where it is forced closed or only measures, and nobody as a probe", () => {
+    for (const _tag of ["ForceClosed", "MetricsOnly"] as const) {
+      expect(admit(forced(_tag), 0).decision).toEqual(permitOf(1))
+    }
+  })
+
   it("counts what comes back, and only that", () => {
     const state = forced("MetricsOnly")
     expect(admit(state, 0).state).toBe(state)
@@ -301,7 +339,7 @@ describe("a reset", () => {
   it("closes it with its reason and forgets everything", () => {
     const command = { _tag: "Reset", reason: "fixed" } as const
     const done = at(opened, { _tag: "Control", nowMs: 7, jitter: 0, command })
-    expect(done.state).toEqual({ ...initial(7), generation: 2 })
+    expect(done.state).toEqual(closed(2, 7, 0, 0))
     expect(done.transitions).toEqual([{ from: "open", to: "closed", cause: "control", reason: "fixed" }])
   })
 })

@@ -218,6 +218,29 @@ describe("CircuitBreaker", () => {
       }
     }))
 
+  it.effect("the dice are thrown for openings alone, so that calls and commands before one do not change it", () =>
+    Effect.gen(function*() {
+      const openMs = (before: (breaker: CircuitBreaker) => Effect.Effect<unknown, unknown>) =>
+        Effect.gen(function*() {
+          const breaker = yield* make(defaultBreakerSettings)
+          yield* before(breaker)
+          yield* calls(breaker, failure, 5)
+          return (yield* Effect.flip(admit(breaker))).retryAfterMs
+        }).pipe(Random.withSeed("one"))
+      const first = yield* openMs(() => Effect.void)
+      expect(yield* openMs((breaker) => calls(breaker, ignored, 3))).toBe(first)
+      expect(yield* openMs((breaker) => breaker.control({ _tag: "Reset" }))).toBe(first)
+    }))
+
+  it.effect("a failure after a success of one call is one call, which failed", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      const permit = yield* admit(breaker)
+      yield* breaker.record(permit, success)
+      yield* breaker.record(permit, failure)
+      expect(yield* breaker.snapshot).toMatchObject({ callsInWindow: 1, failureRate: 1 })
+    }))
+
   it.effect("openings double up to the maximum", () =>
     Effect.gen(function*() {
       const { breaker, retryAfterMs } = yield* opened
@@ -406,6 +429,16 @@ describe("CircuitBreaker", () => {
       yield* breaker.control({ _tag: "ForceOpen", reason: "again" })
       expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual(["closed forced-open"])
       expect((yield* breaker.snapshot).reason).toBe("again")
+    }))
+
+  it.effect("what time did before a command is told, and a command that then changes nothing is not", () =>
+    Effect.gen(function*() {
+      const told: Array<Transition> = []
+      const breaker = yield* make(defaultBreakerSettings, (transition) => Effect.sync(() => void told.push(transition)))
+      yield* breaker.control({ _tag: "ForceOpen", ttlMs: 1000 })
+      yield* TestClock.adjust("1 second")
+      yield* breaker.control({ _tag: "Reset" })
+      expect(told.map(({ cause }) => cause)).toEqual(["control", "ttl-elapsed"])
     }))
 
   it.effect("a reset closes it and forgets the openings", () =>

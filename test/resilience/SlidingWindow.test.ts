@@ -49,6 +49,15 @@ describe("SlidingWindow", () => {
     expect(at(window, 450).calls).toBe(0.5)
   })
 
+  it("a slot is the same from its first moment to its last, and at its end another", () => {
+    const window = after(["Failure", 0])
+    for (const ms of [0, 99]) expect(begin(window, startMs + ms, windowMs).slot).toBe(window.slot)
+    expect(begin(window, startMs + 100, windowMs)).toMatchObject({
+      slot: { startMs: startMs + 100, previousCalls: 1 },
+      begun: 1
+    })
+  })
+
   it("failures in a row are counted over slots, and only a success ends them", () => {
     expect(after(["Failure", 0], ["Slow", 10], ["Failure", 110], ["Failure", 350]).verdicts.consecutiveFailures).toBe(3)
     expect(after(["Failure", 0], ["Success", 10], ["Failure", 20]).verdicts.consecutiveFailures).toBe(1)
