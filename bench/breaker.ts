@@ -92,6 +92,7 @@ interface Candidate {
 }
 
 const bare = Effect.succeed(1)
+const wrong = Effect.die("not what this loop measures")
 const success: CircuitBreaker.Outcome = { _tag: "Success" }
 
 const ours = async (): Promise<ReadonlyArray<Candidate>> => {
@@ -99,20 +100,21 @@ const ours = async (): Promise<ReadonlyArray<Candidate>> => {
   const breaker = await Effect.runPromise(CircuitBreaker.make(settings))
   const admitted = Effect.flatMap(
     breaker.admit(),
-    (permit) => Effect.flatMap(bare, () => breaker.record(permit, success))
+    (decision) => decision._tag === "Permit" ? Effect.flatMap(bare, () => breaker.record(decision, success)) : wrong
   )
+  const refusedBy = (one: CircuitBreaker.CircuitBreaker) =>
+    Effect.flatMap(one.admit(), (decision) => decision._tag === "Permit" ? wrong : bare)
   const shut = await Effect.runPromise(CircuitBreaker.make(settings))
   await Effect.runPromise(shut.control({ _tag: "ForceOpen" }))
-  const rejected = Effect.matchEffect(shut.admit(), { onFailure: () => bare, onSuccess: () => Effect.die("admitted") })
+  const rejected = refusedBy(shut)
   const tripped = await Effect.runPromise(CircuitBreaker.make({ ...settings, openForMs: 1e9, openMaxMs: 1e9 }))
   for (let failures = 0; failures < settings.consecutiveFailures; failures++) {
-    const permit = await Effect.runPromise(tripped.admit())
-    await Effect.runPromise(tripped.record(permit, { _tag: "Failure" }))
+    await Effect.runPromise(Effect.flatMap(
+      tripped.admit(),
+      (decision) => decision._tag === "Permit" ? tripped.record(decision, { _tag: "Failure" }) : wrong
+    ))
   }
-  const refused = Effect.matchEffect(tripped.admit(), {
-    onFailure: () => bare,
-    onSuccess: () => Effect.die("admitted")
-  })
+  const refused = refusedBy(tripped)
   const closed = initial(0)
   let state = closed
   const permit = permitOf(0)

@@ -29,7 +29,10 @@ const fallback = { id: "chatcmpl-bench", created: 1, model: "bench", nowMs: 0 }
 const settings = CircuitBreaker.defaultBreakerSettings
 const closed = initial(0)
 const breaker = Effect.runSync(CircuitBreaker.make(settings))
-const call = Effect.flatMap(breaker.admit(), (permit) => breaker.record(permit, { _tag: "Success" }))
+const call = Effect.flatMap(
+  breaker.admit(),
+  (decision) => decision._tag === "Permit" ? breaker.record(decision, { _tag: "Success" }) : Effect.die("refused")
+)
 const calls = 1000
 const thousand = Effect.gen(function*() {
   for (let index = 0; index < calls; index++) yield* call

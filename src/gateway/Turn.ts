@@ -147,10 +147,13 @@ const graceMs = 5000
 const judged = (options: AttemptOptions, release: Bulkhead.Release): Effect.Effect<Turn, GatewayError> => {
   const { clock, target: { guards: { breaker } } } = options
   const leaseMs = clock.limitMs + graceMs
-  return Effect.matchEffect(clock.isLastResort === true ? breaker.tryLastResort(leaseMs) : breaker.admit(leaseMs), {
-    onSuccess: (permit) => begin(options, permit, release),
-    onFailure: ({ retryAfterMs }) => Effect.andThen(release, circuitOpen(options, retryAfterMs))
-  })
+  return Effect.flatMap(
+    clock.isLastResort === true ? breaker.tryLastResort(leaseMs) : breaker.admit(leaseMs),
+    (decision) =>
+      decision._tag === "Permit"
+        ? begin(options, decision, release)
+        : Effect.andThen(release, circuitOpen(options, decision.retryAfterMs))
+  )
 }
 
 /** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */

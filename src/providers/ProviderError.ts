@@ -32,7 +32,7 @@ interface ErrorFacts {
   readonly code: string
   readonly param: string | undefined
   /** Google's names of the quotas that were violated. */
-  readonly quotas: string
+  readonly quotas: ReadonlyArray<string>
 }
 
 export interface UpstreamError {
@@ -59,26 +59,26 @@ const scrub = (message: string): string => {
   return clean.length > 500 ? `${clean.slice(0, 499)}…` : clean
 }
 
+const recordOf = (value: unknown): Readonly<Record<string, unknown>> => isRecord(value) ? value : {}
+
+const listOf = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+
 /** `error.details[].violations[].quotaId` of Google's QuotaFailure. */
-const quotasOf = (details: unknown): string =>
-  (Array.isArray(details) ? details.slice(0, 20) : [])
-    .flatMap((detail: unknown) => isRecord(detail) && Array.isArray(detail["violations"]) ? detail["violations"] : [])
-    .slice(0, 20)
-    .map((violation: unknown) => isRecord(violation) ? textOf(violation["quotaId"]) : "")
-    .join(" ")
+const quotasOf = (details: unknown): ReadonlyArray<string> =>
+  listOf(details)
+    .flatMap((detail) => listOf(recordOf(detail)["violations"]))
+    .map((violation) => textOf(recordOf(violation)["quotaId"]))
 
 const firstDetail = (detail: unknown): string =>
-  Array.isArray(detail) && isRecord(detail[0]) ? textOf(detail[0]["msg"]) : textOf(detail)
+  Array.isArray(detail) ? textOf(recordOf(detail[0])["msg"]) : textOf(detail)
 
 /** Reads `{error: {…}}`, `{error: "text"}`, the flat form, `{detail}`, lists of one, response.failed and plain text. */
 const readFacts = (body: unknown): ErrorFacts => {
-  const outer = Array.isArray(body) ? body[0] : body
-  if (!isRecord(outer)) return { said: "", message: "", type: "", code: "", param: undefined, quotas: "" }
-  const response = isRecord(outer["response"]) ? outer["response"] : {}
-  const nested = outer["error"] ?? response["error"]
-  const inner = isRecord(nested) ? nested : {}
+  const outer = recordOf(Array.isArray(body) ? body[0] : body)
+  const nested = outer["error"] ?? recordOf(outer["response"])["error"]
+  const inner = recordOf(nested)
   const said = textOf(inner["message"]) || textOf(nested) || textOf(outer["message"]) || firstDetail(outer["detail"])
-  const detailed = isRecord(inner["details"]) ? textOf(inner["details"]["error_code"]) : ""
+  const detailed = textOf(recordOf(inner["details"])["error_code"])
   const param = textOf(inner["param"]) || textOf(outer["param"])
   return {
     said: said.slice(0, 2000),
@@ -95,7 +95,6 @@ type Kind =
   | "quota"
   | "rate"
   | "context"
-  | "unfitting"
   | "filtered"
   | "credential"
   | "model"
@@ -186,7 +185,11 @@ const noneLooks = /\blimit: 0\b/i
 const unfittingLooks = /^request too large\b/i
 
 const limitOf = ({ quotas, said }: ErrorFacts): Kind =>
-  dayLooks.test(quotas) || noneLooks.test(said) ? "quota" : unfittingLooks.test(said) ? "unfitting" : "rate"
+  quotas.some((quota) => dayLooks.test(quota)) || noneLooks.test(said)
+    ? "quota"
+    : unfittingLooks.test(said)
+    ? "context"
+    : "rate"
 
 const byStatus = (status: number): Kind => {
   if (status === 401 || status === 403) return "credential"
@@ -241,8 +244,6 @@ const reasonOf = (kind: Kind, facts: ErrorFacts, fields: Omit<ReasonFields, "mes
       })
     case "context":
       return new ContextLengthExceeded(theirs("The request is too large for the model"))
-    case "unfitting":
-      return new ContextLengthExceeded(theirs("The request is too large for the account's limit"))
     case "filtered":
       return new ContentFiltered(theirs("The upstream's content filter refused the request"))
     case "credential":

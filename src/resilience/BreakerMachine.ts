@@ -5,6 +5,7 @@
  */
 import type {
   BreakerSettings,
+  Cause,
   Closed,
   Command,
   Forced,
@@ -19,23 +20,61 @@ import type {
 import { closed, nameOf, permitOf } from "./BreakerState.ts"
 import * as SlidingWindow from "./SlidingWindow.ts"
 
-/** What happens to a breaker. `jitter` in [0, 1) is used only where a circuit opens. */
-export type Event =
-  & { readonly nowMs: number; readonly jitter: number }
-  & (
-    /** `leaseMs`: how long the call may hold its slot if it is a probe; default as in the settings. */
-    | { readonly _tag: "Admit" | "LastResort"; readonly leaseMs?: number | undefined }
-    | { readonly _tag: "Tick" }
-    /** `isLate`: this call has been reported before; default false. */
-    | { readonly _tag: "Record"; readonly permit: Permit; readonly outcome: Outcome; readonly isLate?: boolean }
-    | { readonly _tag: "Control"; readonly command: Command }
-  )
+/** `jitter` in [0, 1) is used only where a circuit opens. */
+interface Moment {
+  readonly nowMs: number
+  readonly jitter: number
+}
+
+/** A call that asks for a place. */
+interface Ask extends Moment {
+  readonly _tag: "Admit" | "LastResort"
+  /** How long the call may hold its slot if it is a probe; default as in the settings. */
+  readonly leaseMs?: number | undefined
+}
+
+/** A report on a call. */
+interface Report extends Moment {
+  readonly _tag: "Record"
+  readonly permit: Permit
+  readonly outcome: Outcome
+  /** This call has been reported before; default false. */
+  readonly isLate?: boolean
+}
+
+/** An operator's word. */
+interface Order extends Moment {
+  readonly _tag: "Control"
+  readonly command: Command
+}
+
+interface Tick extends Moment {
+  readonly _tag: "Tick"
+}
+
+/** What happens to a breaker. */
+export type Event = Ask | Report | Order | Tick
 
 export interface Step {
   readonly state: State
   /** Of `Admit` and `LastResort`; undefined for the rest. */
   readonly decision: Permit | Rejection | undefined
   readonly transitions: ReadonlyArray<Transition>
+}
+
+interface Answered extends Step {
+  readonly decision: Permit | Rejection
+}
+
+interface Commanded extends Step {
+  /** The last of the transitions, even where it leads to where it began. */
+  readonly change: Transition
+}
+
+/** What opens a closed circuit, and how many successes will close it again. */
+interface Trip {
+  readonly cause: Cause
+  readonly successesToClose: number
 }
 
 /** Successes that close a half-open circuit: three, or one after a trip in little traffic, where three would take long. */
@@ -50,13 +89,11 @@ const none: ReadonlyArray<Transition> = []
 const reject = (waitMs: number): Rejection => ({ _tag: "Rejection", retryAfterMs: Math.max(0, Math.ceil(waitMs)) })
 
 /** Whole milliseconds with equal jitter on a doubling delay, never shorter than the provider asked for, never longer than `openMaxMs`. */
-const openingMs = (settings: BreakerSettings, openings: number, jitter: number, retryAfterMs: number | undefined) => {
+const openingMs = (settings: BreakerSettings, openings: number, jitter: number, retryAfterMs: number): number => {
   // 2^30 of anything is beyond every limit, and Infinity × 0 would be NaN.
   const full = Math.min(settings.openMaxMs, settings.openForMs * 2 ** Math.min(openings - 1, 30))
   const jittered = Math.min(full, Math.ceil(full / 2 + jitter * full / 2))
-  return retryAfterMs !== undefined && retryAfterMs > jittered
-    ? Math.min(retryAfterMs, settings.openMaxMs)
-    : jittered
+  return Math.min(settings.openMaxMs, Math.max(jittered, retryAfterMs))
 }
 
 const open = (
@@ -65,7 +102,7 @@ const open = (
   openings: number,
   fromMs: number,
   jitter: number,
-  retryAfterMs?: number
+  retryAfterMs = 0
 ): Open => {
   const openMs = openingMs(settings, openings, jitter, retryAfterMs)
   return {
@@ -80,9 +117,8 @@ const open = (
 
 /** What time alone does to a state; the same object if nothing. A clock set back shortens every wait to its full length. */
 const lapse = (settings: BreakerSettings, state: State, nowMs: number, jitter: number): State => {
+  if (state._tag === "Closed") return state
   switch (state._tag) {
-    case "Closed":
-      return state
     case "Open":
       return state.untilMs - nowMs > state.openMs ? { ...state, untilMs: nowMs + state.openMs } : state
     case "HalfOpen": {
@@ -101,20 +137,18 @@ const lapse = (settings: BreakerSettings, state: State, nowMs: number, jitter: n
   }
 }
 
-/** A call that asks for a place. */
-type Ask = Extract<Event, { readonly _tag: "Admit" | "LastResort" }>
-
-const grant = (settings: BreakerSettings, state: HalfOpen, ask: Ask): { state: HalfOpen; decision: Permit } => {
+const grant = (settings: BreakerSettings, state: HalfOpen, event: Ask): { state: HalfOpen; decision: Permit } => {
   const { generation, leases, nextLease } = state
-  const leaseMs = ask.leaseMs !== undefined && ask.leaseMs > 0 ? ask.leaseMs : settings.leaseMs
-  const lease = { id: nextLease, untilMs: ask.nowMs + leaseMs, leaseMs }
+  const askedMs = event.leaseMs ?? 0
+  const leaseMs = askedMs > 0 ? askedMs : settings.leaseMs
+  const lease = { id: nextLease, untilMs: event.nowMs + leaseMs, leaseMs }
   return {
     state: { ...state, leases: [...leases, lease], nextLease: nextLease + 1 },
-    decision: { _tag: "Permit", generation, probe: true, lease: nextLease, hasReturned: false }
+    decision: { _tag: "Permit", generation, lease: nextLease, hasReturned: false }
   }
 }
 
-const probe = (settings: BreakerSettings, state: Open, ask: Ask, cause: "open-elapsed" | "last-resort"): Step => {
+const probe = (settings: BreakerSettings, state: Open, event: Ask, cause: "open-elapsed" | "last-resort"): Answered => {
   const halfOpen: HalfOpen = {
     _tag: "HalfOpen",
     generation: state.generation + 1,
@@ -126,39 +160,37 @@ const probe = (settings: BreakerSettings, state: Open, ask: Ask, cause: "open-el
     openings: state.openings,
     openMs: state.openMs
   }
-  return { ...grant(settings, halfOpen, ask), transitions: [{ from: "open", to: "half-open", cause }] }
+  return { ...grant(settings, halfOpen, event), transitions: [{ from: "open", to: "half-open", cause }] }
 }
 
 /** A call under way, counted from here to its first report. */
-const send = (settings: BreakerSettings, state: Closed, nowMs: number): Step => ({
+const send = (settings: BreakerSettings, state: Closed, nowMs: number): Answered => ({
   state: {
     _tag: "Closed",
     generation: state.generation,
     window: SlidingWindow.begin(state.window, nowMs, settings.windowMs),
-    openings: state.openings,
-    openMs: state.openMs,
-    sinceMs: state.sinceMs
+    run: state.run
   },
   decision: permitOf(state.generation),
   transitions: none
 })
 
-const admit = (settings: BreakerSettings, state: State, ask: Ask): Step => {
-  const { nowMs } = ask
+const admit = (settings: BreakerSettings, state: State, event: Ask): Answered => {
+  const { nowMs } = event
   switch (state._tag) {
     case "Closed":
       return send(settings, state, nowMs)
     case "Open": {
-      if (nowMs >= state.untilMs) return probe(settings, state, ask, "open-elapsed")
-      if (ask._tag === "Admit") return { state, decision: reject(state.untilMs - nowMs), transitions: none }
+      if (nowMs >= state.untilMs) return probe(settings, state, event, "open-elapsed")
+      if (event._tag === "Admit") return { state, decision: reject(state.untilMs - nowMs), transitions: none }
       // Counted from its opening, which is what the last probe came to, whoever it was for.
       const nextMs = Math.min(state.untilMs, state.untilMs - state.openMs + settings.openForMs)
       return nowMs >= nextMs
-        ? probe(settings, state, ask, "last-resort")
+        ? probe(settings, state, event, "last-resort")
         : { state, decision: reject(nextMs - nowMs), transitions: none }
     }
     case "HalfOpen": {
-      if (state.leases.length < state.stage) return { ...grant(settings, state, ask), transitions: none }
+      if (state.leases.length < state.stage) return { ...grant(settings, state, event), transitions: none }
       const nextMs = Math.min(...state.leases.map((lease) => lease.untilMs), nowMs + settings.openMaxMs)
       return { state, decision: reject(nextMs - nowMs), transitions: none }
     }
@@ -177,20 +209,18 @@ const admit = (settings: BreakerSettings, state: State, ask: Ask): Step => {
  * Why this window opens the circuit, if it does. Failures come back first, so a run of them says little while more calls than
  * it has are still out; and a run as long as the minimum of calls says enough, however well all was before it.
  */
-const tripCause = (
-  settings: BreakerSettings,
-  window: SlidingWindow.SlidingWindow,
-  rates: SlidingWindow.Rates,
-  nowMs: number
-) => {
-  if (rates.calls >= settings.minimumCalls) {
-    if (rates.failureRate >= settings.failureRate) return "failure-rate"
-    if (rates.slowRate >= settings.slowRate) return "slow-rate"
-  }
-  const run = nowMs - window.lastSuccessMs >= settings.windowMs
+const tripOf = (settings: BreakerSettings, window: SlidingWindow.SlidingWindow, nowMs: number): Trip | undefined => {
+  const { calls, failureRate, slowRate } = SlidingWindow.rates(window, nowMs, settings.windowMs)
+  const isBusy = calls >= settings.minimumCalls
+  if (isBusy && failureRate >= settings.failureRate) return { cause: "failure-rate", successesToClose: manySuccesses }
+  if (isBusy && slowRate >= settings.slowRate) return { cause: "slow-rate", successesToClose: manySuccesses }
+  const { consecutiveFailures, lastSuccessMs } = window.verdicts
+  const run = nowMs - lastSuccessMs >= settings.windowMs
     ? settings.consecutiveFailures
     : Math.max(settings.consecutiveFailures, settings.minimumCalls)
-  return window.consecutiveFailures >= Math.max(run, window.outstanding) ? "consecutive-failures" : undefined
+  return consecutiveFailures >= Math.max(run, window.outstanding)
+    ? { cause: "consecutive-failures", successesToClose: isBusy ? manySuccesses : fewSuccesses }
+    : undefined
 }
 
 /** Only these change a rate. */
@@ -202,28 +232,19 @@ const hintOf = (outcome: Outcome): number | undefined => outcome._tag === "Failu
 
 const unchanged = (state: State): Step => ({ state, decision: undefined, transitions: none })
 
-/** A report on a call. */
-type Report = Extract<Event, { readonly _tag: "Record" }>
-
 const recordClosed = (settings: BreakerSettings, state: Closed, outcome: Sample, event: Report): Step => {
+  const { generation, run } = state
   const { isLate, jitter, nowMs } = event
   const window = SlidingWindow.add(state.window, outcome._tag, nowMs, settings.windowMs, isLate)
   // Only bad news opens a circuit, even where a success is the call that makes the minimum.
-  const rates = outcome._tag === "Success" ? undefined : SlidingWindow.rates(window, nowMs, settings.windowMs)
-  const cause = rates && tripCause(settings, window, rates, nowMs)
-  if (rates === undefined || cause === undefined) {
-    const { generation, openMs, openings, sinceMs } = state
-    return unchanged({ _tag: "Closed", generation, window, openings, openMs, sinceMs })
-  }
-  const openings = nowMs - state.sinceMs >= state.openMs ? 1 : state.openings + 1
-  const from = {
-    generation: state.generation,
-    successesToClose: rates.calls < settings.minimumCalls ? fewSuccesses : manySuccesses
-  }
+  const trip = outcome._tag === "Success" ? undefined : tripOf(settings, window, nowMs)
+  if (trip === undefined) return unchanged({ _tag: "Closed", generation, window, run })
+  const openings = nowMs - run.sinceMs >= run.openMs ? 1 : run.openings + 1
+  const from = { generation, successesToClose: trip.successesToClose }
   return {
     state: open(settings, from, openings, nowMs, jitter, hintOf(outcome)),
     decision: undefined,
-    transitions: [{ from: "closed", to: "open", cause }]
+    transitions: [{ from: "closed", to: "open", cause: trip.cause }]
   }
 }
 
@@ -277,59 +298,62 @@ const record = (settings: BreakerSettings, state: State, event: Report): Step =>
 
 const modes = { ForceOpen: "forced-open", ForceClosed: "forced-closed", MetricsOnly: "metrics-only" } as const
 
-const control = (state: State, command: Command, nowMs: number): Step => {
+const control = (state: State, { command, nowMs }: Omit<Order, "_tag">): Commanded => {
   const generation = state.generation + 1
   const from = nameOf(state)
+  const { reason } = command
   if (command._tag === "Reset") {
-    return {
-      state: closed(generation, nowMs, 0, 0),
-      decision: undefined,
-      transitions: [{ from, to: "closed", cause: "control", reason: command.reason }]
-    }
+    const change: Transition = { from, to: "closed", cause: "control", reason }
+    return { state: closed(generation, nowMs, 0, 0), decision: undefined, transitions: [change], change }
   }
   const mode = modes[command._tag]
-  const ttlMs = command.ttlMs !== undefined && command.ttlMs >= 0 ? command.ttlMs : Number.POSITIVE_INFINITY
-  const forced: Forced = {
-    _tag: "Forced",
-    generation,
-    mode,
-    reason: command.reason,
-    ttlMs,
-    untilMs: nowMs + ttlMs,
-    window: SlidingWindow.empty(nowMs)
-  }
-  return {
-    state: forced,
-    decision: undefined,
-    transitions: [{ from, to: mode, cause: "control", reason: command.reason }]
-  }
+  const askedMs = command.ttlMs ?? Number.POSITIVE_INFINITY
+  const ttlMs = askedMs >= 0 ? askedMs : Number.POSITIVE_INFINITY
+  const window = SlidingWindow.empty(nowMs)
+  const forced: Forced = { _tag: "Forced", generation, mode, reason, ttlMs, untilMs: nowMs + ttlMs, window }
+  const change: Transition = { from, to: mode, cause: "control", reason }
+  return { state: forced, decision: undefined, transitions: [change], change }
 }
 
-const react = (settings: BreakerSettings, state: State, event: Event): Step => {
-  switch (event._tag) {
-    case "Admit":
-    case "LastResort":
-      return admit(settings, state, event)
-    case "Record":
-      return record(settings, state, event)
-    case "Control":
-      return control(state, event.command, event.nowMs)
-    case "Tick":
-      return unchanged(state)
-  }
+/** What time did on the way comes first. */
+const joined = <S extends Step>(before: State, current: State, done: S): S => {
+  if (current._tag === before._tag) return done
+  const cause = before._tag === "Forced" ? "ttl-elapsed" : "lease-expired"
+  const lapsed: Transition = { from: nameOf(before), to: nameOf(current), cause }
+  return { ...done, transitions: [lapsed, ...done.transitions] }
+}
+
+/** `step` of a call that asks. */
+export const ask = (settings: BreakerSettings, state: State, event: Ask): Answered => {
+  const current = lapse(settings, state, event.nowMs, event.jitter)
+  return joined(state, current, admit(settings, current, event))
+}
+
+/** `step` of an operator's word. */
+export const obey = (settings: BreakerSettings, state: State, event: Omit<Order, "_tag">): Commanded => {
+  const current = lapse(settings, state, event.nowMs, event.jitter)
+  return joined(state, current, control(current, event))
 }
 
 /** The whole breaker: what an event makes of a state, what is decided, and what changed on the way. */
 export const step = (settings: BreakerSettings, state: State, event: Event): Step => {
-  const current = lapse(settings, state, event.nowMs, event.jitter)
-  const done = react(settings, current, event)
-  if (current._tag === state._tag) return done
-  const cause = state._tag === "Forced" ? "ttl-elapsed" : "lease-expired"
-  const lapsed: Transition = { from: nameOf(state), to: nameOf(current), cause }
-  return { state: done.state, decision: done.decision, transitions: [lapsed, ...done.transitions] }
+  switch (event._tag) {
+    case "Admit":
+    case "LastResort":
+      return ask(settings, state, event)
+    case "Control":
+      return obey(settings, state, event)
+    case "Record": {
+      const current = lapse(settings, state, event.nowMs, event.jitter)
+      return joined(state, current, record(settings, current, event))
+    }
+    case "Tick": {
+      const current = lapse(settings, state, event.nowMs, event.jitter)
+      return joined(state, current, unchanged(current))
+    }
+  }
 }
 
 /** Whether a call that asks at `nowMs` would pass, without asking. Jitter is left out, as if every opening were the shortest. */
 export const wouldAdmit = (settings: BreakerSettings, state: State, nowMs: number): boolean =>
-  state._tag === "Closed" ||
-  step(settings, state, { _tag: "Admit", nowMs, jitter: 0 }).decision?._tag === "Permit"
+  state._tag === "Closed" || ask(settings, state, { _tag: "Admit", nowMs, jitter: 0 }).decision._tag === "Permit"

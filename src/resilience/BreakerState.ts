@@ -32,8 +32,7 @@ export interface Permit {
   readonly _tag: "Permit"
   /** A permit of an older generation changes nothing when it is recorded. */
   readonly generation: number
-  /** Whether this call decides if a half-open circuit closes. */
-  readonly probe: boolean
+  /** Of a probe, which decides if a half-open circuit closes; 0 for any other call. */
   readonly lease: number
   /** Set by the breaker at the first report. Each call has a permit of its own, so that it is counted down once. */
   hasReturned: boolean
@@ -89,14 +88,21 @@ export interface Transition {
   readonly reason?: string | undefined
 }
 
-/** `openings` and `openMs` are of the run of openings so far; they are forgotten after `openMs` of staying closed. */
+/** The run of openings so far; forgotten after `openMs` of staying closed. */
+interface Run {
+  readonly openings: number
+  /** How long the last one was. */
+  readonly openMs: number
+  /** When the circuit closed after it. */
+  readonly sinceMs: number
+}
+
 export interface Closed {
   readonly _tag: "Closed"
   readonly generation: number
   readonly window: SlidingWindow.SlidingWindow
-  readonly openings: number
-  readonly openMs: number
-  readonly sinceMs: number
+  /** Apart, because it stays the same from call to call. */
+  readonly run: Run
 }
 
 export interface Open {
@@ -144,7 +150,6 @@ export type State = Closed | Open | HalfOpen | Forced
 export const permitOf = (generation: number): Permit => ({
   _tag: "Permit",
   generation,
-  probe: false,
   lease: 0,
   hasReturned: false
 })
@@ -154,9 +159,7 @@ export const closed = (generation: number, nowMs: number, openings: number, open
   _tag: "Closed",
   generation,
   window: SlidingWindow.empty(nowMs),
-  openings,
-  openMs,
-  sinceMs: nowMs
+  run: { openings, openMs, sinceMs: nowMs }
 })
 
 /** A circuit that has seen nothing yet. */

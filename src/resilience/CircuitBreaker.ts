@@ -4,12 +4,13 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
-import type { Event, Step } from "./BreakerMachine.ts"
-import { step, wouldAdmit } from "./BreakerMachine.ts"
+import type { Step } from "./BreakerMachine.ts"
+import { ask, obey, step, wouldAdmit } from "./BreakerMachine.ts"
 import type {
   BreakerSettings,
   Command,
@@ -83,11 +84,11 @@ export interface Snapshot {
 
 export interface CircuitBreaker {
   /**
-   * The right to make one call, or at once the refusal. Take it in an uninterruptible region and give it back with `record`:
+   * The right to make one call, or at once the refusal; a value either way, for a failure costs three times as much. Take it in an uninterruptible region and give it back with `record`:
    * a probe that is lost holds its slot until its lease ends, `leaseMs` after it was admitted, which has to be longer than the
    * call may take. Default: `leaseMs` of the settings.
    */
-  readonly admit: (leaseMs?: number) => Effect.Effect<Permit, Rejection>
+  readonly admit: (leaseMs?: number) => Effect.Effect<Permit | Rejection>
   /** Whether `admit` would pass at this moment (milliseconds of the breaker's clock); takes nothing and changes nothing. */
   readonly wouldAdmit: (nowMs: number) => boolean
   /** How the call went. A permit of an older generation changes nothing. */
@@ -96,27 +97,39 @@ export interface CircuitBreaker {
   readonly control: (command: Command) => Effect.Effect<Transition>
   readonly snapshot: Effect.Effect<Snapshot>
   /** An early probe of an open circuit, for when no target is left; `openForMs` after it opened. Otherwise like `admit`. */
-  readonly tryLastResort: (leaseMs?: number) => Effect.Effect<Permit, Rejection>
+  readonly tryLastResort: (leaseMs?: number) => Effect.Effect<Permit | Rejection>
+}
+
+/** What only some states have. */
+const partsOf = (state: State) => {
+  switch (state._tag) {
+    case "Closed":
+      return { openings: state.run.openings, window: state.window, reason: undefined }
+    case "Open":
+    case "HalfOpen":
+      return { openings: state.openings, window: undefined, reason: undefined }
+    case "Forced":
+      return { openings: 0, window: state.window, reason: state.reason }
+  }
 }
 
 const view = (settings: BreakerSettings, state: State, nowMs: number): Snapshot => {
-  const rates = state._tag === "Closed" || state._tag === "Forced"
-    ? SlidingWindow.rates(state.window, nowMs, settings.windowMs)
-    : { calls: 0, failureRate: 0, slowRate: 0 }
+  const { openings, reason, window } = partsOf(state)
+  const rates = SlidingWindow.rates(window ?? SlidingWindow.empty(nowMs), nowMs, settings.windowMs)
   // A dry run of the next call tells how long it would wait.
   const waitFor = (_tag: "Admit" | "LastResort"): number | undefined => {
-    const { decision } = step(settings, state, { _tag, nowMs, jitter: 0 })
-    return decision?._tag === "Rejection" ? decision.retryAfterMs : undefined
+    const { decision } = ask(settings, state, { _tag, nowMs, jitter: 0 })
+    return decision._tag === "Rejection" ? decision.retryAfterMs : undefined
   }
   return {
     state: nameOf(state),
     failureRate: rates.failureRate,
     slowRate: rates.slowRate,
     callsInWindow: Math.round(rates.calls),
-    openings: state._tag === "Forced" ? 0 : state.openings,
+    openings,
     retryAfterMs: waitFor("Admit"),
     lastResortAfterMs: waitFor("LastResort"),
-    reason: state._tag === "Forced" ? state.reason : undefined
+    reason
   }
 }
 
@@ -124,6 +137,10 @@ const isOpening = (transition: Transition): boolean => transition.to === "open"
 
 /** A command may find the breaker where it sends it; then its counts begin anew, but nothing is told. */
 const isChange = (transition: Transition): boolean => transition.from !== transition.to
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+const nowOf = (fiber: AnyFiber): number => monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
 
 /** A closed breaker. `onTransition` runs in the fiber that caused the change, after it took effect. */
 export const make = Effect.fnUntraced(function*(
@@ -133,51 +150,57 @@ export const make = Effect.fnUntraced(function*(
   const ref = yield* Ref.make(initial(yield* monotonicMillis))
 
   /**
-   * One step on the Ref and the answer to it, in one synchronous stretch: a `Ref.modify` spelled out, which saves an admitted
-   * call a third of its cost. Dice are thrown only where a circuit opens, so a seed gives the same run whatever the load.
+   * One step on the Ref, in one synchronous stretch: a `Ref.modify` spelled out, which saves an admitted call a third of its
+   * cost. Dice are thrown only where a circuit opens, so a seed gives the same run whatever the load.
    */
-  const dispatch = <A, E>(toEvent: (nowMs: number) => Event, answer: (done: Step) => Effect.Effect<A, E>) =>
-    Effect.withFiber<A, E>((fiber) => {
-      const event = toEvent(monotonicMillisUnsafe(fiber.getRef(Clock.Clock)))
-      const state = Ref.getUnsafe(ref)
-      let done = step(settings, state, event)
-      if (done.transitions.some(isOpening)) {
-        done = step(settings, state, { ...event, jitter: fiber.getRef(Random.Random).nextDoubleUnsafe() })
-      }
-      ref.ref.current = done.state
-      const changes = done.transitions.length === 0 ? done.transitions : done.transitions.filter(isChange)
-      return changes.length === 0
-        ? answer(done)
-        : Effect.andThen(Effect.forEach(changes, onTransition, { discard: true }), answer(done))
+  const take = <S extends Step>(fiber: AnyFiber, run: (state: State, jitter: number) => S): S => {
+    const state = Ref.getUnsafe(ref)
+    const still = run(state, 0)
+    const done = still.transitions.some(isOpening)
+      ? run(state, fiber.getRef(Random.Random).nextDoubleUnsafe())
+      : still
+    ref.ref.current = done.state
+    return done
+  }
+
+  /** The answer, after the listener has heard of what changed. */
+  const tell = <A>({ transitions }: Step, answer: Effect.Effect<A>): Effect.Effect<A> =>
+    transitions.some(isChange)
+      ? Effect.andThen(Effect.forEach(transitions.filter(isChange), onTransition), answer)
+      : answer
+
+  const asking = (_tag: "Admit" | "LastResort") => (leaseMs?: number) =>
+    Effect.withFiber((fiber) => {
+      const nowMs = nowOf(fiber)
+      const done = take(fiber, (state, jitter) => ask(settings, state, { _tag, nowMs, jitter, leaseMs }))
+      return tell(done, Effect.succeed(done.decision))
     })
 
-  const decide = ({ decision }: Step): Effect.Effect<Permit, Rejection> =>
-    decision?._tag === "Permit"
-      ? Effect.succeed(decision)
-      : Effect.fail(decision ?? { _tag: "Rejection", retryAfterMs: 0 })
-
-  const ask = (_tag: "Admit" | "LastResort") => (leaseMs?: number) =>
-    dispatch((nowMs) => ({ _tag, nowMs, jitter: 0, leaseMs }), decide)
-
   return {
-    admit: ask("Admit"),
-    tryLastResort: ask("LastResort"),
+    admit: asking("Admit"),
+    tryLastResort: asking("LastResort"),
     wouldAdmit: (nowMs) => wouldAdmit(settings, Ref.getUnsafe(ref), nowMs),
     record: (permit, outcome) =>
-      dispatch((nowMs) => {
+      Effect.withFiber((fiber) => {
+        const nowMs = nowOf(fiber)
         const isLate = permit.hasReturned
         permit.hasReturned = true
-        return { _tag: "Record", nowMs, jitter: 0, permit, outcome, isLate }
-      }, () => Effect.void),
+        const done = take(
+          fiber,
+          (state, jitter) => step(settings, state, { _tag: "Record", nowMs, jitter, permit, outcome, isLate })
+        )
+        return tell(done, Effect.void)
+      }),
     control: (command) =>
-      dispatch(
-        (nowMs) => ({ _tag: "Control", nowMs, jitter: 0, command }),
-        ({ state, transitions }) =>
-          Effect.succeed(transitions.at(-1) ?? { from: nameOf(state), to: nameOf(state), cause: "control" })
-      ),
-    snapshot: dispatch(
-      (nowMs) => ({ _tag: "Tick", nowMs, jitter: 0 }),
-      ({ state }) => Effect.map(monotonicMillis, (nowMs) => view(settings, state, nowMs))
-    )
+      Effect.withFiber((fiber) => {
+        const nowMs = nowOf(fiber)
+        const done = take(fiber, (state, jitter) => obey(settings, state, { nowMs, jitter, command }))
+        return tell(done, Effect.succeed(done.change))
+      }),
+    snapshot: Effect.withFiber((fiber) => {
+      const nowMs = nowOf(fiber)
+      const done = take(fiber, (state, jitter) => step(settings, state, { _tag: "Tick", nowMs, jitter }))
+      return tell(done, Effect.succeed(view(settings, done.state, nowMs)))
+    })
   }
 })

@@ -77,7 +77,6 @@ const verdictsByStatus: ReadonlyMap<string, Verdict> = new Map([
 /** The verdict on a failure that reached the flow before anything of the answer did. */
 export const classify = (reason: Reason): Verdict => {
   const { _tag, upstreamStatus } = reason
-  if (upstreamStatus === undefined) return verdicts[_tag]
   return verdictsByStatus.get(`${_tag} ${upstreamStatus}`) ?? verdicts[_tag]
 }
 

@@ -46,10 +46,8 @@ export interface Cooldown {
 /** Nothing is cooling yet. */
 export const make = (): Cooldown => {
   const ref = Ref.makeUnsafe<Waits>(new Map())
-  const remaining = (key: string, nowMs: number): number => {
-    const waits = Ref.getUnsafe(ref)
-    return waits.size === 0 ? 0 : Math.max(0, (waits.get(key)?.untilMs ?? nowMs) - nowMs)
-  }
+  const remaining = (key: string, nowMs: number): number =>
+    Math.max(0, (Ref.getUnsafe(ref).get(key)?.untilMs ?? nowMs) - nowMs)
   const longest = (nowMs: number): number => {
     let ms = 0
     for (const key of Ref.getUnsafe(ref).keys()) ms = Math.max(ms, remaining(key, nowMs))
@@ -63,7 +61,10 @@ export const make = (): Cooldown => {
       ref.ref.current = note(Ref.getUnsafe(ref), key, nowMs, pauseMs, why)
       return wasFree && remaining(key, nowMs) > 0
     },
-    why: (key, nowMs) => remaining(key, nowMs) > 0 ? Ref.getUnsafe(ref).get(key)?.why : undefined,
+    why: (key, nowMs) => {
+      const wait = Ref.getUnsafe(ref).get(key)
+      return wait !== undefined && wait.untilMs > nowMs ? wait.why : undefined
+    },
     clear: (nowMs) => {
       const wasCooling = longest(nowMs) > 0
       ref.ref.current = new Map()

@@ -4,24 +4,33 @@
  * and when they come back, for failures come back sooner than answers.
  */
 
-/** Counts of one target. Every value is finite and not negative but `lastSuccessMs`, which starts at minus infinity. */
-export interface SlidingWindow {
+/** What stands still while a slot runs, so that a call copies little: its start, and the counts of the slot before. */
+interface Slot {
   readonly startMs: number
-  /** Calls that came back, with a verdict. */
-  readonly calls: number
-  readonly failures: number
-  readonly slow: number
-  /** Calls that were sent, but for those that came back without a verdict. */
-  readonly begun: number
   readonly previousCalls: number
   readonly previousFailures: number
   readonly previousSlow: number
   readonly previousBegun: number
-  /** Calls that have not come back, whenever they were sent. */
-  readonly outstanding: number
+}
+
+/** Calls that came back; the first three are of the running slot. */
+interface Verdicts {
+  readonly calls: number
+  readonly failures: number
+  readonly slow: number
   /** Failures since the last success, by completion; neither `Slow` nor a slot edge ends the run. */
   readonly consecutiveFailures: number
   readonly lastSuccessMs: number
+}
+
+/** Counts of one target. Every value is finite and not negative but `lastSuccessMs`, which starts at minus infinity. */
+export interface SlidingWindow {
+  readonly slot: Slot
+  readonly verdicts: Verdicts
+  /** Calls that were sent in the running slot, but for those that came back without a verdict. */
+  readonly begun: number
+  /** Calls that have not come back, whenever they were sent. */
+  readonly outstanding: number
 }
 
 /**
@@ -34,72 +43,62 @@ export interface Rates {
   readonly slowRate: number
 }
 
-export const empty = (nowMs: number): SlidingWindow => ({
-  startMs: nowMs,
-  calls: 0,
-  failures: 0,
-  slow: 0,
-  begun: 0,
+/** A slot after one of which nothing counts any more. */
+const slotFrom = (startMs: number): Slot => ({
+  startMs,
   previousCalls: 0,
   previousFailures: 0,
   previousSlow: 0,
-  previousBegun: 0,
-  outstanding: 0,
-  consecutiveFailures: 0,
-  lastSuccessMs: Number.NEGATIVE_INFINITY
+  previousBegun: 0
+})
+
+export const empty = (nowMs: number): SlidingWindow => ({
+  slot: slotFrom(nowMs),
+  verdicts: { calls: 0, failures: 0, slow: 0, consecutiveFailures: 0, lastSuccessMs: Number.NEGATIVE_INFINITY },
+  begun: 0,
+  outstanding: 0
 })
 
 /** The window as seen at `nowMs`; the same object while its slot runs. A clock set back restarts the slot and keeps the counts. */
 const roll = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
-  const elapsed = nowMs - window.startMs
-  if (elapsed >= 0 && elapsed < windowMs) return window
-  if (elapsed < 0) return { ...window, startMs: nowMs, lastSuccessMs: Math.min(window.lastSuccessMs, nowMs) }
+  const { begun, outstanding, slot, verdicts } = window
+  const elapsed = nowMs - slot.startMs
+  const { calls, consecutiveFailures, failures, lastSuccessMs, slow } = verdicts
+  if (elapsed < 0) {
+    return {
+      ...window,
+      slot: { ...slot, startMs: nowMs },
+      verdicts: { ...verdicts, lastSuccessMs: Math.min(lastSuccessMs, nowMs) }
+    }
+  }
+  if (elapsed < windowMs) return window
   const slots = Math.floor(elapsed / windowMs)
-  const isNext = slots === 1
+  const startMs = slot.startMs + slots * windowMs
   return {
-    startMs: window.startMs + slots * windowMs,
-    calls: 0,
-    failures: 0,
-    slow: 0,
+    slot: slots === 1
+      ? { startMs, previousCalls: calls, previousFailures: failures, previousSlow: slow, previousBegun: begun }
+      : slotFrom(startMs),
+    verdicts: { calls: 0, failures: 0, slow: 0, consecutiveFailures, lastSuccessMs },
     begun: 0,
-    previousCalls: isNext ? window.calls : 0,
-    previousFailures: isNext ? window.failures : 0,
-    previousSlow: isNext ? window.slow : 0,
-    previousBegun: isNext ? window.begun : 0,
-    outstanding: window.outstanding,
-    consecutiveFailures: window.consecutiveFailures,
-    lastSuccessMs: window.lastSuccessMs
+    outstanding
   }
 }
 
 /** One more call that was sent. */
 export const begin = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
-  const now = roll(window, nowMs, windowMs)
-  return {
-    startMs: now.startMs,
-    calls: now.calls,
-    failures: now.failures,
-    slow: now.slow,
-    begun: now.begun + 1,
-    previousCalls: now.previousCalls,
-    previousFailures: now.previousFailures,
-    previousSlow: now.previousSlow,
-    previousBegun: now.previousBegun,
-    outstanding: now.outstanding + 1,
-    consecutiveFailures: now.consecutiveFailures,
-    lastSuccessMs: now.lastSuccessMs
-  }
+  const { begun, outstanding, slot, verdicts } = roll(window, nowMs, windowMs)
+  return { slot, verdicts, begun: begun + 1, outstanding: outstanding + 1 }
 }
 
 /** A call came back without a verdict, as if it had never been sent. */
 export const withdraw = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
-  const now = roll(window, nowMs, windowMs)
+  const { begun, outstanding, slot, verdicts } = roll(window, nowMs, windowMs)
   return {
-    ...now,
-    begun: Math.max(0, now.begun - 1),
     // It may have been sent in the slot before.
-    previousBegun: now.begun > 0 ? now.previousBegun : Math.max(0, now.previousBegun - 1),
-    outstanding: Math.max(0, now.outstanding - 1)
+    slot: begun > 0 ? slot : { ...slot, previousBegun: Math.max(0, slot.previousBegun - 1) },
+    verdicts,
+    begun: Math.max(0, begun - 1),
+    outstanding: Math.max(0, outstanding - 1)
   }
 }
 
@@ -114,34 +113,32 @@ export const add = (
   windowMs: number,
   isLate = false
 ): SlidingWindow => {
-  const now = roll(window, nowMs, windowMs)
+  const { begun, outstanding, slot, verdicts } = roll(window, nowMs, windowMs)
   const failed = outcome === "Failure" ? 1 : 0
-  const isCounted = isLate && failed === 1 && now.failures < now.calls
+  const isCounted = isLate && failed === 1 && verdicts.failures < verdicts.calls
   return {
-    startMs: now.startMs,
-    calls: isCounted ? now.calls : now.calls + 1,
-    failures: now.failures + failed,
-    slow: now.slow + (outcome === "Slow" ? 1 : 0),
-    begun: now.begun,
-    previousCalls: now.previousCalls,
-    previousFailures: now.previousFailures,
-    previousSlow: now.previousSlow,
-    previousBegun: now.previousBegun,
-    outstanding: isLate ? now.outstanding : Math.max(0, now.outstanding - 1),
-    consecutiveFailures: outcome === "Success" ? 0 : now.consecutiveFailures + failed,
-    lastSuccessMs: outcome === "Success" ? nowMs : now.lastSuccessMs
+    slot,
+    verdicts: {
+      calls: isCounted ? verdicts.calls : verdicts.calls + 1,
+      failures: verdicts.failures + failed,
+      slow: verdicts.slow + (outcome === "Slow" ? 1 : 0),
+      consecutiveFailures: outcome === "Success" ? 0 : verdicts.consecutiveFailures + failed,
+      lastSuccessMs: outcome === "Success" ? nowMs : verdicts.lastSuccessMs
+    },
+    begun,
+    outstanding: isLate ? outstanding : Math.max(0, outstanding - 1)
   }
 }
 
 /** Rates over the last `windowMs`. */
 export const rates = (window: SlidingWindow, nowMs: number, windowMs: number): Rates => {
-  const now = roll(window, nowMs, windowMs)
-  const weight = 1 - (nowMs - now.startMs) / windowMs
-  const calls = now.calls + now.previousCalls * weight
-  const all = Math.max(calls, now.begun + now.previousBegun * weight)
+  const { begun, slot, verdicts } = roll(window, nowMs, windowMs)
+  const weight = 1 - (nowMs - slot.startMs) / windowMs
+  const calls = verdicts.calls + slot.previousCalls * weight
+  const all = Math.max(calls, begun + slot.previousBegun * weight)
   return {
     calls,
-    failureRate: calls === 0 ? 0 : (now.failures + now.previousFailures * weight) / all,
-    slowRate: calls === 0 ? 0 : (now.slow + now.previousSlow * weight) / all
+    failureRate: calls === 0 ? 0 : (verdicts.failures + slot.previousFailures * weight) / all,
+    slowRate: calls === 0 ? 0 : (verdicts.slow + slot.previousSlow * weight) / all
   }
 }

@@ -199,7 +199,8 @@ describe("a probe", () => {
     Effect.gen(function*() {
       const { guards } = yield* (yield* Targets).named("a", "a-model")
       for (let failures = 0; failures < 5; failures++) {
-        yield* guards.breaker.record(yield* guards.breaker.admit(), { _tag: "Failure" })
+        const permit = yield* guards.breaker.admit()
+        if (permit._tag === "Permit") yield* guards.breaker.record(permit, { _tag: "Failure" })
       }
       yield* TestClock.adjust("2 seconds")
       const completion = yield* Completion

@@ -168,6 +168,7 @@ describe("where a body says it", () => {
     ["the flat form's type", undefined, { object: "error", type: "insufficient_quota" }, "QuotaExhausted"],
     ["the flat form's code", undefined, { object: "error", code: "model_not_found" }, "UpstreamModelMissing"],
     ["the flat form's status", undefined, { statusCode: 429, message: "slow" }, "RateLimited"],
+    ["Google's status for a type", 500, { error: { status: "UNAUTHENTICATED" } }, "CredentialRejected"],
     ["a list of one", 400, [{ error: { code: "content_filter" } }], "ContentFiltered"],
     ["an error that is text", undefined, { error: "prompt is too long" }, "ContextLengthExceeded"]
   ])("%s", (_, status, body, expected) => {
@@ -199,6 +200,17 @@ describe("words without a code", () => {
     ["incorrect apikey", "CredentialRejected"],
     ["API key not valid", "CredentialRejected"],
     ["API key is invalid", "CredentialRejected"],
+    ["It said: invalid api key", "UpstreamRefused"],
+    ["The API key is invalid", "UpstreamRefused"],
+    ["Your credit balance is too low", "QuotaExhausted"],
+    ["You have reached your monthly usage limit", "QuotaExhausted"],
+    ["Your team is at its spend limit", "QuotaExhausted"],
+    ["Your team is at its spending limit", "QuotaExhausted"],
+    ["You have insufficient funds", "QuotaExhausted"],
+    ["You have insufficient credits", "QuotaExhausted"],
+    ["Not allowed: your credit balance", "UpstreamRefused"],
+    ["You have said 'my credit balance'", "UpstreamRefused"],
+    [`${"x".repeat(2000)} prompt is too long`, "UpstreamRefused"],
     ["our content management policy", "ContentFiltered"],
     ["flagged by the filter", "ContentFiltered"],
     ["flagged for violence", "ContentFiltered"],
@@ -208,13 +220,43 @@ describe("words without a code", () => {
   ])("%s is %s where the status is a refusal's or absent", (message, expected) => {
     expect(tag(400, { message })).toBe(expected)
     expect(tag(499, { message })).toBe(expected)
-    expect(tag(undefined, { message })).toBe(expected)
+    expect(tag(undefined, { message, type: "invalid_request" })).toBe(expected)
   })
 
   it("mean nothing where the status says something else", () => {
     const message = "maximum context length"
     expect([302, 399, 429, 500, 503].map((status) => tag(status, { message })))
       .toEqual(["UpstreamFailed", "UpstreamFailed", "RateLimited", "UpstreamFailed", "Overloaded"])
+  })
+})
+
+describe("a limit of rate", () => {
+  const exceeded = (...details: ReadonlyArray<unknown>) =>
+    tag(429, { code: 429, status: "RESOURCE_EXHAUSTED", message: "Quota exceeded", details })
+
+  it("of a day is a quota, in any of the violations", () => {
+    const minute = { quotaId: "GenerateRequestsPerMinutePerProject" }
+    expect(exceeded({ violations: [minute] })).toBe("RateLimited")
+    expect(exceeded({ violations: [minute, { quotaId: "GenerateRequestsPerDayPerProject" }] })).toBe("QuotaExhausted")
+    expect(exceeded("x", { retryDelay: "1s" }, { violations: [{ quotaId: "tokens per day" }] })).toBe("QuotaExhausted")
+  })
+
+  it("stands any details", () => {
+    expect(exceeded(null, 1, [], { violations: "per day" }, { violations: [null, "per day", { quotaId: {} }] }))
+      .toBe("RateLimited")
+    expect(tag(429, { details: "per day" })).toBe("RateLimited")
+  })
+
+  it("of nothing at all is a quota", () => {
+    expect(tag(429, { message: "Quota exceeded for metric: requests, limit: 0, model: m" })).toBe("QuotaExhausted")
+    expect(tag(429, { message: "Quota exceeded for metric: requests, limit: 10, model: m" })).toBe("RateLimited")
+  })
+
+  it("that one request exceeds by itself is a request too large", () => {
+    const message = "Request too large for m on tokens per min: Limit 30000, Requested 40000"
+    expect(reason(429, { error: { code: "rate_limit_exceeded", message } }))
+      .toMatchObject({ _tag: "ContextLengthExceeded", message, upstreamStatus: 429 })
+    expect(tag(429, { message: "Not the request too large" })).toBe("RateLimited")
   })
 })
 

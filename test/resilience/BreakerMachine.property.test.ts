@@ -1,13 +1,14 @@
 /**
  * The laws of a small breaker, held against every step of every sequence of events to a bounded depth (sequences that meet in
- * one state go on as one) and against long random ones. `BREAKWATER_FULL=1` goes deeper and makes a million of the latter.
+ * one situation go on as one) and against long random ones. `BREAKWATER_FULL=1` makes a million
+ * of the latter and says how much was seen.
  */
 import { beforeAll, describe, expect, it } from "@effect/vitest"
 import type { Event, Step } from "../../src/resilience/BreakerMachine.ts"
 import { step, wouldAdmit } from "../../src/resilience/BreakerMachine.ts"
 import type { BreakerSettings, Outcome, Permit, State } from "../../src/resilience/BreakerState.ts"
 import { initial, nameOf } from "../../src/resilience/BreakerState.ts"
-import { add } from "../../src/resilience/SlidingWindow.ts"
+import { add, empty } from "../../src/resilience/SlidingWindow.ts"
 
 const settings: BreakerSettings = {
   windowMs: 100,
@@ -22,7 +23,7 @@ const settings: BreakerSettings = {
 /** Of a last resort here. */
 const longestLeaseMs = 110
 const isFull = process.env["BREAKWATER_FULL"] === "1"
-const depth = isFull ? 10 : 8
+const depth = 8
 const randomSequences = isFull ? 1_000_000 : 20_000
 const randomLength = 30
 
@@ -58,26 +59,24 @@ const outcomes: ReadonlyArray<Outcome> = [
   { _tag: "Ignored" }
 ]
 
-const eventsOf = ({ nowMs, permits }: Situation): ReadonlyArray<Event> => [
-  { _tag: "Admit", nowMs, jitter: 0 },
-  { _tag: "LastResort", nowMs, jitter: 0, leaseMs: longestLeaseMs },
-  { _tag: "Tick", nowMs: nowMs + 25, jitter: 0.5 },
-  { _tag: "Tick", nowMs: nowMs + 70, jitter: 0.5 },
-  ...[...new Set([permits[0], permits.at(-1)])].flatMap((held) =>
-    held === undefined
-      ? []
-      : outcomes.map((outcome): Event => ({
-        _tag: "Record",
-        nowMs,
-        jitter: 0.5,
-        permit: held.permit,
-        outcome,
-        isLate: held.isBack
-      }))
-  ),
-  { _tag: "Control", nowMs, jitter: 0, command: { _tag: "Reset" } },
-  { _tag: "Control", nowMs, jitter: 0, command: { _tag: "ForceOpen", ttlMs: 50 } },
-  { _tag: "Control", nowMs, jitter: 0, command: { _tag: "MetricsOnly" } }
+type Letter = (situation: Situation) => Event | undefined
+
+/** A report on the oldest permit that is held, or on the newest where that is another one. */
+const report = (which: "oldest" | "newest", outcome: Outcome): Letter => ({ nowMs, permits }) => {
+  const held = which === "oldest" ? permits[0] : permits.length > 1 ? permits.at(-1) : undefined
+  return held && { _tag: "Record", nowMs, jitter: 0.5, permit: held.permit, outcome, isLate: held.isBack }
+}
+
+/** All that may happen next; undefined where there is nothing to report. */
+const alphabet: ReadonlyArray<Letter> = [
+  ({ nowMs }) => ({ _tag: "Admit", nowMs, jitter: 0 }),
+  ({ nowMs }) => ({ _tag: "LastResort", nowMs, jitter: 0, leaseMs: longestLeaseMs }),
+  ({ nowMs }) => ({ _tag: "Tick", nowMs: nowMs + 25, jitter: 0.5 }),
+  ({ nowMs }) => ({ _tag: "Tick", nowMs: nowMs + 70, jitter: 0.5 }),
+  ...outcomes.flatMap((outcome) => [report("oldest", outcome), report("newest", outcome)]),
+  ({ nowMs }) => ({ _tag: "Control", nowMs, jitter: 0, command: { _tag: "Reset" } }),
+  ({ nowMs }) => ({ _tag: "Control", nowMs, jitter: 0, command: { _tag: "ForceOpen", ttlMs: 50 } }),
+  ({ nowMs }) => ({ _tag: "Control", nowMs, jitter: 0, command: { _tag: "MetricsOnly" } })
 ]
 
 /** What is out after this event: one more by an admission, one less by a first report, nothing of an older generation. */
@@ -141,41 +140,65 @@ const dice = (seed: number) => () => {
 
 const start: Situation = { state: initial(0), nowMs: 0, permits: [], outstanding: 0, samples: 0, failuresInRow: 0 }
 
-const explore = (see: (edge: Edge) => void): void => {
-  const seen = new Set<string>()
+/** How many sequences of exactly `depth` events there are, over the graph of situations: each row holds where its events lead. */
+const sequencesOf = (rows: ReadonlyArray<ReadonlyArray<number>>): number => {
+  let ways = new Map([[0, 1]])
+  for (let length = 0; length < depth; length++) {
+    const next = new Map<number, number>()
+    for (const [from, count] of ways) {
+      for (const to of rows[from] ?? []) next.set(to, (next.get(to) ?? 0) + count)
+    }
+    ways = next
+  }
+  return [...ways.values()].reduce((sum, count) => sum + count, 0)
+}
+
+/** Every sequence; those that come to the same situation go on as one, from where it was reached first. */
+const explore = (see: (edge: Edge) => void): number => {
+  const ids = new Map([[keyOf(start), 0]])
+  const rows: Array<ReadonlyArray<number>> = []
   let frontier = [start]
-  for (let round = 0; round < depth; round++) {
+  for (let length = 0; length < depth; length++) {
     const next: Array<Situation> = []
     for (const situation of frontier) {
-      for (const event of eventsOf(situation)) {
+      const row: Array<number> = []
+      for (const letter of alphabet) {
+        const event = letter(situation)
+        if (event === undefined) continue
         const edge = take(situation, event)
         see(edge)
         const key = keyOf(edge.after)
-        if (!seen.has(key)) {
-          seen.add(key)
+        const id = ids.get(key) ?? ids.size
+        if (id === ids.size) {
+          ids.set(key, id)
           next.push(edge.after)
         }
+        row.push(id)
       }
+      // In the order of their ids, which is the order of the frontiers.
+      rows.push(row)
     }
     frontier = next
   }
+  return sequencesOf(rows)
 }
 
-/** Like `explore`, but forward only, with time that goes by in odd amounts and sometimes back. */
-const wander = (see: (edge: Edge) => void): void => {
+/** Sequences of random events, with time that goes by in odd amounts and sometimes back. */
+const wander = (see: (edge: Edge) => void): number => {
   const next = dice(7)
   for (let sequence = 0; sequence < randomSequences; sequence++) {
     let situation = start
-    for (let length = 0; length < randomLength; length++) {
-      const events = eventsOf(situation)
-      const event = events[Math.floor(next() * events.length)]
-      if (event === undefined) return
+    for (let length = 0; length < randomLength;) {
+      const event = alphabet[Math.floor(next() * alphabet.length)]?.(situation)
+      if (event === undefined) continue
       const nowMs = event.nowMs + Math.floor(next() * 12) - (next() < 0.02 ? 200 : 0)
       const edge = take(situation, { ...event, nowMs, jitter: next() })
       see(edge)
       situation = edge.after
+      length += 1
     }
   }
+  return randomSequences
 }
 
 const tick = (state: State, nowMs: number) => step(settings, state, { _tag: "Tick", nowMs, jitter: 0.5 })
@@ -215,8 +238,8 @@ const verdictsOf = (state: State, nowMs: number): unknown => {
   if (state._tag === "HalfOpen") return { ...state, leases: [] }
   if (state._tag !== "Closed") return state
   // As if one more call had come back, which rolls it to the hour.
-  const { begun, outstanding, previousBegun, ...rest } = add(state.window, "Slow", nowMs, settings.windowMs)
-  return { ...state, window: rest }
+  const { slot, verdicts } = add(state.window, "Slow", nowMs, settings.windowMs)
+  return { ...state, window: { ...slot, ...verdicts, previousBegun: 0 } }
 }
 
 /** Each holds on every step, from whatever was before. */
@@ -229,7 +252,8 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
   ) => {
     const { before: { failuresInRow, state }, event } = edge
     return !says(edge, "consecutive-failures") ||
-      state._tag === "Closed" && failuresInRow + 1 >= (event.nowMs - state.window.lastSuccessMs >= settings.windowMs
+      state._tag === "Closed" &&
+        failuresInRow + 1 >= (event.nowMs - state.window.verdicts.lastSuccessMs >= settings.windowMs
             ? settings.consecutiveFailures
             : settings.minimumCalls)
   },
@@ -244,7 +268,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
     const { before: { state }, event } = edge
     if (!says(edge, "failure-rate", "slow-rate") || state._tag !== "Closed" || event._tag !== "Record") return true
     // With all calls in one slot the shares are exact.
-    const { begun, calls, failures, previousBegun, previousCalls, slow, startMs } = state.window
+    const { begun, slot: { previousBegun, previousCalls, startMs }, verdicts: { calls, failures, slow } } = state.window
     if (previousBegun + previousCalls > 0 || event.nowMs >= startMs + settings.windowMs) return true
     const failed = failures + (event.outcome._tag === "Failure" ? 1 : 0)
     const late = slow + (event.outcome._tag === "Slow" ? 1 : 0)
@@ -259,7 +283,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
 
   "what happened before it closed does not trip it again": ({ after, done }) =>
     done.transitions.at(-1)?.to !== "closed" || after.state._tag === "Closed" &&
-      after.state.window.calls + after.state.window.previousCalls + after.state.window.consecutiveFailures === 0,
+      same(after.state.window.verdicts, empty(0).verdicts) && after.state.window.slot.previousCalls === 0,
 
   "never more live leases than its stage": ({ after: { state } }) =>
     state._tag !== "HalfOpen" || state.leases.length <= state.stage,
@@ -345,23 +369,23 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
 }
 
 /** The first step that breaks a law, by law; and what the steps were. */
-const judge = (walk: (see: (edge: Edge) => void) => void) => {
+const judge = (walk: (see: (edge: Edge) => void) => number) => {
   const breaches = new Map<string, unknown>()
   const causes = new Set<string>()
   const seen = { steps: 0, stale: 0, uncounted: 0 }
   const named = Object.entries(laws)
-  walk((edge) => {
+  const sequences = walk((edge) => {
     seen.steps += 1
     if (isStale(edge)) seen.stale += 1
     if (changesNoRate(edge)) seen.uncounted += 1
     for (const { cause } of edge.done.transitions) causes.add(cause)
     for (const [name, holds] of named) {
-      if (!breaches.has(name) && !holds(edge)) {
+      if (!holds(edge) && !breaches.has(name)) {
         breaches.set(name, { before: edge.before, event: edge.event, done: edge.done })
       }
     }
   })
-  return { breaches, causes, seen }
+  return { breaches, causes, seen, sequences }
 }
 
 describe.each([["every reachable step", explore], ["random steps", wander]] as const)(
@@ -370,6 +394,7 @@ describe.each([["every reachable step", explore], ["random steps", wander]] as c
     let judged: ReturnType<typeof judge>
     beforeAll(() => {
       judged = judge(walk)
+      if (isFull) process.stdout.write(`${_}: ${JSON.stringify({ sequences: judged.sequences, ...judged.seen })}\n`)
     }, 1_800_000)
 
     it("saw every cause and enough of everything", () => {

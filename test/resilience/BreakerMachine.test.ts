@@ -1,9 +1,9 @@
 /** Single steps of the breaker, each with the hour and the dice that tell a rule from its neighbour. */
 import { describe, expect, it } from "@effect/vitest"
 import type { Event } from "../../src/resilience/BreakerMachine.ts"
-import { step, wouldAdmit } from "../../src/resilience/BreakerMachine.ts"
+import { obey, step, wouldAdmit } from "../../src/resilience/BreakerMachine.ts"
 import type { BreakerSettings, HalfOpen, Open, Outcome, Permit, State } from "../../src/resilience/BreakerState.ts"
-import { initial, permitOf } from "../../src/resilience/BreakerState.ts"
+import { closed, initial, permitOf } from "../../src/resilience/BreakerState.ts"
 
 const settings: BreakerSettings = {
   windowMs: 1000,
@@ -52,27 +52,26 @@ const halfOpen: HalfOpen = {
   openings: 3,
   openMs: 300
 }
-const probeOf = (lease: number): Permit => ({ ...permitOf(2), probe: true, lease })
+const probeOf = (lease: number): Permit => ({ ...permitOf(2), lease })
 
 describe("a closed circuit", () => {
   it("admits with a permit for each call, of its generation", () => {
     const { decision, state, transitions } = admit(initial(0), 10)
-    expect(decision).toEqual({ _tag: "Permit", generation: 0, probe: false, lease: 0, hasReturned: false })
+    expect(decision).toEqual({ _tag: "Permit", generation: 0, lease: 0, hasReturned: false })
     expect(admit(state, 10).decision).not.toBe(decision)
     expect(transitions).toEqual([])
-    expect(state).toMatchObject({ _tag: "Closed", openings: 0, openMs: 0, sinceMs: 0, window: { outstanding: 1 } })
+    expect(state).toMatchObject({
+      _tag: "Closed",
+      run: { openings: 0, openMs: 0, sinceMs: 0 },
+      window: { outstanding: 1 }
+    })
   })
 
   it("keeps its history while calls go out and come back", () => {
-    const state: State = { ...initial(0), openings: 2, openMs: 200, sinceMs: 5, generation: 7 } as State // still closed
-    const sent = admit(state, 10).state
-    expect(sent).toMatchObject({ openings: 2, openMs: 200, sinceMs: 5, generation: 7 })
-    expect(record(sent, permitOf(7), "Success", 11)).toMatchObject({
-      openings: 2,
-      openMs: 200,
-      sinceMs: 5,
-      generation: 7
-    })
+    const history = { run: { openings: 2, openMs: 200, sinceMs: 5 }, generation: 7 }
+    const sent = admit(closed(7, 5, 2, 200), 10).state
+    expect(sent).toMatchObject(history)
+    expect(record(sent, permitOf(7), "Success", 11)).toMatchObject(history)
   })
 
   it("counts a call down at its first report, whatever it says", () => {
@@ -83,6 +82,13 @@ describe("a closed circuit", () => {
       expect(record(back, permitOf(0), outcome, 2, true)).toMatchObject({ window: { outstanding: 1 } })
     }
     expect(record(sent, permitOf(1), "Success", 1)).toBe(sent)
+  })
+
+  it("takes a throttled or an ignored call for no verdict", () => {
+    const sent = admit(initial(0), 0).state
+    for (const outcome of ["Throttled", "Ignored"] as const) {
+      expect(record(sent, permitOf(0), outcome, 1)).toEqual(initial(0))
+    }
   })
 
   it("never counts below nothing, even if a caller reports too often", () => {
@@ -105,14 +111,16 @@ describe("a closed circuit", () => {
     expect(after([...calm, ...times(4, "Failure")])._tag).toBe("Open")
     expect(after(times(3, "Failure"), 999, after(["Success"]))._tag).toBe("Open")
     expect(after(times(2, "Failure"), 999, after(["Success"]))._tag).toBe("Closed")
-    expect(after(times(3, "Failure"), 1000, after(["Success"]))._tag).toBe("Open")
+    const quiet = after(["Success"], 500)
+    expect(after(times(3, "Failure"), 1499, quiet)._tag).toBe("Closed")
+    expect(after(times(3, "Failure"), 1500, quiet)._tag).toBe("Open")
   })
 
   it("waits with a run of failures until no more calls than that are out", () => {
     let state = initial(0)
     for (let sent = 0; sent < 8; sent++) state = admit(state, 0).state
     for (let failed = 0; failed < 3; failed++) state = record(state, permitOf(0), "Failure", 1)
-    expect(state).toMatchObject({ _tag: "Closed", window: { consecutiveFailures: 3, outstanding: 5 } })
+    expect(state).toMatchObject({ _tag: "Closed", window: { verdicts: { consecutiveFailures: 3 }, outstanding: 5 } })
     expect(record(state, permitOf(0), "Failure", 1)._tag).toBe("Open")
   })
 
@@ -133,12 +141,9 @@ describe("a closed circuit", () => {
   })
 
   it("continues the run of openings until it was closed as long as it was open", () => {
-    const again = (nowMs: number) => {
-      const state = { ...initial(0), openings: 2, openMs: 200, sinceMs: 0 } as State // still closed
-      return after(times(3, "Failure"), nowMs, state)
-    }
-    expect(again(199)).toMatchObject({ openings: 3 })
-    expect(again(200)).toMatchObject({ openings: 1 })
+    const again = (nowMs: number) => after(times(3, "Failure"), nowMs, closed(0, 50, 2, 200))
+    expect(again(249)).toMatchObject({ openings: 3 })
+    expect(again(250)).toMatchObject({ openings: 1 })
   })
 })
 
@@ -167,9 +172,15 @@ describe("an opening", () => {
     expect(admit(opened, 299).decision).toEqual({ _tag: "Rejection", retryAfterMs: 1 })
     expect(admit(opened, 299.5).decision).toEqual({ _tag: "Rejection", retryAfterMs: 1 })
     const probed = admit(opened, 300)
-    expect(probed.decision).toMatchObject({ probe: true, lease: 1, generation: 2, hasReturned: false })
+    expect(probed.decision).toMatchObject({ lease: 1, generation: 2, hasReturned: false })
     expect(probed.transitions).toEqual([{ from: "open", to: "half-open", cause: "open-elapsed" }])
-    expect(probed.state).toMatchObject({ stage: 1, successes: 0, successesToClose: 3, openings: 3, openMs: 300 })
+    expect(probed.state).toEqual({
+      ...halfOpen,
+      stage: 1,
+      successes: 0,
+      leases: [{ id: 1, untilMs: 350, leaseMs: 50 }],
+      nextLease: 2
+    })
   })
 
   it("lets a last resort by an openFor after it began, and says when", () => {
@@ -207,20 +218,28 @@ describe("a half-open circuit", () => {
     const last: HalfOpen = { ...halfOpen, successes: 2 }
     const sent = admit(last, 0, 1000).state
     expect(tick(sent, 900)._tag).toBe("HalfOpen")
-    expect(record(sent, probeOf(5), "Success", 900).generation).toBe(3)
-    expect(record(sent, probeOf(5), "Success", 900)).toMatchObject({
-      _tag: "Closed",
-      openings: 3,
-      openMs: 300,
-      sinceMs: 900
-    })
+    const outcome = { _tag: "Success" } as const
+    const done = at(sent, { _tag: "Record", nowMs: 900, jitter: 0, permit: probeOf(5), outcome })
+    expect(done.state).toEqual(closed(3, 900, 3, 300))
+    expect(done.transitions).toEqual([{ from: "half-open", to: "closed", cause: "probe-succeeded" }])
+  })
+
+  it("hears no more of a stream whose first content closed it: what comes later is of an older generation", () => {
+    const sent = admit({ ...halfOpen, successes: 2 }, 0).state
+    const shut = record(sent, probeOf(5), "Success", 10)
+    for (const outcome of ["Failure", "Slow", "Success", "Ignored"] as const) {
+      expect(record(shut, probeOf(5), outcome, 20, true)).toBe(shut)
+    }
   })
 
   it("opens when a lease ends, dated to that moment", () => {
     const sent = admit(halfOpen, 0, 80).state
     expect(tick(sent, 79)._tag).toBe("HalfOpen")
     expect(tick(sent, 80)).toMatchObject({ _tag: "Open", openings: 4, untilMs: 280, generation: 3 })
-    expect(tick(sent, 200)).toMatchObject({ _tag: "Open", untilMs: 280 })
+    expect(at(sent, { _tag: "Tick", nowMs: 200, jitter: 0 })).toMatchObject({
+      state: { _tag: "Open", untilMs: 280 },
+      transitions: [{ from: "half-open", to: "open", cause: "lease-expired" }]
+    })
   })
 
   it("refuses beyond its stage, until the first lease ends, or the longest opening", () => {
@@ -292,10 +311,26 @@ describe("a forced circuit", () => {
     expect(tick(state, 0)).toBe(state)
   })
 
+  it("says from where, to where and why", () => {
+    const command = { _tag: "ForceClosed", reason: "known noise" } as const
+    const change = { from: "open", to: "forced-closed", cause: "control", reason: "known noise" }
+    const done = obey(settings, opened, { nowMs: 0, jitter: 0, command })
+    expect([done.change, done.transitions]).toEqual([change, [change]])
+  })
+
+  it("admits everyone where it is forced closed or only measures, and nobody as a probe", () => {
+    for (const _tag of ["ForceClosed", "MetricsOnly"] as const) {
+      expect(admit(forced(_tag), 0).decision).toEqual(permitOf(1))
+    }
+  })
+
   it("counts what comes back, and only that", () => {
     const state = forced("MetricsOnly")
     expect(admit(state, 0).state).toBe(state)
-    expect(record(state, permitOf(1), "Slow", 0)).toMatchObject({ mode: "metrics-only", window: { calls: 1, slow: 1 } })
+    expect(record(state, permitOf(1), "Slow", 0)).toMatchObject({
+      mode: "metrics-only",
+      window: { verdicts: { calls: 1, slow: 1 } }
+    })
     expect(record(state, permitOf(1), "Ignored", 0)).toBe(state)
   })
 })
@@ -304,7 +339,7 @@ describe("a reset", () => {
   it("closes it with its reason and forgets everything", () => {
     const command = { _tag: "Reset", reason: "fixed" } as const
     const done = at(opened, { _tag: "Control", nowMs: 7, jitter: 0, command })
-    expect(done.state).toEqual({ ...initial(7), generation: 2 })
+    expect(done.state).toEqual(closed(2, 7, 0, 0))
     expect(done.transitions).toEqual([{ from: "open", to: "closed", cause: "control", reason: "fixed" }])
   })
 })

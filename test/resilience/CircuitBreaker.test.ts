@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Random, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { CircuitBreaker, Outcome, Permit, Transition } from "../../src/resilience/CircuitBreaker.ts"
+import type { CircuitBreaker, Outcome, Permit, Rejection, Transition } from "../../src/resilience/CircuitBreaker.ts"
 import { BreakerSettingsInput, defaultBreakerSettings, fromInput, make } from "../../src/resilience/CircuitBreaker.ts"
 
 const success: Outcome = { _tag: "Success" }
@@ -10,8 +10,14 @@ const slow: Outcome = { _tag: "Slow" }
 const throttled: Outcome = { _tag: "Throttled" }
 const ignored: Outcome = { _tag: "Ignored" }
 
+/** A refusal as a failure, so that a test says which it wants. */
+const orFail = (decision: Permit | Rejection) =>
+  decision._tag === "Permit" ? Effect.succeed(decision) : Effect.fail(decision)
+const admit = (breaker: CircuitBreaker, leaseMs?: number) => Effect.flatMap(breaker.admit(leaseMs), orFail)
+const lastResort = (breaker: CircuitBreaker, leaseMs?: number) => Effect.flatMap(breaker.tryLastResort(leaseMs), orFail)
+
 const call = (breaker: CircuitBreaker, outcome: Outcome) =>
-  Effect.flatMap(breaker.admit(), (permit) => breaker.record(permit, outcome))
+  Effect.flatMap(admit(breaker), (permit) => breaker.record(permit, outcome))
 
 const calls = (breaker: CircuitBreaker, outcome: Outcome, times: number) =>
   Effect.repeat(call(breaker, outcome), { times: times - 1 })
@@ -22,7 +28,7 @@ const state = (breaker: CircuitBreaker) => Effect.map(breaker.snapshot, (snapsho
 const opened = Effect.gen(function*() {
   const breaker = yield* make(defaultBreakerSettings)
   yield* calls(breaker, failure, 5)
-  const { retryAfterMs } = yield* Effect.flip(breaker.admit())
+  const { retryAfterMs } = yield* Effect.flip(admit(breaker))
   return { breaker, retryAfterMs }
 })
 
@@ -70,7 +76,7 @@ describe("CircuitBreaker", () => {
   it.effect("fast failures do not open it while the slow answers of the same burst are out", () =>
     Effect.gen(function*() {
       const breaker = yield* make(defaultBreakerSettings)
-      const permits = yield* Effect.forEach(Array.from({ length: 100 }), () => breaker.admit())
+      const permits = yield* Effect.forEach(Array.from({ length: 100 }), () => admit(breaker))
       yield* Effect.forEach(permits.slice(0, 30), (permit) => breaker.record(permit, failure))
       expect(yield* breaker.snapshot).toMatchObject({ state: "closed", failureRate: 0.3, callsInWindow: 30 })
       yield* Effect.forEach(permits.slice(30), (permit) => breaker.record(permit, success))
@@ -80,7 +86,7 @@ describe("CircuitBreaker", () => {
   it.effect("a burst of which half has failed opens it, whatever the rest may come to", () =>
     Effect.gen(function*() {
       const breaker = yield* make(defaultBreakerSettings)
-      const permits = yield* Effect.forEach(Array.from({ length: 100 }), () => breaker.admit())
+      const permits = yield* Effect.forEach(Array.from({ length: 100 }), () => admit(breaker))
       yield* Effect.forEach(permits.slice(0, 49), (permit) => breaker.record(permit, failure))
       expect(yield* state(breaker)).toBe("closed")
       yield* Effect.forEach(permits.slice(49, 50), (permit) => breaker.record(permit, failure))
@@ -90,7 +96,7 @@ describe("CircuitBreaker", () => {
   it.effect("five failures in a row wait for five other calls that are out, however often a stream reports", () =>
     Effect.gen(function*() {
       const breaker = yield* make(defaultBreakerSettings)
-      const permits = yield* Effect.forEach(Array.from({ length: 11 }), () => breaker.admit())
+      const permits = yield* Effect.forEach(Array.from({ length: 11 }), () => admit(breaker))
       yield* Effect.forEach(permits.slice(0, 5), (permit) => breaker.record(permit, failure))
       expect(yield* state(breaker)).toBe("closed")
       // A call that says nothing is out no more; the second report of one that is back frees nothing.
@@ -106,7 +112,7 @@ describe("CircuitBreaker", () => {
       const breaker = yield* make(defaultBreakerSettings)
       const permits: Array<Permit> = []
       for (let second = 0; second < 120 && (yield* state(breaker)) === "closed"; second++) {
-        permits.push(yield* breaker.admit())
+        permits.push(yield* admit(breaker))
         if (second >= 60) yield* breaker.record(permits.shift()!, slow)
         yield* TestClock.adjust("1 second")
       }
@@ -121,7 +127,7 @@ describe("CircuitBreaker", () => {
       yield* TestClock.adjust(retryAfterMs)
       for (let looks = 0; looks < 3; looks++) expect(breaker.wouldAdmit(yield* now)).toBe(true)
       expect((yield* breaker.snapshot).state).toBe("open")
-      const probe = yield* breaker.admit()
+      const probe = yield* admit(breaker)
       expect(breaker.wouldAdmit(yield* now)).toBe(false)
       yield* breaker.record(probe, success)
       expect(breaker.wouldAdmit(yield* now)).toBe(true)
@@ -133,18 +139,18 @@ describe("CircuitBreaker", () => {
 
   it.effect("a probe may take as long as its caller allows it, and then it counts as failed", () =>
     Effect.gen(function*() {
-      for (const ask of ["admit", "tryLastResort"] as const) {
+      for (const ask of [admit, lastResort]) {
         const { breaker } = yield* opened
         yield* TestClock.adjust("2 seconds")
-        const probe = yield* breaker[ask](60_000)
-        expect((yield* Effect.flip(breaker.admit())).retryAfterMs).toBe(15_000)
+        const probe = yield* ask(breaker, 60_000)
+        expect((yield* Effect.flip(admit(breaker))).retryAfterMs).toBe(15_000)
         yield* TestClock.adjust("59 seconds")
         expect(yield* state(breaker)).toBe("half-open")
         yield* breaker.record(probe, success)
         expect(yield* state(breaker)).toBe("closed")
         const again = yield* opened
         yield* TestClock.adjust("2 seconds")
-        yield* again.breaker[ask](6000)
+        yield* ask(again.breaker, 6000)
         yield* TestClock.adjust("6 seconds")
         expect(yield* state(again.breaker)).toBe("open")
       }
@@ -212,6 +218,29 @@ describe("CircuitBreaker", () => {
       }
     }))
 
+  it.effect("the dice are thrown for openings alone, so that calls and commands before one do not change it", () =>
+    Effect.gen(function*() {
+      const openMs = (before: (breaker: CircuitBreaker) => Effect.Effect<unknown, unknown>) =>
+        Effect.gen(function*() {
+          const breaker = yield* make(defaultBreakerSettings)
+          yield* before(breaker)
+          yield* calls(breaker, failure, 5)
+          return (yield* Effect.flip(admit(breaker))).retryAfterMs
+        }).pipe(Random.withSeed("one"))
+      const first = yield* openMs(() => Effect.void)
+      expect(yield* openMs((breaker) => calls(breaker, ignored, 3))).toBe(first)
+      expect(yield* openMs((breaker) => breaker.control({ _tag: "Reset" }))).toBe(first)
+    }))
+
+  it.effect("a failure after a success of one call is one call, which failed", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make(defaultBreakerSettings)
+      const permit = yield* admit(breaker)
+      yield* breaker.record(permit, success)
+      yield* breaker.record(permit, failure)
+      expect(yield* breaker.snapshot).toMatchObject({ callsInWindow: 1, failureRate: 1 })
+    }))
+
   it.effect("openings double up to the maximum", () =>
     Effect.gen(function*() {
       const { breaker, retryAfterMs } = yield* opened
@@ -220,7 +249,7 @@ describe("CircuitBreaker", () => {
       for (const full of fulls) {
         yield* TestClock.adjust(wait)
         yield* call(breaker, failure)
-        wait = (yield* Effect.flip(breaker.admit())).retryAfterMs
+        wait = (yield* Effect.flip(admit(breaker))).retryAfterMs
         expect(wait).toBeGreaterThanOrEqual(full / 2)
         expect(wait).toBeLessThanOrEqual(full)
       }
@@ -233,7 +262,7 @@ describe("CircuitBreaker", () => {
         const breaker = yield* make(defaultBreakerSettings)
         yield* calls(breaker, failure, 4)
         yield* call(breaker, { _tag: "Failure", retryAfterMs: asked })
-        expect((yield* Effect.flip(breaker.admit())).retryAfterMs).toBe(got)
+        expect((yield* Effect.flip(admit(breaker))).retryAfterMs).toBe(got)
       }
     }))
 
@@ -243,7 +272,7 @@ describe("CircuitBreaker", () => {
       yield* TestClock.adjust(retryAfterMs)
       const answers = yield* Effect.forEach(
         Array.from({ length: 1000 }),
-        () => Effect.exit(Effect.yieldNow.pipe(Effect.andThen(breaker.admit()))),
+        () => Effect.exit(Effect.yieldNow.pipe(Effect.andThen(admit(breaker)))),
         { concurrency: "unbounded" }
       )
       const admitted = answers.filter((answer) => answer._tag === "Success")
@@ -257,14 +286,14 @@ describe("CircuitBreaker", () => {
       const breaker = yield* make(defaultBreakerSettings)
       yield* calls(breaker, success, 10)
       yield* calls(breaker, failure, 10)
-      yield* TestClock.adjust((yield* Effect.flip(breaker.admit())).retryAfterMs)
+      yield* TestClock.adjust((yield* Effect.flip(admit(breaker))).retryAfterMs)
       const atOnce: Array<number> = []
       const permits: Array<Permit> = []
       while ((yield* state(breaker)) !== "closed") {
-        let admitted = yield* Effect.result(breaker.admit())
+        let admitted = yield* Effect.result(admit(breaker))
         while (admitted._tag === "Success") {
           permits.push(admitted.success)
-          admitted = yield* Effect.result(breaker.admit())
+          admitted = yield* Effect.result(admit(breaker))
         }
         atOnce.push(permits.length)
         yield* breaker.record(permits.shift()!, success)
@@ -278,10 +307,10 @@ describe("CircuitBreaker", () => {
         const breaker = yield* make(defaultBreakerSettings)
         yield* calls(breaker, success, 10)
         yield* calls(breaker, failure, 10)
-        yield* TestClock.adjust((yield* Effect.flip(breaker.admit())).retryAfterMs)
-        const first = yield* breaker.admit()
+        yield* TestClock.adjust((yield* Effect.flip(admit(breaker))).retryAfterMs)
+        const first = yield* admit(breaker)
         yield* breaker.record(first, success)
-        yield* breaker.record(late ? first : yield* breaker.admit(), failure)
+        yield* breaker.record(late ? first : yield* admit(breaker), failure)
         expect(yield* breaker.snapshot).toMatchObject({ state: "open", openings: 2 })
       }
     }))
@@ -303,15 +332,15 @@ describe("CircuitBreaker", () => {
       yield* TestClock.adjust(retryAfterMs)
       yield* call(breaker, ignored)
       expect(yield* state(breaker)).toBe("half-open")
-      expect((yield* breaker.admit()).probe).toBe(true)
+      expect((yield* admit(breaker)).lease).toBe(2)
     }))
 
   it.effect("a probe that never comes back counts as failed when its lease ends, and its late answer as nothing", () =>
     Effect.gen(function*() {
       const { breaker, retryAfterMs } = yield* opened
       yield* TestClock.adjust(retryAfterMs)
-      const hung = yield* breaker.admit()
-      expect((yield* Effect.flip(breaker.admit())).retryAfterMs).toBe(15_000)
+      const hung = yield* admit(breaker)
+      expect((yield* Effect.flip(admit(breaker))).retryAfterMs).toBe(15_000)
       yield* TestClock.adjust("15 seconds")
       expect(yield* breaker.snapshot).toMatchObject({ state: "open", openings: 2 })
       yield* breaker.record(hung, success)
@@ -321,10 +350,10 @@ describe("CircuitBreaker", () => {
   it.effect("a success from before the trip does not close a half-open circuit", () =>
     Effect.gen(function*() {
       const breaker = yield* make(defaultBreakerSettings)
-      const old = yield* breaker.admit()
+      const old = yield* admit(breaker)
       yield* calls(breaker, failure, 5)
       yield* TestClock.adjust("2 seconds")
-      yield* breaker.admit()
+      yield* admit(breaker)
       yield* breaker.record(old, success)
       expect(yield* state(breaker)).toBe("half-open")
     }))
@@ -352,16 +381,16 @@ describe("CircuitBreaker", () => {
   it.effect("a last resort probes an open circuit early, once per openFor", () =>
     Effect.gen(function*() {
       const { breaker, retryAfterMs } = yield* opened
-      expect((yield* Effect.flip(breaker.tryLastResort())).retryAfterMs).toBe(retryAfterMs)
+      expect((yield* Effect.flip(lastResort(breaker))).retryAfterMs).toBe(retryAfterMs)
       for (const openings of [2, 3, 4, 5]) {
         yield* TestClock.adjust("2 seconds")
-        yield* breaker.record(yield* breaker.tryLastResort(), failure)
+        yield* breaker.record(yield* lastResort(breaker), failure)
         expect(yield* breaker.snapshot).toMatchObject({ openings, lastResortAfterMs: 2000 })
       }
       expect((yield* breaker.snapshot).retryAfterMs).toBeGreaterThan(7000)
-      expect((yield* Effect.flip(breaker.tryLastResort())).retryAfterMs).toBe(2000)
+      expect((yield* Effect.flip(lastResort(breaker))).retryAfterMs).toBe(2000)
       yield* TestClock.adjust("2 seconds")
-      yield* breaker.record(yield* breaker.tryLastResort(), success)
+      yield* breaker.record(yield* lastResort(breaker), success)
       expect(yield* state(breaker)).toBe("closed")
     }))
 
@@ -375,9 +404,9 @@ describe("CircuitBreaker", () => {
         reason: "maintenance",
         retryAfterMs: 15_000
       })
-      yield* Effect.flip(breaker.tryLastResort())
+      yield* Effect.flip(lastResort(breaker))
       yield* TestClock.adjust("1 minute")
-      yield* breaker.admit()
+      yield* admit(breaker)
       expect(yield* state(breaker)).toBe("closed")
     }))
 
@@ -402,6 +431,16 @@ describe("CircuitBreaker", () => {
       expect((yield* breaker.snapshot).reason).toBe("again")
     }))
 
+  it.effect("what time did before a command is told, and a command that then changes nothing is not", () =>
+    Effect.gen(function*() {
+      const told: Array<Transition> = []
+      const breaker = yield* make(defaultBreakerSettings, (transition) => Effect.sync(() => void told.push(transition)))
+      yield* breaker.control({ _tag: "ForceOpen", ttlMs: 1000 })
+      yield* TestClock.adjust("1 second")
+      yield* breaker.control({ _tag: "Reset" })
+      expect(told.map(({ cause }) => cause)).toEqual(["control", "ttl-elapsed"])
+    }))
+
   it.effect("a reset closes it and forgets the openings", () =>
     Effect.gen(function*() {
       const { breaker } = yield* opened
@@ -416,7 +455,7 @@ describe("CircuitBreaker", () => {
       const breaker = yield* make(defaultBreakerSettings, (transition) => Effect.sync(() => void seen.push(transition)))
       yield* calls(breaker, failure, 5)
       yield* TestClock.adjust("2 seconds")
-      yield* breaker.admit()
+      yield* admit(breaker)
       yield* TestClock.adjust("1 minute")
       yield* call(breaker, success)
       expect(seen.map(({ cause, from, to }) => `${from} > ${to}: ${cause}`)).toEqual([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Errors from "../../src/domain/GatewayError.ts"
-import { classify } from "../../src/resilience/Classification.ts"
+import { classify, isOfCredential } from "../../src/resilience/Classification.ts"
 
 const what = (reason: Errors.Reason) => {
   const { breaker, failover, retrySame } = classify(reason)
@@ -74,5 +74,11 @@ describe("Classification", () => {
     expect(all.map((Reason) => classify(new Reason({ message: "" })).cooldownMs)).toEqual([0, 0, 0, 0])
     const one = [Errors.ConnectionReset, Errors.CredentialRejected, Errors.UpstreamTimedOut, Errors.InvalidRequest]
     expect(one.map((Reason) => classify(new Reason({ message: "" })).cooldownMs)).toEqual(one.map(() => undefined))
+  })
+
+  it("a rejected, an exhausted and a limited credential leave another one alone, and nothing else is a credential's", () => {
+    const own = [Errors.CredentialRejected, Errors.QuotaExhausted, Errors.RateLimited]
+    expect(own.map((Reason) => isOfCredential(new Reason({ message: "" })))).toEqual([true, true, true])
+    expect(isOfCredential(new Errors.UpstreamFailed({ message: "" }))).toBe(false)
   })
 })

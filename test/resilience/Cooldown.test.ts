@@ -19,6 +19,23 @@ describe("Cooldown", () => {
     expect([cooldown.remaining("a", 0), cooldown.why("a", 0)]).toEqual([5000, limited])
   })
 
+  it("a longer pause takes the place of a shorter one, and of two alike the first word stays", () => {
+    const cooldown = make()
+    cooldown.note("a", 0, 1000, limited)
+    cooldown.note("b", 0, 1000, limited)
+    cooldown.note("b", 0, 1000, "Overloaded")
+    expect(cooldown.why("b", 0)).toBe(limited)
+    expect(cooldown.note("a", 0, 5000, "Overloaded")).toBe(false)
+    expect([cooldown.remaining("a", 0), cooldown.why("a", 0)]).toEqual([5000, "Overloaded"])
+    expect(cooldown.why("c", 0)).toBeUndefined()
+  })
+
+  it("a key that is noted again is the newest, and a pause of nothing changes nothing", () => {
+    const waits = note(note(new Map(), "a", 0, 1000, limited), "b", 0, 1000, limited)
+    expect([...note(waits, "a", 0, 2000, limited).keys()]).toEqual(["b", "a"])
+    expect(note(waits, "c", 0, 0, limited)).toBe(waits)
+  })
+
   it("nonsense is not believed", () => {
     const cooldown = make()
     for (const hint of [-5, 0, Number.NaN]) expect(cooldown.note("a", 0, hint, limited)).toBe(false)

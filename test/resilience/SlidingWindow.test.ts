@@ -44,20 +44,29 @@ describe("SlidingWindow", () => {
 
   it("slots keep their edges, however long nothing came", () => {
     const window = after(["Failure", 350])
-    expect(window.startMs).toBe(startMs + 300)
+    expect(window.slot.startMs).toBe(startMs + 300)
     expect(at(window, 400).calls).toBe(1)
     expect(at(window, 450).calls).toBe(0.5)
   })
 
+  it("a slot is the same from its first moment to its last, and at its end another", () => {
+    const window = after(["Failure", 0])
+    for (const ms of [0, 99]) expect(begin(window, startMs + ms, windowMs).slot).toBe(window.slot)
+    expect(begin(window, startMs + 100, windowMs)).toMatchObject({
+      slot: { startMs: startMs + 100, previousCalls: 1 },
+      begun: 1
+    })
+  })
+
   it("failures in a row are counted over slots, and only a success ends them", () => {
-    expect(after(["Failure", 0], ["Slow", 10], ["Failure", 110], ["Failure", 350]).consecutiveFailures).toBe(3)
-    expect(after(["Failure", 0], ["Success", 10], ["Failure", 20]).consecutiveFailures).toBe(1)
-    expect(after(["Slow", 0]).consecutiveFailures).toBe(0)
+    expect(after(["Failure", 0], ["Slow", 10], ["Failure", 110], ["Failure", 350]).verdicts.consecutiveFailures).toBe(3)
+    expect(after(["Failure", 0], ["Success", 10], ["Failure", 20]).verdicts.consecutiveFailures).toBe(1)
+    expect(after(["Slow", 0]).verdicts.consecutiveFailures).toBe(0)
   })
 
   it("remembers when the last success came", () => {
-    expect(empty(startMs).lastSuccessMs).toBe(Number.NEGATIVE_INFINITY)
-    expect(after(["Success", 10], ["Failure", 20], ["Slow", 350]).lastSuccessMs).toBe(startMs + 10)
+    expect(empty(startMs).verdicts.lastSuccessMs).toBe(Number.NEGATIVE_INFINITY)
+    expect(after(["Success", 10], ["Failure", 20], ["Slow", 350]).verdicts.lastSuccessMs).toBe(startMs + 10)
   })
 
   it("a clock that is set back restarts the slot and keeps the counts", () => {
@@ -65,24 +74,16 @@ describe("SlidingWindow", () => {
     expect(at(window, -500)).toEqual({ calls: 3, failureRate: 1 / 3, slowRate: 1 / 3 })
     const back = add(window, "Failure", startMs - 500, windowMs)
     expect(back).toEqual({
-      startMs: startMs - 500,
-      calls: 4,
-      failures: 2,
-      slow: 1,
+      slot: { startMs: startMs - 500, previousCalls: 0, previousFailures: 0, previousSlow: 0, previousBegun: 0 },
+      verdicts: { calls: 4, failures: 2, slow: 1, consecutiveFailures: 2, lastSuccessMs: startMs - 500 },
       begun: 0,
-      previousCalls: 0,
-      previousFailures: 0,
-      previousSlow: 0,
-      previousBegun: 0,
-      outstanding: 0,
-      consecutiveFailures: 2,
-      lastSuccessMs: startMs - 500
+      outstanding: 0
     })
   })
 
   it("a clock that is set back by less than the last success is old leaves that moment alone", () => {
     const window = { ...after(["Success", 10], ["Failure", 110]) }
-    expect(add(window, "Failure", startMs + 50, windowMs).lastSuccessMs).toBe(startMs + 10)
+    expect(add(window, "Failure", startMs + 50, windowMs).verdicts.lastSuccessMs).toBe(startMs + 10)
   })
 
   const sent = (calls: number, atMs: number, window = empty(startMs)): SlidingWindow =>
@@ -105,14 +106,18 @@ describe("SlidingWindow", () => {
     const late = (window: SlidingWindow, ms: number) => add(window, "Failure", startMs + ms, windowMs, true)
     expect(at(late(after(["Success", 10], ["Success", 20]), 30), 30)).toMatchObject({ calls: 2, failureRate: 0.5 })
     expect(at(late(late(after(["Success", 10]), 20), 30), 30)).toMatchObject({ calls: 2, failureRate: 1 })
-    expect(late(after(["Success", 10]), 120)).toMatchObject({ calls: 1, failures: 1, previousCalls: 1, outstanding: 0 })
+    expect(late(after(["Success", 10]), 120)).toMatchObject({
+      slot: { previousCalls: 1 },
+      verdicts: { calls: 1, failures: 1 },
+      outstanding: 0
+    })
     expect(at(late(after(["Slow", 10]), 20), 20)).toEqual({ calls: 1, failureRate: 1, slowRate: 1 })
   })
 
   it("only a late failure takes a place", () => {
     const window = after(["Success", 10])
     for (const outcome of ["Success", "Slow"] as const) {
-      expect(add(window, outcome, startMs + 20, windowMs, true).calls).toBe(2)
+      expect(add(window, outcome, startMs + 20, windowMs, true).verdicts.calls).toBe(2)
     }
   })
 
@@ -120,8 +125,12 @@ describe("SlidingWindow", () => {
     const window = add(sent(4, 90), "Failure", startMs + 150, windowMs)
     expect(at(window, 150)).toEqual({ calls: 1, failureRate: 0.5, slowRate: 0 })
     expect(at(window, 199).failureRate).toBe(1)
-    expect(window).toMatchObject({ begun: 0, previousBegun: 4, outstanding: 3 })
-    expect(add(window, "Slow", startMs + 250, windowMs)).toMatchObject({ begun: 0, previousBegun: 0, outstanding: 2 })
+    expect(window).toMatchObject({ begun: 0, slot: { previousBegun: 4 }, outstanding: 3 })
+    expect(add(window, "Slow", startMs + 250, windowMs)).toMatchObject({
+      begun: 0,
+      slot: { previousBegun: 0 },
+      outstanding: 2
+    })
   })
 
   it("sending a call forgets nothing that came back", () => {
@@ -142,9 +151,9 @@ describe("SlidingWindow", () => {
   it("a call without a verdict counts as never sent, in the slot in which it was", () => {
     expect(withdraw(sent(2, 0), startMs, windowMs)).toEqual(sent(1, 0))
     const later = withdraw(sent(2, 0), startMs + 110, windowMs)
-    expect(later).toMatchObject({ begun: 0, previousBegun: 1, outstanding: 1 })
+    expect(later).toMatchObject({ begun: 0, slot: { previousBegun: 1 }, outstanding: 1 })
     const both = withdraw(sent(1, 120, sent(2, 0)), startMs + 130, windowMs)
-    expect(both).toMatchObject({ begun: 0, previousBegun: 2, outstanding: 2 })
+    expect(both).toMatchObject({ begun: 0, slot: { previousBegun: 2 }, outstanding: 2 })
     expect(withdraw(empty(startMs), startMs, windowMs)).toEqual(empty(startMs))
   })
 })
