@@ -59,9 +59,39 @@ const otelRecord = (service: Service | undefined): (...line: Parameters<Render>)
   })
 }
 
+// The names of a busy log's lines are few, and mostly the same ones in every line.
+const keys = new Map<string, string>()
+const mostKeys = 1000
+
+const keyOf = (name: string): string => {
+  let key = keys.get(name)
+  if (key === undefined) {
+    key = `,${JSON.stringify(name)}:`
+    if (keys.size < mostKeys) keys.set(name, key)
+  }
+  return key
+}
+
+/** Text as JSON; most of it is words and ids, of which nothing has to be escaped. */
+const textOf = (text: string): string => /^[\w ./:=+,-]*$/.test(text) ? `"${text}"` : JSON.stringify(text)
+
+/** Written member by member: half the cost of a record that is made to be thrown away. */
 const otel = (service: Service | undefined): Render => {
-  const recordOf = otelRecord(service)
-  return (...line) => JSON.stringify(recordOf(...line))
+  const own = service === undefined
+    ? ""
+    : `,"service.name":${JSON.stringify(service.name)},"service.version":${JSON.stringify(service.version)}`
+  return (severity, atMs, message, fields) => {
+    let line = `{"timestamp":"${timestamp(atMs)}","severity_text":"${severity.toUpperCase()}","severity_number":${
+      severityNumbers[severity]
+    },"message":${textOf(message)}${own}`
+    for (const name in fields) {
+      const value = fields[name]
+      if (value === undefined) continue
+      const written = typeof value === "string" ? textOf(value) : JSON.stringify(value)
+      if (written !== undefined) line += keyOf(name) + written
+    }
+    return `${line}}`
+  }
 }
 
 const renamed = (fields: Fields, names: Readonly<Record<string, string>>): Record<string, unknown> => {

@@ -30,18 +30,27 @@ const severity = (exchange: Exchange, isCancelled: boolean): Severity => {
   return quiet.has(exchange.route) && !isCancelled ? "debug" : "info"
 }
 
-const usageFields = (usage: Usage): Fields => ({
-  "gen_ai.usage.input_tokens": usage.promptTokens,
-  "gen_ai.usage.output_tokens": usage.completionTokens,
-  "gen_ai.usage.cache_read.input_tokens": usage.cachedTokens,
-  "gen_ai.usage.reasoning.output_tokens": usage.reasoningTokens
-})
+/** A line while it is written: one object that grows, for joining several costs more than all that is in them. */
+type Line = Record<string, unknown>
 
-const costFields = (cost: Cost): Fields => {
-  if ("absent" in cost) return { "breakwater.cost.status": "unpriced", "breakwater.cost.absent": cost.absent }
+const addUsage = (line: Line, usage: Usage): void => {
+  line["gen_ai.usage.input_tokens"] = usage.promptTokens
+  line["gen_ai.usage.output_tokens"] = usage.completionTokens
+  line["gen_ai.usage.cache_read.input_tokens"] = usage.cachedTokens
+  line["gen_ai.usage.reasoning.output_tokens"] = usage.reasoningTokens
+}
+
+const addCost = (line: Line, cost: Cost): void => {
+  if ("absent" in cost) {
+    line["breakwater.cost.status"] = "unpriced"
+    line["breakwater.cost.absent"] = cost.absent
+    return
+  }
   const usd = toUsd(cost.picoUsd)
   // The convention's is a double; the exact decimal stands beside it.
-  return { "gen_ai.usage.cost": Number(usd), "breakwater.cost.usd": usd, "breakwater.cost.source": cost.source }
+  line["gen_ai.usage.cost"] = Number(usd)
+  line["breakwater.cost.usd"] = usd
+  line["breakwater.cost.source"] = cost.source
 }
 
 // An upstream writes what it likes; what is no word, or no id, is not told.
@@ -49,34 +58,31 @@ const word = (said: string): string => /^\w{1,40}$/.test(said) ? said : "other"
 const idOf = (said: string | undefined): string | undefined =>
   said === undefined || /^[\w.:=+/-]+$/.test(said) ? said : undefined
 
-const flowFields = (exchange: Exchange): Fields => {
-  const { decision } = exchange
-  if (decision.alias === "") return {}
+const addFlow = (line: Line, { decision }: Exchange): void => {
+  if (decision.alias === "") return
   const cost = Decision.costOf(decision)
-  return {
-    "gen_ai.operation.name": "chat",
-    "gen_ai.request.model": scrubKeys(decision.alias.slice(0, 256)),
-    "gen_ai.response.model": decision.model,
-    "gen_ai.response.finish_reasons": decision.finishReasons?.map(word),
-    ...(decision.usage === undefined ? {} : usageFields(decision.usage)),
-    ...(cost === undefined ? {} : costFields(cost)),
-    "breakwater.provider": decision.provider,
-    "breakwater.model": decision.model,
-    "breakwater.attempts": decision.attempts.length,
-    "breakwater.attempt.outcomes": decision.attempts.map((attempt) =>
-      `${attempt.target}=${attempt.outcome ?? "unfinished"}`
-    ),
-    "breakwater.skipped": decision.skipped.length === 0
-      ? undefined
-      : decision.skipped.map(({ target, why }) => `${target}=${why}`),
-    "breakwater.stream.resumed": decision.resumed,
-    "breakwater.stream.skipped_events": decision.skippedEvents,
-    "breakwater.upstream.request.id": idOf(decision.upstreamRequestId),
-    "breakwater.decision": Decision.isEventful(decision) ? Decision.toRecord(decision) : undefined,
-    ...decision.captured?.attributes(),
-    ttft_ms: decision.firstContentMs,
-    stream: decision.stream
+  line["gen_ai.operation.name"] = "chat"
+  line["gen_ai.request.model"] = scrubKeys(decision.alias.slice(0, 256))
+  line["gen_ai.response.model"] = decision.model
+  line["gen_ai.response.finish_reasons"] = decision.finishReasons?.map(word)
+  if (decision.usage !== undefined) addUsage(line, decision.usage)
+  if (cost !== undefined) addCost(line, cost)
+  line["breakwater.provider"] = decision.provider
+  line["breakwater.model"] = decision.model
+  line["breakwater.attempts"] = decision.attempts.length
+  line["breakwater.attempt.outcomes"] = decision.attempts.map((attempt) =>
+    `${attempt.target}=${attempt.outcome ?? "unfinished"}`
+  )
+  if (decision.skipped.length > 0) {
+    line["breakwater.skipped"] = decision.skipped.map(({ target, why }) => `${target}=${why}`)
   }
+  line["breakwater.stream.resumed"] = decision.resumed
+  line["breakwater.stream.skipped_events"] = decision.skippedEvents
+  line["breakwater.upstream.request.id"] = idOf(decision.upstreamRequestId)
+  if (Decision.isEventful(decision)) line["breakwater.decision"] = Decision.toRecord(decision)
+  if (decision.captured !== undefined) Object.assign(line, decision.captured.attributes())
+  line["ttft_ms"] = decision.firstContentMs
+  line["stream"] = decision.stream
 }
 
 /** Writes the line. `isCancelled`: the caller left before the last byte. */
@@ -89,18 +95,17 @@ export const write = (
 ): void => {
   const level = severity(exchange, isCancelled)
   if (!log.isEnabled(level)) return
-  log.event(level, nowMs, `${exchange.method} ${exchange.route} ${isCancelled ? "cancelled" : exchange.status}`, {
-    "event.name": completed,
-    "breakwater.request.id": exchange.requestId,
-    ...trace,
-    "http.request.method": exchange.method,
-    "http.route": exchange.route,
-    "http.response.status_code": exchange.status === 0 ? 499 : exchange.status,
-    "error.type": isCancelled ? "cancelled" : exchange.decision.error,
-    cancelled: isCancelled ? true : undefined,
-    "breakwater.key": exchange.keyName,
-    "breakwater.priority": exchange.decision.priority === defaultPriority ? undefined : exchange.decision.priority,
-    ...flowFields(exchange),
-    duration_ms: nowMs - exchange.startedAtMs
-  })
+  const { decision, keyName, method, requestId, route, startedAtMs, status } = exchange
+  const line: Line = { "event.name": completed, "breakwater.request.id": requestId }
+  for (const name in trace) line[name] = trace[name]
+  line["http.request.method"] = method
+  line["http.route"] = route
+  line["http.response.status_code"] = status === 0 ? 499 : status
+  line["error.type"] = isCancelled ? "cancelled" : decision.error
+  if (isCancelled) line["cancelled"] = true
+  line["breakwater.key"] = keyName
+  if (decision.priority !== defaultPriority) line["breakwater.priority"] = decision.priority
+  addFlow(line, exchange)
+  line["duration_ms"] = nowMs - startedAtMs
+  log.event(level, nowMs, `${method} ${route} ${isCancelled ? "cancelled" : status}`, line)
 }
