@@ -51,8 +51,11 @@ const open = (port: number, agent: Agent): Promise<ClientRequest> =>
         "content-length": Buffer.byteLength(body)
       }
     }, (response) => {
-      response.once("data", () => resolve(sent))
       response.on("error", () => {})
+      response.once("data", (bytes: Buffer) => {
+        if (response.statusCode === 200) return resolve(sent)
+        reject(new Error(`a stream was refused with ${response.statusCode}: ${bytes.toString()}`))
+      })
     })
     sent.on("error", reject)
     sent.end(body)
