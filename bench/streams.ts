@@ -97,7 +97,8 @@ const startGateway = async (): Promise<{ readonly gateway: Child; readonly port:
   writeFileSync(
     config,
     JSON.stringify({
-      server: { port, drain: { notReady: "0s", streams: "1s" } },
+      // A collection on demand makes the loop late, which would shed the very streams that are to be measured.
+      server: { port, drain: { notReady: "0s", streams: "1s" }, limits: { lag: "10s" } },
       providers: {
         up: { kind: "openai-compatible", baseUrl: `http://127.0.0.1:${upstreamPort}/v1`, apiKey: "none" }
       },

@@ -49,12 +49,15 @@ describe("a limit that learns, under three times what the upstream bears", () =>
     expect(goodput(served, 27_000, 60_000)).toBeGreaterThan(0.95)
   })
 
-  it.for(seeds)("leaves each of three gateways that share an upstream two fifths of its part or more, seed %i", (seed) => {
-    const served = crowd({ ...threefold(seed), gateways: 3, perSecond: 225, capacity: () => 30 })
-    expect(goodput(served, 10_000, 60_000, 30)).toBeGreaterThan(0.95)
-    for (const gateway of [0, 1, 2]) {
-      const own = served.filter((one) => one.gateway === gateway)
-      expect(goodput(own, 10_000, 60_000, 10)).toBeGreaterThan(0.4)
+  it.for(seeds)(
+    "leaves each of three gateways that share an upstream two fifths of its part or more, seed %i",
+    (seed) => {
+      const served = crowd({ ...threefold(seed), gateways: 3, perSecond: 225, capacity: () => 30 })
+      expect(goodput(served, 10_000, 60_000, 30)).toBeGreaterThan(0.95)
+      for (const gateway of [0, 1, 2]) {
+        const own = served.filter((one) => one.gateway === gateway)
+        expect(goodput(own, 10_000, 60_000, 10)).toBeGreaterThan(0.4)
+      }
     }
-  })
+  )
 })
