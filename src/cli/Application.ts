@@ -1,4 +1,5 @@
 /** The real application behind the door: the routes on an HTTP router, served. Imported late, for it is most of the start-up. */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -9,6 +10,7 @@ import { Shedding } from "../admission/Shedding.ts"
 import { application } from "../config/Layers.ts"
 import { Health } from "../gateway/Health.ts"
 import { OpenStreams } from "../server/OpenStreams.ts"
+import { SinkOf } from "../server/Sink.ts"
 import * as EventLoop from "./EventLoop.ts"
 import { ofRequests } from "./RequestContext.ts"
 import type { Running } from "./Serve.ts"
@@ -18,7 +20,12 @@ import type { Running } from "./Serve.ts"
  * own tracer and tracing switches are not; here they run in the application's.
  */
 export const serve = Effect.fnUntraced(function*(settings: Parameters<typeof application>[0]) {
-  const context = yield* Layer.build(Layer.provideMerge(application(settings), HttpRouter.layer))
+  const context = yield* Layer.build(
+    application(settings).pipe(
+      Layer.provide(Layer.succeed(SinkOf, NodeHttpServerRequest.toServerResponse)),
+      Layer.provideMerge(HttpRouter.layer)
+    )
+  )
   const router = Context.get(context, HttpRouter.HttpRouter)
   yield* Effect.updateContext(
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- the router's type leaves failures open, the door leaves none

@@ -107,6 +107,7 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
   )
 
 const observe = (decision: Decision) => (frame: Frame): void => {
+  if (frame.isPlain) return
   if (frame.usage !== undefined) decision.usage = frame.usage
   for (const choice of frame.chunk.choices) {
     if (choice.finish_reason !== null && choice.finish_reason !== undefined) {

@@ -15,7 +15,7 @@ import {
   MalformedAnswer,
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
-import type { AnswerStream, Frame } from "../providers/Provider.ts"
+import { type AnswerStream, ending, type Frame } from "../providers/Provider.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import type * as Watchdog from "../resilience/Watchdog.ts"
@@ -92,11 +92,13 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   let first: Frames | undefined = held
   let terminal = false
   let ended = false
+  /** The wait for what the upstream sends next is being measured. */
+  let isWaiting = false
   /** What was put in between; it says nothing about the upstream. */
   let nudged: Frames | undefined
   const source = stream.stop === undefined || stream.nudge === undefined
-    ? yield* Pump.stoppable(stream.pull, options.scope)
-    : { pull: stream.pull, stop: stream.stop, nudge: stream.nudge }
+    ? { ...yield* Pump.stoppable(stream.pull, options.scope), take: undefined }
+    : { pull: stream.pull, take: stream.take, stop: stream.stop, nudge: stream.nudge }
   const fork = Effect.runForkWith(yield* Effect.context())
   const clock = yield* Effect.clockWith(Effect.succeed)
   /** A caller who does not read asks for nothing, so nobody would hear of the end. */
@@ -115,9 +117,10 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
   })
   yield* Scope.addFinalizer(options.scope, Effect.sync(() => options.watchdog.callOff(overdue)))
 
-  const observe = (frames: Frames): Pull.Pull<Frames, GatewayError> => {
-    if (frames === nudged) return Effect.succeed(frames)
+  const observe = (frames: Frames): Frames => {
+    if (frames === nudged) return frames
     nudged = undefined
+    isWaiting = false
     const before = terminal
     let isFed = false
     for (const frame of frames) {
@@ -128,10 +131,14 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
     if (isFed) watch.end()
     else watch.pause()
     if (terminal && !before) watch.shorten(tailMs)
-    return Effect.succeed(frames)
+    return frames
+  }
+  const wait = (): void => {
+    if (!isWaiting) watch.begin()
+    isWaiting = true
   }
 
-  const ending = (cause: Cause.Cause<GatewayError | Cause.Done>): Pull.Pull<never, GatewayError> => {
+  const end = (cause: Cause.Cause<GatewayError | Cause.Done>): Pull.Pull<never, GatewayError> => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
     ended = true
     const failure = cause.reasons.find(Cause.isFailReason)?.error ?? defect
@@ -141,21 +148,31 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
     return Effect.andThen(options.onEnd(error), isClean ? Cause.done() : Effect.failCause(cause))
   }
 
-  const next = Effect.matchCauseEffect(source.pull, { onSuccess: observe, onFailure: ending })
-  const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
-    if (first === undefined) {
-      if (nudged === undefined) watch.begin()
-      nudged = undefined
-      return ended ? Cause.done() : next
-    }
-    const frames = first
+  const next = Effect.matchCauseEffect(source.pull, {
+    onSuccess: (frames) => Effect.succeed(observe(frames)),
+    onFailure: end
+  })
+  const begin = (frames: Frames): Frames => {
     first = undefined
     return observe(frames)
+  }
+  const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
+    if (first !== undefined) return Effect.succeed(begin(first))
+    if (ended) return Cause.done()
+    wait()
+    return next
   })
+  const { take } = source
+  const taken: AnswerStream["take"] = take === undefined ? undefined : (wake) => {
+    if (first !== undefined) return begin(first)
+    const frames = ended ? ending : take(wake)
+    if (frames === undefined) wait()
+    return frames === undefined || frames === ending ? frames : observe(frames)
+  }
   const nudge = (frames: Frames): void => {
     if (ended) return
     nudged = frames
     source.nudge(frames)
   }
-  return { pull, stop: source.stop, nudge, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
+  return { pull, take: taken, stop: source.stop, nudge, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
 })

@@ -16,6 +16,7 @@ import { headerOf } from "./RetryHint.ts"
 import { SseParser } from "./Sse.ts"
 import type { TransportRequest, TransportResponse, WholeResponse } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
+import { Ending } from "./TransportExchange.ts"
 
 /** Where a request goes and as whom. */
 export interface Endpoint {
@@ -76,42 +77,46 @@ const readStream = (
   response: TransportResponse,
   machine: ChatStream,
   hear: Hear
-): Pick<AnswerStream, "pull" | "nudge" | "skipped"> => {
+): Pick<AnswerStream, "pull" | "take" | "nudge" | "skipped"> => {
   const parser = new SseParser()
-  let ending: Effect.Effect<never, GatewayError | Cause.Done> | undefined
+  let ending: Ending | undefined
   let nudged: Frames | undefined
 
   const judge = (): void => {
     if (machine.failure !== undefined) {
-      ending ??= Effect.andThen(hear(machine.failure), Effect.fail(gatewayError(machine.failure)))
+      ending ??= new Ending(Effect.andThen(hear(machine.failure), Effect.fail(gatewayError(machine.failure))))
     } else if (machine.isDone) {
       response.markComplete()
-      ending = Cause.done()
+      ending = new Ending(Cause.done())
     } else if (parser.isTooLarge) {
-      ending = Effect.fail(gatewayError(
-        new MalformedAnswer({ message: "The upstream sent an event of more than 1 MiB." })
-      ))
+      const tooLarge = new MalformedAnswer({ message: "The upstream sent an event of more than 1 MiB." })
+      ending = new Ending(Effect.fail(gatewayError(tooLarge)))
     }
   }
-  const deliver = (frames: Array<Frame>): Pull.Pull<Frames, GatewayError> | undefined => {
+  const deliver = (frames: Array<Frame>): Frames | Ending | undefined => {
     judge()
-    return isFilled(frames) ? Effect.succeed(frames) : ending
+    return isFilled(frames) ? frames : ending
   }
   const nudge = (frames: Frames): void => {
     nudged = frames
     response.look()
   }
-  const onPull = (): Pull.Pull<Frames, GatewayError> | undefined => {
+  const onPull = (): Frames | Ending | undefined => {
     if (nudged === undefined) return ending
     const frames = nudged
     nudged = undefined
-    return Effect.succeed(frames)
+    return frames
   }
-  const pull = response.decoded<Frames>({
+  const read = (chunk: Uint8Array, frames: Array<Frame>): void => {
+    const at = parser.isIdle ? machine.repeats(chunk, frames) : 0
+    if (at === chunk.length) return
+    for (const event of parser.push(at === 0 ? chunk : chunk.subarray(at))) machine.next(event, frames)
+  }
+  const { pull, take } = response.decoded<Frames>({
     onPull,
     onChunks: (arrived) => {
       const frames: Array<Frame> = []
-      for (const chunk of arrived) for (const event of parser.push(chunk)) machine.next(event, frames)
+      for (const chunk of arrived) read(chunk, frames)
       return deliver(frames)
     },
     onEnd: (failure) => {
@@ -119,11 +124,11 @@ const readStream = (
       if (failure === undefined) { for (const event of parser.end()) machine.next(event, frames) }
       // An answer that is complete in itself stays whole, however the connection ended.
       if (failure === undefined || machine.isComplete) machine.end(frames)
-      else ending = Effect.fail(failure)
-      return deliver(frames) ?? Cause.done()
+      else ending = new Ending(Effect.fail(failure))
+      return deliver(frames) ?? new Ending(Cause.done())
     }
   })
-  return { pull, nudge, skipped: () => machine.skippedEvents }
+  return { pull, take, nudge, skipped: () => machine.skippedEvents }
 }
 
 /** A whole answer where a stream was asked for, as the one event that it amounts to. */

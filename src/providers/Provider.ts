@@ -51,11 +51,21 @@ export interface Frame {
   /** True once the answer is complete in itself (every choice has its finish_reason); only usage may follow. */
   readonly isTerminal: boolean
   readonly usage: Usage | undefined
+  /** True where it has text and nothing else to note: no finish reason and no usage, so `chunk`, read when asked for, need not be. */
+  readonly isPlain?: true
 }
+
+/** The end of a stream, or its failure, is there: `pull` says which. */
+export const ending = "ending"
 
 /** A streamed answer. Ends with `Cause.Done` only after a clean end; a cut, a stall or an in-band error is a failure. */
 export interface AnswerStream {
   readonly pull: Pull.Pull<readonly [Frame, ...Array<Frame>], GatewayError>
+  /**
+   * The same without an effect for each event: what is there, or undefined and `wake` is called once when there is something to
+   * take or to pull. Not while a pull waits. Absent = only `pull` works.
+   */
+  readonly take?: ((wake: () => void) => readonly [Frame, ...Array<Frame>] | typeof ending | undefined) | undefined
   /** Makes the pull that waits, or the next one, fail; absent = whoever pulls has to race, at the cost of a fiber per stream. */
   readonly stop?: ((error: GatewayError) => void) | undefined
   /** Makes the pull that waits return this instead of an event of the upstream; use it only while one waits. Costs as `stop`. */

@@ -47,6 +47,12 @@ export class SseParser {
     this.maxBytes = maxBytes
   }
 
+  /** Nothing of an event has been read: what comes next begins one. */
+  get isIdle(): boolean {
+    return this.length === this.eventStart && !this.skipsLf && !this.isBeginning && this.data === undefined &&
+      this.event === "" && !this.isTooLarge
+  }
+
   push(chunk: Uint8Array): ReadonlyArray<SseEvent> {
     const events: Array<SseEvent> = []
     if (this.isTooLarge || chunk.length === 0) return events

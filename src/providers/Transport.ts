@@ -6,14 +6,13 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import type { Dispatcher } from "undici"
 import { Agent, buildConnector, Client } from "undici"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { gatewayError, InternalFailure } from "../domain/GatewayError.ts"
 import type { Limit } from "./Provider.ts"
-import type { Decoder, ResponseHeaders } from "./TransportExchange.ts"
+import type { Decoded, Decoder, ResponseHeaders } from "./TransportExchange.ts"
 import { Exchange } from "./TransportExchange.ts"
 
 export interface TransportSettings {
@@ -56,7 +55,7 @@ export interface TransportResponse {
   /** The whole body as text, without a byte order mark. Use either this or `decoded`. */
   readonly text: Effect.Effect<string, GatewayError>
   /** What the decoder makes of what has arrived since the last pull, uncopied; one wake-up per read of the socket. */
-  readonly decoded: <A>(decoder: Decoder<A>) => Pull.Pull<A, GatewayError>
+  readonly decoded: <A>(decoder: Decoder<A>) => Decoded<A>
   /** Says that the answer is complete though its body has not ended; closing the scope then lets the body end by itself. */
   readonly markComplete: () => void
 }

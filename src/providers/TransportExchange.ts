@@ -15,6 +15,7 @@ import {
   UpstreamTimedOut,
   UpstreamUnreachable
 } from "../domain/GatewayError.ts"
+import { ending } from "./Provider.ts"
 
 export type ResponseHeaders = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 
@@ -33,14 +34,30 @@ interface ExchangeOptions {
   readonly retry: () => void
 }
 
+/** How the reading of a body ends. */
+export class Ending {
+  readonly effect: Pull.Pull<never, GatewayError>
+
+  constructor(effect: Pull.Pull<never, GatewayError>) {
+    this.effect = effect
+  }
+}
+
 /** Turns the bytes of a body into something else as they arrive, without an effect of its own for each read. */
 export interface Decoder<A> {
   /** What can be said before anything is read, such as that nothing more is to come. */
-  readonly onPull: () => Pull.Pull<A, GatewayError> | undefined
+  readonly onPull: () => A | Ending | undefined
   /** Never empty; undefined = nothing yet, read on. */
-  readonly onChunks: (chunks: ReadonlyArray<Uint8Array>) => Pull.Pull<A, GatewayError> | undefined
+  readonly onChunks: (chunks: ReadonlyArray<Uint8Array>) => A | Ending | undefined
   /** The body ended, well or with a failure. */
-  readonly onEnd: (failure: GatewayError | undefined) => Pull.Pull<A, GatewayError>
+  readonly onEnd: (failure: GatewayError | undefined) => A | Ending
+}
+
+/** What a decoder made, waited for by an effect, or taken by whoever can be woken; never by both at once. */
+export interface Decoded<A> {
+  readonly pull: Pull.Pull<A, GatewayError>
+  /** What is there, `ending` where `pull` has the end, or undefined and `wake` is called once there is more to take. */
+  readonly take: (wake: () => void) => A | typeof ending | undefined
 }
 
 type Phase = "connecting" | "waiting" | "body"
@@ -292,13 +309,14 @@ export class Exchange {
     look()
   }
 
-  decoded<A>({ onChunks, onEnd, onPull }: Decoder<A>): Pull.Pull<A, GatewayError> {
-    return this.untilWoken<A, GatewayError | Cause.Done>(() => {
-      const known = onPull()
+  decoded<A>({ onChunks, onEnd, onPull }: Decoder<A>): Decoded<A> {
+    let end: Ending | undefined
+    const next = (): A | Ending | undefined => {
+      const known = end ?? onPull()
       if (known !== undefined) return known
       if (this.queue.length > 0) {
         const problem = this.encodingProblem()
-        if (problem !== undefined) return Effect.fail(problem)
+        if (problem !== undefined) return new Ending(Effect.fail(problem))
         const arrived = this.queue
         this.queue = []
         this.unpause()
@@ -307,7 +325,20 @@ export class Exchange {
       }
       if (this.failure !== undefined) return onEnd(this.failure)
       return this.isOver ? onEnd(undefined) : undefined
+    }
+    const pull = this.untilWoken<A, GatewayError | Cause.Done>(() => {
+      const result = next()
+      if (result instanceof Ending) return result.effect
+      return result === undefined ? undefined : Effect.succeed(result)
     })
+    const take = (wake: () => void): A | typeof ending | undefined => {
+      const result = next()
+      this.reader = result === undefined ? wake : undefined
+      if (!(result instanceof Ending)) return result
+      end = result
+      return ending
+    }
+    return { pull, take }
   }
 
   get text(): Effect.Effect<string, GatewayError> {

@@ -16,6 +16,7 @@ import { answerHeaders, CurrentExchange, type Exchange } from "./Exchange.ts"
 import { OpenStreams } from "./OpenStreams.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
+import { type Sink, SinkOf } from "./Sink.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -39,6 +40,7 @@ interface Services {
   readonly settings: ServerSettings
   readonly log: EventLogShape
   readonly streams: OpenStreams["Service"]
+  readonly sinkOf: (request: HttpServerRequest.HttpServerRequest) => Sink | undefined
 }
 
 /** One request through the flow. */
@@ -62,7 +64,7 @@ const answer = (
     decision.stream = checked.request.stream === true
     const input: CompletionRequest = { ...checked, decision, timeoutMs, receivedAtMs: exchange.receivedAtMs }
     return decision.stream
-      ? Effect.flatMap(completion.stream(input), (stream) => streamed(stream, exchange, services))
+      ? Effect.flatMap(completion.stream(input), (stream) => streamed(stream, exchange, services, services.sinkOf(request)))
       : Effect.map(
         completion.complete(input),
         (whole) =>
@@ -79,7 +81,8 @@ export const layer = HttpApiBuilder.group(Api, "completions", (handlers) =>
       completion: yield* Completion,
       settings: yield* ServerOptions,
       log: yield* EventLog,
-      streams: yield* OpenStreams
+      streams: yield* OpenStreams,
+      sinkOf: yield* SinkOf
     }
     return handlers.handleRaw("create", ({ request }) =>
       Effect.withFiber((fiber) => answer(services, request, fiber.getRef(CurrentExchange))))

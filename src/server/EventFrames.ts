@@ -7,9 +7,11 @@ import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { errorFrame } from "../api/ErrorBody.ts"
 import { describeCause, type EventLogShape } from "../observability/Logger.ts"
-import type { AnswerStream, Frame } from "../providers/Provider.ts"
+import type { GatewayError } from "../domain/GatewayError.ts"
+import { type AnswerStream, ending, type Frame } from "../providers/Provider.ts"
 import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
 import type { OpenStream, OpenStreams } from "./OpenStreams.ts"
+import type { Sink } from "./Sink.ts"
 
 const done = new TextEncoder().encode("data: [DONE]\n\n")
 
@@ -34,14 +36,53 @@ const tellDefect = (cause: Cause.Cause<unknown>, exchange: Exchange, log: EventL
     )
   )
 
+/**
+ * Writes what is there as soon as it is there, until `pull` has the end: without an effect for each event, which is half of what
+ * an event costs. A caller who is full is waited for.
+ */
+const pushed = (
+  { take }: AnswerStream,
+  open: OpenStream,
+  sink: Sink | undefined
+): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    let isStopped = false
+    const write = (frames: Bytes | undefined): boolean => {
+      if (frames === undefined || sink === undefined) return true
+      open.sent()
+      return sink.write(frames.length === 1 ? frames[0] : Buffer.concat(frames))
+    }
+    const step = (): void => {
+      while (!isStopped) {
+        const frames = take?.(awake)
+        if (frames === undefined) return open.waits()
+        if (frames === ending) return resume(Effect.void)
+        if (!write(frameBytes(frames))) return void sink?.once("drain", awake)
+      }
+    }
+    const awake = (): void => {
+      try {
+        step()
+      } catch (defect) {
+        resume(Effect.die(defect))
+      }
+    }
+    awake()
+    return Effect.sync(() => {
+      isStopped = true
+    })
+  })
+
 /** The answer's frames as bytes, then `[DONE]` after a clean end, one error event after any other, nothing after an interrupt. */
 export const encodeFrames = (
   answer: AnswerStream,
   open: OpenStream,
   exchange: Exchange,
-  log: EventLogShape
+  log: EventLogShape,
+  sink?: Sink
 ): Pull.Pull<Bytes> => {
   let ended = false
+  let isPushed = sink === undefined || answer.take === undefined
   const finish = (last: Uint8Array): Effect.Effect<Bytes> => {
     ended = true
     open.close()
@@ -49,9 +90,22 @@ export const encodeFrames = (
   }
   const next: Pull.Pull<Bytes> = Effect.suspend(() => {
     if (ended) return Cause.done()
-    open.waits()
-    return step
+    if (isPushed) {
+      open.waits()
+      return step
+    }
+    isPushed = true
+    return Effect.matchCauseEffect(pushed(answer, open, sink), { onSuccess: () => next, onFailure: end })
   })
+  const end = (cause: Cause.Cause<GatewayError | Cause.Done>): Pull.Pull<Bytes> => {
+    if (Pull.isDoneCause(cause)) return finish(done)
+    if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+    const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
+    const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internalFailure
+    exchange.decision.error = reason._tag
+    const last = finish(errorFrame(reason))
+    return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
+  }
   // Made once, for it is run for every event.
   const step = Effect.matchCauseEffect(answer.pull, {
     onSuccess: (frames): Pull.Pull<Bytes> => {
@@ -60,15 +114,7 @@ export const encodeFrames = (
       open.sent()
       return Effect.succeed(bytes)
     },
-    onFailure: (cause): Pull.Pull<Bytes> => {
-      if (Pull.isDoneCause(cause)) return finish(done)
-      if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
-      const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-      const reason = failure !== undefined && failure._tag === "GatewayError" ? failure.reason : internalFailure
-      exchange.decision.error = reason._tag
-      const last = finish(errorFrame(reason))
-      return reason === internalFailure ? Effect.andThen(tellDefect(cause, exchange, log), last) : last
-    }
+    onFailure: end
   })
   return next
 }
@@ -84,12 +130,13 @@ const streamHeaders = (exchange: Exchange): Record<string, string> => {
 export const streamed = (
   stream: AnswerStream,
   exchange: Exchange,
-  { log, streams }: { readonly log: EventLogShape; readonly streams: OpenStreams["Service"] }
+  { log, streams }: { readonly log: EventLogShape; readonly streams: OpenStreams["Service"] },
+  sink: Sink | undefined
 ) =>
   Effect.map(
     streams.open(stream),
     (open) =>
-      HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, open, exchange, log))), {
+      HttpServerResponse.stream(Stream.fromPull(Effect.succeed(encodeFrames(stream, open, exchange, log, sink))), {
         contentType: "text/event-stream; charset=utf-8",
         headers: streamHeaders(exchange)
       })

@@ -12,12 +12,13 @@ import { EventLog } from "../observability/Logger.ts"
 import * as Completions from "./Completions.ts"
 import { OpenStreams } from "./OpenStreams.ts"
 import { ServerOptions } from "./ServerSettings.ts"
+import { SinkOf } from "./Sink.ts"
 
 /** `Completions.layer` in its own small context. */
 export const layer = Layer.effectContext(
   Effect.updateContext(
     Layer.build(Completions.layer),
     (all: Context.Context<Completion | ServerOptions | OpenStreams | ClientAuthorization | Scope.Scope>) =>
-      Context.pick(Completion, ServerOptions, OpenStreams, EventLog, ClientAuthorization, Scope.Scope)(all)
+      Context.pick(Completion, ServerOptions, OpenStreams, EventLog, SinkOf, ClientAuthorization, Scope.Scope)(all)
   )
 )

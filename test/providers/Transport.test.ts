@@ -7,7 +7,7 @@ import type * as Pull from "effect/Pull"
 import { createServer } from "node:net"
 import type { GatewayError } from "../../src/domain/GatewayError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
-import { Exchange } from "../../src/providers/TransportExchange.ts"
+import { Ending, Exchange } from "../../src/providers/TransportExchange.ts"
 import { answer } from "../faults/Answer.ts"
 import { blackhole, refused } from "../faults/Listeners.ts"
 import type { Upstream } from "../faults/Upstream.ts"
@@ -60,11 +60,11 @@ const fakeExchange = (maxBytes: number) => {
 const bytesOf = (
   response: Pick<Transport.TransportResponse, "decoded">
 ): Pull.Pull<ReadonlyArray<Uint8Array>, GatewayError> =>
-  response.decoded({
+  response.decoded<ReadonlyArray<Uint8Array>>({
     onPull: () => undefined,
-    onChunks: (chunks) => Effect.succeed(chunks),
-    onEnd: (failure) => failure === undefined ? Cause.done() : Effect.fail(failure)
-  })
+    onChunks: (chunks) => chunks,
+    onEnd: (failure) => new Ending(failure === undefined ? Cause.done() : Effect.fail(failure))
+  }).pull
 
 describe("Exchange", () => {
   it.effect("pauses the socket while more than 256 KiB wait for their reader", () =>

@@ -23,6 +23,7 @@ import {
   parseKeepingDigits,
   readFinish
 } from "./OpenAiChatShape.ts"
+import { Repeat } from "./OpenAiChatRepeat.ts"
 import { ToolCalls } from "./OpenAiChatTools.ts"
 import { mendUsage, tierOf } from "./OpenAiUsage.ts"
 
@@ -42,6 +43,9 @@ interface ChoiceState {
   isFinished: boolean
   readonly calls: ToolCalls
 }
+
+/** Events kept to be repeated, none of which was, before a stream is taken for one that does not. */
+const vainRepeats = 8
 
 const isSet = (value: Json | undefined): boolean => value !== undefined && value !== null
 
@@ -69,6 +73,10 @@ export class ChatStream {
   private hasSentUsage = false
   /** A usage event without choices came. */
   private hasTotals = false
+  /** The last event, where others may repeat it. */
+  private repeat: Repeat | undefined
+  /** How often one was kept in vain. */
+  private unrepeated = 0
 
   constructor(options: StreamOptions) {
     this.options = options
@@ -86,9 +94,20 @@ export class ChatStream {
     return true
   }
 
+  /** Reads the events that repeat the last one, and says where in the bytes the first other one begins. */
+  repeats(bytes: Uint8Array, out: Array<Frame>): number {
+    if (this.repeat === undefined) return 0
+    const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    const end = this.repeat.read(view, out)
+    if (end > 0) this.unrepeated = 0
+    return end
+  }
+
   /** Reads one event and appends the frames that it came to. */
   next(event: SseEvent, out: Array<Frame>): void {
     if (this.isDone || this.failure !== undefined) return
+    if (event.bytes !== undefined && this.repeats(event.bytes, out) > 0) return
+    this.repeat = undefined
     const text = event.data.trim()
     if (text === "") return
     if (text === "[DONE]") return this.end(out, true)
@@ -143,7 +162,18 @@ export class ChatStream {
     if (before.length > 0) this.sendChoices(before, out)
     const payload = changed ? this.rewritten(chunk, event) : this.withUsageRule(chunk, event)
     out.push(this.frame(chunk, payload, kept, undefined))
+    if (!changed && kept.length === 1 && before.length === 0) this.keepRepeat(kept[0], event, payload)
     if (brought && this.isComplete) this.sendUsage(out)
+  }
+
+  /** Keeps the event for others to repeat, if it has nothing but a text; one that is seldom repeated is not worth it. */
+  private keepRepeat(choice: Json | undefined, event: SseEvent, payload: Uint8Array): void {
+    const delta = isObject(choice) && choice["finish_reason"] === null ? choice["delta"] : undefined
+    if (!isObject(delta) || event.bytes === undefined || this.unrepeated > vainRepeats) return
+    if (delta["tool_calls"] !== undefined || delta["function_call"] !== undefined || isObject(delta["audio"])) return
+    const sent = payload === event.bytes ? event.data : Buffer.from(payload).toString("utf8", 6, payload.length - 2)
+    this.repeat = Repeat.of(event.data, sent, delta)
+    if (this.repeat !== undefined) this.unrepeated++
   }
 
   /** Keeps the chunk's usage for the end and takes it out; true where there was any. */
