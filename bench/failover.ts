@@ -1,7 +1,7 @@
 /**
  * What a failover costs its caller in wall time, against upstreams on raw sockets: beyond their own times where they fail fast,
  * beyond the first-token limit where they are silent, and beyond the deadline in every scenario of the fault table. `--requests N`
- * (default 500) for each fast failure, `--print` writes no file. Ends with 1 if a target is missed.
+ * (default 300) for each fast failure, `--print` writes no file. Ends with 1 if a target is missed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { Agent } from "node:http"
@@ -13,11 +13,11 @@ import { call, readAnswer, type Seen } from "../test/faults/Client.ts"
 import { cases } from "../test/faults/scenarios.ts"
 import { start as startUpstream, type Upstream } from "../test/faults/Upstream.ts"
 import { table } from "../tools/markdown-table.ts"
-import { freePort, start, stop } from "./Children.ts"
+import { freePort, joinLoad, keepAwake, start, stop } from "./Children.ts"
 import { machineLine, writePage } from "./Page.ts"
 
 const { values: flags } = parseArgs({
-  options: { requests: { type: "string", default: "500" }, print: { type: "boolean", default: false } }
+  options: { requests: { type: "string", default: "300" }, print: { type: "boolean", default: false } }
 })
 const requests = Number(flags.requests)
 
@@ -115,14 +115,21 @@ const quantile = (values: ReadonlyArray<number>, q: number): number => {
 
 interface Line {
   readonly what: string
-  readonly count: number
   readonly values: ReadonlyArray<number>
+  /** The same of requests without a failover, one before each. */
+  readonly calm?: ReadonlyArray<number>
   readonly limitMs: number
   /** Which part of them must keep to the limit. */
   readonly share: number
+  /** The name of the worst. */
+  readonly worst?: string | undefined
 }
 
-const isHeld = ({ limitMs, share, values }: Line): boolean => quantile(values, share) < limitMs
+/** What the failover adds to what the gateway, the wire and the machine take of a request without one. */
+const judgedMs = ({ calm, share, values }: Line): number =>
+  quantile(values, share) - (calm === undefined ? 0 : quantile(calm, share))
+
+const isHeld = (line: Line): boolean => judgedMs(line) < line.limitMs
 
 const requireAnswer = ({ seen }: Timed, what: string, provider: string): void => {
   const from = seen.headers["x-breakwater-provider"]
@@ -131,17 +138,22 @@ const requireAnswer = ({ seen }: Timed, what: string, provider: string): void =>
 }
 
 /** How much longer than the upstreams' own times and the limit of a silent one the caller waits. */
-const added = async (model: string, count: number, takenOffMs: number, limitMs: number, isAnsweredByFirst = false) => {
+const added = async (model: string, count: number, takenOffMs: number, limitMs: number): Promise<Line> => {
   const values: Array<number> = []
+  const calm: Array<number> = []
   const stream = model.startsWith("error-first") || takenOffMs > 0
   const warmUp = takenOffMs > 0 ? 3 : 50
   for (let made = 0; made < count + warmUp; made++) {
+    const plain = await timed("ok", stream)
     const one = await timed(model, stream)
-    requireAnswer(one, model, isAnsweredByFirst ? "primary" : "fallback")
+    requireAnswer(plain, "ok", "primary")
+    requireAnswer(one, model, "fallback")
     // The first are for code that is not warm.
-    if (made >= warmUp) values.push(one.totalMs - one.upstreamMs - takenOffMs)
+    if (made < warmUp) continue
+    calm.push(plain.totalMs - plain.upstreamMs)
+    values.push(one.totalMs - one.upstreamMs - takenOffMs)
   }
-  return { what: model, count, values, limitMs, share: 0.99 }
+  return { what: model, values, calm, limitMs, share: 0.99 }
 }
 
 /** How long after its deadline each row of the fault table ended, both targets being as the row says; 0 = before it. */
@@ -151,7 +163,8 @@ const overruns = async (deadlineMs: number): Promise<Line> => {
     const { totalMs } = await timed(`row-${index}`, stream, { ...headers, "x-request-timeout-ms": String(deadlineMs) })
     values.push(Math.max(0, totalMs - deadlineMs))
   }
-  return { what: `a deadline of ${deadlineMs} ms`, count: cases.length, values, limitMs: allowed.overrun, share: 1 }
+  const worst = cases[values.indexOf(Math.max(...values))]?.name
+  return { what: `a deadline of ${deadlineMs} ms`, values, limitMs: allowed.overrun, share: 1, worst }
 }
 
 const control = async (): Promise<void> => {
@@ -173,20 +186,24 @@ const section = (title: string, lines: ReadonlyArray<Line>): ReadonlyArray<strin
   `## ${title}`,
   "",
   table(
-    ["What", "Requests", "p50 ms", "p99 ms", "worst ms", "limit ms", ""],
+    ["What", "Requests", "p50 ms", "p99 ms", "worst ms", "p50, p99 without a failover", "added ms", "limit", ""],
     lines.map((line) => [
       line.what,
-      String(line.count),
+      String(line.values.length),
       quantile(line.values, 0.5).toFixed(2),
       quantile(line.values, 0.99).toFixed(2),
-      Math.max(...line.values).toFixed(2),
-      `${line.share === 1 ? "worst" : "p99"} < ${line.limitMs}`,
+      `${Math.max(...line.values).toFixed(2)}${line.worst === undefined ? "" : ` (${line.worst})`}`,
+      line.calm === undefined ? "" : `${quantile(line.calm, 0.5).toFixed(2)}, ${quantile(line.calm, 0.99).toFixed(2)}`,
+      judgedMs(line).toFixed(2),
+      `${line.share === 1 ? "worst" : "p99"} < ${line.limitMs} ms`,
       isHeld(line) ? "held" : "**NOT HELD**"
     ])
   ),
   ""
 ]
 
+joinLoad()
+keepAwake()
 const gateway = start(
   "gateway",
   "candidate",
@@ -198,27 +215,26 @@ try {
   await ready()
   // A target that always fails must go on being asked.
   await control()
-  const calm = [await added("ok", requests, 0, allowed.failover, true)]
   const failing: Array<Line> = []
   for (const scenario of [...fast, "refused"]) failing.push(await added(scenario, requests, 0, allowed.failover))
   const waiting: Array<Line> = []
   for (const scenario of silent) waiting.push(await added(scenario, 30, firstTokenMs, allowed.silent))
   const late = [await overruns(300), await overruns(700)]
-  const lines = [...calm, ...failing, ...waiting, ...late]
+  const lines = [...failing, ...waiting, ...late]
   const missed = lines.filter((line) => !isHeld(line)).length
   const date = new Date().toISOString().slice(0, 10)
   writePage(`failover-${date}.md`, flags.print, [
     `# What a failover costs, ${date}`,
     "",
     "`node bench/failover.ts`: one request at a time, timed by its caller. The upstreams' own times run from a request's arrival to",
-    "the last byte of its answer. Breakers only count, and a retry waits for nothing, so what is left is the gateway's own and the",
-    "wire's.",
+    "the last byte of its answer. Breakers only count, and a retry waits for nothing, so what is left is the gateway's own, the wire's",
+    "and the machine's; a request without a failover before each one shows how much of it that takes anyway. Added = the p99 less",
+    "that of those.",
     "",
     machineLine(),
     "",
     missed === 0 ? "All limits are kept." : `**${missed} of ${lines.length} limits are not kept.**`,
     "",
-    ...section("Beyond the upstream's own time, no failover", calm),
     ...section(
       "Beyond the upstreams' own times: the first target fails at once, is tried again where it may, then the second",
       failing

@@ -174,5 +174,11 @@ export const committed = Effect.fnUntraced(function*(held: Frames, stream: Answe
     nudged = frames
     source.nudge(frames)
   }
-  return { pull, take: taken, stop: source.stop, nudge, upstreamRequestId: stream.upstreamRequestId } satisfies AnswerStream
+  return {
+    pull,
+    take: taken,
+    stop: source.stop,
+    nudge,
+    upstreamRequestId: stream.upstreamRequestId
+  } satisfies AnswerStream
 })

@@ -64,7 +64,10 @@ const answer = (
     decision.stream = checked.request.stream === true
     const input: CompletionRequest = { ...checked, decision, timeoutMs, receivedAtMs: exchange.receivedAtMs }
     return decision.stream
-      ? Effect.flatMap(completion.stream(input), (stream) => streamed(stream, exchange, services, services.sinkOf(request)))
+      ? Effect.flatMap(
+        completion.stream(input),
+        (stream) => streamed(stream, exchange, services, services.sinkOf(request))
+      )
       : Effect.map(
         completion.complete(input),
         (whole) =>

@@ -48,12 +48,16 @@ interface Sections {
   readonly [section: string]: unknown
 }
 
-/** Starts a gateway with this configuration file; resolves when it is ready to serve. */
-export const start = async (configuration: Sections = {}): Promise<Gateway> => {
+/**
+ * Starts a gateway with this configuration file; resolves when it is ready to serve.
+ * @param preload a module that the process loads first
+ */
+export const start = async (configuration: Sections = {}, preload?: string): Promise<Gateway> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-wire-"))
   const file = join(folder, "gateway.json")
   writeFileSync(file, JSON.stringify({ ...configuration, server: { port: 0, drain, ...configuration.server } }))
-  const child = Child.start("node", [join(Child.root, "src/main.ts"), "--config", file], { cwd: folder })
+  const first = preload === undefined ? [] : ["--import", preload]
+  const child = Child.start("node", [...first, join(Child.root, "src/main.ts"), "--config", file], { cwd: folder })
   // A failing test run must not leave a server behind.
   const kill = () => child.process.kill("SIGKILL")
   process.once("exit", kill)

@@ -10,6 +10,7 @@ import type { Frame } from "../Provider.ts"
 import { toReason } from "../ProviderError.ts"
 import type { SseEvent } from "../Sse.ts"
 import type { Fallback } from "./OpenAiChat.ts"
+import { Repeat } from "./OpenAiChatRepeat.ts"
 import type { Identity, Json, JsonObject } from "./OpenAiChatShape.ts"
 import {
   identityOf,
@@ -23,7 +24,6 @@ import {
   parseKeepingDigits,
   readFinish
 } from "./OpenAiChatShape.ts"
-import { Repeat } from "./OpenAiChatRepeat.ts"
 import { ToolCalls } from "./OpenAiChatTools.ts"
 import { mendUsage, tierOf } from "./OpenAiUsage.ts"
 
