@@ -142,7 +142,7 @@ const added = async (model: string, count: number, takenOffMs: number, limitMs: 
   const values: Array<number> = []
   const calm: Array<number> = []
   const stream = model.startsWith("error-first") || takenOffMs > 0
-  const warmUp = takenOffMs > 0 ? 3 : 50
+  const warmUp = takenOffMs > 0 ? 3 : 100
   for (let made = 0; made < count + warmUp; made++) {
     const plain = await timed("ok", stream)
     const one = await timed(model, stream)
@@ -218,8 +218,8 @@ try {
   const failing: Array<Line> = []
   for (const scenario of [...fast, "refused"]) failing.push(await added(scenario, requests, 0, allowed.failover))
   const waiting: Array<Line> = []
-  for (const scenario of silent) waiting.push(await added(scenario, 30, firstTokenMs, allowed.silent))
-  const late = [await overruns(300), await overruns(700)]
+  for (const scenario of silent) waiting.push(await added(scenario, 25, firstTokenMs, allowed.silent))
+  const late = [await overruns(700), await overruns(300)]
   const lines = [...failing, ...waiting, ...late]
   const missed = lines.filter((line) => !isHeld(line)).length
   const date = new Date().toISOString().slice(0, 10)
