@@ -8,7 +8,6 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import type { GatewayError, Reason } from "../domain/GatewayError.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
-import { classify } from "../resilience/Classification.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import * as Attempt from "./Attempt.ts"
@@ -82,8 +81,6 @@ const attempt = (resumable: Resumable, options: Attempt.AttemptOptions) =>
       return undefined
     }).pipe(Effect.onError(() => Scope.close(scope, Exit.void))))
 
-const isHopeless = (reason: Reason): boolean => !classify(reason).failover
-
 /** What follows after the break; undefined where nothing may. */
 const again = (resumable: Resumable, reason: Reason): Effect.Effect<Spliced | undefined, GatewayError> =>
   Effect.gen(function*() {
@@ -91,7 +88,7 @@ const again = (resumable: Resumable, reason: Reason): Effect.Effect<Spliced | un
     const { clock: { deadline }, decision, target, watchdog } = options
     const { hasOtherKey, targets } = yield* successors(route.targets, decision.attempts, retry, reason)
     const [next] = targets
-    if (next === undefined || !said.canGoOn || isHopeless(reason)) return undefined
+    if (next === undefined || !said.canGoOn) return undefined
     if (decision.attempts.length >= retry.attempts * 2 || (yield* Deadline.remaining(deadline)) === 0) return undefined
     const isSame = next.name === decision.attempts.at(-1)?.target
     const patience = { deadline, longestWaitMs: retry.maxMs }

@@ -15,7 +15,7 @@ interface Successors {
 
 /**
  * Those with tries left, others first; the target that broke off may be the last hope, unless it would do the same again or asked
- * for a pause. It comes first where only its credential failed and another one is free.
+ * for a pause. It comes first where only its credential failed and another one is free. Nobody, where none could do better.
  */
 export const successors = (
   all: ReadonlyArray<Target>,
@@ -24,6 +24,8 @@ export const successors = (
   reason: Reason
 ): Effect.Effect<Successors> =>
   Effect.map(monotonicMillis, (nowMs) => {
+    const { failover, retrySame } = classify(reason)
+    if (!failover) return { targets: [], hasOtherKey: false }
     const broken = attempts.at(-1)?.target
     const left = all.filter(({ name }) => attempts.filter(({ target }) => target === name).length < retry.attempts)
     const others = left.filter(({ name }) => name !== broken)
@@ -31,6 +33,6 @@ export const successors = (
     const hasOtherKey = isOfCredential(reason)
       && same.some(({ guards, model }) => guards.credentials?.isFree(model, nowMs) === true)
     if (hasOtherKey) return { targets: [...same, ...others], hasOtherKey }
-    const isLast = classify(reason).retrySame !== "no" && (others.length === 0 || reason.retryAfterMs === undefined)
+    const isLast = retrySame !== "no" && (others.length === 0 || reason.retryAfterMs === undefined)
     return { targets: isLast ? [...others, ...same] : others, hasOtherKey }
   })

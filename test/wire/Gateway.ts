@@ -22,6 +22,7 @@ export interface Gateway {
   readonly monitoring: () => Promise<Monitoring>
   /** Asks for the monitoring value until it is as wanted; rejects with the last one after `limitMs`, default 5000. */
   readonly until: (wanted: (seen: Monitoring) => boolean, limitMs?: number) => Promise<Monitoring>
+  readonly signal: (name: NodeJS.Signals) => void
   /** SIGTERM; resolves with the exit code. */
   readonly stop: () => Promise<number | null>
 }
@@ -92,6 +93,7 @@ export const start = async (configuration: Sections = {}, preload?: string): Pro
     isRunning: () => child.process.exitCode === null && child.process.signalCode === null,
     monitoring,
     until,
+    signal: (name) => void child.process.kill(name),
     stop: () => {
       child.process.kill("SIGTERM")
       return ended
