@@ -1,5 +1,6 @@
 /** `POST /v1/chat/completions`: OpenAI's shape, as one JSON answer or as server-sent events. */
 import * as Sse from "effect/encoding/Sse"
+import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
@@ -50,3 +51,6 @@ const create = HttpApiEndpoint.post("create", "/v1/chat/completions", {
 
 /** The completions of the contract, behind the client key. */
 export class CompletionsApi extends HttpApiGroup.make("completions").add(create).middleware(ClientAuthorization) {}
+
+/** The same without its lock, for a handler that judges the key itself: a lock put around it costs twice what judging does. */
+export class UnlockedCompletions extends HttpApi.make("breakwater").add(HttpApiGroup.make("completions").add(create)) {}

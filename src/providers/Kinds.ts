@@ -1,7 +1,6 @@
-/** A provider's settings to the provider, by its kind. Apart from `Providers.ts`, because it loads every dialect. */
+/** A provider's settings to the provider, by its kind. A dialect that brings a package of its own is loaded when it is asked for. */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import * as OpenAi from "./OpenAi.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import { builtKinds, presetNamed, requiredKey } from "./Presets.ts"
 import type { Provider } from "./Provider.ts"
@@ -65,6 +64,10 @@ export const make = (
   if (keyName !== undefined && first === undefined) return problem(`apiKey is missing: usually \${${keyName}}`)
   if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
   return settings.kind === "openai" && first !== undefined
-    ? OpenAi.make({ ...settings, name, apiKeys: [first, ...rest] })
+    // 220 modules, a fifth of the start.
+    ? Effect.flatMap(
+      Effect.promise(() => import("./OpenAi.ts")),
+      (OpenAi) => OpenAi.make({ ...settings, name, apiKeys: [first, ...rest] })
+    )
     : makeCompatible(name, settings)
 }

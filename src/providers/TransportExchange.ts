@@ -67,6 +67,8 @@ const HIGH_WATER = 256 * 1024
 
 const closed = new Error("closed")
 
+const settled = Promise.resolve()
+
 const codeOf = (error: unknown): string => {
   if (typeof error !== "object" || error === null) return ""
   if ("code" in error && typeof error.code === "string") return error.code
@@ -137,6 +139,10 @@ export class Exchange {
   private failure: GatewayError | undefined
   private reader: (() => void) | undefined
   private isWaking = false
+  private readonly awake = (): void => {
+    this.isWaking = false
+    this.reader?.()
+  }
 
   constructor(options: ExchangeOptions) {
     this.options = options
@@ -250,10 +256,8 @@ export class Exchange {
   private wake(): void {
     if (this.isWaking || this.reader === undefined) return
     this.isWaking = true
-    queueMicrotask(() => {
-      this.isWaking = false
-      this.reader?.()
-    })
+    // Not `queueMicrotask`, which makes an asynchronous resource of its own for each call.
+    void settled.then(this.awake)
   }
 
   private untilWoken<A, E>(next: () => Effect.Effect<A, E> | undefined): Effect.Effect<A, E> {

@@ -1,22 +1,21 @@
 /**
- * The completions handler. Nothing is sent before the flow has an answer or a committed stream, so the status is honest; after
+ * How a completion is answered. Nothing is sent before the flow has an answer or a committed stream, so the status is honest; after
  * that a failure is one error event and no `[DONE]`.
  */
 import * as Effect from "effect/Effect"
-import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError, InvalidRequest, type Reason } from "../domain/GatewayError.ts"
-import { Completion, type CompletionRequest } from "../gateway/Completion.ts"
-import { EventLog, type EventLogShape } from "../observability/Logger.ts"
+import type { Completion, CompletionRequest } from "../gateway/Completion.ts"
+import type { EventLogShape } from "../observability/Logger.ts"
+import { judgeClient } from "./Authorization.ts"
 import { streamed } from "./EventFrames.ts"
-import { answerHeaders, CurrentExchange, type Exchange } from "./Exchange.ts"
-import { OpenStreams } from "./OpenStreams.ts"
+import { answerHeaders, type Exchange } from "./Exchange.ts"
+import type { OpenStreams } from "./OpenStreams.ts"
 import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
-import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
-import { type Sink, SinkOf } from "./Sink.ts"
+import type { ServerSettings } from "./ServerSettings.ts"
+import type { Sink } from "./Sink.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -35,7 +34,7 @@ const unknownTimeout = new InvalidRequest({
 })
 
 /** What every request is answered with. */
-interface Services {
+export interface Services {
   readonly completion: Completion["Service"]
   readonly settings: ServerSettings
   readonly log: EventLogShape
@@ -44,13 +43,16 @@ interface Services {
 }
 
 /** One request through the flow. */
-const answer = (
+export const answer = (
   services: Services,
   request: HttpServerRequest.HttpServerRequest,
   exchange: Exchange
 ) => {
   const { completion, settings } = services
   const { headers } = request
+  const judged = judgeClient(settings, headers)
+  if ("_tag" in judged) return Effect.succeed(refuse(exchange, judged))
+  exchange.keyName = judged.name
   const wrongType = judgeMediaType(headers["content-type"])
   if (wrongType !== undefined) return Effect.succeed(refuse(exchange, wrongType))
   const wish = headers["x-request-timeout-ms"]
@@ -76,17 +78,3 @@ const answer = (
   })
   return Effect.catch(run, (error: GatewayError) => Effect.succeed(refuse(exchange, error.reason)))
 }
-
-/** The completions of the contract. Requires the flow, the settings and the client's lock. */
-export const layer = HttpApiBuilder.group(Api, "completions", (handlers) =>
-  Effect.gen(function*() {
-    const services: Services = {
-      completion: yield* Completion,
-      settings: yield* ServerOptions,
-      log: yield* EventLog,
-      streams: yield* OpenStreams,
-      sinkOf: yield* SinkOf
-    }
-    return handlers.handleRaw("create", ({ request }) =>
-      Effect.withFiber((fiber) => answer(services, request, fiber.getRef(CurrentExchange))))
-  }))

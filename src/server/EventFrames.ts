@@ -52,17 +52,20 @@ const pushed = (
       open.sent()
       return sink.write(frames.length === 1 ? frames[0] : Buffer.concat(frames))
     }
-    const step = (): void => {
-      while (!isStopped) {
-        const frames = take?.(awake)
-        if (frames === undefined) return open.waits()
-        if (frames === ending) return resume(Effect.void)
-        if (!write(frameBytes(frames))) return void sink?.once("drain", awake)
-      }
+    /** True = there may be more. */
+    const step = (): boolean => {
+      const frames = take?.(awake)
+      if (frames === undefined) open.waits()
+      if (frames === ending) resume(Effect.void)
+      if (frames === undefined || frames === ending) return false
+      if (write(frameBytes(frames))) return true
+      sink?.once("drain", awake)
+      return false
     }
     const awake = (): void => {
+      if (isStopped) return
       try {
-        step()
+        while (step());
       } catch (defect) {
         resume(Effect.die(defect))
       }

@@ -4,7 +4,8 @@
  */
 import type { ChatChunk } from "../../domain/ChatAnswer.ts"
 import type { Frame } from "../Provider.ts"
-import type { JsonObject } from "./OpenAiChatShape.ts"
+import type { SseEvent } from "../Sse.ts"
+import { isObject, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -18,6 +19,9 @@ const texts = ["content", "reasoning_content"] as const
 const padding = "\"obfuscation\":\""
 
 const start = "data: ".length
+
+/** Events kept to be repeated, none of which was, before a stream is taken for one that does not. */
+const vainRepeats = 8
 
 /** An event as one frame; its chunk is parsed when somebody asks for it. */
 class RepeatedFrame implements Frame {
@@ -59,7 +63,7 @@ const holds = (view: Buffer, part: Buffer, at: number): boolean =>
   at + part.length <= view.length && view.compare(part, 0, part.length, at, at + part.length) === 0
 
 /** One event without its text: what stands before it, and what after it. */
-export class Repeat {
+class Repeat {
   private readonly head: Buffer
   private readonly tail: Buffer
   /** What follows the padding, where there is any. */
@@ -126,5 +130,37 @@ export class Repeat {
     const parts = [view.subarray(at, quote), tail]
     if (rest !== undefined) parts.push(view.subarray(quote + this.tail.length, close), rest)
     return Buffer.concat(parts)
+  }
+}
+
+/** The last event of a stream, where others may repeat it. */
+export class Repeats {
+  private last: Repeat | undefined
+  /** How often one was kept in vain. */
+  private unrepeated = 0
+
+  /** Reads the events from the beginning of the bytes on that repeat the last one, and says where the first other one begins. */
+  read(bytes: Uint8Array, out: Array<Frame>): number {
+    if (this.last === undefined) return 0
+    const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    const end = this.last.read(view, out)
+    if (end > 0) this.unrepeated = 0
+    return end
+  }
+
+  forget(): void {
+    this.last = undefined
+  }
+
+  /** Keeps an event that was right as it came and has one choice, if that has nothing but a text. */
+  keep(choice: Json | undefined, event: SseEvent, sent: Uint8Array): void {
+    const delta = isObject(choice) && choice["finish_reason"] === null ? choice["delta"] : undefined
+    if (!isObject(delta) || event.bytes === undefined || this.unrepeated > vainRepeats) return
+    // A role is right only once.
+    if (delta["role"] !== undefined) return
+    if (delta["tool_calls"] !== undefined || delta["function_call"] !== undefined || isObject(delta["audio"])) return
+    const text = sent === event.bytes ? event.data : Buffer.from(sent).toString("utf8", start, sent.length - 2)
+    this.last = Repeat.of(event.data, text, delta)
+    if (this.last !== undefined) this.unrepeated++
   }
 }

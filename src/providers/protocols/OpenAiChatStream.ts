@@ -10,7 +10,7 @@ import type { Frame } from "../Provider.ts"
 import { toReason } from "../ProviderError.ts"
 import type { SseEvent } from "../Sse.ts"
 import type { Fallback } from "./OpenAiChat.ts"
-import { Repeat } from "./OpenAiChatRepeat.ts"
+import { Repeats } from "./OpenAiChatRepeat.ts"
 import type { Identity, Json, JsonObject } from "./OpenAiChatShape.ts"
 import {
   identityOf,
@@ -33,6 +33,8 @@ export interface StreamOptions {
   /** How many choices the caller asked for; default 1. */
   readonly choices?: number | undefined
   readonly fallback: Fallback
+  /** What recognises an event that repeats another. Default: a new one. */
+  readonly repeats?: Repeats
 }
 
 /** Events that are no JSON and are passed over before the answer is given up. */
@@ -43,9 +45,6 @@ interface ChoiceState {
   isFinished: boolean
   readonly calls: ToolCalls
 }
-
-/** Events kept to be repeated, none of which was, before a stream is taken for one that does not. */
-const vainRepeats = 8
 
 const isSet = (value: Json | undefined): boolean => value !== undefined && value !== null
 
@@ -73,13 +72,11 @@ export class ChatStream {
   private hasSentUsage = false
   /** A usage event without choices came. */
   private hasTotals = false
-  /** The last event, where others may repeat it. */
-  private repeat: Repeat | undefined
-  /** How often one was kept in vain. */
-  private unrepeated = 0
+  private readonly repeated: Repeats
 
   constructor(options: StreamOptions) {
     this.options = options
+    this.repeated = options.repeats ?? new Repeats()
   }
 
   /** Every choice has its finish_reason; one that has not begun may still come until the totals do. */
@@ -96,18 +93,14 @@ export class ChatStream {
 
   /** Reads the events that repeat the last one, and says where in the bytes the first other one begins. */
   repeats(bytes: Uint8Array, out: Array<Frame>): number {
-    if (this.repeat === undefined) return 0
-    const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    const end = this.repeat.read(view, out)
-    if (end > 0) this.unrepeated = 0
-    return end
+    return this.isDone || this.failure !== undefined ? 0 : this.repeated.read(bytes, out)
   }
 
   /** Reads one event and appends the frames that it came to. */
   next(event: SseEvent, out: Array<Frame>): void {
     if (this.isDone || this.failure !== undefined) return
-    if (event.bytes !== undefined && this.repeats(event.bytes, out) > 0) return
-    this.repeat = undefined
+    if (event.bytes !== undefined && this.repeated.read(event.bytes, out) > 0) return
+    this.repeated.forget()
     const text = event.data.trim()
     if (text === "") return
     if (text === "[DONE]") return this.end(out, true)
@@ -162,18 +155,8 @@ export class ChatStream {
     if (before.length > 0) this.sendChoices(before, out)
     const payload = changed ? this.rewritten(chunk, event) : this.withUsageRule(chunk, event)
     out.push(this.frame(chunk, payload, kept, undefined))
-    if (!changed && kept.length === 1 && before.length === 0) this.keepRepeat(kept[0], event, payload)
+    if (!changed && kept.length === 1 && before.length === 0) this.repeated.keep(kept[0], event, payload)
     if (brought && this.isComplete) this.sendUsage(out)
-  }
-
-  /** Keeps the event for others to repeat, if it has nothing but a text; one that is seldom repeated is not worth it. */
-  private keepRepeat(choice: Json | undefined, event: SseEvent, payload: Uint8Array): void {
-    const delta = isObject(choice) && choice["finish_reason"] === null ? choice["delta"] : undefined
-    if (!isObject(delta) || event.bytes === undefined || this.unrepeated > vainRepeats) return
-    if (delta["tool_calls"] !== undefined || delta["function_call"] !== undefined || isObject(delta["audio"])) return
-    const sent = payload === event.bytes ? event.data : Buffer.from(payload).toString("utf8", 6, payload.length - 2)
-    this.repeat = Repeat.of(event.data, sent, delta)
-    if (this.repeat !== undefined) this.unrepeated++
   }
 
   /** Keeps the chunk's usage for the end and takes it out; true where there was any. */
