@@ -30,6 +30,8 @@ export interface World {
   readonly requests: number
   /** Arrivals a second, at random moments; `"at once"`: all at the start. */
   readonly rate: number | "at once"
+  /** Whether the arrivals are as far from each other as the rate says, from a random moment on. */
+  readonly isEven?: boolean
   readonly retry?: Gateway.GatewaySettings["retry"]
   /** Whether the breakers only count. */
   readonly isBreakerOff?: boolean
@@ -117,9 +119,14 @@ export const live = (world: World): Record => {
   const story = Effect.gen(function*() {
     if (world.isBreakerOff === true) yield* (yield* Health).control({ action: "metrics-only" })
     const fibers = new Array<Fiber.Fiber<void>>()
+    const pauseMs = (random: number) => {
+      if (world.rate === "at once") return 0
+      return (world.isEven === true ? 1 : -Math.log(1 - random)) * 1000 / world.rate
+    }
+    if (world.isEven === true) yield* Effect.sleep((yield* Random.next) * pauseMs(0))
     for (let index = 0; index < world.requests; index++) {
       fibers.push(yield* Effect.forkChild(ask(index)))
-      if (world.rate !== "at once") yield* Effect.sleep(-Math.log(1 - (yield* Random.next)) * 1000 / world.rate)
+      if (world.rate !== "at once") yield* Effect.sleep(pauseMs(yield* Random.next))
     }
     for (const fiber of fibers) yield* Fiber.join(fiber)
   })

@@ -3,7 +3,7 @@
  * told no. Three scenes, by who says no: a target's fixed limit, one that learns from 429, the door itself.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
@@ -249,7 +249,7 @@ const main = async (): Promise<void> => {
   const facts = Object.entries(machine()).map(([name, value]) => `${name} ${value}`).join(", ")
   const page = `# Overload, ${date}
 
-${facts}. The machine was shared with other work.
+${facts}. The load average was ${loadavg()[0]?.toFixed(1)} at the end.
 
 An upstream that takes ${serviceMs} ms for each answer, ${places} at once: ${capacityPerSecond}/s. Offered three times that, as Poisson arrivals that wait for
 nobody (open loop), ${phaseMs / 1000} s a phase of which the first ${

@@ -209,6 +209,10 @@ const herd = (what: string, callers: number, budget: number): Line => {
   }
 }
 
+/**
+ * Evenly spaced requests, for a target that is well again cannot be found out while nobody asks: among random ones of one a second
+ * there are pauses of three and more.
+ */
 const recovery = (what: string, rate: number, outageMs: number, second: Weather | undefined): Line => {
   const toMs = outageFromMs + outageMs
   const weather = down(outageFromMs, toMs)
@@ -216,9 +220,10 @@ const recovery = (what: string, rate: number, outageMs: number, second: Weather 
     const record = live({
       upstreams: second === undefined ? [{ name: "a", weather }] : pair(weather, second),
       seed: `recovery-${index}`,
-      // Arrivals are random: enough of them that the last one comes well after the recovery.
-      requests: Math.ceil(rate * (toMs / 1000 * 1.2 + 120)),
-      rate
+      // Enough of them that the last one comes well after the recovery.
+      requests: Math.ceil(rate * (toMs / 1000 + 120)),
+      rate,
+      isEven: true
     })
     const back = record.requests.find(({ atMs, failure, provider }) =>
       atMs >= toMs && failure === undefined && provider === "a"

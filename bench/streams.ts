@@ -51,8 +51,11 @@ const open = (port: number, agent: Agent): Promise<ClientRequest> =>
         "content-length": Buffer.byteLength(body)
       }
     }, (response) => {
-      response.once("data", () => resolve(sent))
       response.on("error", () => {})
+      response.once("data", (bytes: Buffer) => {
+        if (response.statusCode === 200) return resolve(sent)
+        reject(new Error(`a stream was refused with ${response.statusCode}: ${bytes.toString()}`))
+      })
     })
     sent.on("error", reject)
     sent.end(body)
@@ -94,7 +97,8 @@ const startGateway = async (): Promise<{ readonly gateway: Child; readonly port:
   writeFileSync(
     config,
     JSON.stringify({
-      server: { port, drain: { notReady: "0s", streams: "1s" } },
+      // A collection on demand makes the loop late, which would shed the very streams that are to be measured.
+      server: { port, drain: { notReady: "0s", streams: "1s" }, limits: { lag: "10s" } },
       providers: {
         up: { kind: "openai-compatible", baseUrl: `http://127.0.0.1:${upstreamPort}/v1`, apiKey: "none" }
       },

@@ -41,7 +41,7 @@ export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayE
     turn.record.upstreamStatus = reason.upstreamStatus
     settle(turn, clock)
     options.target.guards.lastError = reason._tag
-    options.target.guards.bulkhead.onFailure(reason, clock)
+    options.target.guards.bulkhead.onFailure(reason, clock, turn.sinceMs)
     const verdict = Classification.classify(reason)
     turn.record.failureClass = classOf(verdict)
     if (turn.isSlow && turn.isOverdue) return Effect.void

@@ -8,7 +8,6 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import type { GatewayError, Reason } from "../domain/GatewayError.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
-import { classify } from "../resilience/Classification.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import * as Attempt from "./Attempt.ts"
@@ -17,6 +16,7 @@ import * as Pause from "./Pause.ts"
 import * as Pump from "./Pump.ts"
 import type { Route } from "./Route.ts"
 import { continued, prefillOf, Said, Splice } from "./Splice.ts"
+import { successors } from "./Successors.ts"
 
 type Frames = readonly [Frame, ...Array<Frame>]
 type StreamPull = AnswerStream["pull"]
@@ -27,23 +27,6 @@ interface Resumable {
   readonly retry: RetrySettings
   readonly said: Said
   readonly scope: Scope.Scope
-}
-
-/**
- * Those with tries left, others first; the target that broke off may be the last hope, unless it would do the same again or asked
- * for a pause.
- */
-const order = (
-  { options: { decision: { attempts } }, retry, route }: Resumable,
-  reason: Reason
-): Route["targets"] => {
-  const broken = attempts.at(-1)?.target
-  const left = route.targets.filter(({ name }) =>
-    attempts.filter(({ target }) => target === name).length < retry.attempts
-  )
-  const others = left.filter(({ name }) => name !== broken)
-  const isLast = classify(reason).retrySame !== "no" && (others.length === 0 || reason.retryAfterMs === undefined)
-  return isLast ? [...others, ...left.filter(({ name }) => name === broken)] : others
 }
 
 /** What the record says of the answer, as it was while the caller had nothing of another one. */
@@ -98,20 +81,18 @@ const attempt = (resumable: Resumable, options: Attempt.AttemptOptions) =>
       return undefined
     }).pipe(Effect.onError(() => Scope.close(scope, Exit.void))))
 
-const isHopeless = (reason: Reason): boolean => !classify(reason).failover
-
 /** What follows after the break; undefined where nothing may. */
 const again = (resumable: Resumable, reason: Reason): Effect.Effect<Spliced | undefined, GatewayError> =>
   Effect.gen(function*() {
     const { options, retry, route, said } = resumable
     const { clock: { deadline }, decision, target, watchdog } = options
-    const targets = order(resumable, reason)
+    const { hasOtherKey, targets } = yield* successors(route.targets, decision.attempts, retry, reason)
     const [next] = targets
-    if (next === undefined || !said.canGoOn || isHopeless(reason)) return undefined
+    if (next === undefined || !said.canGoOn) return undefined
     if (decision.attempts.length >= retry.attempts * 2 || (yield* Deadline.remaining(deadline)) === 0) return undefined
     const isSame = next.name === decision.attempts.at(-1)?.target
     const patience = { deadline, longestWaitMs: retry.maxMs }
-    if (isSame && !(yield* Pause.waited(target, reason, patience))) return undefined
+    if (isSame && !hasOtherKey && !(yield* Pause.waited(target, reason, patience))) return undefined
     return yield* Failover.run({
       targets,
       timeouts: route.timeouts,

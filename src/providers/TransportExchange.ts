@@ -97,6 +97,11 @@ const failureOf = (code: string, phase: Phase): GatewayError => {
   if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
     return gatewayError(new UpstreamTimedOut({ message: "Connecting to the upstream took too long." }))
   }
+  if (code === "EAI_AGAIN") {
+    return gatewayError(
+      new ConnectionReset({ message: "The upstream's name could not be looked up just now (EAI_AGAIN)." })
+    )
+  }
   if (phase === "waiting" || isReset(code)) {
     return gatewayError(new ConnectionReset({ message: `The upstream closed the connection${detail}.` }))
   }

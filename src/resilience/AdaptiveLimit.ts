@@ -1,6 +1,7 @@
 /**
- * How many calls at once a target can take, learnt from what it says: half as many when it is overloaded, one more for each
- * round of successes that filled the limit (AIMD). Latency says nothing here, for it follows the length of the answer.
+ * How many calls at once a target can take, learnt from what it says. The largest limit that went well is remembered: a look
+ * beyond it that fails costs no more than that look, and only where it holds no longer is the limit cut. Latency says nothing here,
+ * for it follows the length of the answer.
  */
 import * as Schema from "effect/Schema"
 import type { Reason } from "../domain/GatewayError.ts"
@@ -66,46 +67,93 @@ export interface LimitState {
   readonly successes: number
   /** When it was last cut, on the monotonic clock. */
   readonly cutAtMs: number
+  /** The largest limit that is thought to hold; a limit above it is a look beyond. */
+  readonly held: number
+  /** How far the next look goes beyond; twice as far after each that went well. */
+  readonly stride: number
+  /** Rounds of successes at what holds before the next look; twice as many after each that failed. */
+  readonly rest: number
 }
 
-export const initial = (law: LimitLaw): LimitState => ({ limit: law.start, successes: 0, cutAtMs: -Infinity })
+export const initial = (law: LimitLaw): LimitState => ({
+  limit: law.start,
+  successes: 0,
+  cutAtMs: -Infinity,
+  held: law.start,
+  stride: 1,
+  rest: 1
+})
 
 /** `inFlight` counts the call that the signal is about. */
 export interface LimitSignal {
   readonly _tag: "Success" | "Overload" | "SlowDown"
   readonly inFlight: number
   readonly nowMs: number
+  /** When the call was sent. */
+  readonly sentAtMs: number
 }
 
-/** A cut answers for all calls that were under way: a second one within this time is the same bad news. */
-export const cutWindowMs = 1000
+/** A cut answers for all calls that were sent before it, and for what is heard within this time of it. */
+export const cutWindowMs = 200
 
-const cut = (law: LimitLaw, state: LimitState, { inFlight, nowMs }: LimitSignal): LimitState =>
-  nowMs - state.cutAtMs < cutWindowMs
-    ? state
-    : {
-      limit: Math.max(law.min, Math.floor((Number.isFinite(state.limit) ? state.limit : inFlight) / 2)),
-      successes: 0,
-      cutAtMs: nowMs
-    }
+/** The same where the upstream itself asked for less: for a second it is the same request. */
+export const slowDownWindowMs = 1000
+
+/** What a limit that does not hold any more becomes. */
+const share = 3 / 4
+
+/** The most rounds between two looks beyond what holds: where 20 at once hold, one of 160 calls is refused. */
+const longestRest = 8
+
+const halved = (law: LimitLaw, state: LimitState, { inFlight, nowMs }: LimitSignal): LimitState => {
+  if (nowMs - state.cutAtMs < slowDownWindowMs) return state
+  const limit = Math.max(law.min, Math.floor((Number.isFinite(state.limit) ? state.limit : inFlight) / 2))
+  return { limit, held: limit, successes: 0, cutAtMs: nowMs, stride: 1, rest: longestRest }
+}
+
+const cut = (law: LimitLaw, state: LimitState, { nowMs, sentAtMs }: LimitSignal): LimitState => {
+  const { cutAtMs, held, limit, rest } = state
+  if (nowMs - cutAtMs < cutWindowMs || sentAtMs <= cutAtMs) return state
+  const next = { successes: 0, cutAtMs: nowMs, stride: 1 }
+  return limit > held
+    ? { ...next, limit: held, held, rest: Math.min(longestRest, rest * 2) }
+    : { ...next, limit: Math.max(law.min, Math.floor(limit * share)), held: Math.max(law.min, limit - 1), rest: 1 }
+}
+
+/** After a round of successes: back to what held in half again as much at a time, then further and further beyond it. */
+const afterRound = (law: LimitLaw, state: LimitState): LimitState => {
+  const { held, limit, rest, stride } = state
+  if (limit < held) return { ...state, limit: Math.min(held, limit + Math.ceil(limit / 2)), successes: 0 }
+  const wasLook = limit > held
+  const next = wasLook ? Math.max(1, Math.min(stride * 2, Math.floor(limit / 2))) : stride
+  return {
+    ...state,
+    limit: Math.min(law.max, limit + next),
+    held: limit,
+    successes: 0,
+    stride: next,
+    rest: wasLook ? 1 : rest
+  }
+}
 
 /** A limit that does not learn is back whole after this long without a cut. */
 const restoreAfterMs = 60_000
 
 const grow = (law: LimitLaw, state: LimitState, { inFlight, nowMs }: LimitSignal): LimitState => {
-  if (state.limit >= law.max) return state
-  if (!law.learns && nowMs - state.cutAtMs >= restoreAfterMs) return { ...state, limit: law.max, successes: 0 }
+  const { cutAtMs, held, limit, rest, successes } = state
+  if (limit >= law.max) return state
+  if (!law.learns && nowMs - cutAtMs >= restoreAfterMs) return { ...initial(law), cutAtMs }
   // A limit that is not reached has proved nothing.
-  if (inFlight < state.limit) return state
-  return state.successes + 1 < state.limit
-    ? { ...state, successes: state.successes + 1 }
-    : { ...state, limit: state.limit + 1, successes: 0 }
+  if (inFlight < limit) return state
+  const enough = limit === held ? limit * rest : limit
+  return successes + 1 < enough ? { ...state, successes: successes + 1 } : afterRound(law, state)
 }
 
 /** The limit after one call; pure, and always within the law. */
 export const step = (law: LimitLaw, state: LimitState, signal: LimitSignal): LimitState => {
   if (signal._tag === "Success") return grow(law, state, signal)
-  return signal._tag === "SlowDown" || law.learns ? cut(law, state, signal) : state
+  if (signal._tag === "SlowDown") return halved(law, state, signal)
+  return law.learns ? cut(law, state, signal) : state
 }
 
 /** What a failure says about how much the target can take; undefined = nothing. */

@@ -57,8 +57,8 @@ export interface Bulkhead {
   readonly acquire: Effect.Effect<Release, BulkheadFull>
   /** A call that still has its place went well. */
   readonly onSuccess: (clock: Clock.Clock) => void
-  /** One failed: what overloads the target lowers the limit. */
-  readonly onFailure: (reason: Reason, clock: Clock.Clock) => void
+  /** One failed that was sent then, on the monotonic clock: what overloads the target lowers the limit. */
+  readonly onFailure: (reason: Reason, clock: Clock.Clock, sentAtMs: number) => void
   readonly inFlight: () => number
   readonly waiting: () => number
   /** Calls that may be under way at this moment; infinite without a limit. */
@@ -103,10 +103,10 @@ const makePlaces = (law: AdaptiveLimit.LimitLaw, onCut: (nowMs: number) => void)
       isHeld = false
     })
   }
-  const hear = (tag: AdaptiveLimit.LimitSignal["_tag"], clock: Clock.Clock): void => {
+  const hear = (tag: AdaptiveLimit.LimitSignal["_tag"], clock: Clock.Clock, sentAtMs: number): void => {
     const nowMs = monotonicMillisUnsafe(clock)
     const before = state.limit
-    state = AdaptiveLimit.step(law, state, { _tag: tag, inFlight, nowMs })
+    state = AdaptiveLimit.step(law, state, { _tag: tag, inFlight, nowMs, sentAtMs })
     if (state.limit < before) onCut(nowMs)
     fill()
   }
@@ -120,11 +120,11 @@ const makePlaces = (law: AdaptiveLimit.LimitLaw, onCut: (nowMs: number) => void)
       return hold()
     },
     onSuccess: (clock: Clock.Clock): void => {
-      if (state.limit < law.max) hear("Success", clock)
+      if (state.limit < law.max) hear("Success", clock, 0)
     },
-    onFailure: (reason: Reason, clock: Clock.Clock): void => {
+    onFailure: (reason: Reason, clock: Clock.Clock, sentAtMs: number): void => {
       const signal = AdaptiveLimit.signalOf(reason)
-      if (signal !== undefined) hear(signal, clock)
+      if (signal !== undefined) hear(signal, clock, sentAtMs)
     },
     inFlight: () => inFlight,
     limit: () => state.limit

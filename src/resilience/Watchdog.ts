@@ -24,6 +24,12 @@ export interface Watchdog {
   readonly size: () => number
 }
 
+/** Woken so much later than asked, in milliseconds, the whole process stood still, and what came meanwhile is still unread. */
+const standstillMs = 100
+
+/** Time to read it before anybody is judged, in milliseconds. */
+const graceMs = 20
+
 /** Runs until the scope closes; what is then still watched is never called. */
 export const make: Effect.Effect<Watchdog, never, Scope.Scope> = Effect.gen(function*() {
   const context = yield* Effect.context()
@@ -37,7 +43,12 @@ export const make: Effect.Effect<Watchdog, never, Scope.Scope> = Effect.gen(func
     sleeper?.interruptUnsafe()
     sleepsUntilMs = atMs
     const leftMs = Math.max(1, Math.ceil(atMs - monotonicMillisUnsafe(clock)))
-    sleeper = fork(Effect.andThen(Effect.sleep(leftMs), Effect.sync(look)))
+    sleeper = fork(Effect.andThen(Effect.sleep(leftMs), Effect.sync(wake)))
+  }
+
+  const wake = (): void => {
+    if (monotonicMillisUnsafe(clock) - sleepsUntilMs <= standstillMs) return look()
+    sleeper = fork(Effect.andThen(Effect.sleep(graceMs), Effect.sync(look)))
   }
 
   /** Calls what is due, then sleeps until the earliest of the rest. */

@@ -7,6 +7,7 @@ import { EventLog } from "../observability/Logger.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import { OpenStreams } from "./OpenStreams.ts"
 import { pass } from "./Passage.ts"
+import { ServerOptions } from "./ServerSettings.ts"
 
 /** The middleware around everything. */
 export const layer = HttpRouter.use((router) =>
@@ -14,6 +15,7 @@ export const layer = HttpRouter.use((router) =>
     const around = {
       health: yield* Health,
       log: yield* EventLog,
+      settings: yield* ServerOptions,
       shedding: yield* Shedding,
       watchdog: yield* Watchdog.make,
       pending: (yield* OpenStreams).pending

@@ -7,14 +7,16 @@ import type * as Fiber from "effect/Fiber"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { Shedding } from "../admission/Shedding.ts"
 import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
-import { priorities, priorityNamed } from "../domain/Priority.ts"
+import { defaultPriority, priorities, type Priority, priorityNamed } from "../domain/Priority.ts"
 import type { Health } from "../gateway/Health.ts"
 import { CurrentInstruments } from "../observability/Instruments.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
+import { judgeClient } from "./Authorization.ts"
 import type { Exchange } from "./Exchange.ts"
 import * as Metrics from "./Metrics.ts"
 import { drained, type PendingAnswers } from "./PendingAnswers.ts"
+import type { ServerSettings } from "./ServerSettings.ts"
 
 /** Whom an exchange meets on its way. */
 export interface Surroundings {
@@ -23,6 +25,7 @@ export interface Surroundings {
   readonly shedding: Shedding["Service"]
   readonly pending: PendingAnswers
   readonly watchdog: Watchdog
+  readonly settings: ServerSettings
 }
 
 /** A word that nobody knows is a mistake, and better found on the first call than in the hour that it was meant for. */
@@ -34,11 +37,15 @@ const unknownPriority = Cause.fail(gatewayError(
   })
 ))
 
+/** The door comes before the lock: who shows no key that is known does not go before those who do. */
+const judged = (asked: Priority, headers: HttpServerRequest["headers"], settings: ServerSettings): Priority =>
+  asked === "critical" && "_tag" in judgeClient(settings, headers) ? defaultPriority : asked
+
 /** Only what costs an upstream is counted and turned away: probes, metrics and the operator's routes always get through. */
 export const turnedAway = (
   { headers, method }: HttpServerRequest,
   exchange: Exchange,
-  { pending, shedding }: Pick<Surroundings, "pending" | "shedding">,
+  { pending, settings, shedding }: Pick<Surroundings, "pending" | "settings" | "shedding">,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Cause.Cause<GatewayError> | undefined => {
   if (method !== "POST" || !exchange.route.startsWith("/v1/")) return undefined
@@ -47,7 +54,7 @@ export const turnedAway = (
   if (asked !== undefined) {
     const priority = priorityNamed(asked.toLowerCase())
     if (priority === undefined) return unknownPriority
-    decision.priority = priority
+    decision.priority = judged(priority, headers, settings)
   }
   const refusal = shedding.enter(decision.priority)
   if (refusal === undefined) {

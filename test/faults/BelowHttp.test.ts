@@ -66,12 +66,20 @@ beforeAll(async () => {
       fallback: provider(fallback.url),
       // A label of 64 letters cannot be looked up, so nobody is asked.
       nameless: provider(`http://${"a".repeat(64)}.invalid/v1`),
+      // Of NameServer.ts: known from the second question on, and never.
+      blip: provider(fallback.url.replace("127.0.0.1", "name.blip.test")),
+      lost: provider("http://name.lost.test/v1"),
       reset: provider(`https://127.0.0.1:${await listen(resetting)}/v1`),
       unvouched: provider(`https://127.0.0.1:${unvouched === undefined ? 1 : await listen(unvouched)}/v1`)
     },
-    models: { nameless: ordered("nameless"), reset: ordered("reset"), unvouched: ordered("unvouched") },
+    models: {
+      nameless: ordered("nameless"),
+      lost: ordered("lost"),
+      reset: ordered("reset"),
+      unvouched: ordered("unvouched")
+    },
     defaults: limits
-  })
+  }, join(import.meta.dirname, "NameServer.ts"))
 })
 
 afterAll(async () => {
@@ -86,9 +94,22 @@ const ask = async (model: string) => {
   return { content: readAnswer(seen).content, provider: seen.headers["x-breakwater-provider"] }
 }
 
+const attemptsFor = async (model: string): Promise<unknown> =>
+  (await call(gateway.url, { model })).headers["x-breakwater-attempts"]
+
 describe("below HTTP", () => {
   it("a name that nobody knows fails over", async () => {
     expect(await ask("nameless")).toEqual({ content: answer, provider: "fallback" })
+  })
+
+  it("a name server that fails in passing is asked again", async () => {
+    expect(await attemptsFor("blip/ok#blip")).toBe("2")
+    expect(await ask("blip/ok#blip")).toEqual({ content: answer, provider: "blip" })
+  })
+
+  it("a name server that goes on failing is asked again once, then the target fails over", async () => {
+    expect(await attemptsFor("lost")).toBe("3")
+    expect(await ask("lost")).toEqual({ content: answer, provider: "fallback" })
   })
 
   it("a handshake that is reset is tried again once, then fails over", async () => {

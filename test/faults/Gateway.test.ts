@@ -29,6 +29,8 @@ let gateway: Wire.Gateway
 beforeAll(async () => {
   ;[primary, fallback, hole] = await Promise.all([start(), start({ name: "fallback" }), blackhole()])
   gateway = await Wire.start({
+    // A busy machine makes the loop late, which would shed the callers of a storm.
+    server: { limits: { lag: "60s" } },
     providers: {
       primary: provider(primary.url),
       fallback: provider(fallback.url),
@@ -46,7 +48,11 @@ beforeAll(async () => {
       mends: ordered(["brittle", "status:503:2#mends"]),
       "all-down": ordered(["shut", "503#down-1"], ["shut", "503#down-2"]),
       brownout: ordered(["primary", "brownout:0.5#half"], ["fallback", "ok#half"]),
-      storm: ordered(["primary", "503#storm"], ["fallback", "ok#storm"])
+      // Patient, because two hundred at once are slow on a machine that is busy, and slowness is not what is played.
+      storm: {
+        ...ordered(["primary", "503#storm"], ["fallback", "ok#storm"]),
+        timeouts: { connect: "60s", firstToken: "60s", answer: "60s", idle: "60s", total: "120s" }
+      }
     },
     defaults: limits
   })
@@ -56,6 +62,9 @@ afterAll(async () => {
   await gateway?.stop()
   await Promise.all([primary, fallback, hole].map((each) => each?.close()))
 })
+
+/** They wait for what happens; how soon it does is the machine's affair. */
+const patient = { timeout: 120_000 }
 
 const envelope = {
   message: expect.any(String),
@@ -104,7 +113,8 @@ const expectRow = (row: FaultCase, outcome: Outcome) => {
   }
   expect(outcome.next).toMatchObject({ content: answer, errors: [], finishReasons: ["stop"] })
   const last = outcome.answers.at(-1)?.seen
-  if (last?.status === 200 && row.requests === undefined) {
+  // A stream that is resumed has told who began it.
+  if (last?.status === 200 && row.requests === undefined && row.resumes === undefined) {
     expect(last.headers["x-breakwater-provider"]).toBe(fallbackUsed ? "fallback" : "primary")
     const made = outcome.primary.length + outcome.fallback.length - free
     expect(last.headers["x-breakwater-attempts"]).toBe(String(made))
@@ -201,7 +211,7 @@ describe("a breaker", () => {
     expect(primary.attemptsOf("503#down-1").length + primary.attemptsOf("503#down-2").length).toBe(asked)
   })
 
-  it("and the retry budget keep an outage from being multiplied, and no caller hears of it", async () => {
+  it("and the retry budget keep an outage from being multiplied, and no caller hears of it", patient, async () => {
     const storm = 200
     const seen = await Promise.all(
       Array.from({ length: storm }, (_, index) => call(gateway.url, { model: "storm", stream: index % 2 === 0 }))

@@ -15,8 +15,10 @@ const modelsOf = (row: FaultCase, index: number) => ({
 export const aliasesOf = (rows: ReadonlyArray<FaultCase>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(rows.map((row, index) => {
     const { alias, fallback, primary } = modelsOf(row, index)
-    const second = fallback === undefined ? [] : [{ provider: "fallback", model: fallback }]
-    return [alias, { strategy: "ordered", targets: [{ provider: "primary", model: primary }, ...second] }]
+    const capabilities = row.resumes === "prefill" ? { capabilities: { prefill: true } } : {}
+    const second = fallback === undefined ? [] : [{ provider: "fallback", model: fallback, ...capabilities }]
+    const stream = row.resumes === undefined ? {} : { stream: { onInterrupted: "resume" } }
+    return [alias, { strategy: "ordered", targets: [{ provider: "primary", model: primary }, ...second], ...stream }]
   }))
 
 export interface Outcome {

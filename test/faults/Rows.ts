@@ -1,34 +1,107 @@
 /** Where each of the 63 rows of the fault table is held to, besides the rows of `scenarios.ts` that name it. */
 
-/** Row → the test files that play it. */
-export const playedIn: Readonly<Record<number, ReadonlyArray<string>>> = {
-  1: ["test/faults/Gateway.test.ts"],
-  2: ["test/faults/Gateway.test.ts"],
-  3: ["test/faults/BelowHttp.test.ts"],
-  4: ["test/faults/BelowHttp.test.ts"],
-  26: ["test/providers/Sse.property.test.ts"],
-  41: ["test/faults/Weather.test.ts"],
-  43: ["test/faults/Gateway.test.ts", "test/faults/Weather.test.ts"],
-  44: ["test/faults/Weather.test.ts"],
-  45: ["test/faults/Weather.test.ts"],
-  46: ["test/faults/Weather.test.ts"],
-  47: ["test/faults/Gateway.test.ts", "test/faults/Weather.test.ts"],
-  50: ["test/faults/Weather.test.ts"],
-  51: ["test/resilience/CircuitBreaker.test.ts", "test/faults/Weather.test.ts"],
-  52: ["test/resilience/CircuitBreaker.test.ts"],
-  53: ["test/wire/Disconnect.test.ts"],
-  54: ["test/wire/Connection.test.ts"],
-  59: ["test/resilience/BreakerMachine.property.test.ts", "test/resilience/SlidingWindow.test.ts"],
-  60: ["test/wire/Drain.test.ts"]
+interface Played {
+  readonly file: string
+  /** The tests in it, by their titles as they are written there. */
+  readonly tests: ReadonlyArray<string>
+}
+
+const inFaults = (name: string, ...tests: ReadonlyArray<string>): Played => ({ file: `test/faults/${name}`, tests })
+const inWire = (name: string, ...tests: ReadonlyArray<string>): Played => ({ file: `test/wire/${name}`, tests })
+const inResilience = (name: string, ...tests: ReadonlyArray<string>): Played => ({
+  file: `test/resilience/${name}`,
+  tests
+})
+
+const unconnectable = inFaults(
+  "Gateway.test.ts",
+  "a target that cannot be connected to (%s) is asked once and fails over"
+)
+
+/** Row → the tests that play it. */
+export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
+  1: [unconnectable],
+  2: [unconnectable],
+  3: [
+    inFaults(
+      "BelowHttp.test.ts",
+      "a name that nobody knows fails over",
+      "a name server that fails in passing is asked again",
+      "a name server that goes on failing is asked again once, then the target fails over"
+    )
+  ],
+  4: [
+    inFaults(
+      "BelowHttp.test.ts",
+      "a certificate that nobody vouches for fails over without a retry",
+      "a handshake that is reset is tried again once, then fails over"
+    )
+  ],
+  26: [{
+    file: "test/providers/Sse.property.test.ts",
+    tests: ["gives the same events for any split of any text, and those of a plain reading"]
+  }],
+  41: [inFaults(
+    "Weather.test.ts",
+    "of 1,000 callers at once brings back no more than the budget, spread over at least half of the jitter"
+  )],
+  43: [
+    inFaults("Gateway.test.ts", "and retries hide a target that fails half of its requests"),
+    inFaults("Weather.test.ts", "of %d on both targets leaves %d of the requests whole")
+  ],
+  44: [inFaults(
+    "Weather.test.ts",
+    "in which nine answers in ten come too late opens the circuit, and the traffic moves"
+  )],
+  45: [inFaults(
+    "Weather.test.ts",
+    "once a minute never reaches the caller, and is back within 16 s of each recovery",
+    "every five seconds never reaches the caller"
+  )],
+  46: [inFaults("Weather.test.ts", "for ten minutes is probed about once in 7 to 15 s, and is back within 16 s")],
+  47: [
+    inFaults("Gateway.test.ts", "that is open on every target refuses with a pause and sends nothing"),
+    inFaults("Weather.test.ts", "like every other is asked no more than 1.1 times a request, and then refuses at once")
+  ],
+  50: [inFaults("Weather.test.ts", "and refuses a thousand requests in a row is asked every one of them")],
+  51: [
+    inResilience(
+      "CircuitBreaker.test.ts",
+      "an ignored probe frees the slot at once",
+      "a probe that never comes back counts as failed when its lease ends, and its late answer as nothing"
+    ),
+    inFaults("Weather.test.ts", "again but answers its probe with a refusal is asked again at once")
+  ],
+  52: [inResilience(
+    "CircuitBreaker.test.ts",
+    "a success from before the trip does not close a half-open circuit"
+  )],
+  53: [
+    inWire(
+      "Disconnect.test.ts",
+      "$phase closes the upstream's socket",
+      "in the queue of a busy target is never sent upstream",
+      "while the gateway waits to try again ends the request there"
+    ),
+    inWire("Leavers.test.ts", "in the phase \\\"%s\\\" leave no socket, no permit and no fiber")
+  ],
+  54: [inWire(
+    "Connection.test.ts",
+    "whose caller stops reading stops the upstream, and takes nothing from the others"
+  )],
+  58: [inResilience("Credential.test.ts", "is refreshed once where it can be, and dead if that does not help")],
+  59: [
+    inResilience("BreakerMachine.property.test.ts", "a clock set back lengthens no wait"),
+    inResilience("SlidingWindow.test.ts", "a clock that is set back restarts the slot and keeps the counts")
+  ],
+  60: [inWire("Drain.test.ts", "lets a hundred open streams run to their end, then exits with 0")],
+  61: [inFaults("Blocked.test.ts", "is alive again at once, and cuts no stream for the time it lost")]
 }
 
 /** Row → why nothing plays it, or why only part of it is played. */
 export const unplayed: Readonly<Record<number, string>> = {
-  3: "EAI_AGAIN needs a name server that fails in passing",
   4: "expired and wrong-host certificates are not told apart from one that nobody vouches for",
   43: "with breakers on, half of the calls failing on both targets opens both circuits",
-  49: "the splice of a resumed stream is not in these rows yet",
-  58: "credentials are not renewed yet",
-  61: "no way yet to block the loop of the server from outside",
+  58: "the configuration knows no credential that can be renewed, so only the machine is played",
   62: "upstreams are spoken to in HTTP/1.1 alone"
 }

@@ -36,6 +36,8 @@ export interface FaultCase {
   readonly fallback?: string
   /** How many requests are made, one after the other; default 1. */
   readonly requests?: number
+  /** Streams are resumed where they break; with `prefill` the second target is said to go on where another stopped. */
+  readonly resumes?: "spliced" | "prefill"
   /** Why the gateway does not do this yet; the row is then skipped by name. */
   readonly later?: string
   /** Headers of each request. */
@@ -370,27 +372,34 @@ const refusals: ReadonlyArray<FaultCase> = [
 ]
 
 const resumed = (name: string, scenario: string, faults: ReadonlyArray<number>): FaultCase => ({
-  ...streamed(`with resume, ${name}`, scenario, faults, { ...atOnce, attempts: { min: 1, max: 2 } }),
-  later: "onInterrupted: resume is not in the configuration of these rows yet"
+  ...streamed(`with resume, ${name}`, scenario, faults, atOnce),
+  resumes: "spliced"
 })
 
-const promised: ReadonlyArray<FaultCase> = [
+const resumptions: ReadonlyArray<FaultCase> = [
   resumed("a cut stream is whole", "cut:40", [14]),
   resumed("a FIN without terminator is made whole", "fin-cut:40", [15]),
   resumed("a clean end without finish_reason is made whole", "clean-cut:40", [16]),
   resumed("a stalled stream is whole", "stall:20", [18]),
   {
-    ...resumed("a target that refuses a prefill does not hide the answer", "cut:40", [49]),
+    ...resumed("a target that knows no prefill is not sent one", "cut:40", [49]),
     fallback: "no-prefill"
   },
-  ...both({
-    name: "a credential that is refused once is renewed once",
-    later: "credentials are not renewed yet",
-    scenario: "401-once",
-    faults: [58],
-    expect: retried
-  })
+  {
+    ...resumed("a target that refuses a prefill does not hide that the stream was cut", "cut:40", [49]),
+    resumes: "prefill",
+    fallback: "no-prefill",
+    expect: { ...interrupted, fallbackUsed: true, errorCode: "stream_interrupted" }
+  }
 ]
+
+const promised: ReadonlyArray<FaultCase> = both({
+  name: "a credential that is refused once is renewed once",
+  later: "the configuration knows no credential that can be renewed",
+  scenario: "401-once",
+  faults: [58],
+  expect: retried
+})
 
 const all: ReadonlyArray<FaultCase> = [
   ...rates,
@@ -400,6 +409,7 @@ const all: ReadonlyArray<FaultCase> = [
   ...framings,
   ...bodies,
   ...refusals,
+  ...resumptions,
   ...promised
 ]
 

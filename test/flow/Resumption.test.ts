@@ -9,8 +9,10 @@ import { Completion } from "../../src/gateway/Completion.ts"
 import { toRecord } from "../../src/gateway/Decision.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import type { AnswerStream } from "../../src/providers/Provider.ts"
+import * as Credential from "../../src/resilience/Credential.ts"
 import { ask, flow, type Script, script } from "./Scripted.ts"
 
+const spent = new E.QuotaExhausted({ message: "spent" })
 const cut = new E.StreamInterrupted({ message: "cut" })
 
 /** What the caller gets, read from the bytes. */
@@ -92,6 +94,24 @@ describe("an interrupted stream that is resumed", () => {
       expect(seen.decision).toMatchObject({ resumed: 1, provider: "b", finishReasons: ["stop"] })
       expect(seen.decision.attempts.map(({ outcome }) => outcome)).toEqual(["StreamInterrupted", "ok"])
       expect(seen.decision.error).toBeUndefined()
+    }))
+
+  it.effect("goes on at the same target where only the key was used up and another one is free", () =>
+    Effect.gen(function*() {
+      const a = script("a", { words: ["one "], end: spent }, { words: ["one ", "two"], end: "clean" })
+      const seen = yield* run("resume", [{ ...a, credentials: Credential.make({ count: 2 }) }, script("b")])
+      expect(seen).toMatchObject({ text: "one two", end: "clean" })
+      expect(seen.decision.attempts.map(({ target }) => target)).toEqual(["a/a-model", "a/a-model"])
+    }))
+
+  it.effect("goes on at the next target where the key was used up and no other one is free", () =>
+    Effect.gen(function*() {
+      const a = script("a", { words: ["one "], end: spent })
+      const credentials = { ...Credential.make({ count: 2 }), isFree: () => false }
+      const b = script("b", { words: ["one ", "two"], end: "clean" })
+      const seen = yield* run("resume", [{ ...a, credentials }, b])
+      expect(seen).toMatchObject({ text: "one two", end: "clean" })
+      expect(seen.decision.attempts.map(({ target }) => target)).toEqual(["a/a-model", "b/b-model"])
     }))
 
   it.effect("stays one stream to its caller: one id, one role", () =>

@@ -60,7 +60,8 @@ const replaceOne = async (child: Child, health: string): Promise<Monitoring> => 
   return once(health, (numbers) => numbers.some((number) => number > last))
 }
 
-describe("with workers", () => {
+// They wait for what processes say; how soon those start is the machine's affair.
+describe("with workers", { timeout: 120_000 }, () => {
   it("control has reached every process when it answers, and monitoring and metrics are of every process", async () => {
     const child = two()
     const health = `${await url(child)}/api/v1/health`

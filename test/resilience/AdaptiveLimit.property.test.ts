@@ -6,6 +6,7 @@ import {
   initial,
   lawOf,
   type LimitSignal,
+  slowDownWindowMs,
   step
 } from "../../src/resilience/AdaptiveLimit.ts"
 import { makeRandom, pick } from "../providers/Seeded.ts"
@@ -39,7 +40,8 @@ const histories = (
       const signal: LimitSignal = {
         _tag: pick(random, ["Success", "Success", "Success", "Success", "Overload", "SlowDown"]),
         inFlight: Math.max(1, Math.ceil(random() * 1.2 * most)),
-        nowMs
+        nowMs,
+        sentAtMs: nowMs - random() * 600
       }
       const after = step(law, state, signal)
       look(law, state, signal, after)
@@ -56,20 +58,32 @@ describe("a limit that learns", () => {
     })
   })
 
-  it("is cut at most once in a window, and then to half", () => {
-    let cutAtMs = -Infinity
-    histories((law, before, signal, after) => {
-      if (before.cutAtMs === -Infinity) cutAtMs = -Infinity
-      if (after.limit >= before.limit) return
-      expect(signal._tag).not.toBe("Success")
-      expect(signal.nowMs - cutAtMs).toBeGreaterThanOrEqual(cutWindowMs)
-      const whole = Number.isFinite(before.limit) ? before.limit : signal.inFlight
-      expect(after.limit).toBe(Math.max(law.min, Math.floor(whole / 2)))
-      cutAtMs = signal.nowMs
+  it("holds no more than it is, or has looked beyond what holds", () => {
+    histories((law, _before, _signal, after) => {
+      expect(after.held).toBeGreaterThanOrEqual(law.min)
+      if (after.limit > after.held) expect(after.limit - after.held).toBeLessThanOrEqual(after.stride)
     })
   })
 
-  it("grows by one, only after a success at a full limit, and after as many of them as the limit", () => {
+  it("is cut once for all calls that were sent before, and not again within the window", () => {
+    histories((_law, before, { _tag, nowMs, sentAtMs }, after) => {
+      if (after.limit >= before.limit) return
+      expect(_tag).not.toBe("Success")
+      expect(nowMs - before.cutAtMs).toBeGreaterThanOrEqual(_tag === "Overload" ? cutWindowMs : slowDownWindowMs)
+      if (_tag === "Overload") expect(sentAtMs).toBeGreaterThan(before.cutAtMs)
+    })
+  })
+
+  it("loses only the look where it had looked beyond what holds, else a quarter, and half on a request to slow down", () => {
+    histories((law, before, { _tag, inFlight }, after) => {
+      if (after.limit >= before.limit) return
+      const whole = Number.isFinite(before.limit) ? before.limit : inFlight
+      const part = _tag === "SlowDown" ? whole / 2 : before.limit > before.held ? before.held : whole * 3 / 4
+      expect(after.limit).toBe(Math.max(law.min, Math.floor(part)))
+    })
+  })
+
+  it("grows only after a success at a full limit, and after as many of them as the limit", () => {
     let successes = 0
     histories((law, before, signal, after) => {
       if (before.cutAtMs === -Infinity && before.successes === 0) successes = 0
@@ -77,7 +91,7 @@ describe("a limit that learns", () => {
       if (isFull) successes += 1
       if (after.limit > before.limit && law.learns) {
         expect(isFull).toBe(true)
-        expect(after.limit).toBe(before.limit + 1)
+        expect(after.limit).toBeLessThanOrEqual(before.limit + Math.max(1, Math.ceil(before.limit / 2)))
         expect(successes).toBeGreaterThanOrEqual(before.limit)
       }
       if (after.limit !== before.limit || after.cutAtMs !== before.cutAtMs) successes = 0
@@ -93,10 +107,10 @@ describe("a limit that learns", () => {
 
   it("comes back whole a minute after the last cut, where it was not to learn", () => {
     const law = lawOf(20)
-    const cut = step(law, initial(law), { _tag: "SlowDown", inFlight: 20, nowMs: 0 })
+    const cut = step(law, initial(law), { _tag: "SlowDown", inFlight: 20, nowMs: 0, sentAtMs: 0 })
     expect(cut.limit).toBe(10)
-    expect(step(law, cut, { _tag: "Success", inFlight: 1, nowMs: 59_999 }).limit).toBe(10)
-    expect(step(law, cut, { _tag: "Success", inFlight: 1, nowMs: 60_000 }).limit).toBe(20)
+    expect(step(law, cut, { _tag: "Success", inFlight: 1, nowMs: 59_999, sentAtMs: 0 }).limit).toBe(10)
+    expect(step(law, cut, { _tag: "Success", inFlight: 1, nowMs: 60_000, sentAtMs: 0 }).limit).toBe(20)
   })
 })
 

@@ -198,14 +198,14 @@ describe("Bulkhead", () => {
       const clock = yield* Clock.clockWith(Effect.succeed)
       const bulkhead = yield* make({ maxConcurrency: { min: 1, max: 4 } })
       const places = yield* Effect.forEach([1, 2, 3, 4], () => bulkhead.acquire)
-      bulkhead.onFailure(new Overloaded({ message: "" }), clock)
-      expect(bulkhead.limit()).toBe(2)
+      bulkhead.onFailure(new Overloaded({ message: "" }), clock, 0)
+      expect(bulkhead.limit()).toBe(3)
       const waiter = yield* start(bulkhead)
-      for (const release of places.slice(0, 2)) yield* release
-      expect([waiter.pollUnsafe(), bulkhead.inFlight()]).toEqual([undefined, 2])
-      for (const release of places.slice(2, 3)) yield* release
+      for (const release of places.slice(0, 1)) yield* release
+      expect([waiter.pollUnsafe(), bulkhead.inFlight()]).toEqual([undefined, 3])
+      for (const release of places.slice(1, 2)) yield* release
       yield* Effect.asVoid(Fiber.join(waiter))
-      expect(counts(bulkhead)).toEqual({ inFlight: 2, waiting: 0 })
+      expect(counts(bulkhead)).toEqual({ inFlight: 3, waiting: 0 })
     }))
 
   it.effect("a limit that was cut has a shorter queue at once: who came last is refused", () =>
@@ -214,12 +214,12 @@ describe("Bulkhead", () => {
       const bulkhead = yield* make({ maxConcurrency: { min: 1, max: 4 } })
       yield* Effect.forEach([1, 2, 3, 4], () => occupy(bulkhead))
       const waiting = yield* Effect.forEach([1, 2, 3, 4], () => start(bulkhead))
-      bulkhead.onFailure(new Overloaded({ message: "" }), clock)
-      expect(bulkhead.waiting()).toBe(2)
-      for (const last of waiting.slice(2)) {
+      bulkhead.onFailure(new Overloaded({ message: "" }), clock, 0)
+      expect(bulkhead.waiting()).toBe(3)
+      for (const last of waiting.slice(3)) {
         expect(yield* Effect.flip(Effect.asVoid(Fiber.join(last)))).toEqual({ _tag: "BulkheadFull", why: "queue-full" })
       }
-      for (const first of waiting.slice(0, 2)) expect(first.pollUnsafe()).toBeUndefined()
+      for (const first of waiting.slice(0, 3)) expect(first.pollUnsafe()).toBeUndefined()
     }))
 
   it.effect("a limit that grows lets the first of the queue in", () =>
@@ -227,7 +227,7 @@ describe("Bulkhead", () => {
       const clock = yield* Clock.clockWith(Effect.succeed)
       const bulkhead = yield* make({ maxConcurrency: { min: 1, max: 2 } })
       const places = yield* Effect.forEach([1, 2], () => bulkhead.acquire)
-      bulkhead.onFailure(new Overloaded({ message: "" }), clock)
+      bulkhead.onFailure(new Overloaded({ message: "" }), clock, 0)
       for (const release of places.slice(1)) yield* release
       const waiter = yield* start(bulkhead)
       bulkhead.onSuccess(clock)

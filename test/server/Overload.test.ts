@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { request } from "node:http"
 import { chatPath, envelopeFaults, hello } from "./Client.ts"
 import { makeFake } from "./Fake.ts"
@@ -168,5 +168,23 @@ describe("x-breakwater-priority", () => {
       yield* Effect.promise(async () => (await post(url, hello)).text())
       yield* Effect.promise(async () => (await post(url, hello, { "x-breakwater-priority": "best-effort" })).text())
       expect(fake.asked.map(({ decision }) => decision.priority)).toEqual(["normal", "best-effort"])
+    }))
+
+  it.live("counts as no more than normal at the door for who shows no key that is known", () =>
+    Effect.gen(function*() {
+      const fake = makeFake()
+      fake.ending = "hang"
+      const keys = [{ name: "team", key: Redacted.make("sk-team") }]
+      const url = yield* listen(fake, [], { keys, shedding: { inFlight: 10, lagMs: 100 } })
+      const leave = new AbortController()
+      const critical = { "x-breakwater-priority": "critical" }
+      const statusOf = (headers: Record<string, string>) =>
+        Effect.promise(async () => (await post(url, { ...hello, stream: true }, headers, leave.signal)).status)
+      // Nine of ten places are for normal calls.
+      for (let n = 0; n < 9; n++) expect(yield* statusOf({ authorization: "Bearer sk-team" })).toBe(200)
+      expect(yield* statusOf(critical)).toBe(503)
+      expect(yield* statusOf({ ...critical, authorization: "Bearer sk-guess" })).toBe(503)
+      expect(yield* statusOf({ ...critical, authorization: "Bearer sk-team" })).toBe(200)
+      leave.abort()
     }))
 })

@@ -22,6 +22,7 @@ export interface Gateway {
   readonly monitoring: () => Promise<Monitoring>
   /** Asks for the monitoring value until it is as wanted; rejects with the last one after `limitMs`, default 5000. */
   readonly until: (wanted: (seen: Monitoring) => boolean, limitMs?: number) => Promise<Monitoring>
+  readonly signal: (name: NodeJS.Signals) => void
   /** SIGTERM; resolves with the exit code. */
   readonly stop: () => Promise<number | null>
 }
@@ -48,12 +49,16 @@ interface Sections {
   readonly [section: string]: unknown
 }
 
-/** Starts a gateway with this configuration file; resolves when it is ready to serve. */
-export const start = async (configuration: Sections = {}): Promise<Gateway> => {
+/**
+ * Starts a gateway with this configuration file; resolves when it is ready to serve.
+ * @param preload a module that the process loads first
+ */
+export const start = async (configuration: Sections = {}, preload?: string): Promise<Gateway> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-wire-"))
   const file = join(folder, "gateway.json")
   writeFileSync(file, JSON.stringify({ ...configuration, server: { port: 0, drain, ...configuration.server } }))
-  const child = Child.start("node", [join(Child.root, "src/main.ts"), "--config", file], { cwd: folder })
+  const first = preload === undefined ? [] : ["--import", preload]
+  const child = Child.start("node", [...first, join(Child.root, "src/main.ts"), "--config", file], { cwd: folder })
   // A failing test run must not leave a server behind.
   const kill = () => child.process.kill("SIGKILL")
   process.once("exit", kill)
@@ -88,6 +93,7 @@ export const start = async (configuration: Sections = {}): Promise<Gateway> => {
     isRunning: () => child.process.exitCode === null && child.process.signalCode === null,
     monitoring,
     until,
+    signal: (name) => void child.process.kill(name),
     stop: () => {
       child.process.kill("SIGTERM")
       return ended
