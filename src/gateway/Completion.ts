@@ -23,6 +23,7 @@ import * as Attempt from "./Attempt.ts"
 import type { Decision } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
 import * as Interruption from "./Interruption.ts"
+import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
 
 /** A decoded completion request on its way through the flow. */
@@ -79,7 +80,9 @@ const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) 
           decision.candidates = route.names
           const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
           decision.deadlineMs = deadline.atMs
-          return Failover.run({
+          const trace = RequestTrace.open(fiber, decision, route)
+          if (trace !== undefined) decision.trace = trace
+          const answer = Failover.run({
             targets: route.targets,
             timeouts: route.timeouts,
             retry,
@@ -89,6 +92,7 @@ const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) 
             attempt: (target, clock, waitedMs) =>
               attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) }, route)
           })
+          return trace === undefined ? answer : RequestTrace.around(trace, answer, fiber)
         })
     )
     return Effect.tapError(answered, noteFailure(decision))

@@ -9,6 +9,7 @@ import { toUsd } from "../domain/Money.ts"
 import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { Verdict } from "../resilience/Classification.ts"
+import type { RequestTrace } from "./RequestTrace.ts"
 
 /** One try on one target. Times are milliseconds. */
 export interface AttemptRecord {
@@ -60,6 +61,8 @@ export interface Decision {
   error?: string
   /** The caller left before the last byte. */
   cancelled?: boolean
+  /** Absent where the request is not traced. */
+  trace?: RequestTrace
 }
 
 const none: ReadonlyArray<string> = []
