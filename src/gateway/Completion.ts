@@ -92,7 +92,9 @@ const make = Effect.fnUntraced(function*({ prices, retry }: CompletionSettings) 
             attempt: (target, clock, waitedMs) =>
               attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) }, route)
           })
-          return trace === undefined ? answer : RequestTrace.around(trace, answer, fiber)
+          return trace === undefined
+            ? answer
+            : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
         })
     )
     return Effect.tapError(answered, noteFailure(decision))

@@ -41,9 +41,12 @@ export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayE
 
 /** It broke after it was committed, where nobody else would note the pause that it asks for. */
 export const broke = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> => {
-  const told = Effect.andThen(failed(options, turn, error), Effect.asVoid(
-    Pause.heed(options.target, error.reason, options.clock)
-  ))
+  const told = Effect.andThen(
+    failed(options, turn, error),
+    Effect.asVoid(
+      Pause.heed(options.target, error.reason, options.clock)
+    )
+  )
   const { trace } = options.decision
   // Whoever reads the stream is outside of the flow.
   return trace === undefined ? told : Effect.provideService(told, Tracer.ParentSpan, trace.span)

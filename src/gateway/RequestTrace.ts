@@ -32,7 +32,12 @@ export class RequestTrace {
   private call: CallSpan | undefined
   private attempts = 0
 
-  constructor(fiber: Fiber.Fiber<unknown, unknown>, parent: Tracer.AnySpan | undefined, decision: Decision, route: Route) {
+  constructor(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    parent: Tracer.AnySpan | undefined,
+    decision: Decision,
+    route: Route
+  ) {
     this.tracer = fiber.getRef(Tracer.Tracer)
     this.profile = fiber.getRef(Tracing.Conventions)
     this.clock = fiber.getRef(Clock.Clock)

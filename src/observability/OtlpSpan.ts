@@ -101,7 +101,7 @@ export class OtlpSpan implements Tracer.Span {
   }
 
   addLinks(links: ReadonlyArray<Tracer.SpanLink>): void {
-    if (this.status._tag !== "Ended") for (const link of links) this.links.push(link)
+    if (this.status._tag !== "Ended") { for (const link of links) this.links.push(link) }
   }
 
   private linksText(): string {

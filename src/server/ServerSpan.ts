@@ -2,6 +2,7 @@
  * The server span of an exchange: a child of the caller's `traceparent`, ended with the last byte. Opened only when tracing is on and
  * the request is drawn; whoever is not drawn costs nothing more, and nothing below it is made either.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -65,7 +66,8 @@ export const open = (
   const span = fiber.getRef(Tracer.Tracer).span({
     name: exchange.route === "_other" ? verb : `${verb} ${exchange.route}`,
     kind: "server",
-    startTime: BigInt(exchange.startedAtMs) * 1_000_000n,
+    // From the same clock as all spans below: it is not the one of milliseconds.
+    startTime: fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
     parent,
     annotations: noAnnotations,
     links: [],

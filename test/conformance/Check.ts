@@ -10,7 +10,12 @@ const kindOf = (span: Span): Kind | undefined => {
 }
 
 /** What stands above what; undefined: nothing of ours. */
-const parents: Readonly<Record<Kind, Kind | undefined>> = { server: undefined, route: "server", call: "route", wire: "call" }
+const parents: Readonly<Record<Kind, Kind | undefined>> = {
+  server: undefined,
+  route: "server",
+  call: "route",
+  wire: "call"
+}
 
 const isOfType = (type: Rule["type"], written: string, value: Value): boolean => {
   // JavaScript's exporters write a double that is whole as an integer.
@@ -46,7 +51,9 @@ const nameOf = ({ span: { attributes } }: Subject, kind: Kind): string | undefin
   const method = attributes["http.request.method"] === "_OTHER" ? "HTTP" : attributes["http.request.method"]
   switch (kind) {
     case "server":
-      return attributes["http.route"] === undefined ? String(method) : `${String(method)} ${String(attributes["http.route"])}`
+      return attributes["http.route"] === undefined
+        ? String(method)
+        : `${String(method)} ${String(attributes["http.route"])}`
     case "call":
       return `${String(attributes["gen_ai.operation.name"])} ${String(attributes["gen_ai.request.model"])}`
     case "wire":
@@ -92,7 +99,9 @@ export const check = (
   const below = (id: string) =>
     spans.filter(({ parentSpanId }) => parentSpanId === id).sort((a, b) => Number(a.start - b.start))
   const found: Array<string> = []
-  if (spans.filter((span) => kindOf(span) === "server").length !== 1) found.push("a trace of one request has one server span")
+  if (spans.filter((span) => kindOf(span) === "server").length !== 1) {
+    found.push("a trace of one request has one server span")
+  }
   if (byId.size !== spans.length) found.push("two spans have one id")
   for (const span of spans) {
     const kind = kindOf(span)
@@ -102,7 +111,9 @@ export const check = (
     }
     const { parentSpanId } = span
     const parent = parentSpanId === undefined ? undefined : byId.get(parentSpanId)
-    if (parentSpanId !== undefined && parent === undefined && parentSpanId !== caller) found.push(`${span.name}: an orphan`)
+    if (parentSpanId !== undefined && parent === undefined && parentSpanId !== caller) {
+      found.push(`${span.name}: an orphan`)
+    }
     if (kind === "server" && caller !== parentSpanId) found.push("the caller's span is not the parent")
     const subject: Subject = {
       span,

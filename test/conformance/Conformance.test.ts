@@ -1,7 +1,8 @@
 /** Every scenario's exported trace against the conventions, in both profiles and through both exporters. */
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { beforeAll, describe, expect, it } from "@effect/vitest"
 import { inParallel } from "../faults/Gateway.ts"
 import { check, traces } from "./Check.ts"
+import { mutants } from "./Mutants.ts"
 import { ask, caller, factsOf, startWorld, traceOf } from "./Run.ts"
 import { scenarios } from "./Scenarios.ts"
 import type { Span } from "./Sink.ts"
@@ -41,6 +42,21 @@ for (const [profile, exporter] of worlds) {
       expect(spans.some(({ attributes }) => attributes["breakwater.cancelled"] === true)).toBe(cancelled === true)
     })
 
+    it("do not conform any more when any one attribute is taken away or has another name", () => {
+      const missed = new Set<string>()
+      let tried = 0
+      for (const scenario of scenarios) {
+        const spans = all.get(id(scenario.name)) ?? []
+        const isFound = (changed: ReadonlyArray<Span>) => check(changed, profile, factsOf(scenario), caller).length > 0
+        for (const { span, text, to } of mutants(spans)) {
+          tried++
+          if (!isFound(spans.map((one) => one === span ? to : one))) missed.add(text)
+        }
+      }
+      expect([...missed]).toEqual([])
+      expect(tried).toBeGreaterThan(2000)
+    })
+
     it("keep the caller's trace, all of them", () => {
       const asked = scenarios.flatMap(({ earlier = 0, name }) => [
         id(name),
@@ -56,8 +72,10 @@ for (const [profile, exporter] of worlds) {
     })
 
     it("hold no content", () => {
-      const text = JSON.stringify([...all.values()].flat(), (_, value: unknown) =>
-        typeof value === "bigint" ? String(value) : value)
+      const text = JSON.stringify(
+        [...all.values()].flat(),
+        (_, value: unknown) => typeof value === "bigint" ? String(value) : value
+      )
       for (const secret of ["A wall.", "base64", "sk-test", "secret", "\"look\""]) expect(text).not.toContain(secret)
     })
   })

@@ -46,6 +46,7 @@ const eventsOf = ({ model, n = 1, user }: Asked): ReadonlyArray<object | string>
     object: "chat.completion.chunk",
     created: 1_795_000_000,
     model: `${model}-2026-01-01`,
+    service_tier: user === "flex" ? "flex" : "default",
     ...rest
   })
   const each = (choice: (index: number) => object) =>

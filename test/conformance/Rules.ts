@@ -53,6 +53,16 @@ const answers = (name: string) => (subject: Subject): boolean =>
 const isStream = (subject: Subject): boolean => asked(subject, "stream") === true
 const wasSent = ({ children }: Subject): boolean => children.length > 0
 
+const hasEvent = (span: Span | undefined, name: string): boolean =>
+  span?.events.some((event) => event.name === name) === true
+const saidCancelled = (span: Span | undefined): boolean => span?.attributes["breakwater.cancelled"] === true
+/** Something of its stream was given out. */
+const isBegun = ({ parent, span }: Subject): boolean =>
+  parent?.events.some(({ attributes, name }) =>
+    name === "breakwater.stream.first_chunk" && attributes["breakwater.target"] === span.attributes["breakwater.target"]
+  ) === true
+const isAnswered = (subject: Subject): boolean => isWhole(subject) || isBegun(subject)
+
 const providers = [
   ...["openai", "anthropic", "aws.bedrock", "azure.ai.openai", "azure.ai.inference", "gcp.gemini", "gcp.vertex_ai"],
   ...["gcp.gen_ai", "cohere", "deepseek", "groq", "ibm.watsonx.ai", "mistral_ai", "perplexity", "x_ai"],
@@ -89,7 +99,8 @@ const call: ReadonlyArray<Rule> = [
     name: "gen_ai.request.model",
     type: "string",
     needed: always,
-    equals: ({ span }) => String(span.attributes["breakwater.target"]).replace(/^[^/]*\//, "").replace(/^\*$/, "") || undefined
+    equals: ({ span }) =>
+      String(span.attributes["breakwater.target"]).replace(/^[^/]*\//, "").replace(/^\*$/, "") || undefined
   },
   { name: "gen_ai.request.stream", type: "bool", needed: isStream, allowed: isStream, equals: () => true },
   { ...parameter("choice.count", "n", "int"), needed: (subject) => isAsked("n")(subject) && asked(subject, "n") !== 1 },
@@ -112,14 +123,22 @@ const call: ReadonlyArray<Rule> = [
     needed: (subject) => formatOf(subject) !== undefined,
     equals: formatOf
   },
-  { ...parameter("reasoning.level", "reasoning_effort", "string"), needed: (subject) => isLatest(subject) && isAsked("reasoning_effort")(subject), allowed: isLatest },
-  { name: "gen_ai.response.id", type: "string", needed: isWhole },
-  { name: "gen_ai.response.model", type: "string", needed: isWhole },
-  { name: "gen_ai.response.finish_reasons", type: "string[]", needed: isWhole },
+  {
+    ...parameter("reasoning.level", "reasoning_effort", "string"),
+    needed: (subject) => isLatest(subject) && isAsked("reasoning_effort")(subject),
+    allowed: isLatest
+  },
+  { name: "gen_ai.response.id", type: "string", needed: isAnswered },
+  { name: "gen_ai.response.model", type: "string", needed: isAnswered },
+  {
+    name: "gen_ai.response.finish_reasons",
+    type: "string[]",
+    needed: (subject) => isWhole(subject) || (isLatest(subject) && isFailed(subject) && isBegun(subject))
+  },
   {
     name: "gen_ai.response.time_to_first_chunk",
     type: "double",
-    needed: (subject) => isStream(subject) && isWhole(subject),
+    needed: (subject) => isStream(subject) && isAnswered(subject),
     allowed: isStream
   },
   { name: "gen_ai.usage.input_tokens", type: "int", needed: isWhole },
@@ -134,11 +153,18 @@ const call: ReadonlyArray<Rule> = [
   told("gen_ai.usage.cost.amount", "double", isLatest),
   { ...told("gen_ai.usage.cost.currency", "string", isLatest), values: ["USD"] },
   { ...told("gen_ai.usage.cost.source", "string", isLatest), values: ["provider", "local"] },
-  { name: "openai.api.type", type: "string", needed: isOpenAi, allowed: isOpenAi, values: ["chat_completions", "responses"] },
+  {
+    name: "openai.api.type",
+    type: "string",
+    needed: isOpenAi,
+    allowed: isOpenAi,
+    values: ["chat_completions", "responses"]
+  },
   {
     name: "openai.request.service_tier",
     type: "string",
-    needed: (subject) => isOpenAi(subject) && isAsked("service_tier")(subject) && asked(subject, "service_tier") !== "auto",
+    needed: (subject) =>
+      isOpenAi(subject) && isAsked("service_tier")(subject) && asked(subject, "service_tier") !== "auto",
     allowed: isOpenAi
   },
   told("openai.response.service_tier", "string", isOpenAi),
@@ -146,7 +172,14 @@ const call: ReadonlyArray<Rule> = [
   { name: "server.port", type: "int", needed: ({ span }) => span.attributes["server.address"] !== undefined },
   { name: "error.type", type: "string", needed: ({ span }) => span.status === 2 },
   { name: "breakwater.target", type: "string", needed: always },
-  { name: "breakwater.cancelled", type: "bool", allowed: (subject) => !isFailed(subject) },
+  {
+    name: "breakwater.cancelled",
+    type: "bool",
+    needed: ({ parent, span }) =>
+      saidCancelled(parent) && parent?.attributes["breakwater.ended"] === "cancelled" &&
+      span.attributes["gen_ai.response.finish_reasons"] === undefined && span.attributes["error.type"] === undefined,
+    allowed: (subject) => !isFailed(subject)
+  },
   { name: "breakwater.upstream.request.id", type: "string" },
   { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
 ]
@@ -160,7 +193,9 @@ const wire: ReadonlyArray<Rule> = [
     type: "string",
     needed: always,
     equals: ({ span: { attributes } }) =>
-      `http://${String(attributes["server.address"])}:${String(attributes["server.port"])}${String(attributes["url.template"])}`
+      `http://${String(attributes["server.address"])}:${String(attributes["server.port"])}${
+        String(attributes["url.template"])
+      }`
   },
   { name: "url.template", type: "string", needed: always },
   {
@@ -191,13 +226,27 @@ const wire: ReadonlyArray<Rule> = [
       return status >= 400 ? String(status) : undefined
     }
   },
-  { name: "breakwater.cancelled", type: "bool", allowed: (subject) => !isFailed(subject) },
+  {
+    name: "breakwater.cancelled",
+    type: "bool",
+    needed: ({ parent, span }) => saidCancelled(parent) && span.attributes["error.type"] === undefined,
+    allowed: (subject) => !isFailed(subject)
+  },
   { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
 ]
 
 const server: ReadonlyArray<Rule> = [
-  { name: "http.request.method", type: "string", needed: always, values: ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "_OTHER"] },
-  { name: "http.request.method_original", type: "string", needed: ({ span }) => span.attributes["http.request.method"] === "_OTHER" },
+  {
+    name: "http.request.method",
+    type: "string",
+    needed: always,
+    values: ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "_OTHER"]
+  },
+  {
+    name: "http.request.method_original",
+    type: "string",
+    needed: ({ span }) => span.attributes["http.request.method"] === "_OTHER"
+  },
   { name: "http.route", type: "string", needed: ({ span }) => span.name.includes(" ") },
   { name: "url.path", type: "string", needed: always },
   { name: "url.scheme", type: "string", needed: always, values: ["http", "https"] },
@@ -205,7 +254,12 @@ const server: ReadonlyArray<Rule> = [
   { name: "client.address", type: "string", needed: always },
   { name: "server.address", type: "string", needed: always },
   { name: "server.port", type: "int", needed: ({ span }) => span.attributes["server.address"] !== undefined },
-  { name: "http.response.status_code", type: "int", needed: (subject) => !isCancelled(subject) },
+  {
+    name: "http.response.status_code",
+    type: "int",
+    needed: (subject) =>
+      !isCancelled(subject) || subject.children.some((route) => hasEvent(route, "breakwater.stream.first_chunk"))
+  },
   {
     name: "error.type",
     type: "string",
@@ -217,14 +271,24 @@ const server: ReadonlyArray<Rule> = [
   },
   { name: "user_agent.original", type: "string" },
   { name: "breakwater.request.id", type: "string", needed: always },
-  { name: "breakwater.cancelled", type: "bool", allowed: (subject) => !isFailed(subject) },
+  {
+    name: "breakwater.cancelled",
+    type: "bool",
+    needed: ({ children }) => children.some(saidCancelled),
+    allowed: (subject) => !isFailed(subject)
+  },
   { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
 ]
 
 const number = (value: unknown): number => typeof value === "number" ? value : 0
 
 const route: ReadonlyArray<Rule> = [
-  { name: "breakwater.request.id", type: "string", needed: always, equals: ({ parent }) => parent?.attributes["breakwater.request.id"] },
+  {
+    name: "breakwater.request.id",
+    type: "string",
+    needed: always,
+    equals: ({ parent }) => parent?.attributes["breakwater.request.id"]
+  },
   { name: "breakwater.model.requested", type: "string", needed: always, equals: (subject) => asked(subject, "model") },
   { name: "breakwater.candidates", type: "string[]", needed: always },
   { name: "breakwater.attempts", type: "int", needed: always },
@@ -237,15 +301,23 @@ const route: ReadonlyArray<Rule> = [
   {
     name: "breakwater.retries",
     type: "int",
-    needed: ({ span: { attributes } }) => number(attributes["breakwater.attempts"]) > number(attributes["breakwater.targets.tried"])
+    needed: ({ span: { attributes } }) =>
+      number(attributes["breakwater.attempts"]) > number(attributes["breakwater.targets.tried"])
   },
   { name: "breakwater.ended", type: "string", needed: always },
-  { name: "breakwater.winner", type: "string", needed: ({ span }) => span.attributes["breakwater.ended"] === "answered" },
+  {
+    name: "breakwater.winner",
+    type: "string",
+    needed: ({ span }) =>
+      ["answered", "interrupted"].includes(String(span.attributes["breakwater.ended"]))
+      || (saidCancelled(span) && hasEvent(span, "breakwater.stream.first_chunk"))
+  },
   {
     name: "breakwater.fallback",
     type: "bool",
-    needed: ({ span: { attributes } }) =>
-      attributes["breakwater.winner"] !== undefined && number(attributes["breakwater.targets.tried"]) > 1
+    needed: ({ span: { attributes, events } }) =>
+      attributes["breakwater.winner"] !== undefined
+      && (number(attributes["breakwater.targets.tried"]) > 1 || events.some(({ name }) => /rejected|skip/.test(name)))
   },
   {
     name: "breakwater.cost.usd",
@@ -265,10 +337,22 @@ const route: ReadonlyArray<Rule> = [
     type: "string",
     needed: ({ span: { attributes, events } }) =>
       number(attributes["breakwater.attempts"]) > 1 || events.some(({ name }) => /rejected|skip/.test(name))
+      || (attributes["breakwater.attempts"] === 1 && attributes["breakwater.ended"] !== "answered")
   },
-  { name: "breakwater.resumed", type: "int", allowed: ({ span }) => span.events.some(({ name }) => name === "breakwater.stream.resumption") },
+  {
+    name: "breakwater.resumed",
+    type: "int",
+    needed: ({ span }) =>
+      span.attributes["breakwater.ended"] === "answered" && hasEvent(span, "breakwater.stream.resumption"),
+    allowed: ({ span }) => hasEvent(span, "breakwater.stream.resumption")
+  },
   { name: "error.type", type: "string", needed: ({ span }) => span.status === 2 },
-  { name: "breakwater.cancelled", type: "bool", allowed: (subject) => !isFailed(subject) },
+  {
+    name: "breakwater.cancelled",
+    type: "bool",
+    needed: ({ span }) => span.attributes["breakwater.ended"] === "cancelled",
+    allowed: (subject) => !isFailed(subject)
+  },
   { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
 ]
 
@@ -277,12 +361,39 @@ export const rules: Readonly<Record<Kind, ReadonlyArray<Rule>>> = { server, rout
 /** Events of a route and the attributes that each has to have. */
 export const events: Readonly<Record<string, ReadonlyArray<string>>> = {
   "breakwater.retry": ["breakwater.target", "breakwater.attempt", "breakwater.delay_ms", "error.type"],
-  "breakwater.failover": ["breakwater.target", "breakwater.from", "breakwater.attempt", "breakwater.delay_ms", "error.type"],
-  "breakwater.stream.resumption": ["breakwater.target", "breakwater.from", "breakwater.attempt", "breakwater.delay_ms", "error.type"],
+  "breakwater.failover": [
+    "breakwater.target",
+    "breakwater.from",
+    "breakwater.attempt",
+    "breakwater.delay_ms",
+    "error.type"
+  ],
+  "breakwater.stream.resumption": [
+    "breakwater.target",
+    "breakwater.from",
+    "breakwater.attempt",
+    "breakwater.delay_ms",
+    "error.type"
+  ],
   "breakwater.stream.first_chunk": ["breakwater.target"],
   "breakwater.breaker.rejected": ["breakwater.target", "breakwater.why"],
   "breakwater.skip": ["breakwater.target", "breakwater.why"],
-  "breakwater.breaker.transition": ["breakwater.target", "breakwater.breaker.from", "breakwater.breaker.to", "breakwater.cause"],
-  "breakwater.cooldown.transition": ["breakwater.target", "breakwater.breaker.from", "breakwater.breaker.to", "breakwater.cause"],
-  "breakwater.credential.transition": ["breakwater.target", "breakwater.breaker.from", "breakwater.breaker.to", "breakwater.cause"]
+  "breakwater.breaker.transition": [
+    "breakwater.target",
+    "breakwater.breaker.from",
+    "breakwater.breaker.to",
+    "breakwater.cause"
+  ],
+  "breakwater.cooldown.transition": [
+    "breakwater.target",
+    "breakwater.breaker.from",
+    "breakwater.breaker.to",
+    "breakwater.cause"
+  ],
+  "breakwater.credential.transition": [
+    "breakwater.target",
+    "breakwater.breaker.from",
+    "breakwater.breaker.to",
+    "breakwater.cause"
+  ]
 }

@@ -1,8 +1,8 @@
 /** Makes the requests of the scenarios, each in a trace of its own, and gathers what was exported. */
 import { createHash } from "node:crypto"
 import { Agent, request } from "node:http"
-import * as Faults from "../faults/Upstream.ts"
 import { refused } from "../faults/Listeners.ts"
+import * as Faults from "../faults/Upstream.ts"
 import * as Wire from "../wire/Gateway.ts"
 import { startRich } from "./RichUpstream.ts"
 import type { Facts, Profile } from "./Rules.ts"
@@ -15,7 +15,10 @@ export const caller = "b7ad6b7169203331"
 /** A trace id for a name. */
 export const traceOf = (name: string): string => createHash("sha256").update(name).digest("hex").slice(0, 32)
 
-export const factsOf = ({ answer, body }: Scenario): Facts => ({ answer, body: typeof body === "object" ? body : undefined })
+export const factsOf = ({ answer, body }: Scenario): Facts => ({
+  answer,
+  body: typeof body === "object" ? body : undefined
+})
 
 interface World {
   readonly gateway: Wire.Gateway
@@ -35,7 +38,12 @@ export const startWorld = async (profile: Profile, exporter: "native" | "sdk", m
   const gateway = await Wire.start({
     providers: {
       rich: openai(rich.url, { prices, models: ["gpt-rich"] }),
-      faulty: { kind: "openai-compatible", baseUrl: faults.url, apiKey: "none", breaker: { consecutiveFailures: 1000 } },
+      faulty: {
+        kind: "openai-compatible",
+        baseUrl: faults.url,
+        apiKey: "none",
+        breaker: { consecutiveFailures: 1000 }
+      },
       well: { kind: "openai-compatible", baseUrl: faults.url, apiKey: "none" },
       locked: openai(faults.url),
       gone: { kind: "openai-compatible", baseUrl: await refused(), apiKey: "none" },

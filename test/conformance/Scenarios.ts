@@ -45,6 +45,9 @@ const rich = {
   "gen_ai.usage.cost.source": "local"
 }
 
+/** What upstreams count that have nothing special. */
+const counted = { "gen_ai.usage.cache_read.input_tokens": 0, "gen_ai.usage.reasoning.output_tokens": 0 }
+
 /** The prices that this cost is of. */
 export const prices = {
   "gpt-rich": { usdPerMtok: { input: "2", output: "8", cacheRead: "0.5", inputAudio: "4", outputAudio: "16" } }
@@ -89,7 +92,10 @@ const answered: ReadonlyArray<Scenario> = [
     reasoning_effort: "low"
   }),
   { ...both("one stop word", { stop: "a" })[0]! }, // the list has two
-  ...both("the simulated provider", { model: "sim" }, { answer: {}, wanted: { status: 200, calls: 1, wires: 0 } }),
+  ...both("the simulated provider", { model: "sim" }, {
+    answer: counted,
+    wanted: { status: 200, calls: 1, wires: 0 }
+  }),
   ...both("a name without an alias", { model: "rich/gpt-rich" })
 ]
 
@@ -100,7 +106,7 @@ const faulty = (
   more: Partial<Scenario> & { readonly stream?: boolean } = {}
 ): Scenario => {
   const { stream = false, ...rest } = more
-  return { name, body: { model, messages: hello, ...(stream ? { stream } : {}) }, wanted, ...rest }
+  return { name, body: { model, messages: hello, ...(stream ? { stream } : {}) }, answer: counted, wanted, ...rest }
 }
 
 const failing: ReadonlyArray<Scenario> = [
@@ -122,17 +128,24 @@ const failing: ReadonlyArray<Scenario> = [
   faulty("a key that is not accepted", "rejected", {
     status: 200,
     calls: 2,
-    events: ["breakwater.credential.transition", "breakwater.failover"]
+    events: ["breakwater.failover"]
   }),
   faulty("a pause of an hour", "resting", {
     status: 200,
     calls: 2,
     events: ["breakwater.cooldown.transition", "breakwater.failover"]
   }),
-  faulty("a target in its pause", "resting-too", { status: 200, calls: 1, events: ["breakwater.skip"] }, { earlier: 1 }),
+  faulty("a target in its pause", "resting-too", { status: 200, calls: 1, events: ["breakwater.skip"] }, {
+    earlier: 1
+  }),
   faulty("an upstream that is not there", "gone", { status: 200, calls: 2, events: ["breakwater.failover"] }),
   faulty("a reset before the head", "reset", { status: 200, calls: 1, wires: 2 }),
-  faulty("an answer that is no answer", "nonsense", { status: 200, calls: 2, events: ["breakwater.failover"] }),
+  faulty("an answer that is no answer", "nonsense", {
+    status: 200,
+    calls: 2,
+    wires: 3,
+    events: ["breakwater.failover"]
+  }),
   faulty("no answer in time", "slow", { status: 200, calls: 2, events: ["breakwater.failover"] }),
   faulty("a filtered answer", "filtered", { status: 200, calls: 1 }),
   faulty("a stream that is cut", "cut", { status: 200, calls: 1 }, { stream: true }),
@@ -140,6 +153,7 @@ const failing: ReadonlyArray<Scenario> = [
   {
     name: "a stream that breaks after its usage",
     body: { model: "rich", messages: hello, stream: true, n: 2, user: "broken" },
+    answer: rich,
     wanted: { status: 200, calls: 1 }
   },
   faulty("a stream that is taken up again", "resumed", {
@@ -147,13 +161,15 @@ const failing: ReadonlyArray<Scenario> = [
     calls: 2,
     events: ["breakwater.stream.resumption"]
   }, { stream: true }),
-  faulty("a stream that is buffered", "buffered", { status: 200, calls: 2, wires: 2 }, { stream: true }),
+  faulty("a stream that is buffered", "buffered", { status: 200, calls: 3 }, { stream: true }),
   faulty("a circuit that opens", "tripping", {
     status: 200,
     calls: 2,
     events: ["breakwater.breaker.transition", "breakwater.failover"]
   }),
-  faulty("an open circuit", "tripped", { status: 200, calls: 1, events: ["breakwater.breaker.rejected"] }, { earlier: 1 }),
+  faulty("an open circuit", "tripped", { status: 200, calls: 1, events: ["breakwater.breaker.rejected"] }, {
+    earlier: 1
+  }),
   faulty("nothing but an open circuit", "shut", { status: 503, calls: 0, events: ["breakwater.breaker.rejected"] }, {
     earlier: 2
   }),

@@ -49,7 +49,9 @@ describe("the gateway's traces", () => {
         components: expect.arrayContaining([{
           component: "telemetry",
           status: "pass",
-          output: expect.stringMatching(new RegExp(`^traces go to ${endpoint}: \\d+ spans exported, \\d+ waiting, 0 dropped$`))
+          output: expect.stringMatching(
+            new RegExp(`^traces go to ${endpoint}: \\d+ spans exported, \\d+ waiting, 0 dropped$`)
+          )
         }])
       })
       expect(await gateway.stop()).toBe(0)
