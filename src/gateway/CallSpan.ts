@@ -47,22 +47,36 @@ export const close = (span: Tracer.Span, endTime: bigint, error: string | undefi
   span.end(endTime, error !== undefined ? Exit.fail(error) : isCancelled ? cancelled : Exit.void)
 }
 
-/** `https://host:port` taken apart; a port that is not written is the scheme's own. */
-const addressOf = (origin: string): { readonly host: string; readonly port: number } => {
-  const url = URL.parse(origin)
-  return { host: url?.hostname ?? origin, port: Number(url?.port) || (url?.protocol === "http:" ? 80 : 443) }
+/** Where a request goes, as spans say it. */
+interface Place {
+  readonly host: string
+  readonly port: number
+  readonly url: string
+  readonly template: string
 }
 
-const addresses = new Map<string, ReturnType<typeof addressOf>>()
-
-/** Origins are those of the file, so they are few. */
-const knownAddress = (origin: string): ReturnType<typeof addressOf> => {
-  let found = addresses.get(origin)
-  if (found === undefined) {
-    found = addressOf(origin)
-    addresses.set(origin, found)
+/** A port that is not written is the scheme's own. */
+const placeOf = (origin: string, path: string): Place => {
+  const url = URL.parse(origin)
+  return {
+    host: url?.hostname ?? origin,
+    port: Number(url?.port) || (url?.protocol === "http:" ? 80 : 443),
+    url: redactedUrl(origin + path),
+    template: path.split("?", 1)[0] ?? path
   }
-  return found
+}
+
+/** By origin, which are those of the file, and path, in which a caller's word may stand. */
+const places = new Map<string, Map<string, Place>>()
+const mostPaths = 256
+
+const placeAt = (origin: string, path: string): Place => {
+  const paths = places.get(origin) ?? new Map<string, Place>()
+  const known = paths.get(path)
+  if (known !== undefined) return known
+  const made = placeOf(origin, path)
+  if (paths.size < mostPaths) places.set(origin, paths.set(path, made))
+  return made
 }
 
 /** A request on the wire, while it is there. */
@@ -119,7 +133,7 @@ export class CallSpan implements Wire {
   send(origin: string, path: string, method: string): void {
     const now = this.trace.now()
     if (this.sent !== undefined) this.endSent(now, "ConnectionReset", false)
-    const { host, port } = knownAddress(origin)
+    const { host, port, template, url } = placeAt(origin, path)
     if (this.sends === 0) {
       this.span.attribute(names.serverAddress, host)
       this.span.attribute(names.serverPort, port)
@@ -128,8 +142,8 @@ export class CallSpan implements Wire {
     span.attribute(names.method, method)
     span.attribute(names.serverAddress, host)
     span.attribute(names.serverPort, port)
-    span.attribute(names.urlFull, redactedUrl(origin + path))
-    span.attribute(names.urlTemplate, path.split("?", 1)[0])
+    span.attribute(names.urlFull, url)
+    span.attribute(names.urlTemplate, template)
     if (this.sends > 0) span.attribute(names.resendCount, this.sends)
     this.sends += 1
     this.sent = { span, origin, path, status: 0 }

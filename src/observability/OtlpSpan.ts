@@ -14,40 +14,85 @@ const word = (ids: Ids): string => Math.floor(ids.nextDoubleUnsafe() * 0x1_0000_
 
 const kinds = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const
 
-const keys = new Map<string, string>()
-
-/** Names come from a closed set; those of other programs' spans are not kept without end. */
-const keyOf = (name: string): string => {
-  let found = keys.get(name)
-  if (found === undefined) {
-    found = `{"key":${JSON.stringify(name)},"value":`
-    if (keys.size < 1000) keys.set(name, found)
-  }
-  return found
+/** The beginnings of an attribute's text, by the type of its value. */
+interface Key {
+  readonly text: string
+  readonly int: string
+  readonly double: string
+  readonly bool: string
+  readonly any: string
+  readonly isDouble: boolean
+  /** Whole texts of values that are few, such as names of models and targets. */
+  readonly known: Map<string, string>
 }
 
-const valueOf = (value: unknown, isDouble: boolean): string => {
+/** Values that are remembered for each name, and their longest. */
+const mostValues = 64
+const longestValue = 128
+
+const stringText = (key: Key, value: string): string => {
+  const known = key.known.get(value)
+  if (known !== undefined) return known
+  const text = `${key.text}${JSON.stringify(value)}}}`
+  if (key.known.size < mostValues && value.length <= longestValue) key.known.set(value, text)
+  return text
+}
+
+const keys = new Map<string, Key>()
+
+/** Names come from a closed set; those of other programs' spans are not kept without end. */
+const keyOf = (name: string): Key => {
+  const found = keys.get(name)
+  if (found !== undefined) return found
+  const any = `{"key":${JSON.stringify(name)},"value":`
+  const made = {
+    text: `${any}{"stringValue":`,
+    int: `${any}{"intValue":"`,
+    double: `${any}{"doubleValue":`,
+    bool: `${any}{"boolValue":`,
+    any,
+    isDouble: doubles.has(name),
+    known: new Map<string, string>()
+  }
+  if (keys.size < 1000) keys.set(name, made)
+  return made
+}
+
+/** A value inside a list, or one that is no plain value. */
+const valueOf = (value: unknown): string => {
+  if (Array.isArray(value)) return `{"arrayValue":{"values":[${value.map(valueOf).join(",")}]}}`
   switch (typeof value) {
     case "string":
       return `{"stringValue":${JSON.stringify(value)}}`
     case "number":
-      return !isDouble && Number.isSafeInteger(value) ? `{"intValue":"${value}"}` : `{"doubleValue":${value}}`
+      return Number.isSafeInteger(value) ? `{"intValue":"${value}"}` : `{"doubleValue":${value}}`
     case "bigint":
       return `{"intValue":"${value}"}`
     case "boolean":
       return `{"boolValue":${value}}`
     default:
-      return Array.isArray(value)
-        ? `{"arrayValue":{"values":[${value.map((one) => valueOf(one, isDouble)).join(",")}]}}`
-        : valueOf(JSON.stringify(value) ?? "", false)
+      return valueOf(JSON.stringify(value) ?? "")
+  }
+}
+
+const attributeText = (name: string, value: unknown): string => {
+  const key = keyOf(name)
+  switch (typeof value) {
+    case "string":
+      return stringText(key, value)
+    case "number":
+      return !key.isDouble && Number.isSafeInteger(value) ? `${key.int}${value}"}}` : `${key.double}${value}}}`
+    case "boolean":
+      return `${key.bool}${value}}}`
+    default:
+      return `${key.any}${valueOf(value)}}`
   }
 }
 
 const attributesText = (attributes: Iterable<readonly [string, unknown]>): string => {
   let text = ""
   for (const [name, value] of attributes) {
-    if (value === undefined) continue
-    text += `${text === "" ? "" : ","}${keyOf(name)}${valueOf(value, doubles.has(name))}}`
+    if (value !== undefined) text += text === "" ? attributeText(name, value) : `,${attributeText(name, value)}`
   }
   return text
 }
@@ -104,6 +149,15 @@ export class OtlpSpan implements Tracer.Span {
     if (this.status._tag !== "Ended") { for (const link of links) this.links.push(link) }
   }
 
+  private attributesText(): string {
+    let text = ""
+    // A callback, for an iterator makes a pair of each.
+    this.attributes.forEach((value, name) => {
+      if (value !== undefined) text += text === "" ? attributeText(name, value) : `,${attributeText(name, value)}`
+    })
+    return text
+  }
+
   private linksText(): string {
     return this.links.map(({ attributes, span }) =>
       `{"traceId":"${span.traceId}","spanId":"${span.spanId}","attributes":[${
@@ -131,11 +185,11 @@ export class OtlpSpan implements Tracer.Span {
       above === undefined ? "" : `"parentSpanId":"${above.spanId}",`
     }"flags":${flags},"name":${JSON.stringify(this.name)},"kind":${
       kinds[this.kind]
-    },"startTimeUnixNano":"${status.startTime}","endTimeUnixNano":"${endTime}","attributes":[${
-      attributesText(this.attributes)
-    }]${this.events === "" ? "" : `,"events":[${this.events}]`}${
-      this.links.length === 0 ? "" : `,"links":[${this.linksText()}]`
-    },"status":{${this.isFailed ? "\"code\":2" : ""}}}`
+    },"startTimeUnixNano":"${status.startTime}","endTimeUnixNano":"${endTime}","attributes":[${this.attributesText()}]${
+      this.events === "" ? "" : `,"events":[${this.events}]`
+    }${this.links.length === 0 ? "" : `,"links":[${this.linksText()}]`},"status":{${
+      this.isFailed ? "\"code\":2" : ""
+    }}}`
   }
 }
 

@@ -21,12 +21,26 @@ const cancelled = Exit.interrupt()
 /** What a caller wrote is cut to this many characters. */
 const longest = 256
 
+interface Host {
+  readonly address: string
+  readonly port: number
+}
+
 /** `name:port` of the Host header, which may be an IPv6 address in brackets. */
-const describeHost = (span: Tracer.Span, host: string | undefined): void => {
-  const found = host === undefined ? null : /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(host)
-  if (found === null || found[1] === "") return
-  span.attribute(names.serverAddress, found[1]?.replace(/^\[|\]$/g, "").slice(0, longest))
-  span.attribute(names.serverPort, Number(found[2] ?? 80))
+const hostIn = (header: string): Host | undefined => {
+  const [, address = "", port = "80"] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(header) ?? []
+  return address === "" ? undefined : { address: address.replace(/^\[|\]$/g, "").slice(0, longest), port: Number(port) }
+}
+
+/** The last one, for most callers write the same. */
+let known: { readonly header: string; readonly host: Host | undefined } = { header: "", host: undefined }
+
+const describeHost = (span: Tracer.Span, header: string | undefined): void => {
+  if (header === undefined) return
+  if (header !== known.header) known = { header, host: hostIn(header) }
+  if (known.host === undefined) return
+  span.attribute(names.serverAddress, known.host.address)
+  span.attribute(names.serverPort, known.host.port)
 }
 
 const describe = (span: Tracer.Span, request: HttpServerRequest, exchange: Exchange, method: string): void => {
