@@ -63,12 +63,11 @@ const isBegun = ({ parent, span }: Subject): boolean =>
   ) === true
 const isAnswered = (subject: Subject): boolean => isWhole(subject) || isBegun(subject)
 
-const providers = [
-  ...["openai", "anthropic", "aws.bedrock", "azure.ai.openai", "azure.ai.inference", "gcp.gemini", "gcp.vertex_ai"],
-  ...["gcp.gen_ai", "cohere", "deepseek", "groq", "ibm.watsonx.ai", "mistral_ai", "perplexity", "x_ai"],
-  // Custom names are allowed; these are ours.
-  ...["openai-compatible", "simulated"]
-]
+const providers = (
+  "openai anthropic aws.bedrock azure.ai.openai azure.ai.inference gcp.gemini gcp.vertex_ai gcp.gen_ai cohere deepseek groq"
+  // Custom names are allowed; the last two are ours.
+  + " ibm.watsonx.ai mistral_ai perplexity x_ai openai-compatible simulated"
+).split(" ")
 
 const formatOf = ({ facts }: Subject): string | undefined => {
   const format = facts.body?.["response_format"]

@@ -29,7 +29,7 @@ export interface Span {
   readonly events: ReadonlyArray<Event>
 }
 
-/* oxlint-disable typescript/no-unsafe-type-assertion -- OTLP JSON is what the test is about; every field read here is asserted by its rules */
+// OTLP JSON is what the tests are about; every field that is read here is held against a rule.
 type Json = Readonly<Record<string, unknown>>
 const list = (value: unknown): ReadonlyArray<Json> => Array.isArray(value) ? value as ReadonlyArray<Json> : []
 
@@ -77,7 +77,6 @@ export const spansIn = (text: string): ReadonlyArray<Span> =>
   list((JSON.parse(text) as Json)["resourceSpans"]).flatMap((resource) =>
     list(resource["scopeSpans"]).flatMap((scope) => list(scope["spans"]).map(spanOf))
   )
-/* oxlint-enable typescript/no-unsafe-type-assertion */
 
 export interface Sink {
   /** `http://127.0.0.1:port` */

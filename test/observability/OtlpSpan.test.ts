@@ -67,7 +67,7 @@ describe("a span as OTLP JSON", () => {
 
   it("of a failure is an error without a description and without the places of the code", () => {
     const { span } = made()
-    span.end(2n, Exit.fail(new Error("secret")))
+    span.end(2n, Exit.die(new Error("secret")))
     expect(read(span)).toMatchObject({ status: 2, statusMessage: undefined, events: [] })
   })
 
