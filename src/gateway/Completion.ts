@@ -20,11 +20,12 @@ import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Attempt from "./Attempt.ts"
-import type { Decision } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
 import * as Interruption from "./Interruption.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
+
+type Decision = Attempt.AttemptOptions["decision"]
 
 /** A decoded completion request on its way through the flow. */
 export interface CompletionRequest extends Pick<ProviderCall, "source" | "request"> {

@@ -18,7 +18,8 @@ import { below, CallSpan, close } from "./CallSpan.ts"
 import type { Decision } from "./Decision.ts"
 import * as DecisionSpan from "./DecisionSpan.ts"
 import type { Route } from "./Route.ts"
-import type { AttemptOptions } from "./Turn.ts"
+
+type AttemptOptions = ConstructorParameters<typeof CallSpan>[1]
 
 export class RequestTrace {
   readonly tracer: Tracer.Tracer

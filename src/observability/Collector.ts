@@ -60,6 +60,8 @@ export const make = (options: CollectorOptions) =>
               isTransient: true
             })
         }),
+        // Without this the client makes up a trace for its header.
+        Effect.provideService(HttpClient.TracerPropagationEnabled, false),
         Effect.withTracerEnabled(false)
       )
     }

@@ -6,7 +6,7 @@ import { blackhole, refused } from "../faults/Listeners.ts"
 import * as Wire from "../wire/Gateway.ts"
 import { startSink } from "./Sink.ts"
 
-const many = 150
+const many = 60
 
 const telemetryOf = async (gateway: Wire.Gateway) => {
   const health = await (await fetch(`${gateway.origin}/api/v1/health`)).json()
@@ -49,7 +49,7 @@ describe("a collector that is down", () => {
         expect(answers.every(({ errors, finishReasons }) => errors.length === 0 && finishReasons.length > 0)).toBe(true)
         const seen = await telemetryOf(gateway)
         expect(seen.status).toBe("warn")
-        expect(seen.waiting).toBeLessThanOrEqual(60)
+        expect(seen.waiting).toBeLessThanOrEqual(30)
         // Three spans a request, and what else was asked.
         expect(seen.exported + seen.waiting + seen.dropped).toBeGreaterThanOrEqual(many * 3)
         expect(seen.exported).toBe(0)
@@ -91,9 +91,8 @@ describe("what is sent", () => {
       await gateway.stop()
       expect(new Set(sink.bodies.map((body) => body.type))).toEqual(new Set([type]))
       expect(sink.bodies.some(({ encoding }) => encoding === "gzip")).toBe(true)
-      expect(sink.headers.every((headers) => headers["x-team"] === "a" && headers["traceparent"] === undefined)).toBe(
-        true
-      )
+      expect(new Set(sink.headers.map((headers) => headers["x-team"]))).toEqual(new Set(["a"]))
+      expect(new Set(sink.headers.map(({ b3, traceparent }) => [b3, traceparent].join("")))).toEqual(new Set([""]))
       await sink.close()
     })
   }
