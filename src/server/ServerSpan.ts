@@ -48,7 +48,6 @@ const describe = (span: Tracer.Span, request: HttpServerRequest, exchange: Excha
   const query = url.indexOf("?")
   span.attribute(names.method, method)
   if (method !== exchange.method) span.attribute(names.originalMethod, exchange.method.slice(0, longest))
-  if (exchange.route !== "_other") span.attribute(names.route, exchange.route)
   span.attribute(names.urlPath, query < 0 ? url : url.slice(0, query))
   span.attribute(names.urlScheme, "http")
   span.attribute(names.protocolVersion, "httpVersion" in source ? String(source.httpVersion) : "1.1")
@@ -94,7 +93,9 @@ export const open = (
 
 /** Ends the span: an error for 5xx, neither for a caller who left, which is nobody's fault. */
 export const close = (span: Tracer.Span, exchange: Exchange, nowNs: bigint, isCancelled: boolean): void => {
-  const { decision, status } = exchange
+  const { decision, route, status } = exchange
+  // Now, for the router has written its own pattern, which is not the one of the name.
+  if (route !== "_other") span.attribute(names.route, route)
   if (status !== 0) span.attribute(names.status, status)
   const isBroken = status === 200 && decision.error !== undefined
   if (isCancelled) {

@@ -40,8 +40,8 @@ describe("a collector that is down", () => {
               exporter,
               interval: "50ms",
               timeout: "100ms",
-              queue: 60,
-              batch: 20
+              queue: 30,
+              batch: 10
             }
           }
         })

@@ -194,6 +194,8 @@ const refused: ReadonlyArray<Scenario> = [
   { name: "a wrong method", method: "GET", path: "/v1/chat/completions", wanted: none(405) },
   { name: "a method that the conventions do not know", method: "PURGE", path: "/nowhere", wanted: none(404) },
   { name: "the list of models", method: "GET", path: "/v1/models?key=secret", wanted: none(200) },
+  { name: "one model", method: "GET", path: "/v1/models/simulated%2Fsim", wanted: none(200) },
+  { name: "a model that is none", method: "GET", path: "/v1/models/no-such", wanted: none(404) },
   { name: "the health", method: "GET", path: "/api/v1/health", wanted: none(200) }
 ]
 
