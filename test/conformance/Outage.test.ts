@@ -58,7 +58,7 @@ describe("a collector that is down", () => {
           .toBeGreaterThan(0)
         expect(await gateway.stop()).toBe(0)
         await hole?.close()
-      })
+      }, 60_000)
     }
   }
 
@@ -75,7 +75,7 @@ describe("a collector that is down", () => {
     await sink.until((spans) => spans.some(({ name }) => name === "chat sim"))
     await gateway.stop()
     await sink.close()
-  })
+  }, 60_000)
 })
 
 describe("what is sent", () => {
@@ -94,6 +94,6 @@ describe("what is sent", () => {
       expect(new Set(sink.headers.map((headers) => headers["x-team"]))).toEqual(new Set(["a"]))
       expect(new Set(sink.headers.map(({ b3, traceparent }) => [b3, traceparent].join("")))).toEqual(new Set([""]))
       await sink.close()
-    })
+    }, 60_000)
   }
 })
