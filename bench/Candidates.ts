@@ -21,7 +21,7 @@ const bareProxy = fileURLToPath(import.meta.resolve("./candidates/raw.ts"))
 /** The yardstick: every ratio is taken against it. */
 export const yardstick = "raw"
 
-const raw = (name: string): Candidate => ({
+export const raw = (name: string): Candidate => ({
   name,
   budgets: {},
   args: (port, upstreamPort) => [bareProxy, String(port), String(upstreamPort)],
@@ -46,12 +46,22 @@ telemetry:
   logs: { format: json, level: info }
 `
 
-const gateway = (kind: string, budgets: Candidate["budgets"]): Candidate => ({
-  name: `gateway ${kind}`,
+interface More {
+  readonly name: string
+  /** Lines at the end of the `telemetry` section. */
+  readonly more: (upstreamPort: number) => string
+}
+
+export const gateway = (
+  kind: string,
+  budgets: Candidate["budgets"],
+  { more, name }: More = { name: `gateway ${kind}`, more: () => "" }
+): Candidate => ({
+  name,
   budgets,
   args: (port, upstreamPort, folder) => {
-    const file = join(folder, `${kind}.yaml`)
-    writeFileSync(file, settings(kind, upstreamPort))
+    const file = join(folder, `${name.replace(/\W+/g, "-")}.yaml`)
+    writeFileSync(file, settings(kind, upstreamPort) + more(upstreamPort))
     return [main, "--config", file, "--port", String(port)]
   },
   talks: false

@@ -6,12 +6,22 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { type Candidate, candidates, gatewayExists, isGateway, launch, type Running, yardstick } from "./Candidates.ts"
+import {
+  type Candidate,
+  candidates,
+  gatewayExists,
+  isGateway,
+  launch,
+  raw,
+  type Running,
+  yardstick
+} from "./Candidates.ts"
 import { answers, type Child, freePort, keepAwake, message, pinned, start, stop, stopAll } from "./Children.ts"
 import { readProfile } from "./Profile.ts"
 import { machine, type Report, scenarioTable, write } from "./Report.ts"
 import type { DriverReply, SliceOrder, SliceResult } from "./Slice.ts"
 import { ratioIn, type Round, type Row, rowOf, type Scenario } from "./Statistics.ts"
+import { costs, telemetryCandidates, writeTelemetry } from "./Telemetry.ts"
 
 const usage = `node bench/load.ts [options]
   --quick             3 rounds of 0.8 s instead of 7 of 2 s
@@ -21,6 +31,7 @@ const usage = `node bench/load.ts [options]
   --profile           profile one candidate (the first of --only, else the first gateway) under the first scenario
   --enforce           end with 1 when a budget is exceeded
   --no-write          leave bench/results alone
+  --telemetry         what traces cost: the gateway without and with them, JSON alone
   --peers             the same beside other gateways`
 
 const { values: flags } = parseArgs({
@@ -33,6 +44,7 @@ const { values: flags } = parseArgs({
     profile: { type: "boolean", default: false },
     enforce: { type: "boolean", default: false },
     "no-write": { type: "boolean", default: false },
+    telemetry: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
     help: { type: "boolean", default: false }
   }
@@ -46,7 +58,8 @@ const known: ReadonlyArray<Scenario> = [
 
 const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 7))
 const sliceMs = Number(flags.slice ?? (flags.quick ? 800 : 2000))
-const scenarios = flags.scenarios.split(",").map((name) => {
+const all = flags.telemetry ? [raw(yardstick), raw("raw again"), ...telemetryCandidates] : candidates
+const scenarios = (flags.telemetry ? "json" : flags.scenarios).split(",").map((name) => {
   const scenario = known.find(({ mode }) => mode === name.trim())
   if (scenario === undefined) throw new Error(`no scenario ${name}\n${usage}`)
   return scenario
@@ -101,7 +114,7 @@ const runSlice = async (stage: Stage, scenario: Scenario, running: Running, ms: 
 
 const selected = (): ReadonlyArray<Candidate> => {
   const wanted = flags.only?.split(",").map((name) => name.trim())
-  return candidates.filter(({ name }) => name === yardstick || (wanted?.some((part) => name.endsWith(part)) ?? true))
+  return all.filter(({ name }) => name === yardstick || (wanted?.some((part) => name.endsWith(part)) ?? true))
 }
 
 /** Starts every candidate; one that does not come up is named in `missing` and left out. */
@@ -170,7 +183,11 @@ const measure = async (stage: Stage): Promise<number> => {
     scenarios: results,
     missing
   }
-  if (!flags["no-write"]) say(`\n${write(report, join(import.meta.dirname, "results")).join("\n")}`)
+  if (flags.telemetry) {
+    const text = results.map(({ rows, scenario }) => `${scenarioTable(scenario, rows)}\n\n${costs(rows)}`).join("\n\n")
+    say(`\n${text}`)
+    if (!flags["no-write"]) say(writeTelemetry(join(import.meta.dirname, "results"), date, text))
+  } else if (!flags["no-write"]) say(`\n${write(report, join(import.meta.dirname, "results")).join("\n")}`)
   for (const text of missing) say(`not measured: ${text}`)
   const rows = results.flatMap((result) => result.rows)
   const failed = rows.filter((row) => row.passed === false).length

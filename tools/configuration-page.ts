@@ -163,7 +163,25 @@ const docs: Readonly<Record<string, Doc>> = {
   "telemetry.logs.level": { default: telemetry.logs.level, text: "least severe level that is written" },
   "telemetry.otlp.endpoint": { text: "base URL of an OTLP/HTTP collector" },
   "telemetry.otlp.sample": { default: telemetry.otlp.sample, text: "share of requests traced, 0 to 1" },
-  "telemetry.otlp.exporter": { default: telemetry.otlp.exporter, text: "OpenTelemetry's SDK or Effect's own" },
+  "telemetry.otlp.tracesEndpoint": { text: "URL for traces that is used as it is, in place of `endpoint`" },
+  "telemetry.otlp.exporter": {
+    default: telemetry.otlp.exporter,
+    text: "OpenTelemetry's SDK, or our own writer of OTLP JSON, which is cheaper"
+  },
+  "telemetry.otlp.protocol": { default: telemetry.otlp.protocol, text: "how the SDK writes; `native` writes JSON" },
+  "telemetry.otlp.compression": { default: telemetry.otlp.compression, text: "of what is sent" },
+  "telemetry.otlp.attributes.*": { text: "what else traces say of this process" },
+  "telemetry.otlp.conventions": {
+    default: telemetry.otlp.conventions,
+    text: "names of the GenAI conventions: the last that were tagged, or their present state"
+  },
+  "telemetry.otlp.timeout": { default: duration(telemetry.otlp.timeoutMs), text: "for one batch" },
+  "telemetry.otlp.interval": { default: duration(telemetry.otlp.intervalMs), text: "longest wait of a span" },
+  "telemetry.otlp.batch": { default: telemetry.otlp.batch, text: "spans that are sent at once" },
+  "telemetry.otlp.queue": {
+    default: telemetry.otlp.queue,
+    text: "spans that may wait; what comes beyond is dropped and counted"
+  },
   "telemetry.otlp.headers.*": { text: "headers for the collector; `OTEL_EXPORTER_OTLP_HEADERS` takes their place" },
   "telemetry.otlp.serviceName": {
     default: telemetry.otlp.serviceName,
@@ -277,8 +295,7 @@ optional. \`npm start -- check FILE\` says what a file means, or everything that
 
 - Flag over environment over file over default. Flags: \`--config\`, \`--host\`, \`--port\`, \`--workers\`. Environment:
   \`BREAKWATER_CONFIG\`, \`BREAKWATER_HOST\`, \`BREAKWATER_PORT\`, \`BREAKWATER_WORKERS\`, \`BREAKWATER_KEY\` (joins \`server.keys\`),
-  \`BREAKWATER_ADMIN_KEY\`, \`OTEL_EXPORTER_OTLP_ENDPOINT\`, \`OTEL_EXPORTER_OTLP_HEADERS\`, \`OTEL_SERVICE_NAME\`,
-  \`OTEL_TRACES_SAMPLER_ARG\`.
+  \`BREAKWATER_ADMIN_KEY\`, and the standard \`OTEL_*\` variables of traces ([OPERATIONS](OPERATIONS.md#traces)).
 - \`\${NAME}\` in a value is replaced by that variable; one that is not set is a start-up error. \`\${NAME:-text}\` has a default. An
   empty value means absent.
 - An unknown key is refused with its path and, where one is near, a suggestion. A key whose part is not built yet is accepted and

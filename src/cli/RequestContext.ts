@@ -6,7 +6,7 @@ import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { EventLog } from "../observability/Logger.ts"
-import { ServerSpans } from "../observability/Tracing.ts"
+import { Conventions, ServerSpans } from "../observability/Tracing.ts"
 
 /** What a request's own context starts from: copied for each, so nothing that handlers bring themselves. */
 export const ofRequests = Context.pick(
@@ -18,5 +18,6 @@ export const ofRequests = Context.pick(
   References.MinimumLogLevel,
   HttpMiddleware.TracerDisabledWhen,
   ServerSpans,
+  Conventions,
   EventLog
 )

@@ -10,7 +10,7 @@ import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
 import { defaultServerSection, type ServerSection } from "./ServerSection.ts"
-import { defaultTelemetrySection, type TelemetrySection } from "./TelemetrySection.ts"
+import { defaultTelemetrySection, otlpSettings, type TelemetrySection } from "./TelemetrySection.ts"
 
 export interface Settings {
   readonly server: ServerSection
@@ -88,7 +88,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
 
 const telemetry = (file: ConfigurationFile): TelemetrySection => ({
   logs: { ...defaultTelemetrySection.logs, ...file.telemetry?.logs },
-  otlp: { ...defaultTelemetrySection.otlp, ...file.telemetry?.otlp },
+  otlp: otlpSettings(file.telemetry?.otlp),
   capture: file.telemetry?.capture ?? defaultTelemetrySection.capture
 })
 

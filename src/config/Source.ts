@@ -10,6 +10,7 @@ import * as Document from "./Document.ts"
 import { ConfigurationRefused, valueAt } from "./Problem.ts"
 import { isBuilt, kinds, notBuiltYet } from "./ProviderSection.ts"
 import { variable } from "./Substitution.ts"
+import { origins as telemetryOrigins, telemetry } from "./TelemetryVariables.ts"
 
 /** What the command line said; absent = not said. */
 export interface Flags {
@@ -137,7 +138,7 @@ const originsOf = Effect.fnUntraced(function*(flags: Flags, written: unknown, do
     else if (yield* isSet(name)) origins.set(`server.${key}`, name)
   }
   if (yield* isSet("BREAKWATER_ADMIN_KEY")) origins.set("server.adminKey", "BREAKWATER_ADMIN_KEY")
-  for (const [key, name] of telemetryVariables) if (yield* isSet(name)) origins.set(`telemetry.otlp.${key}`, name)
+  for (const [key, name] of yield* telemetryOrigins) origins.set(`telemetry.otlp.${key}`, name)
   const keys = valueAt(document, ["server", "keys"])
   const own = valueAt(written, ["server", "keys"])
   const isAdded = Array.isArray(keys) && keys.length > (Array.isArray(own) ? own.length : 0)
@@ -163,38 +164,6 @@ const keyVariable = Effect.fnUntraced(function*(document: unknown) {
     if (name !== undefined && (yield* isSet(name))) return name
   }
   return undefined
-})
-
-/** `name=value,name=value`, as the OpenTelemetry variables write it. */
-const headerList = (text: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    text.split(",").flatMap((pair) => {
-      const at = pair.indexOf("=")
-      return at < 1 ? [] : [[pair.slice(0, at).trim(), pair.slice(at + 1).trim().replaceAll("%20", " ")]]
-    })
-  )
-
-const telemetryVariables = [
-  ["endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"],
-  ["sample", "OTEL_TRACES_SAMPLER_ARG"],
-  ["serviceName", "OTEL_SERVICE_NAME"]
-] as const
-
-const telemetry = Effect.fnUntraced(function*(document: unknown) {
-  const section = sectionAt(document, "telemetry")
-  const otlp = sectionAt(section, "otlp")
-  if (section === undefined || otlp === undefined) return valueAt(document, ["telemetry"])
-  const picked: Record<string, string> = {}
-  for (const [key, name] of telemetryVariables) if (yield* isSet(name)) picked[key] = `\${${name}}`
-  const headers = yield* variable("OTEL_EXPORTER_OTLP_HEADERS")
-  return {
-    ...section,
-    otlp: {
-      ...otlp,
-      ...picked,
-      ...(headers === undefined || headers === "" ? {} : { headers: headerList(headers) })
-    }
-  }
 })
 
 /**

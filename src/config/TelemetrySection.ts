@@ -1,25 +1,14 @@
 /** The `telemetry` and `storage` sections: what we write down and where state lives. */
 import * as Schema from "effect/Schema"
+import { DurationText } from "../domain/Quantity.ts"
 import type * as Logger from "../observability/Logger.ts"
+import { defaultOtlpSettings, type OtlpSettings } from "../observability/Tracing.ts"
 
 export interface LogSettings {
   /** `auto` = pretty in a terminal, else json. Default auto. */
   readonly format: "auto" | "json" | "pretty" | "otel" | "datadog" | "ecs" | "splunk-hec"
   /** Least severe level that is written. Default info. */
   readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "none"
-}
-
-export interface OtlpSettings {
-  /** Base URL of an OTLP/HTTP collector; absent = no traces leave. */
-  readonly endpoint: string | undefined
-  /** Share of requests traced, 0 to 1. Default 1. */
-  readonly sample: number
-  /** `sdk` = OpenTelemetry SDK, `native` = Effect's own. Default sdk. */
-  readonly exporter: "sdk" | "native"
-  /** Headers for the collector; OTEL_EXPORTER_OTLP_HEADERS (`name=value,name=value`) takes their place. */
-  readonly headers: Readonly<Record<string, string>>
-  /** What traces call this service; OTEL_SERVICE_NAME takes its place. Default breakwater. */
-  readonly serviceName: string
 }
 
 export interface TelemetrySection {
@@ -31,7 +20,7 @@ export interface TelemetrySection {
 
 export const defaultTelemetrySection: TelemetrySection = {
   logs: { format: "auto", level: "info" },
-  otlp: { endpoint: undefined, sample: 1, exporter: "sdk", headers: {}, serviceName: "breakwater" },
+  otlp: defaultOtlpSettings,
   capture: "none"
 }
 
@@ -41,18 +30,37 @@ export const logSettings = ({ logs, otlp }: TelemetrySection): Logger.LogSetting
   service: { name: otlp.serviceName, version: "0.1.0" }
 })
 
+const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
+
+const OtlpInput = Schema.Struct({
+  endpoint: Schema.optionalKey(Schema.String),
+  tracesEndpoint: Schema.optionalKey(Schema.String),
+  sample: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
+  exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"])),
+  protocol: Schema.optionalKey(Schema.Literals(["http/protobuf", "http/json"])),
+  compression: Schema.optionalKey(Schema.Literals(["gzip", "none"])),
+  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.RedactedFromValue(Schema.String))),
+  serviceName: Schema.optionalKey(Schema.String),
+  attributes: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+  conventions: Schema.optionalKey(Schema.Literals(["1.41", "latest"])),
+  timeout: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
+  interval: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
+  batch: Schema.optionalKey(Count),
+  queue: Schema.optionalKey(Count)
+})
+
+/** What is written over what is built in. */
+export const otlpSettings = (written: typeof OtlpInput.Type = {}): OtlpSettings => {
+  const { interval = defaultOtlpSettings.intervalMs, timeout = defaultOtlpSettings.timeoutMs, ...rest } = written
+  return { ...defaultOtlpSettings, ...rest, timeoutMs: timeout, intervalMs: interval }
+}
+
 export const TelemetrySectionInput = Schema.Struct({
   logs: Schema.optionalKey(Schema.Struct({
     format: Schema.optionalKey(Schema.Literals(["auto", "json", "pretty", "otel", "datadog", "ecs", "splunk-hec"])),
     level: Schema.optionalKey(Schema.Literals(["trace", "debug", "info", "warn", "error", "fatal", "none"]))
   })),
-  otlp: Schema.optionalKey(Schema.Struct({
-    endpoint: Schema.optionalKey(Schema.String),
-    sample: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
-    exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"])),
-    headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-    serviceName: Schema.optionalKey(Schema.String)
-  })),
+  otlp: Schema.optionalKey(OtlpInput),
   capture: Schema.optionalKey(Schema.Literals(["none", "metadata", "content"]))
 })
 

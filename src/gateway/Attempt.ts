@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { DeadlineExceeded, type GatewayError, gatewayError, UpstreamTimedOut } from "../domain/GatewayError.ts"
-import * as GenAiSpan from "../observability/GenAiSpan.ts"
 import type { Answer, Frame, Limit } from "../providers/Provider.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
@@ -35,17 +34,21 @@ const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: stri
 }
 
 const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
-  const { choices, id, model } = answer.completion
+  const { choices } = answer.completion
   decision.usage = answer.usage
   decision.captured?.took(answer.completion)
   decision.finishReasons = choices.map((choice) => choice.finish_reason)
   decision.upstreamRequestId = answer.upstreamRequestId
-  GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
+  turn.span?.took(answer)
 }
 
 /** How long the attempt may take; it may have waited in the queue, and the end of the request does not move for that. */
 const limitAt = ({ clock }: AttemptOptions, nowMs: number): number =>
   Math.min(clock.limitMs, clock.deadline.atMs - nowMs)
+
+/** The call with someone who hears of what goes over the wire, where the request is traced. */
+const wired = (call: AttemptOptions["call"], { span }: Turn): AttemptOptions["call"] =>
+  span === undefined ? call : { ...call, wire: span }
 
 /** The provider's effect within the limit of the attempt, as a child of the attempt's span; not begun with nothing left. */
 const bounded = <A, R>(
@@ -60,13 +63,13 @@ const bounded = <A, R>(
     const overdue = () => Effect.fail(timedOut(options, turn, nowMs, what))
     if (limitMs <= 0) return overdue()
     const early = limitMs > options.clock.slowAfterMs ? Report.slowed(options, turn, fiber) : undefined
-    return Watchdog.within(options.watchdog, nowMs + limitMs, GenAiSpan.within(effect, turn.span), overdue, early)
+    return Watchdog.within(options.watchdog, nowMs + limitMs, effect, overdue, early)
   })
 
 /** The same for a whole answer; a provider that keeps the limit itself needs no fiber for it. */
 const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer, GatewayError> => {
   const { call, target: { provider }, watchdog } = options
-  if (provider.keepsLimit !== true) return bounded(options, turn, provider.complete(call), "answer")
+  if (provider.keepsLimit !== true) return bounded(options, turn, provider.complete(wired(call, turn)), "answer")
   return Effect.withFiber((fiber) => {
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const limitMs = limitAt(options, nowMs)
@@ -78,7 +81,7 @@ const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer,
       watchdog.watch(watched)
       return () => watchdog.callOff(watched)
     }
-    return Effect.interruptible(GenAiSpan.within(provider.complete({ ...call, limit }), turn.span))
+    return Effect.interruptible(provider.complete({ ...call, limit, wire: turn.span }))
   })
 }
 
@@ -107,7 +110,7 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
       }))
   )
 
-const observe = (decision: Decision, target: string, clock: Clock.Clock) => {
+const observe = (decision: Decision, { span }: Turn, target: string, clock: Clock.Clock) => {
   const chunks = decision.meter?.chunks(target)
   let lastMs: number | undefined
   const time = (): void => {
@@ -116,6 +119,7 @@ const observe = (decision: Decision, target: string, clock: Clock.Clock) => {
     lastMs = nowMs
   }
   return (frame: Frame): void => {
+    span?.saw(frame)
     if (chunks !== undefined && frame.isContent) time()
     decision.captured?.saw(frame.chunk)
     if (frame.isPlain) return
@@ -137,7 +141,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     Effect.tapError((error) => Scope.close(scope, Exit.fail(error)))
   )
   const opened = Effect.flatMap(
-    Scope.provide(options.target.provider.stream(options.call), scope),
+    Scope.provide(options.target.provider.stream(wired(options.call, turn)), scope),
     (answer) => Effect.map(Streaming.hold(answer), (held) => ({ answer, held }))
   )
   const { answer, held } = yield* Effect.uninterruptible(bounded(options, turn, opened, "content")).pipe(
@@ -148,18 +152,17 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   const time = yield* Effect.clockWith(Effect.succeed)
   yield* Report.answered(options, turn, time)
   decision.upstreamRequestId = answer.upstreamRequestId
+  turn.span?.commit(answer.upstreamRequestId)
   return yield* Streaming.committed(held, answer, {
     scope,
     watchdog: options.watchdog,
     idleMs: clock.idleMs,
     deadline: clock.deadline,
     onOverdue: Scope.close(scope, Exit.void),
-    onFrame: observe(decision, options.target.name, time),
+    onFrame: observe(decision, turn, options.target.name, time),
     onEnd: (error) => {
-      const { id, model } = held[0].chunk
       const skipped = answer.skipped?.() ?? 0
       if (skipped > 0) decision.skippedEvents = (decision.skippedEvents ?? 0) + skipped
-      GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
       if (error === undefined) {
         Report.completed(options)
         return Scope.close(scope, Exit.void)

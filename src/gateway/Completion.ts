@@ -20,10 +20,13 @@ import * as Deadline from "../resilience/Deadline.ts"
 import type { RetrySettings } from "../resilience/Retry.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Attempt from "./Attempt.ts"
-import { type Decision, keeper } from "./Decision.ts"
+import { keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
 import * as Interruption from "./Interruption.ts"
+import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
+
+type Decision = Attempt.AttemptOptions["decision"]
 
 /** A decoded completion request on its way through the flow. */
 export interface CompletionRequest extends Pick<ProviderCall, "source" | "request"> {
@@ -84,7 +87,9 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
           decision.candidates = route.names
           const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
           decision.deadlineMs = deadline.atMs
-          return Failover.run({
+          const trace = RequestTrace.open(fiber, decision, route)
+          if (trace !== undefined) decision.trace = trace
+          const answer = Failover.run({
             targets: route.targets,
             timeouts: route.timeouts,
             retry,
@@ -94,6 +99,9 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
             attempt: (target, clock, waitedMs) =>
               attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) }, route)
           })
+          return trace === undefined
+            ? answer
+            : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
         })
     )
     return Effect.tapError(answered, noteFailure(decision))

@@ -12,6 +12,7 @@ import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { Capture, Captured } from "../observability/Capture.ts"
 import type { Verdict } from "../resilience/Classification.ts"
+import type { RequestTrace } from "./RequestTrace.ts"
 
 /** One try on one target. Times are milliseconds. */
 export interface AttemptRecord {
@@ -81,6 +82,8 @@ export interface Decision {
   error?: string
   /** The caller left before the last byte. */
   cancelled?: boolean
+  /** Absent where the request is not traced. */
+  trace?: RequestTrace
 }
 
 const none: ReadonlyArray<string> = []

@@ -1,45 +1,45 @@
-/** The decision record on the span of its request: attributes for what to search by, one event for each turn it took. */
+/** The decision record on the span of its route: attributes for what to search by, and an event for each target that was passed over. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
 import { toUsd } from "../domain/Money.ts"
 import { costOf, type Decision, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
+import type { Route } from "./Route.ts"
 import type { GuardChange } from "./Target.ts"
 
-const nanos = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n
-
-const attemptEvents = (span: Tracer.Span, { attempts }: Decision): void => {
-  for (const [at, attempt] of attempts.entries()) {
-    const before = attempts[at - 1]
-    if (before === undefined) continue
-    const isRetry = before.target === attempt.target
-    span.event(isRetry ? "breakwater.retry" : "breakwater.failover", nanos(attempt.startedAtMs), {
-      "breakwater.target": attempt.target,
-      ...(isRetry ? {} : { "breakwater.from": before.target }),
-      "breakwater.waited_ms": Math.round(attempt.waitedMs),
-      "error.type": before.outcome ?? "unfinished"
-    })
-  }
+/** What is known before anybody is asked. */
+export const begin = (span: Tracer.Span, decision: Decision, route: Route): void => {
+  span.attribute("breakwater.request.id", decision.requestId)
+  span.attribute("breakwater.model.requested", decision.alias.slice(0, 256))
+  span.attribute("breakwater.candidates", route.names)
 }
 
-/** Attributes and events of a finished request; call it before the span ends. */
-export const annotate = (span: Tracer.Span, decision: Decision): void => {
-  span.attribute("breakwater.alias", decision.alias.slice(0, 256))
-  if (decision.candidates.length > 0) span.attribute("breakwater.candidates", decision.candidates)
-  span.attribute("breakwater.attempts", decision.attempts.length)
-  span.attribute("breakwater.ended", endingOf(decision))
+/** What came of a request that is over; the times of those who were passed over are not known, so they stand at `startedAt`. */
+export const annotate = (span: Tracer.Span, decision: Decision, startedAt: bigint, isCancelled: boolean): void => {
+  const { attempts, skipped } = decision
+  const targets = new Set(attempts.map(({ target }) => target)).size
+  span.attribute("breakwater.attempts", attempts.length)
+  span.attribute("breakwater.targets.tried", targets)
+  if (attempts.length > targets) span.attribute("breakwater.retries", attempts.length - targets)
   const winner = winnerOf(decision)
-  if (winner !== undefined) span.attribute("breakwater.winner", winner)
+  if (winner !== undefined) {
+    span.attribute("breakwater.winner", winner)
+    if (targets > 1 || skipped.length > 0) span.attribute("breakwater.fallback", winner !== decision.candidates[0])
+  }
+  const ended = isCancelled ? { ...decision, cancelled: true } : decision
+  span.attribute("breakwater.ended", endingOf(ended))
   if (decision.resumed !== undefined) span.attribute("breakwater.resumed", decision.resumed)
   const cost = costOf(decision)
-  if (cost !== undefined && "picoUsd" in cost) span.attribute("breakwater.cost.usd", toUsd(cost.picoUsd))
-  if (!isEventful(decision)) return
-  span.attribute("breakwater.decision", JSON.stringify(toRecord(decision)))
-  attemptEvents(span, decision)
-  // The record keeps no time of a skip, which costs none: they stand at the receipt.
-  for (const { target, why } of decision.skipped) {
-    span.event("breakwater.skip", nanos(decision.startedAtMs), { "breakwater.target": target, "breakwater.why": why })
+  if (cost !== undefined) {
+    if ("picoUsd" in cost) span.attribute("breakwater.cost.usd", toUsd(cost.picoUsd))
+    else span.attribute("breakwater.cost.status", "unpriced")
+  }
+  if (!isEventful(ended)) return
+  span.attribute("breakwater.decision", JSON.stringify(toRecord(ended)))
+  for (const { target, why } of skipped) {
+    const name = why === "circuit open" ? "breakwater.breaker.rejected" : "breakwater.skip"
+    span.event(name, startedAt, { "breakwater.target": target, "breakwater.why": why })
   }
 }
 
@@ -57,9 +57,9 @@ export const noteChange = (target: string, { cause, from, machine, to }: GuardCh
     if (span?._tag === "Span") {
       span.event(eventNames[machine], fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(), {
         "breakwater.target": target,
-        from,
-        to,
-        cause
+        "breakwater.breaker.from": from,
+        "breakwater.breaker.to": to,
+        "breakwater.cause": cause
       })
     }
     return Effect.void

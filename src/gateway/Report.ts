@@ -2,8 +2,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Tracer from "effect/Tracer"
 import type { GatewayError, Reason } from "../domain/GatewayError.ts"
-import * as GenAiSpan from "../observability/GenAiSpan.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Classification from "../resilience/Classification.ts"
 import type { Verdict } from "../resilience/Classification.ts"
@@ -36,7 +36,7 @@ const settle = ({ record, sinceMs }: Turn, clock: Clock.Clock): number => {
 export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayError): Effect.Effect<void> =>
   Clock.clockWith((clock) => {
     turn.record.outcome = reason._tag
-    GenAiSpan.failed(turn.span, reason._tag)
+    if (turn.span !== undefined) turn.span.error = reason._tag
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     turn.record.upstreamStatus = reason.upstreamStatus
     settle(turn, clock)
@@ -49,8 +49,17 @@ export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayE
   })
 
 /** It broke after it was committed, where nobody else would note the pause that it asks for. */
-export const broke = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> =>
-  Effect.andThen(failed(options, turn, error), Pause.heed(options.target, error.reason, options.clock))
+export const broke = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> => {
+  const told = Effect.andThen(
+    failed(options, turn, error),
+    Effect.asVoid(
+      Pause.heed(options.target, error.reason, options.clock)
+    )
+  )
+  const { trace } = options.decision
+  // Whoever reads the stream is outside of the flow.
+  return trace === undefined ? told : Effect.provideService(told, Tracer.ParentSpan, trace.span)
+}
 
 /** It goes on longer than anyone would wait who had another target; the breaker hears of that once, at that moment. */
 export const slowed = (

@@ -63,6 +63,8 @@ export interface Route {
   readonly onInterrupted: OnInterrupted
   /** Targets that go on from the beginning of an answer. */
   readonly prefill: ReadonlySet<Target>
+  /** It is one of the file's, so its name is one of few. */
+  readonly isAlias?: true
 }
 
 export interface ModelListing {
@@ -122,6 +124,7 @@ const make = Effect.fnUntraced(function*(settings: {
     const weights = alias.targets.map((target) => target.weight)
     aliases.set(name, {
       kind: "alias",
+      isAlias: true,
       names: found.map(nameOf),
       strategy: alias.strategy,
       targets: found,

@@ -4,16 +4,15 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Tracer from "effect/Tracer"
+import type * as Exit from "effect/Exit"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull } from "../domain/GatewayError.ts"
-import * as GenAiSpan from "../observability/GenAiSpan.ts"
 import type { ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
+import type { CallSpan } from "./CallSpan.ts"
 import type { AttemptRecord, Decision } from "./Decision.ts"
 import type { Target } from "./Target.ts"
 
@@ -51,7 +50,8 @@ export const callOf = (
 
 /** A place on a target: exactly one verdict before it is left, which gives everything back. */
 export interface Turn {
-  readonly span: Tracer.Span | undefined
+  /** Absent where the request is not traced. */
+  readonly span: CallSpan | undefined
   /** On the monotonic clock, in milliseconds. */
   readonly sinceMs: number
   readonly record: AttemptRecord
@@ -75,7 +75,6 @@ const turnOf = (
   options: AttemptOptions,
   permit: CircuitBreaker.Permit,
   release: Bulkhead.Release,
-  span: Tracer.Span | undefined,
   clock: Clock.Clock
 ): Turn => {
   const { breaker } = options.target.guards
@@ -85,6 +84,7 @@ const turnOf = (
     waitedMs: options.waitedMs
   }
   options.decision.attempts.push(record)
+  const span = options.decision.trace?.begin(options)
   let settled = false
   let left = false
   const settle = (outcome: CircuitBreaker.Outcome) => {
@@ -94,9 +94,7 @@ const turnOf = (
   const leave = (exit: Exit.Exit<unknown, unknown>) => {
     if (left) return Effect.void
     left = true
-    // The tag alone: the message may hold what the upstream repeats of the request.
-    const told = Exit.isFailure(exit) && record.outcome !== undefined ? Exit.fail(record.outcome) : exit
-    span?.end(clock.currentTimeNanosUnsafe(), told)
+    span?.leave(exit)
     return settled ? release : Effect.andThen(settle(ignored), release)
   }
   return {
@@ -128,18 +126,7 @@ const queueFull = (options: AttemptOptions) =>
   )
 
 const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: Bulkhead.Release) =>
-  Effect.withFiber<Turn>((fiber) => {
-    const clock = fiber.getRef(Clock.Clock)
-    const { call, decision, target } = options
-    const span = GenAiSpan.open(fiber, {
-      target: target.name,
-      provider: target.provider.kind,
-      model: call.model,
-      stream: decision.stream
-    })
-    if (span === undefined) return Effect.succeed(turnOf(options, permit, release, undefined, clock))
-    return Effect.map(span, (opened) => turnOf(options, permit, release, opened, clock))
-  })
+  Effect.withFiber<Turn>((fiber) => Effect.succeed(turnOf(options, permit, release, fiber.getRef(Clock.Clock))))
 
 /** A probe holds its slot for this long after its own limit, before it is taken for lost. */
 const graceMs = 5000

@@ -1,65 +1,117 @@
 /**
- * The client span of one call to a provider, by OpenTelemetry's GenAI conventions 1.41. The attempt ends it, for a stream with
- * the last byte. Without a tracer it is not made at all: even a disabled span costs about 2 µs.
+ * What the GenAI conventions say about one call to a provider, written on its span. Plain synchronous code, run only where a
+ * request is traced. Nothing of a prompt or an answer is written.
  */
-import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
-import * as References from "effect/References"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
+import type { ChatRequest } from "../domain/Chat.ts"
 import type { Usage } from "../domain/Usage.ts"
+import { names, type Profile, providerName } from "./Conventions.ts"
 
+type Asked = Pick<
+  ChatRequest,
+  | "n"
+  | "seed"
+  | "response_format"
+  | "modalities"
+  | "max_tokens"
+  | "max_completion_tokens"
+  | "temperature"
+  | "top_p"
+  | "frequency_penalty"
+  | "presence_penalty"
+  | "stop"
+  | "service_tier"
+  | "reasoning_effort"
+>
+
+/** What is known when the call begins. */
 export interface CallFacts {
-  /** `provider/model` of the file. */
-  readonly target: string
-  readonly provider: string
+  /** Kind of the provider in the file. */
+  readonly kind: string
+  /** The upstream's name of the model. */
   readonly model: string
   readonly stream: boolean
+  readonly request: Asked
 }
 
-/** Opens the span as a child of the span at hand; undefined where tracing is off. Whoever opens it ends it. */
-export const open = (
-  fiber: Fiber.Fiber<unknown, unknown>,
-  facts: CallFacts
-): Effect.Effect<Tracer.Span> | undefined => {
-  if (!fiber.getRef(References.TracerEnabled)) return undefined
-  return Effect.makeSpan(`chat ${facts.model}`, {
-    kind: "client",
-    attributes: {
-      "gen_ai.operation.name": "chat",
-      "gen_ai.provider.name": facts.provider,
-      "gen_ai.request.model": facts.model,
-      "breakwater.target": facts.target,
-      ...(facts.stream ? { "gen_ai.request.stream": true } : {})
-    }
-  })
+const outputType = ({ modalities, response_format: format }: Asked): string | undefined => {
+  if (modalities?.includes("audio") === true) return "speech"
+  if (modalities?.includes("image") === true) return "image"
+  if (format === undefined || format === null) return undefined
+  return format.type === "text" ? "text" : "json"
 }
 
-/** Runs an effect as the span's child. */
-export const within = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  span: Tracer.Span | undefined
-): Effect.Effect<A, E, R> => span === undefined ? effect : Effect.provideService(effect, Tracer.ParentSpan, span)
+const put = (span: Tracer.Span, name: string, value: unknown): void => {
+  if (value !== undefined && value !== null) span.attribute(name, value)
+}
 
+/** What was asked. */
+export const asked = (span: Tracer.Span, profile: Profile, { kind, model, request, stream }: CallFacts): void => {
+  const provider = providerName(profile, kind)
+  span.attribute(names.operation, "chat")
+  span.attribute(names.provider, provider)
+  span.attribute(names.requestModel, model)
+  if (stream) span.attribute(names.stream, true)
+  if (request.n !== 1) put(span, names.choices, request.n)
+  put(span, names.seed, request.seed)
+  put(span, names.outputType, outputType(request))
+  put(span, names.maxTokens, request.max_completion_tokens ?? request.max_tokens)
+  put(span, names.temperature, request.temperature)
+  put(span, names.topP, request.top_p)
+  put(span, names.frequencyPenalty, request.frequency_penalty)
+  put(span, names.presencePenalty, request.presence_penalty)
+  const { stop } = request
+  put(span, names.stopSequences, typeof stop === "string" ? [stop] : stop)
+  if (profile.more !== undefined) put(span, profile.more.reasoningLevel, request.reasoning_effort)
+  if (provider !== "openai") return
+  span.attribute(names.openaiApi, "chat_completions")
+  if (request.service_tier !== "auto") put(span, names.openaiRequestTier, request.service_tier)
+}
+
+/** What it cost, in USD. */
+export interface CostFacts {
+  readonly usd: number
+  readonly source: "provider" | "computed"
+}
+
+/** What the answer said, as far as it came. */
 export interface AnswerFacts {
-  readonly responseId?: string | undefined
-  readonly responseModel?: string | undefined
-  readonly usage?: Usage | undefined
-  readonly finishReasons?: ReadonlyArray<string> | undefined
+  readonly id: string | undefined
+  readonly model: string | undefined
+  readonly finishReasons: ReadonlyArray<string>
+  readonly usage: Usage | undefined
+  readonly cost: CostFacts | undefined
+  /** Seconds from the start of the call to the first content of a stream. */
+  readonly firstChunkS: number | undefined
 }
 
-/** What the answer said. */
-export const answered = (span: Tracer.Span | undefined, facts: AnswerFacts): void => {
-  if (span === undefined) return
-  if (facts.responseId !== undefined) span.attribute("gen_ai.response.id", facts.responseId)
-  if (facts.responseModel !== undefined) span.attribute("gen_ai.response.model", facts.responseModel)
-  if (facts.finishReasons !== undefined) span.attribute("gen_ai.response.finish_reasons", facts.finishReasons)
-  if (facts.usage !== undefined) {
-    span.attribute("gen_ai.usage.input_tokens", facts.usage.promptTokens)
-    span.attribute("gen_ai.usage.output_tokens", facts.usage.completionTokens)
-  }
+const used = (span: Tracer.Span, profile: Profile, usage: Usage): void => {
+  span.attribute(names.inputTokens, usage.promptTokens)
+  span.attribute(names.outputTokens, usage.completionTokens)
+  put(span, names.cacheRead, usage.cachedTokens)
+  const { cacheWrite1hTokens: hour, cacheWriteTokens: usual } = usage
+  if (usual !== undefined || hour !== undefined) span.attribute(profile.cacheWrite, (usual ?? 0) + (hour ?? 0))
+  put(span, names.reasoning, usage.reasoningTokens)
+  if (profile.more === undefined) return
+  put(span, profile.more.audioInput, usage.audioPromptTokens)
+  put(span, profile.more.audioOutput, usage.audioCompletionTokens)
 }
 
-/** Why the call failed: the tag of the reason, from a closed set. */
-export const failed = (span: Tracer.Span | undefined, errorType: string): void => {
-  span?.attribute("error.type", errorType)
+const charged = (span: Tracer.Span, profile: Profile, { source, usd }: CostFacts): void => {
+  span.attribute(names.cost, usd)
+  if (profile.more === undefined) return
+  span.attribute(profile.more.costAmount, usd)
+  span.attribute(profile.more.costCurrency, "USD")
+  span.attribute(profile.more.costSource, source === "provider" ? "provider" : "local")
+}
+
+/** What was answered, before the span ends. */
+export const answered = (span: Tracer.Span, profile: Profile, kind: string, facts: AnswerFacts): void => {
+  put(span, names.responseId, facts.id)
+  put(span, names.responseModel, facts.model)
+  if (facts.finishReasons.length > 0) span.attribute(names.finishReasons, facts.finishReasons)
+  put(span, names.firstChunk, facts.firstChunkS)
+  if (facts.usage !== undefined) used(span, profile, facts.usage)
+  if (facts.cost !== undefined) charged(span, profile, facts.cost)
+  if (providerName(profile, kind) === "openai") put(span, names.openaiResponseTier, facts.usage?.serviceTier)
 }

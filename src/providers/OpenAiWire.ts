@@ -217,7 +217,8 @@ const requestTo = (endpoint: Endpoint, call: ProviderCall, stream: boolean): Tra
   origin: endpoint.origin,
   path: endpoint.path,
   headers: { ...endpoint.headers, accept: stream ? "text/event-stream" : "application/json" },
-  body: OpenAiChat.lower(call.source, call.model, stream)
+  body: OpenAiChat.lower(call.source, call.model, stream),
+  wire: call.wire
 })
 
 const isGood = ({ status }: Pick<TransportResponse, "status">): boolean => status >= 200 && status < 300

@@ -22,6 +22,8 @@ export interface ProviderCall {
   readonly model: string
   /** Correlation id of the request, for logs; not sent to third parties. */
   readonly requestId: string
+  /** Hears what goes over the wire, while the request is traced. */
+  readonly wire?: Wire | undefined
   /** The limit of a whole answer, for a provider that keeps it itself (`keepsLimit`). */
   readonly limit?: Limit | undefined
 }
@@ -31,6 +33,15 @@ export interface ProviderCall {
  * back; so a limit costs no fiber and no timer of its own.
  */
 export type Limit = (stop: (error: GatewayError) => void) => () => void
+
+/** Hears of each request that is sent over HTTP for a call, and of the head of its answer. Never fails, never waits. */
+export interface Wire {
+  /** `origin`: `https://host:port`; `path`: with its query. */
+  readonly send: (origin: string, path: string, method: string) => void
+  /** The same request goes out once more, on a fresh connection. */
+  readonly resend: () => void
+  readonly head: (status: number) => void
+}
 
 /** A whole answer. `text` is the body as the caller gets it and keeps OpenAI's shape; `completion` is the same, parsed. */
 export interface Answer {

@@ -11,7 +11,7 @@ import type { Dispatcher } from "undici"
 import { Agent, buildConnector, Client } from "undici"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { gatewayError, InternalFailure } from "../domain/GatewayError.ts"
-import type { Limit } from "./Provider.ts"
+import type { Limit, Wire } from "./Provider.ts"
 import type { Decoded, Decoder, ResponseHeaders } from "./TransportExchange.ts"
 import { Exchange } from "./TransportExchange.ts"
 
@@ -42,6 +42,8 @@ export interface TransportRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
+  /** Absent where nobody looks. */
+  readonly wire?: Wire | undefined
 }
 
 export interface TransportResponse {
@@ -165,10 +167,18 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
       }
       const exchange: Exchange = new Exchange({
         maxBytes: settings.maxAnswerBytes,
-        onHead: (failure) => failure === undefined ? exchange.onWhole(take) : settle(Effect.fail(failure)),
-        retry: () => connections.dispatchFresh(request, exchange)
+        onHead: (failure) => {
+          if (failure !== undefined) return settle(Effect.fail(failure))
+          request.wire?.head(exchange.status)
+          exchange.onWhole(take)
+        },
+        retry: () => {
+          request.wire?.resend()
+          connections.dispatchFresh(request, exchange)
+        }
       })
       const callOff = limit?.((error) => settle(Effect.fail(error)))
+      request.wire?.send(request.origin, request.path, request.method ?? "POST")
       connections.dispatch(request, exchange)
       return Effect.sync(() => {
         callOff?.()
@@ -183,11 +193,17 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
       const exchange: Exchange = new Exchange({
         maxBytes: settings.maxAnswerBytes,
         onHead: (failure) => onHead(failure),
-        retry: () => connections.dispatchFresh(request, exchange)
+        retry: () => {
+          request.wire?.resend()
+          connections.dispatchFresh(request, exchange)
+        }
       })
       const head = Effect.callback<TransportResponse, GatewayError>((resume) => {
-        onHead = (failure) =>
+        onHead = (failure) => {
+          if (failure === undefined) request.wire?.head(exchange.status)
           resume(failure === undefined ? Effect.succeed(responseOf(exchange)) : Effect.fail(failure))
+        }
+        request.wire?.send(request.origin, request.path, request.method ?? "POST")
         connections.dispatch(request, exchange)
         return Effect.sync(() => exchange.close())
       })

@@ -18,7 +18,7 @@ export const end = (
   exit: Exit.Exit<unknown, unknown>,
   fiber: Fiber.Fiber<unknown, unknown>,
   log: EventLogShape,
-  span: Tracer.Span | undefined
+  span: Tracer.AnySpan | undefined
 ): void => {
   const clock = fiber.getRef(Clock.Clock)
   const nowMs = clock.currentTimeMillisUnsafe()
@@ -29,5 +29,5 @@ export const end = (
   exchange.decision.meter?.ended(exchange.decision, exchange.receivedAtMs, monotonicMillisUnsafe(clock))
   const trace = span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }
   RequestLog.write(log, exchange, nowMs, isCancelled, trace)
-  if (span !== undefined) ServerSpan.close(span, exchange, clock.currentTimeNanosUnsafe(), isCancelled)
+  if (span?._tag === "Span") ServerSpan.close(span, exchange, clock.currentTimeNanosUnsafe(), isCancelled)
 }

@@ -41,7 +41,7 @@ export const pass = (
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
   const exchange = begin(request, fiber)
   let callOff: (() => void) | undefined
-  const run = (span: Tracer.Span | undefined) => {
+  const run = (span: Tracer.AnySpan | undefined) => {
     // The request's own frame restores the context, so this needs none of its own.
     const context = Context.add(fiber.context, CurrentExchange, exchange)
     fiber.setContext(span === undefined ? context : Context.add(context, Tracer.ParentSpan, span))
@@ -76,6 +76,5 @@ export const pass = (
       answered
     )
   }
-  const opened = ServerSpan.open(request, exchange, fiber)
-  return opened === undefined ? run(undefined) : Effect.flatMap(opened, run)
+  return run(ServerSpan.open(request, exchange, fiber))
 }

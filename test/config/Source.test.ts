@@ -135,10 +135,54 @@ describe("the order of sources", () => {
       expect(settings.telemetry.otlp).toMatchObject({
         endpoint: "http://127.0.0.1:4318",
         sample: 0.1,
+        serviceName: "door"
+      })
+      const { headers } = settings.telemetry.otlp
+      expect(Object.entries(headers).map(([name, value]) => [name, Redacted.value(value)])).toEqual([
+        ["authorization", "Bearer t"],
+        ["x-team", "a"]
+      ])
+      expect(String(headers["authorization"])).not.toContain("Bearer t")
+    }))
+
+  it.effect("the standard variables of traces go over the file, the special ones over the general ones", () =>
+    Effect.gen(function*() {
+      const env = {
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://127.0.0.1:4318/own",
+        OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
+        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/json",
+        OTEL_EXPORTER_OTLP_COMPRESSION: "gzip",
+        OTEL_EXPORTER_OTLP_TIMEOUT: "1500",
+        OTEL_BSP_SCHEDULE_DELAY: "250",
+        OTEL_BSP_MAX_QUEUE_SIZE: "100",
+        OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "10",
+        OTEL_TRACES_SAMPLER: "parentbased_always_off",
+        OTEL_RESOURCE_ATTRIBUTES: "service.name=door,deployment.environment.name=pre%20prod",
+        OTEL_SEMCONV_STABILITY_OPT_IN: "http, gen_ai_latest_experimental"
+      }
+      const { settings } = yield* loadIn({ env })
+      expect(settings.telemetry.otlp).toMatchObject({
+        tracesEndpoint: "http://127.0.0.1:4318/own",
+        protocol: "http/json",
+        compression: "gzip",
+        timeoutMs: 1500,
+        intervalMs: 250,
+        queue: 100,
+        batch: 10,
+        sample: 0,
         serviceName: "door",
-        headers: { authorization: "Bearer t", "x-team": "a" }
+        attributes: { "deployment.environment.name": "pre prod" },
+        conventions: "latest"
       })
     }))
+
+  for (const off of [{ OTEL_SDK_DISABLED: "true" }, { OTEL_TRACES_EXPORTER: "none" }]) {
+    it.effect(`${Object.keys(off).join("")} turns traces off`, () =>
+      Effect.gen(function*() {
+        const { settings } = yield* loadIn({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318", ...off } })
+        expect(settings.telemetry.otlp.endpoint).toBeUndefined()
+      }))
+  }
 })
 
 describe("without a file", () => {

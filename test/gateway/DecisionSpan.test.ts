@@ -1,51 +1,44 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
-import * as Tracer from "effect/Tracer"
 import { Overloaded, UpstreamUnreachable } from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
-import { annotate } from "../../src/gateway/DecisionSpan.ts"
 import { Health } from "../../src/gateway/Health.ts"
-import { ask, flow, script } from "../flow/Scripted.ts"
+import { ask, flow, type Script, script } from "../flow/Scripted.ts"
+import { layerTraced, type Seen } from "../flow/Traced.ts"
 
-interface Seen {
-  readonly attributes: Record<string, unknown>
-  readonly events: Array<readonly [name: string, attributes: Record<string, unknown>]>
-}
+const spans: Array<Seen> = []
 
-/** A span that remembers, and runs an effect within. */
-const spanned = Effect.fnUntraced(function*<A, E, R>(effect: (span: Tracer.Span) => Effect.Effect<A, E, R>) {
-  const seen: Seen = { attributes: {}, events: [] }
-  const span = yield* Effect.makeSpan("request")
-  span.attribute = (key, value) => void (seen.attributes[key] = value)
-  span.event = (name, _, attributes = {}) => void seen.events.push([name, attributes])
-  yield* Effect.provideService(effect(span), Tracer.ParentSpan, span)
-  span.end(0n, Exit.void)
-  return seen
+const traced = (scripts: ReadonlyArray<Script>, settings: Parameters<typeof flow>[1] = {}) =>
+  Layer.provideMerge(flow(scripts, settings), layerTraced(spans))
+
+/** The route's span of one request. */
+const asked = Effect.gen(function*() {
+  spans.length = 0
+  yield* Effect.exit((yield* Completion).complete(ask()))
+  const route = spans.find(({ name }) => name.startsWith("breakwater.route"))
+  if (route === undefined) throw new Error("no route")
+  return route
 })
 
-const asked = spanned((span) =>
-  Effect.gen(function*() {
-    const request = ask()
-    yield* Effect.exit((yield* Completion).complete(request))
-    annotate(span, request.decision)
-  })
-)
-
-describe("the decision on a span", () => {
+describe("the decision on the route's span", () => {
   it.effect("of one clean success is a few attributes and no event", () =>
     Effect.gen(function*() {
-      const { attributes, events } = yield* asked
+      const { attributes, events, kind, name } = yield* asked
+      expect([name, kind]).toEqual(["breakwater.route fast", "internal"])
       expect(attributes).toEqual({
-        "breakwater.alias": "fast",
+        "breakwater.request.id": "req-1",
+        "breakwater.model.requested": "fast",
         "breakwater.candidates": ["a/a-model"],
         "breakwater.attempts": 1,
+        "breakwater.targets.tried": 1,
         "breakwater.ended": "answered",
+        "breakwater.cost.status": "unpriced",
         "breakwater.winner": "a/a-model"
       })
       expect(events).toEqual([])
-    }).pipe(Effect.provide(flow([script("a", "ok")]))))
+    }).pipe(Effect.provide(traced([script("a", "ok")]))))
 
   it.live("has an event for each retry and failover, and the whole record", () =>
     Effect.gen(function*() {
@@ -59,21 +52,27 @@ describe("the decision on a span", () => {
         ["breakwater.retry", undefined, "a/a-model", "Overloaded"],
         ["breakwater.failover", "a/a-model", "b/b-model", "Overloaded"]
       ])
+      expect(attributes).toMatchObject({
+        "breakwater.retries": 1,
+        "breakwater.targets.tried": 2,
+        "breakwater.fallback": true
+      })
       expect(JSON.parse(String(attributes["breakwater.decision"]))).toMatchObject({ winner: "b/b-model" })
     }).pipe(
       Effect.provide(
-        flow([script("a", new Overloaded({ message: "busy" })), script("b", "ok")], { retry: { baseMs: 1 } })
+        traced([script("a", new Overloaded({ message: "busy" })), script("b", "ok")], { retry: { baseMs: 1 } })
       )
     ))
 
-  it.effect("has an event for each skipped target", () =>
+  it.effect("has an event for each skipped target, and no call for it", () =>
     Effect.gen(function*() {
       yield* (yield* Health).control({ action: "open", target: "a/a-model" })
       const { events } = yield* asked
       expect(events).toEqual([
-        ["breakwater.skip", { "breakwater.target": "a/a-model", "breakwater.why": "circuit open" }]
+        ["breakwater.breaker.rejected", { "breakwater.target": "a/a-model", "breakwater.why": "circuit open" }]
       ])
-    }).pipe(Effect.provide(flow([script("a", "ok"), script("b", "ok")]))))
+      expect(spans.map(({ name }) => name)).toEqual(["breakwater.route fast", "chat b-model"])
+    }).pipe(Effect.provide(traced([script("a", "ok"), script("b", "ok")]))))
 
   it.effect("has an event for a breaker that the request itself opened", () =>
     Effect.gen(function*() {
@@ -82,13 +81,13 @@ describe("the decision on a span", () => {
       expect(events.filter(([name]) => name === "breakwater.breaker.transition")).toEqual([
         ["breakwater.breaker.transition", {
           "breakwater.target": "a/a-model",
-          from: "closed",
-          to: "open",
-          cause: "consecutive-failures"
+          "breakwater.breaker.from": "closed",
+          "breakwater.breaker.to": "open",
+          "breakwater.cause": "consecutive-failures"
         }]
       ])
     }).pipe(Effect.provide(
-      flow([script("a", new UpstreamUnreachable({ message: "gone" })), script("b", "ok")], {
+      traced([script("a", new UpstreamUnreachable({ message: "gone" })), script("b", "ok")], {
         breaker: { consecutiveFailures: 1, windowMs: 1 }
       })
     )))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { Destination, layer as tracing } from "../../src/observability/Tracing.ts"
+import { defaultOtlpSettings, Destination, layer as tracing } from "../../src/observability/Tracing.ts"
 import { makeFake } from "./Fake.ts"
 import { listen } from "./Socket.ts"
 
@@ -29,7 +29,7 @@ describe("the health of telemetry", () => {
       expect((yield* healthOf(telemetry, operator)).components[1]).toEqual({
         component: "telemetry",
         status: "pass",
-        output: "traces go to http://127.0.0.1:4318"
+        output: "traces go to http://127.0.0.1:4318: 0 spans exported, 0 waiting, 0 dropped"
       })
     }))
 
@@ -43,7 +43,7 @@ describe("the health of telemetry", () => {
 describe("the place that traces go to", () => {
   it.effect("is told without what its URL may hold of a secret", () =>
     Effect.gen(function*() {
-      const otlp = { sample: 1, exporter: "native", headers: {}, serviceName: "it" } as const
+      const otlp = { ...defaultOtlpSettings, exporter: "native" } as const
       const told = (endpoint: string | undefined) =>
         Effect.scoped(Effect.provide(Effect.map(Destination, (found) => found), tracing({ ...otlp, endpoint })))
       expect(yield* told("http://user:secret@127.0.0.1:4318/token")).toBe("http://127.0.0.1:4318")

@@ -32,7 +32,7 @@ describe("the gateway's traces", () => {
     it(`hold the request and the call in the caller's trace, and nothing of a caller who does not sample (${exporter})`, async () => {
       spans.length = 0
       const endpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
-      const gateway = await start({ telemetry: { otlp: { endpoint, exporter } } })
+      const gateway = await start({ telemetry: { otlp: { endpoint, exporter, protocol: "http/json" } } })
       for (const flags of ["00", "01"]) {
         const answer = await fetch(`${gateway.origin}/v1/chat/completions`, {
           method: "POST",
@@ -49,7 +49,9 @@ describe("the gateway's traces", () => {
         components: expect.arrayContaining([{
           component: "telemetry",
           status: "pass",
-          output: `traces go to ${endpoint}`
+          output: expect.stringMatching(
+            new RegExp(`^traces go to ${endpoint}: \\d+ spans exported, \\d+ waiting, 0 dropped$`)
+          )
         }])
       })
       expect(await gateway.stop()).toBe(0)

@@ -1,0 +1,122 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import { TestClock } from "effect/testing"
+import * as ExportQueue from "../../src/observability/ExportQueue.ts"
+
+const down = Effect.fail({ message: "down", isTransient: true })
+
+/** A queue whose batches go to `sent` while `answer` lets them. */
+const started = (options: Partial<ExportQueue.QueueOptions<number>> = {}) => {
+  const sent: Array<ReadonlyArray<number>> = []
+  const world = { answer: Effect.succeed(0) as Effect.Effect<number, ExportQueue.SendFailure>, sent }
+  return Effect.map(
+    ExportQueue.make<number>({
+      capacity: 10,
+      batch: 4,
+      intervalMs: 1000,
+      shutdownMs: 3000,
+      send: (items) => Effect.tap(Effect.suspend(() => world.answer), () => Effect.sync(() => sent.push(items))),
+      ...options
+    }),
+    (queue) => ({ ...queue, world })
+  )
+}
+
+const fill = (push: (item: number) => void, count: number): void => {
+  for (let at = 0; at < count; at++) push(at)
+}
+
+describe("the queue of the export", () => {
+  it.effect("sends what there is after its interval", () =>
+    Effect.gen(function*() {
+      const { push, state, world } = yield* started()
+      yield* Effect.yieldNow
+      fill(push, 2)
+      yield* TestClock.adjust(999)
+      expect(world.sent).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(world.sent).toEqual([[0, 1]])
+      expect(state()).toEqual({ queued: 0, exported: 2, dropped: 0, failure: undefined })
+    }).pipe(Effect.scoped))
+
+  it.effect("sends a full batch at once", () =>
+    Effect.gen(function*() {
+      const { push, world } = yield* started()
+      yield* Effect.yieldNow
+      fill(push, 4)
+      yield* TestClock.adjust(0)
+      expect(world.sent).toEqual([[0, 1, 2, 3]])
+    }).pipe(Effect.scoped))
+
+  it.effect("keeps to its capacity while the collector is down, and counts what it drops", () =>
+    Effect.gen(function*() {
+      const { push, state, world } = yield* started()
+      world.answer = down
+      for (let at = 0; at < 50; at++) {
+        fill(push, 20)
+        yield* TestClock.adjust(1000)
+        expect(state().queued).toBeLessThanOrEqual(10)
+      }
+      expect(state()).toEqual({ queued: 10, exported: 0, dropped: 990, failure: "down" })
+    }).pipe(Effect.scoped))
+
+  it.effect("sends what it kept once the collector is back", () =>
+    Effect.gen(function*() {
+      const { push, state, world } = yield* started()
+      world.answer = down
+      fill(push, 6)
+      yield* TestClock.adjust(5000)
+      world.answer = Effect.succeed(0)
+      yield* TestClock.adjust(60_000)
+      expect(world.sent.flat()).toEqual([0, 1, 2, 3, 4, 5])
+      expect(state()).toEqual({ queued: 0, exported: 6, dropped: 0, failure: undefined })
+    }).pipe(Effect.scoped))
+
+  it.effect("asks less and less often while the collector is down", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const { push } = yield* started({
+        send: () =>
+          Effect.suspend(() => {
+            asked++
+            return down
+          })
+      })
+      fill(push, 4)
+      yield* TestClock.adjust(600_000)
+      expect(asked).toBeLessThan(30)
+    }).pipe(Effect.scoped))
+
+  it.effect("drops a batch that will never be taken, and goes on with the next", () =>
+    Effect.gen(function*() {
+      const { push, state, world } = yield* started()
+      world.answer = Effect.fail({ message: "no", isTransient: false })
+      fill(push, 4)
+      yield* TestClock.adjust(1000)
+      world.answer = Effect.succeed(1)
+      fill(push, 4)
+      yield* TestClock.adjust(1000)
+      expect(state()).toEqual({ queued: 0, exported: 3, dropped: 5, failure: "the collector rejected 1 spans" })
+    }).pipe(Effect.scoped))
+
+  it.effect("sends what is left when it closes", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { push, world } = yield* Scope.provide(started(), scope)
+      fill(push, 3)
+      yield* Scope.close(scope, Exit.void)
+      expect(world.sent).toEqual([[0, 1, 2]])
+    }))
+
+  it.effect("counts what is left as dropped when nobody takes it at the end", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { push, state, world } = yield* Scope.provide(started(), scope)
+      world.answer = down
+      fill(push, 3)
+      yield* Scope.close(scope, Exit.void)
+      expect(state()).toMatchObject({ queued: 0, dropped: 3 })
+    }))
+})
