@@ -1,5 +1,6 @@
 /** Settings to Layers: each room gets its own part of the file, and the whole becomes one application. */
 import * as Layer from "effect/Layer"
+import * as Ledger from "../accounting/Ledger.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as Logger from "../observability/Logger.ts"
@@ -26,10 +27,12 @@ export const application = (settings: Settings) => {
     Tracing.layer(settings.telemetry.otlp),
     Logger.layer(logSettings(settings.telemetry))
   )
+  const ledger = Ledger.layer({ sql: settings.storage.sql }).pipe(Layer.provide(Fleet.layer))
   return Server.layer(settings.server).pipe(
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
     Layer.provideMerge(health),
     Layer.provideMerge(flow),
+    Layer.provideMerge(ledger),
     Layer.provideMerge(telemetry)
   )
 }

@@ -1,4 +1,4 @@
-/** The `telemetry` and `storage` sections: what we write down and where state lives. */
+/** The `telemetry` section: what we write down. */
 import * as Schema from "effect/Schema"
 import type * as Logger from "../observability/Logger.ts"
 
@@ -54,9 +54,4 @@ export const TelemetrySectionInput = Schema.Struct({
     serviceName: Schema.optionalKey(Schema.String)
   })),
   capture: Schema.optionalKey(Schema.Literals(["none", "metadata", "content"]))
-})
-
-export const StorageSectionInput = Schema.Struct({
-  sql: Schema.optionalKey(Schema.String),
-  redis: Schema.optionalKey(Schema.String)
 })

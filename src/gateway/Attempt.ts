@@ -12,7 +12,7 @@ import * as GenAiSpan from "../observability/GenAiSpan.ts"
 import type { Answer, Frame, Limit } from "../providers/Provider.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
-import type { Decision } from "./Decision.ts"
+import type { AttemptRecord, Decision } from "./Decision.ts"
 import * as Report from "./Report.ts"
 import * as Streaming from "./Streaming.ts"
 import { type AttemptOptions, enter, type Turn } from "./Turn.ts"
@@ -36,7 +36,7 @@ const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: stri
 
 const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
   const { choices, id, model } = answer.completion
-  decision.usage = answer.usage
+  decision.usage = turn.record.usage = answer.usage
   decision.finishReasons = choices.map((choice) => choice.finish_reason)
   decision.upstreamRequestId = answer.upstreamRequestId
   GenAiSpan.answered(turn.span, { ...decision, responseId: id, responseModel: model })
@@ -106,8 +106,8 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
       }))
   )
 
-const observe = (decision: Decision) => (frame: Frame): void => {
-  if (frame.usage !== undefined) decision.usage = frame.usage
+const observe = (decision: Decision, record: AttemptRecord) => (frame: Frame): void => {
+  if (frame.usage !== undefined) decision.usage = record.usage = frame.usage
   for (const choice of frame.chunk.choices) {
     if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
       decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]
@@ -140,7 +140,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
     idleMs: clock.idleMs,
     deadline: clock.deadline,
     onOverdue: Scope.close(scope, Exit.void),
-    onFrame: observe(decision),
+    onFrame: observe(decision, turn.record),
     onEnd: (error) => {
       const { id, model } = held[0].chunk
       const skipped = answer.skipped?.() ?? 0

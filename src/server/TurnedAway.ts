@@ -8,6 +8,7 @@ import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { Shedding } from "../admission/Shedding.ts"
 import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import { priorities, priorityNamed } from "../domain/Priority.ts"
+import type { Decision } from "../gateway/Decision.ts"
 import type { Health } from "../gateway/Health.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
@@ -18,6 +19,8 @@ import { drained, type PendingAnswers } from "./PendingAnswers.ts"
 /** Whom an exchange meets on its way. */
 export interface Surroundings {
   readonly health: Health["Service"]
+  /** Writes a request that is over into the ledger. */
+  readonly account: (decision: Decision) => void
   readonly log: EventLogShape
   readonly shedding: Shedding["Service"]
   readonly pending: PendingAnswers

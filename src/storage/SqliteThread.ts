@@ -1,0 +1,73 @@
+/**
+ * The thread that owns a SQLite file: node:sqlite waits for the disk, and here nobody waits with it. Takes statements one at a
+ * time over its port and answers each; ends when it is told to close.
+ */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import { parentPort, workerData } from "node:worker_threads"
+
+/** What the thread is asked: a statement's rows as objects or as arrays, or to close the file. */
+export interface Question {
+  readonly number: number
+  readonly sql: string
+  readonly values: ReadonlyArray<SQLInputValue>
+  readonly asArrays: boolean
+}
+
+/** What it says: the rows, or why there are none. Number 0 is the opening of the file. */
+export type Reply =
+  | { readonly number: number; readonly rows: ReadonlyArray<unknown> }
+  | { readonly number: number; readonly message: string; readonly errcode: number | undefined }
+
+/** Statements kept prepared; those of whole batches are few and come all the time. */
+const keptStatements = 64
+
+const open = (path: string): DatabaseSync => {
+  const database = new DatabaseSync(path, { timeout: 5000 })
+  // The file is whole after any crash; what the system had not yet written when the machine (not the process) died is lost.
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+  return database
+}
+
+const failure = (number: number, error: unknown): Reply => ({
+  number,
+  message: error instanceof Error ? error.message : String(error),
+  errcode: error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : undefined
+})
+
+const serve = (port: NonNullable<typeof parentPort>, path: string): void => {
+  const statements = new Map<string, StatementSync>()
+  let database: DatabaseSync
+  try {
+    database = open(path)
+    port.postMessage({ number: 0, rows: [] } satisfies Reply)
+  } catch (error) {
+    port.postMessage(failure(0, error))
+    port.close()
+    return
+  }
+  const prepared = (sql: string): StatementSync => {
+    const found = statements.get(sql)
+    if (found !== undefined) return found
+    if (statements.size >= keptStatements) statements.clear()
+    const made = database.prepare(sql)
+    statements.set(sql, made)
+    return made
+  }
+  const answer = ({ asArrays, number, sql, values }: Question): Reply => {
+    try {
+      const statement = prepared(sql)
+      statement.setReturnArrays(asArrays)
+      return { number, rows: statement.all(...values) }
+    } catch (error) {
+      return failure(number, error)
+    }
+  }
+  port.on("message", (question: Question | "close") => {
+    if (question !== "close") return port.postMessage(answer(question))
+    statements.clear()
+    database.close()
+    port.close()
+  })
+}
+
+if (parentPort !== null && typeof workerData === "string") serve(parentPort, workerData)
