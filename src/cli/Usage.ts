@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { UsageBody } from "../api/Usage.ts"
 import { type PicoUsd, parseUsd, plus, toUsd } from "../domain/Money.ts"
-import { ask, fail, type Server, table } from "./Breakers.ts"
+import { ask, type Server, table } from "./Breakers.ts"
 
 export const formats = ["table", "csv", "json"] as const
 
@@ -105,5 +105,5 @@ export const show = (server: Server, wish: Wish) =>
     if (wish.format === "json") return yield* Console.log(JSON.stringify(body, undefined, 2))
     if (wish.format === "csv") return yield* Console.log(asCsv(body))
     if (body.sums.length > 0) return yield* Console.log(asTable(body))
-    return yield* fail(`nothing in the ledger${wish.since === undefined ? "" : ` since ${body.since ?? wish.since}`}`)
+    return yield* Console.log(`nothing in the ledger${body.since === undefined ? "" : ` since ${body.since}`}`)
   })

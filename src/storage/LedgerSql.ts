@@ -147,22 +147,22 @@ const sumFrom = (row: Row, name: string): Sum => ({
   unpriced: count(row, "unpriced")
 })
 
-const passing: ReadonlySet<string> = new Set([
-  "ConnectionError",
-  "AuthenticationError",
-  "AuthorizationError",
-  "DeadlockError",
-  "SerializationError",
-  "LockTimeoutError",
-  "StatementTimeoutError",
-  "UnknownError"
-])
+/** What is wrong with the values themselves: classes 22 and 54 of Postgres; too big, mismatch and range of SQLite. */
+const ofData = /^(?:22|54)...$|^(?:18|20|25)$/
 
-const failed = (error: SqlError | Migrator.MigrationError): StorageFailed =>
-  new StorageFailed({
-    message: error.message,
-    isPassing: error._tag === "MigrationError" || passing.has(error.reason._tag)
-  })
+const codeOf = (cause: unknown): string =>
+  typeof cause === "object" && cause !== null && "code" in cause
+    ? String(cause.code)
+    : typeof cause === "object" && cause !== null && "errcode" in cause
+    ? String(cause.errcode)
+    : ""
+
+const failed = (error: SqlError | Migrator.MigrationError): StorageFailed => {
+  const reason = error._tag === "MigrationError" ? undefined : error.reason
+  const isOfData = reason?._tag === "ConstraintError" || reason?._tag === "UniqueViolation"
+    || ofData.test(codeOf(reason?.cause))
+  return new StorageFailed({ message: error.message, isPassing: !isOfData })
+}
 
 /** Makes the tables that are missing; of several processes that come at once, one does. */
 export const migrate = (sql: SqlClient): Effect.Effect<void, StorageFailed> =>

@@ -16,7 +16,7 @@ export interface Question {
 /** What it says: the rows, or why there are none. Number 0 is the opening of the file. */
 export type Reply =
   | { readonly number: number; readonly rows: ReadonlyArray<unknown> }
-  | { readonly number: number; readonly message: string; readonly errcode: number | undefined }
+  | { readonly number: number; readonly message: string; readonly errcode: number }
 
 /** Statements kept prepared; those of whole batches are few and come all the time. */
 const keptStatements = 64
@@ -28,10 +28,13 @@ const open = (path: string): DatabaseSync => {
   return database
 }
 
+/** SQLite's own code for a value that does not fit: Node refuses some before SQLite sees them, and has no code for that. */
+const mismatch = 20
+
 const failure = (number: number, error: unknown): Reply => ({
   number,
   message: error instanceof Error ? error.message : String(error),
-  errcode: error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : undefined
+  errcode: error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : mismatch
 })
 
 const serve = (port: NonNullable<typeof parentPort>, path: string): void => {
