@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
+import * as Semaphore from "effect/Semaphore"
 import type { LedgerEntry } from "../domain/LedgerEntry.ts"
 import { type LedgerStore, type Numbered, StorageFailed } from "../storage/LedgerStore.ts"
 
@@ -63,34 +64,85 @@ const makeNames = Effect.map(Random.next, (random) => {
   return () => `${process}-${(++last).toString(36).padStart(6, "0")}`
 })
 
-/** Writes to the store until the scope closes, and then, for a while, what is left. */
-export const make = Effect.fnUntraced(function*(store: LedgerStore, settings: WriterSettings) {
+/** Entries that go to the store together. */
+interface Batch {
+  /** How many were appended before its first one. */
+  readonly after: number
+  readonly rows: ReadonlyArray<Numbered>
+}
+
+/** What waits and what is under way, in the order in which it came. */
+const makeQueue = Effect.fnUntraced(function*(settings: WriterSettings) {
   const nextName = yield* makeNames
   const some = Latch.makeUnsafe(false)
   const full = Latch.makeUnsafe(false)
-  const flushes: Array<{ readonly upTo: number; readonly done: Deferred.Deferred<void> }> = []
-  const waiting: Array<LedgerEntry> = []
-  let underWay: ReadonlyArray<Numbered> = []
+  const flushes = new Set<{ readonly upTo: number; readonly done: Deferred.Deferred<void> }>()
+  const underWay = new Set<Batch>()
+  let waiting: Array<LedgerEntry> = []
   let appended = 0
-  const status = { state: "ok" as WriterStatus["state"], dropped: 0, written: 0, lastError: undefined as string | undefined }
-
-  const append = (entry: LedgerEntry): void => {
-    if (waiting.length + underWay.length >= settings.capacity) {
-      status.dropped += 1
-      return
-    }
-    appended += 1
-    if (waiting.push(entry) === 1) some.openUnsafe()
-    if (waiting.length === settings.batch) full.openUnsafe()
+  let sent = 0
+  let dropped = 0
+  /** All up to this one are in the store, or lost. */
+  const settled = (): number => {
+    const [oldest] = underWay
+    return oldest?.after ?? appended - waiting.length
   }
+  return {
+    underWay,
+    pending: () => waiting.length + sent,
+    dropped: () => dropped,
+    lose: () => {
+      dropped += 1
+    },
+    append: (entry: LedgerEntry): void => {
+      if (waiting.length + sent >= settings.capacity) {
+        dropped += 1
+        return
+      }
+      appended += 1
+      if (waiting.push(entry) === 1) some.openUnsafe()
+      if (waiting.length === settings.batch) full.openUnsafe()
+    },
+    /** When there is something, and it has waited for company. */
+    gathered: Effect.andThen(some.await, Effect.timeoutOption(full.await, settings.lingerMs)),
+    /** The next batch, under way from now on. */
+    take: (): Batch => {
+      const rows = waiting.slice(0, settings.batch).map((entry) => ({ id: nextName(), entry }))
+      const batch = { after: appended - waiting.length, rows }
+      waiting = waiting.slice(settings.batch)
+      sent += rows.length
+      underWay.add(batch)
+      if (waiting.length === 0) some.closeUnsafe()
+      if (waiting.length < settings.batch) full.closeUnsafe()
+      return batch
+    },
+    settle: (batch: Batch): void => {
+      underWay.delete(batch)
+      sent -= batch.rows.length
+      for (const flush of flushes) {
+        if (flush.upTo > settled()) continue
+        flushes.delete(flush)
+        Deferred.doneUnsafe(flush.done, Effect.void)
+      }
+    },
+    flush: Effect.suspend(() => {
+      if (settled() === appended) return Effect.void
+      const done = Deferred.makeUnsafe<void>()
+      flushes.add({ upTo: appended, done })
+      if (waiting.length > 0) full.openUnsafe()
+      return Deferred.await(done)
+    })
+  }
+})
 
-  const settled = (): number => appended - waiting.length - underWay.length
+/** Puts batches into the store, again and again if need be. */
+const makeSender = (store: LedgerStore, { writeLimitMs }: WriterSettings, onLost: () => void) => {
+  const status = { state: "ok" as WriterStatus["state"], written: 0, lastError: undefined as string | undefined }
 
-  const tried = (batch: ReadonlyArray<Numbered>) =>
-    Effect.timeoutOrElse(store.append(batch), {
-      duration: settings.writeLimitMs,
-      orElse: () =>
-        Effect.fail(new StorageFailed({ message: `no answer within ${settings.writeLimitMs} ms`, isPassing: true }))
+  const tried = (rows: ReadonlyArray<Numbered>) =>
+    Effect.timeoutOrElse(store.append(rows), {
+      duration: writeLimitMs,
+      orElse: () => Effect.fail(new StorageFailed({ message: `no answer within ${writeLimitMs} ms`, isPassing: true }))
     })
 
   const failedWith = Effect.fnUntraced(function*(error: StorageFailed) {
@@ -100,79 +152,79 @@ export const make = Effect.fnUntraced(function*(store: LedgerStore, settings: Wr
     if (!wasDown) yield* Effect.logWarning(`the ledger is not written: ${error.message}`)
   })
 
-  const succeeded = Effect.fnUntraced(function*(count: number) {
+  const answered = Effect.fnUntraced(function*() {
     const wasDown = status.state === "down"
     status.state = "ok"
-    status.written += count
     if (wasDown) yield* Effect.logInfo("the ledger is written again")
   })
 
   /** Until it is written; of one that the store would never take, all but what is to blame. */
-  const write = (batch: ReadonlyArray<Numbered>, pauseMs: number): Effect.Effect<void> =>
-    Effect.matchEffect(tried(batch), {
-      onSuccess: () => succeeded(batch.length),
+  const write = (rows: ReadonlyArray<Numbered>, pauseMs = firstPauseMs): Effect.Effect<void> =>
+    Effect.matchEffect(tried(rows), {
+      onSuccess: () => {
+        status.written += rows.length
+        return answered()
+      },
       onFailure: (error) => {
-        const next = error.isPassing
-          ? Effect.andThen(
-            Effect.sleep(pauseMs),
-            Effect.suspend(() => write(batch, Math.min(pauseMs * 2, longestPauseMs)))
-          )
-          : batch.length === 1
-          ? Effect.sync(() => void (status.dropped += 1))
-          : Effect.forEach([batch.slice(0, batch.length / 2), batch.slice(batch.length / 2)], (half) =>
-            write(half, firstPauseMs), { discard: true })
-        return Effect.andThen(failedWith(error), next)
+        const again = Effect.suspend(() => write(rows, Math.min(pauseMs * 2, longestPauseMs)))
+        if (error.isPassing) return Effect.andThen(failedWith(error), Effect.andThen(Effect.sleep(pauseMs), again))
+        if (rows.length > 1) {
+          const middle = rows.length / 2
+          return Effect.andThen(write(rows.slice(0, middle)), Effect.suspend(() => write(rows.slice(middle))))
+        }
+        onLost()
+        status.lastError = error.message
+        return Effect.andThen(Effect.logError(`an entry of the ledger is lost: ${error.message}`), answered())
       }
     })
+  return { write, status }
+}
 
-  const writeSome = Effect.suspend(() => {
-    if (underWay.length === 0) {
-      underWay = waiting.splice(0, settings.batch).map((entry) => ({ id: nextName(), entry }))
-    }
-    return Effect.tap(write(underWay, firstPauseMs), () =>
-      Effect.sync(() => {
-        underWay = []
-        if (waiting.length === 0) some.closeUnsafe()
-        if (waiting.length < settings.batch) full.closeUnsafe()
-        while (flushes[0] !== undefined && flushes[0].upTo <= settled()) {
-          Deferred.doneUnsafe(flushes.shift()?.done ?? Deferred.makeUnsafe<void>(), Effect.void)
-        }
-      }))
-  })
+/** Batches that are under way at once: on a busy process an answer takes longer to be heard than the next batch to be full. */
+const batchesAtOnce = 4
 
-  const gathered = Effect.andThen(some.await, Effect.timeoutOption(full.await, settings.lingerMs))
+/** Writes to the store until the scope closes, and then, for a while, what is left. */
+export const make = Effect.fnUntraced(function*(store: LedgerStore, settings: WriterSettings) {
+  const queue = yield* makeQueue(settings)
+  const { status, write } = makeSender(store, settings, queue.lose)
+  const places = Semaphore.makeUnsafe(batchesAtOnce)
+  const fibers = new Set<Fiber.Fiber<unknown>>()
+  const send = (batch: Batch) => Effect.tap(write(batch.rows), () => Effect.sync(() => queue.settle(batch)))
+
+  // It cannot be interrupted between taking a batch and having handed it over.
+  const sendNext = Effect.uninterruptible(Effect.gen(function*() {
+    const batch = queue.take()
+    const fiber: Fiber.Fiber<unknown> = yield* Effect.forkDetach(
+      Effect.ensuring(Effect.interruptible(send(batch)), places.release(1))
+    )
+    fibers.add(fiber)
+    fiber.addObserver(() => fibers.delete(fiber))
+  }))
+  const work = Effect.forever(Effect.andThen(Effect.andThen(queue.gathered, places.take(1)), sendNext))
   // Spans of its own would belong to no request.
-  const work = Effect.withTracerEnabled(Effect.forever(Effect.andThen(gathered, writeSome)), false)
-  const fiber = yield* Effect.forkDetach(work)
+  const worker = yield* Effect.forkDetach(Effect.withTracerEnabled(work, false))
+
+  const rest = Effect.gen(function*() {
+    for (const batch of queue.underWay) yield* send(batch)
+    while (queue.pending() > 0) yield* send(queue.take())
+  })
   yield* Effect.addFinalizer(() =>
-    Effect.andThen(
-      Fiber.interrupt(fiber),
-      Effect.whileLoop({
-        while: () => waiting.length + underWay.length > 0,
-        body: () => writeSome,
-        step: () => {}
-      })
-    ).pipe(
+    Fiber.interrupt(worker).pipe(
+      Effect.andThen(Effect.suspend(() => Fiber.interruptAll(fibers))),
+      Effect.andThen(rest),
       Effect.withTracerEnabled(false),
       Effect.timeoutOption(settings.leaveLimitMs),
-      Effect.tap(() => {
-        const lost = waiting.length + underWay.length
-        return lost === 0 ? Effect.void : Effect.logError(`${lost} entries of the ledger are lost: ${status.lastError}`)
-      })
+      Effect.tap(() =>
+        queue.pending() === 0
+          ? Effect.void
+          : Effect.logError(`${queue.pending()} entries of the ledger are lost: ${status.lastError}`)
+      )
     )
   )
-
-  const flush = Effect.suspend(() => {
-    if (settled() === appended) return Effect.void
-    const done = Deferred.makeUnsafe<void>()
-    flushes.push({ upTo: appended, done })
-    full.openUnsafe()
-    return Deferred.await(done)
-  })
   const writer: LedgerWriter = {
-    append,
-    flush,
-    status: () => ({ ...status, pending: waiting.length + underWay.length })
+    append: queue.append,
+    flush: queue.flush,
+    status: () => ({ ...status, dropped: queue.dropped(), pending: queue.pending() })
   }
   return writer
 })

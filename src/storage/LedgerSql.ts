@@ -63,24 +63,63 @@ const attemptRow = (id: string, number: number, attempt: LedgerAttempt): Readonl
 const attemptRows = ({ entry, id }: Numbered): ReadonlyArray<ReadonlyArray<Value>> =>
   entry.attempts.map((attempt, at) => attemptRow(id, at + 1, attempt))
 
-/** Text and values of inserts for all rows. What stands there already stays: it was written by a try that was thought lost. */
-const inserts = (
+/** A statement and its values. */
+export type Insert = readonly [statement: string, values: ReadonlyArray<Value>]
+
+const placesOf = (width: number): string => `(${Array.from({ length: width }, () => "?").join(",")})`
+
+/** What stands there already stays: it was written by a try that was thought lost. */
+const insertsInto = (
   table: string,
   columns: string,
-  rows: ReadonlyArray<ReadonlyArray<Value>>,
-  dialect: "sqlite" | "postgres"
-): ReadonlyArray<readonly [string, ReadonlyArray<Value>]> => {
-  const found: Array<readonly [string, ReadonlyArray<Value>]> = []
-  const width = rows[0]?.length ?? 0
+  rows: ReadonlyArray<ReadonlyArray<Value>>
+): ReadonlyArray<Insert> => {
+  const found: Array<Insert> = []
+  const places = placesOf(rows[0]?.length ?? 0)
   for (let at = 0; at < rows.length; at += rowsEach) {
     const some = rows.slice(at, at + rowsEach)
-    const places = some.map((_, row) =>
-      `(${Array.from({ length: width }, (_, column) => dialect === "sqlite" ? "?" : `$${row * width + column + 1}`)})`
-    )
-    found.push([`INSERT INTO ${table} (${columns}) VALUES ${places.join(",")} ON CONFLICT DO NOTHING`, some.flat()])
+    const all = some.map(() => places).join(",")
+    found.push([`INSERT INTO ${table} (${columns}) VALUES ${all} ON CONFLICT DO NOTHING`, some.flat()])
   }
   return found
 }
+
+/** As statements for SQLite, to be run in one transaction. */
+export const insertsOf = (entries: ReadonlyArray<Numbered>): ReadonlyArray<Insert> => [
+  ...insertsInto("breakwater_requests", requestColumns, entries.map(requestRow)),
+  ...insertsInto("breakwater_attempts", attemptColumns, entries.flatMap(attemptRows))
+]
+
+const typeOf = (column: string): string =>
+  column === "stream" || column === "number"
+    ? "integer"
+    : /_ms$|^(?:input|output|cache|reasoning)|^cost_pico$/.test(column)
+    ? "bigint"
+    : "text"
+
+const fromRecords = (table: string, columns: string, place: string): string =>
+  `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM jsonb_to_recordset(${place}::jsonb) AS rows(${
+    columns.split(", ").map((column) => `${column} ${typeOf(column)}`).join(", ")
+  }) ON CONFLICT DO NOTHING`
+
+/** One statement for any number of entries, so that Postgres is asked once: each question to it waits for a busy process's turn. */
+const insertBoth = `WITH requests AS (${fromRecords("breakwater_requests", requestColumns, "$1")}) `
+  + fromRecords("breakwater_attempts", attemptColumns, "$2")
+
+const recordsOf = (columns: string, rows: ReadonlyArray<ReadonlyArray<Value>>): string => {
+  const names = columns.split(", ")
+  return JSON.stringify(
+    rows.map((row) => Object.fromEntries(names.map((name, at) => [name, row[at]]))),
+    (_, value: unknown) => typeof value === "bigint" ? String(value) : value
+  )
+}
+
+/** Writes them into Postgres, all or none. */
+const insertRecords = (sql: SqlClient, entries: ReadonlyArray<Numbered>): Effect.Effect<unknown, SqlError> =>
+  sql.unsafe(insertBoth, [
+    recordsOf(requestColumns, entries.map(requestRow)),
+    recordsOf(attemptColumns, entries.flatMap(attemptRows))
+  ]).raw
 
 const nameOf: Readonly<Record<SumKind, string>> = {
   model: "a.model",
@@ -172,35 +211,26 @@ export const migrate = (sql: SqlClient): Effect.Effect<void, StorageFailed> =>
     Effect.asVoid
   )
 
-/** The store over a client whose tables are there once `ready` has succeeded; it is run before each use. */
+/** The store over a client whose tables are there once `ready` has succeeded, which is run before each use. */
 export const make = (
   kind: "sqlite" | "postgres",
   sql: SqlClient,
-  ready: Effect.Effect<void, StorageFailed>
+  { append = (entries) => insertRecords(sql, entries), ready = Effect.void }: {
+    /** All of them or none. Default Postgres's. */
+    readonly append?: (entries: ReadonlyArray<Numbered>) => Effect.Effect<unknown, SqlError>
+    readonly ready?: Effect.Effect<void, StorageFailed>
+  }
 ): LedgerStore => ({
   kind,
-  append: (entries) =>
-    Effect.andThen(
-      ready,
-      Effect.suspend(() => {
-        const statements = [
-          ...inserts("breakwater_requests", requestColumns, entries.map(requestRow), kind),
-          ...inserts("breakwater_attempts", attemptColumns, entries.flatMap(attemptRows), kind)
-        ]
-        return Effect.mapError(
-          sql.withTransaction(
-            Effect.forEach(statements, ([statement, values]) => sql.unsafe(statement, values).raw, { discard: true })
-          ),
-          failed
-        )
-      })
-    ),
+  append: (entries) => Effect.andThen(ready, Effect.asVoid(Effect.mapError(append(entries), failed))),
   sums: ({ by, sinceMs }: SumQuery) =>
     Effect.andThen(
       ready,
       sql.unsafe<Row>(sumsText(by, kind === "sqlite" ? "?" : "$1"), [Math.floor(sinceMs)]).pipe(
         Effect.mapError(failed),
-        Effect.map((rows) => mergeSums(rows.flatMap((row) => namesOf(by, row["name"] ?? "").map((n) => sumFrom(row, n)))))
+        Effect.map((rows) =>
+          mergeSums(rows.flatMap((row) => namesOf(by, row["name"] ?? "").map((name) => sumFrom(row, name))))
+        )
       )
     )
 })

@@ -60,33 +60,32 @@ const openThread = Effect.fnUntraced(function*(path: string) {
       })
   )
   yield* Deferred.await(opened)
-  return (sql: string, values: ReadonlyArray<unknown>, asArrays: boolean): Effect.Effect<Rows, SqlError> =>
-    Effect.suspend(() => {
+  return (kind: Question["ask"], steps: ReadonlyArray<readonly [string, ReadonlyArray<unknown>]>) =>
+    Effect.suspend((): Effect.Effect<Rows, SqlError> => {
       if (gone !== undefined) return Effect.fail(gone)
       const number = ++last
       const answer = Deferred.makeUnsafe<Rows, SqlError>()
       waiting.set(number, answer)
       // What is no value of SQLite's is refused by the thread.
-      thread.postMessage({ number, sql, values: values as Question["values"], asArrays } satisfies Question)
+      thread.postMessage({ number, ask: kind, steps: steps as Question["steps"] } satisfies Question)
       return Deferred.await(answer)
     })
 })
 
 const notStreamed = Stream.die("a SQLite file is not read as a stream here")
 
-/** A client over the file, which is made if it is not there; closed with the scope. One statement at a time. */
-export const makeClient = Effect.fnUntraced(function*(
-  path: string
-): Effect.fn.Return<SqlClient.SqlClient, SqlError, Scope.Scope> {
-  const ask = yield* openThread(path)
+type Ask = Effect.Success<ReturnType<typeof openThread>>
+
+const makeClient = Effect.fnUntraced(function*(ask: Ask) {
   const execute: Connection["execute"] = (sql, values, transform) =>
-    Effect.map(ask(sql, values, false), (rows) => transform === undefined ? rows : transform(rows))
+    Effect.map(ask("rows", [[sql, values]]), (rows) => transform === undefined ? rows : transform(rows))
+  const asArrays: Connection["executeValues"] = (sql, values) => ask("arrays", [[sql, values]])
   const connection: Connection = {
     execute,
     executeUnprepared: execute,
-    executeRaw: (sql, values) => ask(sql, values, false),
-    executeValues: (sql, values) => ask(sql, values, true),
-    executeValuesUnprepared: (sql, values) => ask(sql, values, true),
+    executeRaw: (sql, values) => ask("rows", [[sql, values]]),
+    executeValues: asArrays,
+    executeValuesUnprepared: asArrays,
     executeStream: () => notStreamed
   }
   const { acquirer, borrower, onCommitFailure, transactionAcquirer } = SqlClient.makeSqliteAcquirers({
@@ -106,12 +105,18 @@ export const makeClient = Effect.fnUntraced(function*(
   }).pipe(Effect.provide(Reactivity.layer))
 })
 
-/** The ledger in a SQLite file. Fails if the file cannot be opened or is no database. */
-export const ledger = (path: string): Effect.Effect<LedgerStore, StorageFailed, Scope.Scope> =>
-  makeClient(path).pipe(
-    Effect.mapError((error) =>
-      new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${error.message}`, isPassing: false })
-    ),
-    Effect.tap(LedgerSql.migrate),
-    Effect.map((client) => LedgerSql.make("sqlite", client, Effect.void))
-  )
+/**
+ * The ledger in a SQLite file, which is made if it is not there; closed with the scope. Fails if it cannot be opened or is no
+ * database. What is appended goes to the thread in one piece, for each word with it waits for a busy process's turn.
+ */
+export const ledger = Effect.fnUntraced(function*(
+  path: string
+): Effect.fn.Return<LedgerStore, StorageFailed, Scope.Scope> {
+  const ask = yield* Effect.mapError(openThread(path), ({ message }) =>
+    new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${message}`, isPassing: false }))
+  const client = yield* makeClient(ask)
+  yield* LedgerSql.migrate(client)
+  return LedgerSql.make("sqlite", client, {
+    append: (entries) => Effect.suspend(() => ask("together", LedgerSql.insertsOf(entries)))
+  })
+})

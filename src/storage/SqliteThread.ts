@@ -5,12 +5,14 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import { parentPort, workerData } from "node:worker_threads"
 
-/** What the thread is asked: a statement's rows as objects or as arrays, or to close the file. */
+/** A statement and its values. */
+type Step = readonly [sql: string, values: ReadonlyArray<SQLInputValue>]
+
+/** What the thread is asked: the rows of a statement, as objects or as arrays, or that all of some steps is done or none. */
 export interface Question {
   readonly number: number
-  readonly sql: string
-  readonly values: ReadonlyArray<SQLInputValue>
-  readonly asArrays: boolean
+  readonly ask: "rows" | "arrays" | "together"
+  readonly steps: ReadonlyArray<Step>
 }
 
 /** What it says: the rows, or why there are none. Number 0 is the opening of the file. */
@@ -56,11 +58,27 @@ const serve = (port: NonNullable<typeof parentPort>, path: string): void => {
     statements.set(sql, made)
     return made
   }
-  const answer = ({ asArrays, number, sql, values }: Question): Reply => {
+  const together = (steps: ReadonlyArray<Step>): void => {
+    database.exec("BEGIN IMMEDIATE")
     try {
-      const statement = prepared(sql)
-      statement.setReturnArrays(asArrays)
-      return { number, rows: statement.all(...values) }
+      for (const [sql, values] of steps) prepared(sql).run(...values)
+      database.exec("COMMIT")
+    } catch (error) {
+      if (database.isTransaction) database.exec("ROLLBACK")
+      throw error
+    }
+  }
+  const rowsOf = (step: Step | undefined, asArrays: boolean): ReadonlyArray<unknown> => {
+    if (step === undefined) return []
+    const statement = prepared(step[0])
+    statement.setReturnArrays(asArrays)
+    return statement.all(...step[1])
+  }
+  const answer = ({ ask, number, steps }: Question): Reply => {
+    try {
+      if (ask !== "together") return { number, rows: rowsOf(steps[0], ask === "arrays") }
+      together(steps)
+      return { number, rows: [] }
     } catch (error) {
       return failure(number, error)
     }

@@ -41,6 +41,9 @@ export interface PostgresServer {
   readonly start: () => Promise<void>
   /** At once, as a crash would. */
   readonly crash: () => Promise<void>
+  /** Its processes stand still and keep their connections, as after a network that swallows everything. */
+  readonly freeze: () => void
+  readonly thaw: () => void
   /** Stops it and removes everything. */
   readonly dispose: () => Promise<void>
 }
@@ -82,9 +85,30 @@ export const make = async (): Promise<PostgresServer> => {
     child.kill("SIGQUIT")
     await ended
   }
+  // Those of its connections are its children, each with a group of its own.
+  const signal = (name: NodeJS.Signals) => {
+    const parent = String(running?.pid)
+    const children = readdirSync("/proc").filter((entry) => {
+      if (!/^\d+$/.test(entry)) return false
+      try {
+        return readFileSync(`/proc/${entry}/stat`, "utf8").replace(/^.*\) /, "").split(" ")[1] === parent
+      } catch {
+        return false
+      }
+    })
+    for (const pid of [parent, ...children]) process.kill(Number(pid), name)
+  }
   const dispose = async () => {
+    if (running !== undefined) signal("SIGCONT")
     await crash()
     rmSync(folder, { recursive: true, force: true })
   }
-  return { url: `postgres://breakwater@127.0.0.1:${port}/postgres`, start, crash, dispose }
+  return {
+    url: `postgres://breakwater@127.0.0.1:${port}/postgres`,
+    start,
+    crash,
+    freeze: () => signal("SIGSTOP"),
+    thaw: () => signal("SIGCONT"),
+    dispose
+  }
 }
