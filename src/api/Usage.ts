@@ -44,7 +44,8 @@ const usage = HttpApiEndpoint.get("usage", "/api/v1/usage", {
   error: errorsAt(400, 404, 503)
 }).annotateMerge(OpenApi.annotations({
   summary: "Use and cost, summed up",
-  description: "Query: `by` = model (default), provider, key, tag or day; `since` = a span back from now such as 24h or 7d, a day "
+  description:
+    "Query: `by` = model (default), provider, key, tag or day; `since` = a span back from now such as 24h or 7d, a day "
     + "such as 2026-11-01, or a moment in ISO 8601."
 }))
 

@@ -3,7 +3,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { UsageBody } from "../api/Usage.ts"
-import { type PicoUsd, parseUsd, plus, toUsd } from "../domain/Money.ts"
+import { parseUsd, type PicoUsd, plus, toUsd } from "../domain/Money.ts"
 import { ask, type Server, table } from "./Breakers.ts"
 
 export const formats = ["table", "csv", "json"] as const

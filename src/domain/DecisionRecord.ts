@@ -50,7 +50,9 @@ const Attempt = Schema.Struct({
   input_tokens: Schema.optionalKey(Schema.Number.annotate({ description: "Absent when the upstream did not say." })),
   output_tokens: Schema.optionalKey(Schema.Number),
   cost_usd: Schema.optionalKey(
-    Schema.String.annotate({ description: "What it cost in USD, an exact decimal, also if it failed; absent if not known." })
+    Schema.String.annotate({
+      description: "What it cost in USD, an exact decimal, also if it failed; absent if not known."
+    })
   ),
   cost_source: Schema.optionalKey(CostSource)
 })

@@ -15,7 +15,14 @@ import * as OpenStreams from "./OpenStreams.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 import * as Usage from "./Usage.ts"
 
-const handlers = Layer.mergeAll(LeanCompletions.layer, Models.layer, Health.layer, Health.layerMonitoring, Admin.layer, Usage.layer)
+const handlers = Layer.mergeAll(
+  LeanCompletions.layer,
+  Models.layer,
+  Health.layer,
+  Health.layerMonitoring,
+  Admin.layer,
+  Usage.layer
+)
 
 const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(handlers)),

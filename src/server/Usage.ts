@@ -45,7 +45,10 @@ const read = (url: string, nowMs: number): Asked | InvalidRequest => {
   if (since === null) return { by, sinceMs: undefined }
   const sinceMs = momentOf(since, nowMs)
   return sinceMs === undefined
-    ? invalid("since", "since is a span such as 24h or 7d, a day such as 2026-11-01, or a moment such as 2026-11-01T12:00:00Z.")
+    ? invalid(
+      "since",
+      "since is a span such as 24h or 7d, a day such as 2026-11-01, or a moment such as 2026-11-01T12:00:00Z."
+    )
     : { by, sinceMs }
 }
 
@@ -94,7 +97,10 @@ export const layer = HttpApiBuilder.group(Api, "usage", (handlers) =>
           sums: (by === "day" ? sums.toSorted(latestFirst) : sums).map(shown)
         }, { headers: { "cache-control": "no-store" } })
       }).pipe(
-        Effect.catchTag("StorageFailed", ({ message }) =>
-          refuse(new Overloaded({ message: `The ledger does not answer: ${message}`, code: "ledger_unavailable" })))
+        Effect.catchTag(
+          "StorageFailed",
+          ({ message }) =>
+            refuse(new Overloaded({ message: `The ledger does not answer: ${message}`, code: "ledger_unavailable" }))
+        )
       ))
   }))

@@ -150,7 +150,9 @@ const sumsText = (by: SumKind, place: string): string => {
     `${sumOf(when(`NOT ${isCounted}`, "a.cost_pico % 1000000"))} AS estimated_rest`,
     `${sumOf(when("a.cost_absent IS NOT NULL", "1"))} AS unpriced`
   ]
-  return `SELECT ${columns.join(", ")} FROM breakwater_requests r ${isOfAttempts ? "" : "LEFT "}JOIN breakwater_attempts a `
+  return `SELECT ${columns.join(", ")} FROM breakwater_requests r ${
+    isOfAttempts ? "" : "LEFT "
+  }JOIN breakwater_attempts a `
     + `ON a.request = r.id WHERE r.at_ms >= ${place} GROUP BY ${nameOf[by]}`
 }
 

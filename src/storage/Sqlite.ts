@@ -112,8 +112,11 @@ const makeClient = Effect.fnUntraced(function*(ask: Ask) {
 export const ledger = Effect.fnUntraced(function*(
   path: string
 ): Effect.fn.Return<LedgerStore, StorageFailed, Scope.Scope> {
-  const ask = yield* Effect.mapError(openThread(path), ({ message }) =>
-    new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${message}`, isPassing: false }))
+  const ask = yield* Effect.mapError(
+    openThread(path),
+    ({ message }) =>
+      new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${message}`, isPassing: false })
+  )
   const client = yield* makeClient(ask)
   yield* LedgerSql.migrate(client)
   return LedgerSql.make("sqlite", client, {

@@ -19,7 +19,8 @@ export const tokenKinds = [
 const dayMs = 86_400_000
 
 /** The day of a moment in ms since 1970, in UTC, such as `2026-11-23`. */
-export const dayOf = (atMs: number): string => DateTime.formatIsoDateUtc(DateTime.makeUnsafe(Math.floor(atMs / dayMs) * dayMs))
+export const dayOf = (atMs: number): string =>
+  DateTime.formatIsoDateUtc(DateTime.makeUnsafe(Math.floor(atMs / dayMs) * dayMs))
 
 /** Nothing yet of this name. */
 export const emptySum = (name: string): Sum => ({

@@ -50,36 +50,40 @@ const askOnce = (address: string, agent: Agent) =>
 const count = (database: DatabaseSync, sql: string): number => Number(database.prepare(sql).get()?.["n"])
 
 describe("the ledger of a server", () => {
-  it("killed with a thousand requests in flight opens clean and lacks at most one batch of what was answered", async () => {
-    const file = configured("killed")
-    const server = serve(file)
-    const address = await url(server)
-    const agent = new Agent({ keepAlive: true, maxSockets: 1000 })
-    let answered = 0
-    const caller = async () => {
-      while (server.process.exitCode === null && server.process.signalCode === null) {
-        if (!(await askOnce(address, agent))) return
-        answered += 1
-        if (answered === 4000) server.process.kill("SIGKILL")
+  it(
+    "killed with a thousand requests in flight opens clean and lacks at most one batch of what was answered",
+    async () => {
+      const file = configured("killed")
+      const server = serve(file)
+      const address = await url(server)
+      const agent = new Agent({ keepAlive: true, maxSockets: 1000 })
+      let answered = 0
+      const caller = async () => {
+        while (server.process.exitCode === null && server.process.signalCode === null) {
+          if (!(await askOnce(address, agent))) return
+          answered += 1
+          if (answered === 4000) server.process.kill("SIGKILL")
+        }
       }
-    }
-    await Promise.all(Array.from({ length: 1000 }, caller))
-    await server.ended
-    agent.destroy()
-    const database = new DatabaseSync(join(folder, "killed.db"))
-    expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" })
-    const kept = count(database, "SELECT count(*) AS n FROM breakwater_requests")
-    expect(count(database, "SELECT count(*) AS n FROM breakwater_attempts")).toBe(kept)
-    database.close()
-    expect(answered).toBeGreaterThanOrEqual(4000)
-    expect(kept).toBeGreaterThanOrEqual(answered - defaultWriterSettings.batch)
+      await Promise.all(Array.from({ length: 1000 }, caller))
+      await server.ended
+      agent.destroy()
+      const database = new DatabaseSync(join(folder, "killed.db"))
+      expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" })
+      const kept = count(database, "SELECT count(*) AS n FROM breakwater_requests")
+      expect(count(database, "SELECT count(*) AS n FROM breakwater_attempts")).toBe(kept)
+      database.close()
+      expect(answered).toBeGreaterThanOrEqual(4000)
+      expect(kept).toBeGreaterThanOrEqual(answered - defaultWriterSettings.batch)
 
-    const again = serve(file)
-    const sums = JSON.parse(await usage(await url(again), "--format", "json")).sums
-    expect(sums).toMatchObject([{ name: "sim-fast", requests: kept, attempts: kept, unpriced: 0 }])
-    again.process.kill("SIGTERM")
-    expect(await again.ended).toEqual({ code: 0, signal: null })
-  }, 60_000)
+      const again = serve(file)
+      const sums = JSON.parse(await usage(await url(again), "--format", "json")).sums
+      expect(sums).toMatchObject([{ name: "sim-fast", requests: kept, attempts: kept, unpriced: 0 }])
+      again.process.kill("SIGTERM")
+      expect(await again.ended).toEqual({ code: 0, signal: null })
+    },
+    60_000
+  )
 
   it("has every request of every worker once they have left, and while they run whichever is asked", async () => {
     const server = serve(configured("workers"), "--workers", "2")
@@ -94,7 +98,9 @@ describe("the ledger of a server", () => {
     await server.ended
     const database = new DatabaseSync(join(folder, "workers.db"), { readOnly: true })
     expect(count(database, "SELECT count(*) AS n FROM breakwater_requests")).toBe(40)
-    expect(count(database, "SELECT count(DISTINCT substr(id, 1, instr(id, '-'))) AS n FROM breakwater_requests")).toBe(2)
+    expect(count(database, "SELECT count(DISTINCT substr(id, 1, instr(id, '-'))) AS n FROM breakwater_requests")).toBe(
+      2
+    )
     database.close()
   }, 60_000)
 

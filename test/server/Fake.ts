@@ -89,7 +89,9 @@ const asked = (fake: Fake, request: CompletionRequest): Effect.Effect<void, Gate
       target: "openai/upstream-model",
       provider: "openai",
       model: "upstream-model",
-      startedAtMs: 0, waitedMs: 0 })
+      startedAtMs: 0,
+      waitedMs: 0
+    })
     if (fake.defect !== undefined) return Effect.die(fake.defect)
     if (fake.fail !== undefined) return Effect.fail(gatewayError(fake.fail))
     request.decision.provider = "openai"
