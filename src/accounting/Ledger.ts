@@ -23,7 +23,7 @@ export interface LedgerSettings extends LedgerWriter.WriterSettings {
   readonly remembered: number
 }
 
-export const defaultLedgerSettings: LedgerSettings = {
+const defaultLedgerSettings: LedgerSettings = {
   ...LedgerWriter.defaultWriterSettings,
   sql: undefined,
   remembered: 10_000

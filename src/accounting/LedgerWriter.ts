@@ -137,7 +137,11 @@ const makeQueue = Effect.fnUntraced(function*(settings: WriterSettings) {
 
 /** Puts batches into the store, again and again if need be. */
 const makeSender = (store: LedgerStore, { writeLimitMs }: WriterSettings, onLost: () => void) => {
-  const status = { state: "ok" as WriterStatus["state"], written: 0, lastError: undefined as string | undefined }
+  const status: { state: WriterStatus["state"]; written: number; lastError: string | undefined } = {
+    state: "ok",
+    written: 0,
+    lastError: undefined
+  }
 
   const tried = (rows: ReadonlyArray<Numbered>) =>
     Effect.timeoutOrElse(store.append(rows), {

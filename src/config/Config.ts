@@ -15,9 +15,8 @@ import { ConfigurationRefused, type Flaw, flaws, fromFlaw, renderPath, valueAt }
 import { ProviderSectionInput } from "./ProviderSection.ts"
 import { ServerSectionInput } from "./ServerSection.ts"
 import { type Settings, toSettings } from "./Settings.ts"
-import { StorageSectionInput } from "./StorageSection.ts"
 import { substitute } from "./Substitution.ts"
-import { TelemetrySectionInput } from "./TelemetrySection.ts"
+import { StorageSectionInput, TelemetrySectionInput } from "./TelemetrySection.ts"
 
 /** The whole file. All keys are optional; what is absent has the default of its room. */
 export const ConfigurationFile = Schema.Struct({

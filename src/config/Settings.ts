@@ -10,8 +10,12 @@ import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
 import { defaultServerSection, type ServerSection } from "./ServerSection.ts"
-import { defaultStorageSection, type StorageSection } from "./StorageSection.ts"
-import { defaultTelemetrySection, type TelemetrySection } from "./TelemetrySection.ts"
+import {
+  defaultStorageSection,
+  defaultTelemetrySection,
+  type StorageSection,
+  type TelemetrySection
+} from "./TelemetrySection.ts"
 
 export interface Settings {
   readonly server: ServerSection

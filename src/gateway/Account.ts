@@ -25,7 +25,7 @@ const attemptOf = (decision: Decision, record: AttemptRecord): LedgerAttempt => 
 }
 
 /** A request that is over, as it is kept. */
-export const entryOf = (decision: Decision): LedgerEntry => {
+const entryOf = (decision: Decision): LedgerEntry => {
   const { attempts, caller, endedAtMs = decision.startedAtMs, startedAtMs } = decision
   return {
     requestId: decision.requestId,

@@ -39,7 +39,7 @@ const openThread = Effect.fnUntraced(function*(path: string) {
     )
   const end = (why: string) => {
     gone = sqlError(why, undefined)
-    for (const number of [...waiting.keys()]) settle(number, Exit.fail(gone))
+    for (const number of waiting.keys()) settle(number, Exit.fail(gone))
   }
   const opened = yield* Deferred.make<Rows, SqlError>()
   waiting.set(0, opened)
@@ -56,6 +56,7 @@ const openThread = Effect.fnUntraced(function*(path: string) {
       Effect.callback<void>((resume) => {
         if (gone !== undefined) return resume(Effect.void)
         worker.once("exit", () => resume(Effect.void))
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
         worker.postMessage("close")
       })
   )
@@ -67,6 +68,7 @@ const openThread = Effect.fnUntraced(function*(path: string) {
       const answer = Deferred.makeUnsafe<Rows, SqlError>()
       waiting.set(number, answer)
       // What is no value of SQLite's is refused by the thread.
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       thread.postMessage({ number, ask: kind, steps: steps as Question["steps"] } satisfies Question)
       return Deferred.await(answer)
     })

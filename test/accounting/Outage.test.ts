@@ -62,7 +62,8 @@ describe.skipIf(isMissing())("a Postgres that goes away under load", () => {
           await Promise.all(Array.from({ length: 8 }, caller))
         }
         const until = async (state: "ok" | "down") => {
-          while (status().state !== state || (state === "ok" && status().pending > 0)) await nextTurn()
+          const isThere = () => status().state === state && (state === "down" || status().pending === 0)
+          while (!isThere()) await nextTurn()
         }
         yield* Effect.promise(async () => {
           await load(200)

@@ -8,7 +8,7 @@ import { join } from "node:path"
 const packages = "/usr/lib/postgresql"
 
 /** Where its programs are; undefined where the package is not installed. */
-export const programs: string | undefined = (existsSync(packages) ? readdirSync(packages) : [])
+const programs: string | undefined = (existsSync(packages) ? readdirSync(packages) : [])
   .toSorted((left, right) => Number(right) - Number(left))
   .map((version) => join(packages, version, "bin"))
   .find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")))
