@@ -27,7 +27,16 @@ const meter = Effect.runSync(
 const exchange = Exchange.make("r", "POST", "/v1/chat/completions", 0)
 exchange.status = 200
 const { decision } = exchange
-decision.attempts.push({ target: "p/sim", startedAtMs: 0, waitedMs: 0, outcome: "ok", tookMs: 20, settledAtMs: 20 })
+decision.attempts.push({
+  target: "p/sim",
+  provider: "p",
+  model: "sim",
+  startedAtMs: 0,
+  waitedMs: 0,
+  outcome: "ok",
+  tookMs: 20,
+  settledAtMs: 20
+})
 Object.assign(decision, { provider: "p", model: "sim", endedAtMs: 21 } satisfies Partial<Decision.Decision>)
 decision.usage = { promptTokens: 10, completionTokens: 20, totalTokens: 30 }
 

@@ -76,7 +76,7 @@ const docs: Readonly<Record<string, Doc>> = {
   "server.keys[].limits.concurrent": { text: "requests at once" },
   "server.keys[].budget.usd": { text: "what the key may spend" },
   "server.keys[].budget.per": { text: "in which period" },
-  "server.keys[].tags[]": { text: "for records" },
+  "server.keys[].tags[]": { text: "what the use of the key is summed up by besides: `breakwater usage --by tag`" },
   "server.keys[].expires": { text: "when the key ends" },
   "server.adminKey": {
     text: "Bearer (or Basic password) of the operator's routes; absent = those answer on loopback only"
@@ -188,7 +188,10 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "what traces call this service; `OTEL_SERVICE_NAME` takes its place"
   },
   "telemetry.capture": { default: telemetry.capture, text: "what of a request's content a sink may keep" },
-  "storage.sql": { text: "`sqlite:FILE` or `postgres://…`; absent = memory" },
+  "storage.sql": {
+    text:
+      "`sqlite:FILE` or `postgres://…`, where the ledger is kept (docs/OPERATIONS.md); absent = memory, the last requests only"
+  },
   "storage.redis": { text: "absent = this process alone" }
 }
 

@@ -3,6 +3,7 @@
  * said itself comes first; what is not known is absent with a reason, never 0.
  */
 import type { CostAbsence } from "../domain/DecisionRecord.ts"
+import type { TokenKinds } from "../domain/LedgerEntry.ts"
 import { type PicoUsd, plus, times } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { compile, type Dated, listPrice, type ModelPrices, type Price, type Rates } from "./Prices.ts"
@@ -42,6 +43,17 @@ export const bucketsOf = (usage: Usage): Buckets => {
     inputAudio,
     outputAudio
   }
+}
+
+/**
+ * The same for the ledger, where images and thinking are kinds of their own. No part of them is known to be cached, so what was
+ * cached counts first.
+ */
+export const tokensOf = (usage: Usage): TokenKinds => {
+  const { input, output, ...rest } = bucketsOf(usage)
+  const inputImage = part(usage.imagePromptTokens, input)
+  const reasoning = part(usage.reasoningTokens, output)
+  return { ...rest, input: input - inputImage, inputImage, output: output - reasoning, reasoning }
 }
 
 const kinds = [

@@ -5,6 +5,7 @@ import { AdminApi } from "./Admin.ts"
 import { CompletionsApi } from "./Completions.ts"
 import { HealthApi, MonitoringApi } from "./Health.ts"
 import { ModelsApi } from "./Models.ts"
+import { UsageApi } from "./Usage.ts"
 
 /** Objects of this contract are open: a member that is not named here is allowed. The framework's own notes are left out. */
 const openObjects = (node: unknown): unknown => {
@@ -26,6 +27,7 @@ export class Api extends HttpApi.make("breakwater")
   .add(HealthApi)
   .add(MonitoringApi)
   .add(AdminApi)
+  .add(UsageApi)
   .annotateMerge(OpenApi.annotations({
     title: "Breakwater",
     version: "0.1.0",

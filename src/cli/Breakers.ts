@@ -64,7 +64,8 @@ export const locate = Effect.fnUntraced(function*(asked: {
   return server
 })
 
-const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequest, schema: Schema.Decoder<A>) =>
+/** One answer of the server's own routes; anything else ends the command with a line that says why. */
+export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequest, schema: Schema.Decoder<A>) =>
   Effect.gen(function*() {
     const client = yield* HttpClient.HttpClient
     const { adminKey } = server

@@ -9,6 +9,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import { check } from "./Check.ts"
 import { ExitWith, runMain } from "./Exit.ts"
 import { type LoadApplication, start } from "./Start.ts"
@@ -65,6 +66,59 @@ const adminKey = Flag.Redacted("admin-key").pipe(
   Flag.optional
 )
 
+/** How a command finds the server that is meant. */
+const serverFlags = {
+  url: Flag.String("url").pipe(
+    Flag.withDescription("Where the server listens (else where one would that is started here with the same flags)"),
+    Flag.optional
+  ),
+  config: serveFlags.config,
+  host: serveFlags.host,
+  port: serveFlags.port,
+  adminKey
+}
+
+interface Where {
+  readonly url: Option.Option<string>
+  readonly config: Option.Option<string>
+  readonly host: Option.Option<string>
+  readonly port: Option.Option<number>
+  readonly adminKey: Option.Option<Redacted.Redacted>
+}
+
+const locate = ({ adminKey, config, host, port, url }: Where) =>
+  Effect.flatMap(Effect.promise(() => import("./Breakers.ts")), (module) =>
+    module.locate({
+      url: Option.getOrUndefined(url),
+      adminKey: Option.getOrUndefined(adminKey),
+      flags: {
+        config: Option.getOrUndefined(config),
+        host: Option.getOrUndefined(host),
+        port: Option.getOrUndefined(port)
+      }
+    }))
+
+const usage = Command.make("usage", {
+  by: Flag.Literals("by", ["model", "provider", "key", "tag", "day"]).pipe(
+    Flag.withDescription("What the sums are taken by (default model)"),
+    Flag.withDefault("model")
+  ),
+  since: Flag.String("since").pipe(
+    Flag.withDescription("From when on: a span such as 24h or 7d, a day such as 2026-11-01, or a moment (default all)"),
+    Flag.optional
+  ),
+  format: Flag.Literals("format", ["table", "csv", "json"]).pipe(
+    Flag.withDescription("How it is written (default table)"),
+    Flag.withDefault("table")
+  ),
+  ...serverFlags
+}, ({ by, format, since, ...where }) =>
+  Effect.gen(function*() {
+    const module = yield* Effect.promise(() => import("./Usage.ts"))
+    const server = yield* locate(where)
+    return yield* module.show(server, { by, format, since: Option.getOrUndefined(since) })
+  })).pipe(Command.withDescription("Show use and cost of a running server, summed up from its ledger"))
+
 const breakers = Command.make("breakers", {
   action: Argument.Literals("action", ["list", "reset", "open", "close", "metrics-only"]).pipe(
     Argument.withDescription("What to do (default list)"),
@@ -82,26 +136,11 @@ const breakers = Command.make("breakers", {
     Flag.withDescription("How long it holds, such as 30s or 10m (default until the next command)"),
     Flag.optional
   ),
-  url: Flag.String("url").pipe(
-    Flag.withDescription("Where the server listens (else where one would that is started here with the same flags)"),
-    Flag.optional
-  ),
-  config: serveFlags.config,
-  host: serveFlags.host,
-  port: serveFlags.port,
-  adminKey
-}, ({ action, adminKey, config, host, port, reason, target, ttl, url }) =>
+  ...serverFlags
+}, ({ action, reason, target, ttl, ...where }) =>
   Effect.gen(function*() {
     const module = yield* Effect.promise(() => import("./Breakers.ts"))
-    const server = yield* module.locate({
-      url: Option.getOrUndefined(url),
-      adminKey: Option.getOrUndefined(adminKey),
-      flags: {
-        config: Option.getOrUndefined(config),
-        host: Option.getOrUndefined(host),
-        port: Option.getOrUndefined(port)
-      }
-    })
+    const server = yield* locate(where)
     const order = {
       action,
       target: Option.getOrUndefined(target),
@@ -166,7 +205,7 @@ const command = (loadApplication: LoadApplication) =>
       ),
       explain,
       notYet("keys", "Manage client keys of a running server"),
-      notYet("usage", "Show usage and cost of a running server"),
+      usage,
       breakers
     ])
   )

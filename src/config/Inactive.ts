@@ -19,10 +19,8 @@ const rules: ReadonlyArray<Rule> = [
   { path: ["server", "keys", "*", "models"], why: "every key may call every model" },
   { path: ["server", "keys", "*", "limits"], why: "limits are not enforced" },
   { path: ["server", "keys", "*", "budget"], why: "budgets are not enforced" },
-  { path: ["server", "keys", "*", "tags"], why: "tags are not recorded" },
   { path: ["server", "keys", "*", "expires"], why: "keys do not expire" },
   { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
-  { path: ["storage", "sql"], why: "state is kept in memory" },
   { path: ["storage", "redis"], why: "state is not shared between processes" }
 ]
 

@@ -1,5 +1,6 @@
 /** Settings to Layers: each room gets its own part of the file, and the whole becomes one application. */
 import * as Layer from "effect/Layer"
+import * as Ledger from "../accounting/Ledger.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
@@ -20,10 +21,12 @@ export const gateway = (settings: Settings) =>
 export const application = (settings: Settings) => {
   const flow = gateway(settings)
   const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
+  const ledger = Ledger.layer({ sql: settings.storage.sql }).pipe(Layer.provide(Fleet.layer))
   return Server.layer(settings.server).pipe(
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
     Layer.provideMerge(health),
     Layer.provideMerge(flow),
+    Layer.provideMerge(ledger),
     Layer.provideMerge(Telemetry.layer(settings))
   )
 }

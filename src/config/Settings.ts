@@ -10,7 +10,13 @@ import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
 import { defaultServerSection, type ServerSection } from "./ServerSection.ts"
-import { defaultTelemetrySection, otlpSettings, type TelemetrySection } from "./TelemetrySection.ts"
+import {
+  defaultStorageSection,
+  defaultTelemetrySection,
+  otlpSettings,
+  type StorageSection,
+  type TelemetrySection
+} from "./TelemetrySection.ts"
 
 export interface Settings {
   readonly server: ServerSection
@@ -24,13 +30,14 @@ export interface Settings {
     readonly breaker: CircuitBreaker.BreakerSettings
   }
   readonly telemetry: TelemetrySection
+  readonly storage: StorageSection
 }
 
 const clientKeys = (file: ConfigurationFile): ReadonlyArray<ClientKey> =>
   (file.server?.keys ?? []).map((entry, index) =>
     Redacted.isRedacted(entry)
       ? { name: `key-${index + 1}`, key: entry }
-      : { name: entry.name ?? `key-${index + 1}`, key: entry.key }
+      : { name: entry.name ?? `key-${index + 1}`, key: entry.key, tags: entry.tags }
   )
 
 const server = (file: ConfigurationFile): ServerSection => {
@@ -101,6 +108,7 @@ export const toSettings = (file: ConfigurationFile): Settings => {
     providers: providers(file, breaker),
     models: models(file, timeouts),
     defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },
-    telemetry: telemetry(file)
+    telemetry: telemetry(file),
+    storage: { ...defaultStorageSection, sql: file.storage?.sql }
   }
 }

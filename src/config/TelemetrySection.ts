@@ -1,4 +1,5 @@
 /** The `telemetry` and `storage` sections: what we write down and where state lives. */
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
 import type * as Logger from "../observability/Logger.ts"
@@ -64,7 +65,24 @@ export const TelemetrySectionInput = Schema.Struct({
   capture: Schema.optionalKey(Schema.Literals(["none", "metadata", "content"]))
 })
 
+export interface StorageSection {
+  /** `sqlite:FILE` or `postgres://…`, which may hold a password; absent = memory. */
+  readonly sql: Redacted.Redacted | undefined
+}
+
+export const defaultStorageSection: StorageSection = { sql: undefined }
+
+const sqlAddress = /^(?:sqlite:(?!\/\/[^/.]).+|postgres(?:ql)?:\/\/.+)$/
+
 export const StorageSectionInput = Schema.Struct({
-  sql: Schema.optionalKey(Schema.String),
+  sql: Schema.optionalKey(
+    Schema.RedactedFromValue(
+      Schema.String.check(
+        Schema.isPattern(sqlAddress, {
+          message: "expected sqlite:FILE such as sqlite:./breakwater.db, or postgres://…"
+        })
+      )
+    )
+  ),
   redis: Schema.optionalKey(Schema.String)
 })

@@ -28,6 +28,10 @@ export const Ending = Schema.Literals([
 })
 export type Ending = typeof Ending.Type
 
+const CostSource = Schema.Literals(["provider", "computed"]).annotate({
+  description: "Who says so: the provider in its answer, or our prices and the tokens that it counted."
+})
+
 const Attempt = Schema.Struct({
   target: Schema.String,
   outcome: Schema.String.annotate({
@@ -42,7 +46,15 @@ const Attempt = Schema.Struct({
     Milliseconds.annotate({
       description: "To the whole answer or the failure; of a stream to its first content event."
     })
-  )
+  ),
+  input_tokens: Schema.optionalKey(Schema.Number.annotate({ description: "Absent when the upstream did not say." })),
+  output_tokens: Schema.optionalKey(Schema.Number),
+  cost_usd: Schema.optionalKey(
+    Schema.String.annotate({
+      description: "What it cost in USD, an exact decimal, also if it failed; absent if not known."
+    })
+  ),
+  cost_source: Schema.optionalKey(CostSource)
 })
 
 /** Why a cost is not known. */
@@ -73,11 +85,7 @@ export const DecisionRecord = Schema.Struct({
       description: "What the answer cost in USD, an exact decimal; failed attempts are not in it."
     })
   ),
-  cost_source: Schema.optionalKey(
-    Schema.Literals(["provider", "computed"]).annotate({
-      description: "Who says so: the provider in its answer, or our prices and the tokens that it counted."
-    })
-  ),
+  cost_source: Schema.optionalKey(CostSource),
   cost_absent: Schema.optionalKey(CostAbsence),
   ended: Ending,
   error: Schema.optionalKey(Schema.String.annotate({ description: "Tag of the reason that ended it, if it failed." }))

@@ -61,3 +61,7 @@ export const toUsd = (amount: PicoUsd): string => {
   const fraction = digits.slice(-12).replace(/0+$/, "")
   return fraction === "" ? whole : `${whole}.${fraction}`
 }
+
+/** An amount from its whole millionths of a dollar and the pico-dollars beside them, as decimal digits; `rest` may be more than one. */
+export const fromMicroAndRest = (micro: string, rest: string): PicoUsd =>
+  normal(BigInt(micro) * 1_000_000n + BigInt(rest))

@@ -15,6 +15,8 @@ export interface Usage {
   readonly cacheWrite1hTokens?: number | undefined
   /** Part of the input that was audio. */
   readonly audioPromptTokens?: number | undefined
+  /** Part of the input that was images. */
+  readonly imagePromptTokens?: number | undefined
   /** Part of the output. */
   readonly reasoningTokens?: number | undefined
   /** Part of the output. */

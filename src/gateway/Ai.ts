@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { GatewayError } from "../domain/GatewayError.ts"
+import * as Account from "./Account.ts"
 import { type AiAnswer, type AiEvent, summaryOf } from "./AiAnswer.ts"
 import { type AiRequest, prepare } from "./AiRequest.ts"
 import { Completion } from "./Completion.ts"
@@ -19,8 +20,14 @@ import { imagePart } from "./ImagePart.ts"
 export type { AiAnswer, AiEvent, AiSummary } from "./AiAnswer.ts"
 export type { AiRequest } from "./AiRequest.ts"
 
+/** Where a request is written down. */
+interface Books {
+  readonly health: Health["Service"]
+  readonly account: (decision: Decision.Decision) => void
+}
+
 /** Remembers a request that is over, as the HTTP door does with its own; one that nobody was asked for is none. */
-const noteIn = (health: Health["Service"], decision: Decision.Decision) => (exit: Exit.Exit<unknown, unknown>) =>
+const noteIn = ({ account, health }: Books, decision: Decision.Decision) => (exit: Exit.Exit<unknown, unknown>) =>
   Effect.clockWith((clock) => {
     const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
     if (error instanceof GatewayError) decision.error = error.reason._tag
@@ -28,15 +35,16 @@ const noteIn = (health: Health["Service"], decision: Decision.Decision) => (exit
     decision.endedAtMs ??= clock.currentTimeMillisUnsafe()
     decision.meter?.ended(decision, undefined, 0)
     health.note(decision)
+    account(decision)
     return Effect.void
   })
 
 const make = Effect.gen(function*() {
   const completion = yield* Completion
-  const health = yield* Health
+  const books: Books = { health: yield* Health, account: yield* Account.make }
   const complete = Effect.fn("Ai.complete")(function*(request: AiRequest) {
     const prepared = yield* prepare(request, false)
-    const answer = yield* Effect.onExit(completion.complete(prepared), noteIn(health, prepared.decision))
+    const answer = yield* Effect.onExit(completion.complete(prepared), noteIn(books, prepared.decision))
     const text = answer.completion.choices[0]?.message.content ?? ""
     return { ...summaryOf(prepared.decision), text, completion: answer.completion }
   })
@@ -44,7 +52,7 @@ const make = Effect.gen(function*() {
     Stream.unwrap(Effect.gen(function*() {
       const prepared = yield* prepare(request, true)
       // The stream's own scope: noted after its last event, its failure, or a reader who leaves.
-      yield* Effect.addFinalizer(noteIn(health, prepared.decision))
+      yield* Effect.addFinalizer(noteIn(books, prepared.decision))
       const answer = yield* completion.stream(prepared)
       const deltas = Stream.fromPull(Effect.succeed(answer.pull)).pipe(
         Stream.filter((frame) => frame.bytes !== undefined),

@@ -35,7 +35,7 @@ const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: stri
 
 const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
   const { choices } = answer.completion
-  decision.usage = answer.usage
+  decision.usage = turn.record.usage = answer.usage
   decision.captured?.took(answer.completion)
   decision.finishReasons = choices.map((choice) => choice.finish_reason)
   decision.upstreamRequestId = answer.upstreamRequestId
@@ -110,7 +110,7 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
       }))
   )
 
-const observe = (decision: Decision, { span }: Turn, target: string, clock: Clock.Clock) => {
+const observe = (decision: Decision, { record, span }: Turn, target: string, clock: Clock.Clock) => {
   const chunks = decision.meter?.chunks(target)
   let lastMs: number | undefined
   const time = (): void => {
@@ -123,7 +123,7 @@ const observe = (decision: Decision, { span }: Turn, target: string, clock: Cloc
     if (chunks !== undefined && frame.isContent) time()
     decision.captured?.saw(frame.chunk)
     if (frame.isPlain) return
-    if (frame.usage !== undefined) decision.usage = frame.usage
+    if (frame.usage !== undefined) decision.usage = record.usage = frame.usage
     for (const choice of frame.chunk.choices) {
       if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
         decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]

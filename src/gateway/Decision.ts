@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type { Cost, PriceBook } from "../accounting/Cost.ts"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { DecisionRecord, Ending, FailureClass } from "../domain/DecisionRecord.ts"
+import type { Reason } from "../domain/GatewayError.ts"
 import { toUsd } from "../domain/Money.ts"
 import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
@@ -17,6 +18,9 @@ import type { RequestTrace } from "./RequestTrace.ts"
 /** One try on one target. Times are milliseconds. */
 export interface AttemptRecord {
   readonly target: string
+  /** The provider's name in the file, and its name of the model. */
+  readonly provider: string
+  readonly model: string
   readonly startedAtMs: number
   endedAtMs?: number
   /** Tag of the reason it failed with, `ok`, or `Diverged` for a resumption that said something else. */
@@ -31,6 +35,8 @@ export interface AttemptRecord {
   settledAtMs?: number
   /** HTTP status of a failure, if the upstream gave one. */
   upstreamStatus?: number | undefined
+  /** What it used as far as it said, also if it broke off or was given up later. */
+  usage?: Usage | undefined
 }
 
 /** Counts requests of a flow. */
@@ -39,6 +45,12 @@ export interface Meter {
   readonly ended: (decision: Decision, receivedAtMs: number | undefined, nowMs: number) => void
   /** What takes the seconds between two chunks of a target's stream. */
   readonly chunks: (target: string) => { readonly observe: (seconds: number) => void }
+}
+
+/** Whose request it is. */
+export interface Caller {
+  readonly name: string
+  readonly tags?: ReadonlyArray<string> | undefined
 }
 
 export interface Decision {
@@ -54,6 +66,8 @@ export interface Decision {
   stream: boolean
   /** Names of the targets in the order they would be asked; shared by all requests of an alias. */
   candidates: ReadonlyArray<string>
+  /** The client key that was shown: its name and its tags; absent where the door is open. */
+  caller?: Caller
   /** Who goes first where not all can; default normal. */
   priority: Priority
   readonly attempts: Array<AttemptRecord>
@@ -133,6 +147,34 @@ export const costOf = (decision: Decision): Cost | undefined => {
     : { absent: "resumed" }
 }
 
+/** Outcomes after which nothing is charged, as far as anyone knows: the upstream said no, or was not reached. */
+const uncharged: ReadonlySet<string> = new Set(
+  [
+    "InvalidRequest",
+    "UpstreamRefused",
+    "ContextLengthExceeded",
+    "ContentFiltered",
+    "RateLimited",
+    "QuotaExhausted",
+    "CredentialRejected",
+    "UpstreamModelMissing",
+    "Overloaded",
+    "UpstreamFailed",
+    "UpstreamUnreachable"
+  ] satisfies ReadonlyArray<Reason["_tag"]>
+)
+
+/**
+ * What one attempt cost, or why that is not known; undefined where it used nothing. An attempt that was cut, given up or cancelled
+ * may have cost something that nobody told.
+ */
+export const costOfAttempt = (decision: Decision, attempt: AttemptRecord): Cost | undefined => {
+  const { prices, startedAtMs } = decision
+  const { model, outcome, provider, usage } = attempt
+  if (usage === undefined && outcome !== undefined && uncharged.has(outcome)) return undefined
+  return prices?.costOf(provider, model, usage, startedAtMs)
+}
+
 /** How it ended. */
 export const endingOf = ({ attempts, cancelled, error, provider }: Decision): Ending => {
   if (cancelled === true) return "cancelled"
@@ -145,13 +187,29 @@ export const endingOf = ({ attempts, cancelled, error, provider }: Decision): En
   return last.failureClass === "final" ? "final" : "exhausted"
 }
 
-const attemptOf = (attempt: AttemptRecord, startedAtMs: number): DecisionRecord["attempts"][number] => ({
+/** What is known of its use. */
+const useOf = (
+  decision: Decision,
+  attempt: AttemptRecord
+): Pick<DecisionRecord["attempts"][number], "input_tokens" | "output_tokens" | "cost_usd" | "cost_source"> => {
+  const { usage } = attempt
+  if (usage === undefined) return {}
+  const cost = costOfAttempt(decision, attempt)
+  return {
+    input_tokens: usage.promptTokens,
+    output_tokens: usage.completionTokens,
+    ...(cost === undefined || "absent" in cost ? {} : { cost_usd: toUsd(cost.picoUsd), cost_source: cost.source })
+  }
+}
+
+const attemptOf = (decision: Decision, attempt: AttemptRecord): DecisionRecord["attempts"][number] => ({
   target: attempt.target,
   outcome: attempt.outcome ?? "unfinished",
   ...(attempt.failureClass === undefined ? {} : { class: attempt.failureClass }),
   waited_ms: Math.round(attempt.waitedMs),
-  after_ms: attempt.startedAtMs - startedAtMs,
-  ...(attempt.endedAtMs === undefined ? {} : { duration_ms: attempt.endedAtMs - attempt.startedAtMs })
+  after_ms: attempt.startedAtMs - decision.startedAtMs,
+  ...(attempt.endedAtMs === undefined ? {} : { duration_ms: attempt.endedAtMs - attempt.startedAtMs }),
+  ...useOf(decision, attempt)
 })
 
 const costFields = (decision: Decision): Pick<DecisionRecord, "cost_usd" | "cost_source" | "cost_absent"> => {
@@ -175,7 +233,7 @@ export const toRecord = (decision: Decision): DecisionRecord => {
     stream: decision.stream,
     candidates: decision.candidates,
     skipped: decision.skipped.map(({ target, why }) => ({ target, why })),
-    attempts: decision.attempts.map((attempt) => attemptOf(attempt, startedAtMs)),
+    attempts: decision.attempts.map((attempt) => attemptOf(decision, attempt)),
     ...(winner === undefined ? {} : { winner }),
     ...(firstContentMs === undefined ? {} : { first_content_ms: firstContentMs }),
     ...(resumed === undefined ? {} : { resumed }),

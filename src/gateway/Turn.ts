@@ -80,6 +80,8 @@ const turnOf = (
   const { breaker } = options.target.guards
   const record: AttemptRecord = {
     target: options.target.name,
+    provider: options.target.provider.name,
+    model: options.call.model,
     startedAtMs: clock.currentTimeMillisUnsafe(),
     waitedMs: options.waitedMs
   }

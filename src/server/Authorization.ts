@@ -8,8 +8,8 @@ import * as Result from "effect/Result"
 import { AdminAuthorization, ClientAuthorization } from "../api/Authorization.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { Forbidden, type Reason, Unauthorized } from "../domain/GatewayError.ts"
-import { CurrentExchange } from "./Exchange.ts"
-import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
+import { CurrentExchange, type Exchange } from "./Exchange.ts"
+import { type ClientKey, ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
 type HeaderMap = Readonly<Record<string, string | undefined>>
 
@@ -29,12 +29,12 @@ const credential = (headers: HeaderMap, scheme: "bearer" | "basic"): string | un
   return text === "" ? undefined : text
 }
 
-/** The reason to refuse a client, or the name of the key it showed (undefined = the door is open). */
+/** The reason to refuse a client, or the key it showed (undefined = the door is open). */
 export const judgeClient = (
   settings: ServerSettings,
   headers: HeaderMap
-): Unauthorized | { name: string | undefined } => {
-  if (settings.keys.length === 0) return { name: undefined }
+): Unauthorized | { readonly key: ClientKey | undefined } => {
+  if (settings.keys.length === 0) return { key: undefined }
   const presented = credential(headers, "bearer")
   if (presented === undefined) {
     return new Unauthorized({
@@ -42,10 +42,20 @@ export const judgeClient = (
       code: "missing_api_key"
     })
   }
-  let name: string | undefined
+  let key: ClientKey | undefined
   // Every key is compared, so that the time does not tell which one came close.
-  for (const entry of settings.keys) if (isSame(presented, Redacted.value(entry.key))) name = entry.name
-  return name === undefined ? new Unauthorized({ message: "Incorrect API key provided." }) : { name }
+  for (const entry of settings.keys) if (isSame(presented, Redacted.value(entry.key))) key = entry
+  return key === undefined ? new Unauthorized({ message: "Incorrect API key provided." }) : { key }
+}
+
+/** Notes whose request it is, or says why it is refused. */
+export const admit = (settings: ServerSettings, headers: HeaderMap, exchange: Exchange): Unauthorized | undefined => {
+  const judged = judgeClient(settings, headers)
+  if ("_tag" in judged) return judged
+  if (judged.key === undefined) return undefined
+  exchange.keyName = judged.key.name
+  exchange.decision.caller = judged.key
+  return undefined
 }
 
 const loopbackNames = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i
@@ -121,12 +131,10 @@ export const layer: Layer.Layer<ClientAuthorization | AdminAuthorization, never,
         Effect.withFiber((fiber) => {
           const exchange = fiber.getRef(CurrentExchange)
           return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-            const judged = judgeClient(settings, request.headers)
-            if ("_tag" in judged) {
-              return Effect.succeed(errorResponse(judged, { "x-request-id": exchange.requestId }))
-            }
-            exchange.keyName = judged.name
-            return effect
+            const refusal = admit(settings, request.headers, exchange)
+            return refusal === undefined
+              ? effect
+              : Effect.succeed(errorResponse(refusal, { "x-request-id": exchange.requestId }))
           })
         })
     }))

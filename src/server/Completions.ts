@@ -9,7 +9,7 @@ import { errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError, InvalidRequest, type Reason } from "../domain/GatewayError.ts"
 import type { Completion, CompletionRequest } from "../gateway/Completion.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
-import { judgeClient } from "./Authorization.ts"
+import { admit } from "./Authorization.ts"
 import { streamed } from "./EventFrames.ts"
 import { answerHeaders, type Exchange } from "./Exchange.ts"
 import type { OpenStreams } from "./OpenStreams.ts"
@@ -50,9 +50,8 @@ export const answer = (
 ) => {
   const { completion, settings } = services
   const { headers } = request
-  const judged = judgeClient(settings, headers)
-  if ("_tag" in judged) return Effect.succeed(refuse(exchange, judged))
-  exchange.keyName = judged.name
+  const stranger = admit(settings, headers, exchange)
+  if (stranger !== undefined) return Effect.succeed(refuse(exchange, stranger))
   const wrongType = judgeMediaType(headers["content-type"])
   if (wrongType !== undefined) return Effect.succeed(refuse(exchange, wrongType))
   const wish = headers["x-request-timeout-ms"]

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { Shedding } from "../admission/Shedding.ts"
+import * as Account from "../gateway/Account.ts"
 import { Health } from "../gateway/Health.ts"
 import { EventLog } from "../observability/Logger.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
@@ -14,6 +15,7 @@ export const layer = HttpRouter.use((router) =>
   Effect.gen(function*() {
     const around = {
       health: yield* Health,
+      account: yield* Account.make,
       log: yield* EventLog,
       settings: yield* ServerOptions,
       shedding: yield* Shedding,

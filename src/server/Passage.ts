@@ -35,7 +35,7 @@ export const pass = (
   around: Surroundings,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Effect.Effect<Response, unhandled, HttpServerRequest | Scope.Scope> => {
-  const { health, log, pending, shedding, watchdog } = around
+  const { account, health, log, pending, shedding, watchdog } = around
   // The router's own effects read these two from the same context, so they are there.
   const request = Context.getUnsafe(fiber.context, HttpServerRequest)
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
@@ -71,7 +71,9 @@ export const pass = (
           }
           callOff?.()
           end(exchange, exit, fiber, log, span)
-          if (exchange.decision.alias !== "") health.note(exchange.decision)
+          if (exchange.decision.alias === "") return
+          health.note(exchange.decision)
+          account(exchange.decision)
         })),
       answered
     )

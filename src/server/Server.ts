@@ -13,8 +13,16 @@ import * as Metrics from "./Metrics.ts"
 import * as Models from "./Models.ts"
 import * as OpenStreams from "./OpenStreams.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
+import * as Usage from "./Usage.ts"
 
-const handlers = Layer.mergeAll(LeanCompletions.layer, Models.layer, Health.layer, Health.layerMonitoring, Admin.layer)
+const handlers = Layer.mergeAll(
+  LeanCompletions.layer,
+  Models.layer,
+  Health.layer,
+  Health.layerMonitoring,
+  Admin.layer,
+  Usage.layer
+)
 
 const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(handlers)),

@@ -7,6 +7,8 @@ import { defaultSheddingSettings, type SheddingSettings } from "../admission/She
 export interface ClientKey {
   readonly name: string
   readonly key: Redacted.Redacted<string>
+  /** What its use is summed up by besides. Default none. */
+  readonly tags?: ReadonlyArray<string> | undefined
 }
 
 export interface ServerSettings {

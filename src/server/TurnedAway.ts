@@ -8,6 +8,7 @@ import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { Shedding } from "../admission/Shedding.ts"
 import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import { defaultPriority, priorities, type Priority, priorityNamed } from "../domain/Priority.ts"
+import type { Decision } from "../gateway/Decision.ts"
 import type { Health } from "../gateway/Health.ts"
 import { CurrentInstruments } from "../observability/Instruments.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
@@ -21,6 +22,8 @@ import type { ServerSettings } from "./ServerSettings.ts"
 /** Whom an exchange meets on its way. */
 export interface Surroundings {
   readonly health: Health["Service"]
+  /** Writes a request that is over into the ledger. */
+  readonly account: (decision: Decision) => void
   readonly log: EventLogShape
   readonly shedding: Shedding["Service"]
   readonly pending: PendingAnswers

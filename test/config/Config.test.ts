@@ -100,8 +100,7 @@ describe("the contract's file", () => {
       expect(inactive.map((key) => key.path)).toEqual([
         "providers.claude",
         "models.fast.targets[1]",
-        "models.fast.timeouts.connect",
-        "storage.sql"
+        "models.fast.timeouts.connect"
       ])
     }))
 

@@ -114,13 +114,24 @@ describe("what the flow counts", () => {
       record.attempts.push(
         {
           target: "a/sim-cut",
+          provider: "a",
+          model: "sim-cut",
           startedAtMs: 0,
           waitedMs: 0,
           outcome: "StreamInterrupted",
           tookMs: 400,
           settledAtMs: 400
         },
-        { target: "a/sim", startedAtMs: 500, waitedMs: 50, outcome: "ok", tookMs: 100, settledAtMs: 600 }
+        {
+          target: "a/sim",
+          provider: "a",
+          model: "sim",
+          startedAtMs: 500,
+          waitedMs: 50,
+          outcome: "ok",
+          tookMs: 100,
+          settledAtMs: 600
+        }
       )
       Object.assign(record, { provider: "a", model: "sim", resumed: 1, endedAtMs: 1500 })
       meter.ended(record, 0, 1500)
@@ -139,7 +150,16 @@ describe("what the flow counts", () => {
     return Effect.gen(function*() {
       const meter = yield* FlowMetrics.make
       const record = Decision.make("r", 0)
-      record.attempts.push({ target: "b/sim", startedAtMs: 0, waitedMs: 0, outcome: "ok", tookMs: 20, settledAtMs: 20 })
+      record.attempts.push({
+        target: "b/sim",
+        provider: "b",
+        model: "sim",
+        startedAtMs: 0,
+        waitedMs: 0,
+        outcome: "ok",
+        tookMs: 20,
+        settledAtMs: 20
+      })
       Object.assign(record, { provider: "b", model: "sim", endedAtMs: 21 })
       record.usage = { promptTokens: 10, completionTokens: 20, totalTokens: 30, cachedTokens: 4 }
       meter.ended(record, 0, 21)
@@ -167,8 +187,26 @@ describe("what the flow counts", () => {
       const meter = yield* FlowMetrics.make
       const record = Decision.make("r", 0)
       record.attempts.push(
-        { target: "b/sim", startedAtMs: 1, waitedMs: 0, outcome: "Overloaded", tookMs: 100, settledAtMs: 1101 },
-        { target: "b/sim", startedAtMs: 151, waitedMs: 50, outcome: "ok", tookMs: 200, settledAtMs: 1351 }
+        {
+          target: "b/sim",
+          provider: "b",
+          model: "sim",
+          startedAtMs: 1,
+          waitedMs: 0,
+          outcome: "Overloaded",
+          tookMs: 100,
+          settledAtMs: 1101
+        },
+        {
+          target: "b/sim",
+          provider: "b",
+          model: "sim",
+          startedAtMs: 151,
+          waitedMs: 50,
+          outcome: "ok",
+          tookMs: 200,
+          settledAtMs: 1351
+        }
       )
       meter.ended(record, 1000, 1354)
       expect(valueOf("breakwater_overhead_duration_seconds_count")).toBe(1)

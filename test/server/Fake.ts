@@ -85,7 +85,13 @@ const asked = (fake: Fake, request: CompletionRequest): Effect.Effect<void, Gate
   Effect.withFiber((fiber) => {
     fake.asked.push(request)
     request.decision.deadlineMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + fake.totalMs
-    request.decision.attempts.push({ target: "openai/upstream-model", startedAtMs: 0, waitedMs: 0 })
+    request.decision.attempts.push({
+      target: "openai/upstream-model",
+      provider: "openai",
+      model: "upstream-model",
+      startedAtMs: 0,
+      waitedMs: 0
+    })
     if (fake.defect !== undefined) return Effect.die(fake.defect)
     if (fake.fail !== undefined) return Effect.fail(gatewayError(fake.fail))
     request.decision.provider = "openai"

@@ -4,7 +4,7 @@ import * as Report from "../../src/testing/Report.ts"
 
 const decision = (outcome: string, startedAtMs: number, firstContentMs?: number): Decision.Decision => ({
   ...Decision.make("r"),
-  attempts: [{ target: "a/m", startedAtMs, endedAtMs: startedAtMs, outcome, waitedMs: 0 }],
+  attempts: [{ target: "a/m", provider: "a", model: "m", startedAtMs, endedAtMs: startedAtMs, outcome, waitedMs: 0 }],
   ...(firstContentMs === undefined ? {} : { firstContentMs })
 })
 

@@ -69,6 +69,7 @@ const noteParts = (read: Mutable<Usage>, usage: JsonObject): void => {
   if (isObject(input)) {
     if (isCount(input["cache_write_tokens"])) read.cacheWriteTokens = input["cache_write_tokens"]
     if (isCount(input["audio_tokens"]) && input["audio_tokens"] > 0) read.audioPromptTokens = input["audio_tokens"]
+    if (isCount(input["image_tokens"]) && input["image_tokens"] > 0) read.imagePromptTokens = input["image_tokens"]
   }
   if (isObject(creation) && isCount(creation["ephemeral_1h_input_tokens"])) {
     const written = creation["ephemeral_1h_input_tokens"]

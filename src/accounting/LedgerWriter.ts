@@ -1,0 +1,234 @@
+/**
+ * Writes the ledger off the hot path: what is appended waits in memory and goes to the store in batches. A store that is away is
+ * asked again until it is back; what no longer fits meanwhile is dropped and counted, for requests wait for nothing here.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Random from "effect/Random"
+import * as Semaphore from "effect/Semaphore"
+import type { LedgerEntry } from "../domain/LedgerEntry.ts"
+import { type LedgerStore, type Numbered, StorageFailed } from "../storage/LedgerStore.ts"
+
+export interface WriterSettings {
+  /** Entries that wait for the store at most, those under way included. Default 20,000. */
+  readonly capacity: number
+  /** Entries written at once at most. Default 512. */
+  readonly batch: number
+  /** How long the first entry of a batch waits for others, in milliseconds. Default 50. */
+  readonly lingerMs: number
+  /** A write that takes longer counts as failed and is repeated, in milliseconds. Default 10,000. */
+  readonly writeLimitMs: number
+  /** How long the end of the process waits for what is left, in milliseconds. Default 5,000. */
+  readonly leaveLimitMs: number
+}
+
+export const defaultWriterSettings: WriterSettings = {
+  capacity: 20_000,
+  batch: 512,
+  lingerMs: 50,
+  writeLimitMs: 10_000,
+  leaveLimitMs: 5000
+}
+
+/** How the writing goes. */
+export interface WriterStatus {
+  /** `down`: the last try failed. */
+  readonly state: "ok" | "down"
+  /** Entries that are not in the store yet. */
+  readonly pending: number
+  /** Entries that are lost: there was no room, or the store would never take them. */
+  readonly dropped: number
+  /** Entries that are in the store. */
+  readonly written: number
+  /** Why the last try that failed did. */
+  readonly lastError: string | undefined
+}
+
+export interface LedgerWriter {
+  /** Takes an entry, or drops it where there is no room. */
+  readonly append: (entry: LedgerEntry) => void
+  /** Returns when all that was appended before is in the store or lost; while the store is away it does not. */
+  readonly flush: Effect.Effect<void>
+  readonly status: () => WriterStatus
+}
+
+const firstPauseMs = 100
+const longestPauseMs = 5000
+
+/** Names that no other process gives: 48 random bits, then a number. */
+const makeNames = Effect.map(Random.next, (random) => {
+  const process = Math.floor(random * 2 ** 48).toString(36)
+  let last = 0
+  return () => `${process}-${(++last).toString(36).padStart(6, "0")}`
+})
+
+/** Entries that go to the store together. */
+interface Batch {
+  /** How many were appended before its first one. */
+  readonly after: number
+  readonly rows: ReadonlyArray<Numbered>
+}
+
+/** What waits and what is under way, in the order in which it came. */
+const makeQueue = Effect.fnUntraced(function*(settings: WriterSettings) {
+  const nextName = yield* makeNames
+  const some = Latch.makeUnsafe(false)
+  const full = Latch.makeUnsafe(false)
+  const flushes = new Set<{ readonly upTo: number; readonly done: Deferred.Deferred<void> }>()
+  const underWay = new Set<Batch>()
+  let waiting: Array<LedgerEntry> = []
+  let appended = 0
+  let sent = 0
+  let dropped = 0
+  /** All up to this one are in the store, or lost. */
+  const settled = (): number => {
+    const [oldest] = underWay
+    return oldest?.after ?? appended - waiting.length
+  }
+  return {
+    underWay,
+    pending: () => waiting.length + sent,
+    dropped: () => dropped,
+    lose: () => {
+      dropped += 1
+    },
+    append: (entry: LedgerEntry): void => {
+      if (waiting.length + sent >= settings.capacity) {
+        dropped += 1
+        return
+      }
+      appended += 1
+      if (waiting.push(entry) === 1) some.openUnsafe()
+      if (waiting.length === settings.batch) full.openUnsafe()
+    },
+    /** When there is something, and it has waited for company. */
+    gathered: Effect.andThen(some.await, Effect.timeoutOption(full.await, settings.lingerMs)),
+    /** The next batch, under way from now on. */
+    take: (): Batch => {
+      const rows = waiting.slice(0, settings.batch).map((entry) => ({ id: nextName(), entry }))
+      const batch = { after: appended - waiting.length, rows }
+      waiting = waiting.slice(settings.batch)
+      sent += rows.length
+      underWay.add(batch)
+      if (waiting.length === 0) some.closeUnsafe()
+      if (waiting.length < settings.batch) full.closeUnsafe()
+      return batch
+    },
+    settle: (batch: Batch): void => {
+      underWay.delete(batch)
+      sent -= batch.rows.length
+      for (const flush of flushes) {
+        if (flush.upTo > settled()) continue
+        flushes.delete(flush)
+        Deferred.doneUnsafe(flush.done, Effect.void)
+      }
+    },
+    flush: Effect.suspend(() => {
+      if (settled() === appended) return Effect.void
+      const done = Deferred.makeUnsafe<void>()
+      flushes.add({ upTo: appended, done })
+      if (waiting.length > 0) full.openUnsafe()
+      return Deferred.await(done)
+    })
+  }
+})
+
+/** Puts batches into the store, again and again if need be. */
+const makeSender = (store: LedgerStore, { writeLimitMs }: WriterSettings, onLost: () => void) => {
+  const status: { state: WriterStatus["state"]; written: number; lastError: string | undefined } = {
+    state: "ok",
+    written: 0,
+    lastError: undefined
+  }
+
+  const tried = (rows: ReadonlyArray<Numbered>) =>
+    Effect.timeoutOrElse(store.append(rows), {
+      duration: writeLimitMs,
+      orElse: () => Effect.fail(new StorageFailed({ message: `no answer within ${writeLimitMs} ms`, isPassing: true }))
+    })
+
+  const failedWith = Effect.fnUntraced(function*(error: StorageFailed) {
+    const wasDown = status.state === "down"
+    status.state = "down"
+    status.lastError = error.message
+    if (!wasDown) yield* Effect.logWarning(`the ledger is not written: ${error.message}`)
+  })
+
+  const answered = Effect.fnUntraced(function*() {
+    const wasDown = status.state === "down"
+    status.state = "ok"
+    if (wasDown) yield* Effect.logInfo("the ledger is written again")
+  })
+
+  /** Until it is written; of one that the store would never take, all but what is to blame. */
+  const write = (rows: ReadonlyArray<Numbered>, pauseMs = firstPauseMs): Effect.Effect<void> =>
+    Effect.matchEffect(tried(rows), {
+      onSuccess: () => {
+        status.written += rows.length
+        return answered()
+      },
+      onFailure: (error) => {
+        const again = Effect.suspend(() => write(rows, Math.min(pauseMs * 2, longestPauseMs)))
+        if (error.isPassing) return Effect.andThen(failedWith(error), Effect.andThen(Effect.sleep(pauseMs), again))
+        if (rows.length > 1) {
+          const middle = rows.length / 2
+          return Effect.andThen(write(rows.slice(0, middle)), Effect.suspend(() => write(rows.slice(middle))))
+        }
+        onLost()
+        status.lastError = error.message
+        return Effect.andThen(Effect.logError(`an entry of the ledger is lost: ${error.message}`), answered())
+      }
+    })
+  return { write, status }
+}
+
+/** Batches that are under way at once: on a busy process an answer takes longer to be heard than the next batch to be full. */
+const batchesAtOnce = 4
+
+/** Writes to the store until the scope closes, and then, for a while, what is left. */
+export const make = Effect.fnUntraced(function*(store: LedgerStore, settings: WriterSettings) {
+  const queue = yield* makeQueue(settings)
+  const { status, write } = makeSender(store, settings, queue.lose)
+  const places = Semaphore.makeUnsafe(batchesAtOnce)
+  const fibers = new Set<Fiber.Fiber<unknown>>()
+  const send = (batch: Batch) => Effect.tap(write(batch.rows), () => Effect.sync(() => queue.settle(batch)))
+
+  // It cannot be interrupted between taking a batch and having handed it over.
+  const sendNext = Effect.uninterruptible(Effect.gen(function*() {
+    const batch = queue.take()
+    const fiber: Fiber.Fiber<unknown> = yield* Effect.forkDetach(
+      Effect.ensuring(Effect.interruptible(send(batch)), places.release(1))
+    )
+    fibers.add(fiber)
+    fiber.addObserver(() => fibers.delete(fiber))
+  }))
+  const work = Effect.forever(Effect.andThen(Effect.andThen(queue.gathered, places.take(1)), sendNext))
+  // Spans of its own would belong to no request.
+  const worker = yield* Effect.forkDetach(Effect.withTracerEnabled(work, false))
+
+  const rest = Effect.gen(function*() {
+    for (const batch of queue.underWay) yield* send(batch)
+    while (queue.pending() > 0) yield* send(queue.take())
+  })
+  yield* Effect.addFinalizer(() =>
+    Fiber.interrupt(worker).pipe(
+      Effect.andThen(Effect.suspend(() => Fiber.interruptAll(fibers))),
+      Effect.andThen(rest),
+      Effect.withTracerEnabled(false),
+      Effect.timeoutOption(settings.leaveLimitMs),
+      Effect.tap(() =>
+        queue.pending() === 0
+          ? Effect.void
+          : Effect.logError(`${queue.pending()} entries of the ledger are lost: ${status.lastError}`)
+      )
+    )
+  )
+  const writer: LedgerWriter = {
+    append: queue.append,
+    flush: queue.flush,
+    status: () => ({ ...status, dropped: queue.dropped(), pending: queue.pending() })
+  }
+  return writer
+})
