@@ -6,6 +6,7 @@ import * as Shedding from "../admission/Shedding.ts"
 import { Api } from "../api/Api.ts"
 import * as Admin from "./Admin.ts"
 import * as Authorization from "./Authorization.ts"
+import * as Dashboard from "./Dashboard.ts"
 import * as Door from "./Door.ts"
 import * as Health from "./Health.ts"
 import * as LeanCompletions from "./LeanCompletions.ts"
@@ -21,6 +22,7 @@ const routes = Layer.mergeAll(
   HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
   Models.layerRawIds,
   Metrics.layer,
+  Dashboard.layer,
   Door.layer
 )
 
