@@ -66,7 +66,10 @@ const Percentiles = Schema.Struct({
   p50: Schema.optionalKey(Milliseconds),
   p95: Schema.optionalKey(Milliseconds),
   p99: Schema.optionalKey(Milliseconds)
-}).annotate({ identifier: "Percentiles", description: "Milliseconds, right to a fifth; absent where nothing was counted." })
+}).annotate({
+  identifier: "Percentiles",
+  description: "Milliseconds, right to a fifth; absent where nothing was counted."
+})
 
 /** One target as it is now. With workers: the worst breaker, and counts added up. */
 const TargetState = Schema.Struct({
@@ -170,6 +173,9 @@ export const Monitoring = Schema.Struct({
   totals: Schema.Struct({
     requests: Count,
     failed: Count,
+    refused: Count.annotate({
+      description: "Those among the failed for which the caller would have to change something."
+    }),
     cancelled: Count,
     attempts: Count,
     retriesAndFailovers: Count,
@@ -206,7 +212,8 @@ const stream = HttpApiEndpoint.get("stream", "/api/v1/health/monitoring/stream",
   error: errorsAt(500)
 }).annotateMerge(OpenApi.annotations({
   summary: "The same as events, once a second",
-  description: "Each `data:` is the value of `/api/v1/health/monitoring` without `workers`. Ends when the process drains."
+  description:
+    "Each `data:` is the value of `/api/v1/health/monitoring` without `workers`. Ends when the process drains."
 }))
 
 const request = HttpApiEndpoint.get("request", "/api/v1/health/monitoring/requests/:id", {

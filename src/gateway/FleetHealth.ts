@@ -75,11 +75,16 @@ export const layer: Layer.Layer<Health, never, Health | Fleet> = Layer.effect(
   Effect.gen(function*() {
     const local = yield* Health
     const fleet = yield* Fleet
-    yield* fleet.handle(monitoringTopic, () =>
-      Effect.zipWith(local.monitoring, local.tally, (monitoring, tally) => ({ ...monitoring, tally })))
+    yield* fleet.handle(
+      monitoringTopic,
+      () => Effect.zipWith(local.monitoring, local.tally, (monitoring, tally) => ({ ...monitoring, tally }))
+    )
     yield* fleet.handle(checksTopic, () => local.checks)
-    yield* fleet.handle(findTopic, (requestId) =>
-      Effect.map(typeof requestId === "string" ? local.find(requestId) : Effect.undefined, (record) => record ?? null))
+    yield* fleet.handle(
+      findTopic,
+      (requestId) =>
+        Effect.map(typeof requestId === "string" ? local.find(requestId) : Effect.undefined, (record) => record ?? null)
+    )
     yield* fleet.handle(overallTopic, () => local.overall)
     yield* fleet.handle(controlTopic, (body) =>
       decodeControl(body).pipe(

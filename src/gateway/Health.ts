@@ -8,14 +8,7 @@ import type { DecisionRecord } from "../domain/DecisionRecord.ts"
 import { type GatewayError, gatewayError, RouteNotFound } from "../domain/GatewayError.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
-import {
-  checksOf,
-  type ComponentHealth,
-  componentsOf,
-  show,
-  type Status,
-  type TargetHealth
-} from "./Components.ts"
+import { checksOf, type ComponentHealth, componentsOf, show, type Status, type TargetHealth } from "./Components.ts"
 import { type Decision, toRecord } from "./Decision.ts"
 import * as Monitoring from "./Monitoring.ts"
 import * as Recent from "./Recent.ts"

@@ -67,7 +67,10 @@ const spendingOf = (left: Row<"spending">, right: Row<"spending">): Row<"spendin
 /** The counts of all of them. */
 export const mergeTallies = (parts: ReadonlyArray<TallyParts>): TallyParts =>
   parts.reduce((left, right) => ({
-    totals: sumOf({ ...Object.fromEntries(Object.keys(right.totals).map((key) => [key, 0])), ...left.totals }, right.totals),
+    totals: sumOf(
+      { ...Object.fromEntries(Object.keys(right.totals).map((key) => [key, 0])), ...left.totals },
+      right.totals
+    ),
     slots: addUp([...left.slots, ...right.slots], ({ number }) => String(number), slotOf),
     targets: addUp([...left.targets, ...right.targets], ({ target }) => target, targetOf),
     spending: addUp([...left.spending, ...right.spending], ({ model, provider }) => `${provider}/${model}`, spendingOf),

@@ -152,6 +152,7 @@ export const make = (): Tally => {
   const totals = {
     requests: 0,
     failed: 0,
+    refused: 0,
     cancelled: 0,
     attempts: 0,
     retriesAndFailovers: 0,
@@ -190,7 +191,10 @@ export const make = (): Tally => {
     totals.skipped += skipped.length
     totals.resumed += decision.resumed ?? 0
     if (cancelled === true) totals.cancelled += 1
-    else if (error !== undefined) totals.failed += 1
+    else if (error !== undefined) {
+      totals.failed += 1
+      if (Traffic.isCallersOwn(error)) totals.refused += 1
+    }
     noteAttempts(decision, nowMs)
     totals.retriesAndFailovers = totals.retries + totals.failovers
     const again = totals.retriesAndFailovers - before
@@ -210,12 +214,17 @@ export const make = (): Tally => {
     totals: { ...totals },
     slots: Traffic.read(traffic, nowMs),
     targets: targetParts(targets, nowMs),
-    spending: Array.from(providers, ([provider, models]) =>
-      Array.from(models, ([model, own]) => ({ provider, model, ...own, picoUsd: String(own.picoUsd) }))).flat(),
-    failures: Array.from(targets, ([target, { reasons }]) =>
-      Array.from(reasons, ([reason, own]) => ({ target, reason, ...own }))).flat(),
-    skips: Array.from(targets, ([target, { skips }]) =>
-      Array.from(skips, ([why, count]) => ({ target, why, count }))).flat()
+    spending: Array.from(
+      providers,
+      ([provider, models]) =>
+        Array.from(models, ([model, own]) => ({ provider, model, ...own, picoUsd: String(own.picoUsd) }))
+    ).flat(),
+    failures: Array.from(
+      targets,
+      ([target, { reasons }]) => Array.from(reasons, ([reason, own]) => ({ target, reason, ...own }))
+    ).flat(),
+    skips: Array.from(targets, ([target, { skips }]) => Array.from(skips, ([why, count]) => ({ target, why, count })))
+      .flat()
   })
 
   return { note, read }

@@ -64,6 +64,9 @@ const callersOwn: ReadonlySet<string> = new Set<Reason["_tag"]>([
   "ContentFiltered"
 ])
 
+/** Whether a reason of this tag is the caller's own affair. */
+export const isCallersOwn = (tag: string): boolean => callersOwn.has(tag)
+
 const emptySlot = (): OpenSlot => ({
   number: -1,
   requests: 0,
@@ -101,7 +104,7 @@ export const note = (traffic: Traffic, decision: Decision.Decision, again: numbe
   slot.again += again
   if (cancelled === true) slot.cancelled += 1
   else if (error === undefined) Latency.add(slot.latency, nowMs - startedAtMs)
-  else if (callersOwn.has(error)) slot.refused += 1
+  else if (isCallersOwn(error)) slot.refused += 1
   else slot.failed += 1
   if (firstContentMs !== undefined) Latency.add(slot.firstContent, firstContentMs)
   if (usage !== undefined) {

@@ -58,7 +58,9 @@ export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
           const shown = isOperator ? components : components.map(({ component, status }) => ({ component, status }))
           const checks = isOperator
             ? yield* health.checks
-            : Object.fromEntries(shown.map(({ component, status }) => [component, [{ componentId: component, status }]]))
+            : Object.fromEntries(
+              shown.map(({ component, status }) => [component, [{ componentId: component, status }]])
+            )
           const body = { status, serviceId: "breakwater", components: shown, checks }
           return answer(body, status === "fail" ? 503 : 200, "application/health+json")
         }))
@@ -84,7 +86,9 @@ export const layerMonitoring = HttpApiBuilder.group(Api, "monitoring", (handlers
       .handle("request", ({ params }) =>
         Effect.flatMap(health.find(params.id), (record) =>
           record === undefined
-            ? Effect.map(CurrentExchange, ({ requestId }) =>
-              errorResponse(unknownRequest, { "x-request-id": requestId }))
+            ? Effect.map(
+              CurrentExchange,
+              ({ requestId }) => errorResponse(unknownRequest, { "x-request-id": requestId })
+            )
             : Effect.succeed(answer(record, 200))))
   }))

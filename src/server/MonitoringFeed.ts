@@ -15,7 +15,10 @@ export const make = Effect.gen(function*() {
   const health = yield* Health
   // What was made for somebody else a moment ago is good enough.
   const latest = yield* Effect.cachedWithTTL(
-    Effect.map(health.monitoring, ({ workers: _, ...value }) => `retry: ${everyMs}\ndata: ${JSON.stringify(value)}\n\n`),
+    Effect.map(
+      health.monitoring,
+      ({ workers: _, ...value }) => `retry: ${everyMs}\ndata: ${JSON.stringify(value)}\n\n`
+    ),
     everyMs / 2
   )
   const events = Stream.tick(everyMs).pipe(

@@ -31,7 +31,14 @@ const part = (state: string, inFlight: number, calls: number, rate: number, rece
       latency: [4, calls],
       firstContent: []
     }],
-    targets: [{ target: "a/m", attempts: calls, failures: 1, lastErrorAtMs: calls, answer: [4, calls], firstContent: [] }],
+    targets: [{
+      target: "a/m",
+      attempts: calls,
+      failures: 1,
+      lastErrorAtMs: calls,
+      answer: [4, calls],
+      firstContent: []
+    }],
     spending: [{
       provider: "a",
       model: "m",

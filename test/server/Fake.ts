@@ -130,7 +130,9 @@ export const layerFake = (fake: Fake) =>
         status: "warn" as const,
         components: [...fake.components, ...fake.vitals.flatMap(({ components }) => components())]
       })),
-      checks: Effect.succeed({ "openai/upstream-model:circuit": [{ componentId: "openai/upstream-model", status: "pass" }] }),
+      checks: Effect.succeed({
+        "openai/upstream-model:circuit": [{ componentId: "openai/upstream-model", status: "pass" }]
+      }),
       tally: Effect.die("the fake counts nothing"),
       find: (requestId) => Effect.sync(() => fake.records.find((record) => record.request_id === requestId)),
       include: (vitals) => void fake.vitals.push(vitals),

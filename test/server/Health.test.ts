@@ -23,7 +23,9 @@ describe("the health of telemetry", () => {
     Effect.gen(function*() {
       const telemetry = Layer.succeed(Destination, "http://127.0.0.1:4318")
       expect(yield* healthOf(telemetry)).toMatchObject({
-        components: [{ component: "providers" }, { component: "telemetry", status: "pass" }, { component: "event-loop" }]
+        components: [{ component: "providers" }, { component: "telemetry", status: "pass" }, {
+          component: "event-loop"
+        }]
       })
       expect(JSON.stringify(yield* healthOf(telemetry))).not.toContain("4318")
       expect((yield* healthOf(telemetry, operator)).components[1]).toEqual({

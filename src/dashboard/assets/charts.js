@@ -106,10 +106,15 @@ const chart = (figure, { title, kind, series, write }) => {
       : points.flatMap((point) => series.map(({ of }) => of(point) ?? 0))
     const most = ceiling(values)
     if (kind === "bars") bars(points, most)
-    else for (const { color, of } of series) marks.append(svg("path", { class: `l-${color}`, d: pathOf(points.map(of), most, width, height) }))
+    else {for (const { color, of } of series) {
+        marks.append(svg("path", { class: `l-${color}`, d: pathOf(points.map(of), most, width, height) }))
+      }}
     const highest = Math.max(0, ...values)
     top.textContent = highest === 0 ? "" : write(most)
-    plot.setAttribute("aria-label", highest === 0 ? `${title}: nothing yet` : `${title}, at most ${write(highest)} in a slot`)
+    plot.setAttribute(
+      "aria-label",
+      highest === 0 ? `${title}: nothing yet` : `${title}, at most ${write(highest)} in a slot`
+    )
     read()
   }
 }

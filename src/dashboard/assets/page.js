@@ -102,15 +102,15 @@ const drawNow = ({ firstContent, latency, now, spending, totals, traffic }) => {
   tiles.errors(
     percent(now.errorRate),
     "",
-    `last minute · ${count(totals.failed)} since the start`,
+    `${count(totals.failed - totals.refused)} failed · ${count(totals.refused)} refused`,
     now.errorRate >= 0.05 ? "bad" : now.errorRate > 0 ? "warn" : "",
     points.map(({ failed }) => failed)
   )
-  tiles.inFlight(count(now.inFlight), "", "at the door, streams to their end")
+  tiles.inFlight(count(now.inFlight), "", "to their last byte")
   tiles.latency(
     latency.p50 === undefined ? none : duration(latency.p50),
     "p50",
-    latency.p50 === undefined ? "no answer in ten minutes" : `p95 ${duration(latency.p95)} · p99 ${duration(latency.p99)}`,
+    latency.p50 === undefined ? "no answer lately" : `p95 ${duration(latency.p95)} · p99 ${duration(latency.p99)}`,
     "",
     points.map((point) => point.latency.p50)
   )
@@ -118,7 +118,7 @@ const drawNow = ({ firstContent, latency, now, spending, totals, traffic }) => {
     firstContent.p50 === undefined ? none : duration(firstContent.p50),
     "p50",
     firstContent.p50 === undefined
-      ? "no stream in ten minutes"
+      ? "no stream lately"
       : `p95 ${duration(firstContent.p95)} · p99 ${duration(firstContent.p99)}`,
     "",
     points.map((point) => point.firstContent.p50)
@@ -133,9 +133,13 @@ const drawNow = ({ firstContent, latency, now, spending, totals, traffic }) => {
   tiles.money(
     usdOf(total),
     "USD",
-    `${usdOf(BigInt(Math.round(tenMinutes * 1e12)))} in ten minutes${unpriced === 0 ? "" : ` · ${count(unpriced)} unpriced`}`
+    `${usdOf(BigInt(Math.round(tenMinutes * 1e12)))} in 10 min${unpriced === 0 ? "" : ` · ${count(unpriced)} unpriced`}`
   )
-  tiles.recovered(count(totals.recovered), "", `${count(totals.retries)} retries · ${count(totals.failovers)} failovers`)
+  tiles.recovered(
+    count(totals.recovered),
+    "",
+    `${count(totals.retries)} retries · ${count(totals.failovers)} failovers`
+  )
 }
 
 const tones = { pass: "ok", warn: "warn", fail: "bad" }
@@ -146,7 +150,8 @@ const drawStatus = ({ components, phase, status, uptimeMs }) => {
   setText(byId("status"), `${marks[status] ?? ""} ${status}`)
   setText(byId("phase"), `${phase} · up ${duration(uptimeMs)}`)
   document.title = status === "pass" ? "Breakwater" : `${status} · Breakwater`
-  const make = () => el("li", {}, el("span", { class: "mark", "aria-hidden": "true" }), el("span"), el("span", { class: "dim" }))
+  const make = () =>
+    el("li", {}, el("span", { class: "mark", "aria-hidden": "true" }), el("span"), el("span", { class: "dim" }))
   keep(byId("components"), components, ({ component }) => component, make, (node, one) => {
     const value = one.observedValue === undefined ? "" : `${one.observedValue} ${one.observedUnit ?? ""}`
     setClass(node, tones[one.status] ?? "")
@@ -179,7 +184,7 @@ const notesOf = (target) => {
   const refused = credentials.filter((one) => one !== "usable" && one !== "ready").length
   return [
     breaker.reason,
-    breaker.retryAfterMs === undefined ? undefined : `next try in ${duration(breaker.retryAfterMs)}`,
+    breaker.retryAfterMs === undefined || breaker.state.startsWith("forced") ? undefined : `next try in ${duration(breaker.retryAfterMs)}`,
     cooldownMs > 0 ? `pauses for ${duration(cooldownMs)}` : undefined,
     isDead(target) ? "no key is accepted" : refused > 0 ? `${refused} of ${credentials.length} keys rest` : undefined
   ].filter((note) => note !== undefined).join(" · ")
@@ -191,7 +196,9 @@ const reset = async (target) => {
     const body = JSON.stringify({ ...(target === undefined ? {} : { target }), reason: "reset on the dashboard" })
     const { targets } = await ask(`${control}/reset`, { method: "POST", body })
     complain(undefined)
-    announce(targets.length === 1 ? `${what}: ${targets[0].from} to ${targets[0].to}` : `${targets.length} targets reset`)
+    announce(
+      targets.length === 1 ? `${what}: ${targets[0].from} to ${targets[0].to}` : `${targets.length} targets reset`
+    )
     draw(await ask(monitoring))
   } catch (error) {
     complain(`Reset of ${what} failed: ${error.message}`)
@@ -214,17 +221,33 @@ const makeTarget = ({ target }) => {
 }
 
 const updateTarget = (row, target) => {
-  const { answer, attempts = 0, breaker, failures = 0, firstContent, inFlight, lastError, lastErrorAtMs, limit, waiting } = target
+  const {
+    answer,
+    attempts = 0,
+    breaker,
+    failures = 0,
+    firstContent,
+    inFlight,
+    lastError,
+    lastErrorAtMs,
+    limit,
+    waiting
+  } = target
   const [tone, mark, word] = circuits[breaker.state] ?? ["", "?", breaker.state]
   const [state, , success, flight, first, whole, tries, failed, error, action] = row.children
   setClass(row, breaker.state === "open" || breaker.state === "forced-open" ? "ill" : isIll(target) ? "slow" : "")
   setClass(state.children[0], `badge ${tone}`)
   setText(state.children[0], `${mark} ${word}`)
   setText(state.children[1], notesOf(target))
-  setText(success, breaker.callsInWindow === 0 ? none : `${percent(1 - breaker.failureRate)} of ${count(breaker.callsInWindow)}`)
+  setText(
+    success,
+    breaker.callsInWindow === 0 ? none : `${percent(1 - breaker.failureRate)} of ${count(breaker.callsInWindow)}`
+  )
   setText(
     flight,
-    `${count(inFlight)}${limit === undefined ? "" : ` / ${count(limit)}`}${waiting === 0 ? "" : ` + ${count(waiting)} waiting`}`
+    `${count(inFlight)}${limit === undefined ? "" : ` / ${count(limit)}`}${
+      waiting === 0 ? "" : ` + ${count(waiting)} waiting`
+    }`
   )
   setText(first, pairOf(firstContent))
   setText(whole, pairOf(answer))
@@ -248,7 +271,10 @@ const drawTargets = ({ targets }) => {
   setText(byId("targets-note"), `${targets.length} in all${ill === 0 ? "" : ` · ${ill} not as usual`}`)
   const isShown = !byId("idle").hidden
   byId("show-idle").hidden = idle.length === 0
-  setText(byId("show-idle"), `${isShown ? "Hide" : "Show"} ${idle.length} idle ${idle.length === 1 ? "target" : "targets"}`)
+  setText(
+    byId("show-idle"),
+    `${isShown ? "Hide" : "Show"} ${idle.length} idle ${idle.length === 1 ? "target" : "targets"}`
+  )
 }
 
 byId("show-idle").addEventListener("click", () => {
@@ -326,21 +352,22 @@ const makeMoney = () =>
     el("td", { class: "num" })
   )
 
-const updateMoney = (most) => (row, { cachedTokens, costUsd, inputTokens, model, outputTokens, provider, requests, unpriced }) => {
-  const cells = row.children
-  setText(cells[0], provider)
-  setText(cells[1], model)
-  cells[1].title = model
-  setText(cells[2], count(requests))
-  setText(cells[3], count(inputTokens))
-  setText(cells[4], count(cachedTokens))
-  setText(cells[5], count(outputTokens))
-  setText(cells[6], unpriced === requests && requests > 0 ? none : usdOf(picoOf(costUsd)))
-  cells[6].title = `${costUsd} USD`
-  const share = most === 0n ? 0 : Number(picoOf(costUsd) * 1000n / most) / 10
-  cells[7].firstElementChild.firstElementChild.style.width = `${share}%`
-  setText(cells[8], unpriced === 0 ? "" : count(unpriced))
-}
+const updateMoney =
+  (most) => (row, { cachedTokens, costUsd, inputTokens, model, outputTokens, provider, requests, unpriced }) => {
+    const cells = row.children
+    setText(cells[0], provider)
+    setText(cells[1], model)
+    cells[1].title = model
+    setText(cells[2], count(requests))
+    setText(cells[3], count(inputTokens))
+    setText(cells[4], count(cachedTokens))
+    setText(cells[5], count(outputTokens))
+    setText(cells[6], unpriced === requests && requests > 0 ? none : usdOf(picoOf(costUsd)))
+    cells[6].title = `${costUsd} USD`
+    const share = most === 0n ? 0 : Number(picoOf(costUsd) * 1000n / most) / 10
+    cells[7].firstElementChild.firstElementChild.style.width = `${share}%`
+    setText(cells[8], unpriced === 0 ? "" : count(unpriced))
+  }
 
 const drawMoney = ({ spending }) => {
   byId("money-none").hidden = spending.length > 0
@@ -365,6 +392,7 @@ const drawMoney = ({ spending }) => {
       count(sum("outputTokens")),
       usdOf(total)
     ])
+    row.children[7].replaceChildren()
     setText(row.children[8], sum("unpriced") === 0 ? "" : count(sum("unpriced")))
   })
 }
@@ -402,7 +430,8 @@ const drawHead = (reasons, whys) => {
   byId("matrix").kept = new Map()
 }
 
-const heat = (value, most) => value === 0 ? "" : value > most * 0.5 ? " heat3" : value > most * 0.1 ? " heat2" : " heat1"
+const heat = (value, most) =>
+  value === 0 ? "" : value > most * 0.5 ? " heat3" : value > most * 0.1 ? " heat2" : " heat1"
 
 const drawMatrix = ({ failures, skips, totals }) => {
   const unique = (values) => Array.from(new Set(values)).toSorted()
@@ -411,7 +440,7 @@ const drawMatrix = ({ failures, skips, totals }) => {
   const targets = unique([...failures, ...skips].map(({ target }) => target))
   byId("matrix-none").hidden = targets.length > 0
   byId("matrix").parentElement.hidden = targets.length === 0
-  const troubled = totals.recovered + totals.failed
+  const troubled = totals.recovered + totals.failed - totals.refused
   setText(
     byId("matrix-note"),
     totals.recovered === 0 ? "" : `${count(totals.recovered)} of ${count(troubled)} requests with trouble were answered`
@@ -445,7 +474,15 @@ const drawMatrix = ({ failures, skips, totals }) => {
 
 // ---- recent requests ----
 
-const endings = { answered: "ok", cancelled: "", refused: "warn", final: "warn" }
+const endings = { answered: "ok", cancelled: "", final: "warn" }
+
+/** What the caller has to change is no fault of anybody here. */
+const callers = new Set(["ModelNotFound", "InvalidRequest", "ContextLengthExceeded", "ContentFiltered", "UpstreamRefused"])
+
+const toneOf = (record) => {
+  if (record.ended === "answered" && isTrouble(record)) return "warn"
+  return callers.has(record.error) ? "warn" : endings[record.ended] ?? "bad"
+}
 
 const isTrouble = ({ attempts, ended, skipped }) => ended !== "answered" || attempts.length > 1 || skipped.length > 0
 
@@ -467,9 +504,10 @@ const makeRecent = (record) => {
 }
 
 const updateRecent = (row, record) => {
-  const { alias, attempts, duration_ms, ended, first_content_ms, input_tokens, output_tokens, trace_id, winner } = record
+  const { alias, attempts, duration_ms, ended, first_content_ms, input_tokens, output_tokens, trace_id, winner } =
+    record
   const cells = row.children
-  const tone = ended === "answered" && isTrouble(record) ? "warn" : endings[ended] ?? "bad"
+  const tone = toneOf(record)
   setText(cells[0], timeOf(record.at_ms))
   setText(cells[2], alias)
   cells[2].title = alias
@@ -528,7 +566,9 @@ const facts = (rows) =>
   )
 
 const moneyOf = ({ cost_absent, cost_source, cost_usd }) => {
-  if (cost_usd !== undefined) return `${cost_usd} USD, ${cost_source === "provider" ? "says the provider" : "by our prices"}`
+  if (cost_usd !== undefined) {
+    return `${cost_usd} USD, ${cost_source === "provider" ? "says the provider" : "by our prices"}`
+  }
   return cost_absent === undefined ? undefined : `not known: ${cost_absent}`
 }
 
@@ -583,11 +623,16 @@ const describe = (record) => {
       ["Asked for", `${record.alias}${record.stream ? ", as a stream" : ""}`],
       ["Answered by", record.winner ?? "nobody"],
       ["Candidates", candidates.length === 0 ? undefined : candidates.join(", ")],
-      ["Passed over", skipped.length === 0 ? undefined : skipped.map(({ target, why }) => `${target}: ${why}`).join(", ")],
+      [
+        "Passed over",
+        skipped.length === 0 ? undefined : skipped.map(({ target, why }) => `${target}: ${why}`).join(", ")
+      ],
       ["Resumed", resumed === undefined ? undefined : `${resumed} times`],
       ["Tokens", input_tokens === undefined ? undefined : `${count(input_tokens)} in, ${count(output_tokens)} out`],
       ["Cost", moneyOf(record)],
-      trace_id === undefined ? ["Trace", "none: tracing is off"] : ["Trace", trace_id, copyButton("the trace id", trace_id)],
+      trace_id === undefined
+        ? ["Trace", "none: tracing is off"]
+        : ["Trace", trace_id, copyButton("the trace id", trace_id)],
       ["Worker", record.worker === undefined ? undefined : String(record.worker)]
     ]),
     el("h3", {}, attempts.length === 1 ? "One attempt" : `${attempts.length} attempts`),
