@@ -184,7 +184,9 @@ const notesOf = (target) => {
   const refused = credentials.filter((one) => one !== "usable" && one !== "ready").length
   return [
     breaker.reason,
-    breaker.retryAfterMs === undefined || breaker.state.startsWith("forced") ? undefined : `next try in ${duration(breaker.retryAfterMs)}`,
+    breaker.retryAfterMs === undefined || breaker.state.startsWith("forced")
+      ? undefined
+      : `next try in ${duration(breaker.retryAfterMs)}`,
     cooldownMs > 0 ? `pauses for ${duration(cooldownMs)}` : undefined,
     isDead(target) ? "no key is accepted" : refused > 0 ? `${refused} of ${credentials.length} keys rest` : undefined
   ].filter((note) => note !== undefined).join(" · ")
@@ -477,7 +479,13 @@ const drawMatrix = ({ failures, skips, totals }) => {
 const endings = { answered: "ok", cancelled: "", final: "warn" }
 
 /** What the caller has to change is no fault of anybody here. */
-const callers = new Set(["ModelNotFound", "InvalidRequest", "ContextLengthExceeded", "ContentFiltered", "UpstreamRefused"])
+const callers = new Set([
+  "ModelNotFound",
+  "InvalidRequest",
+  "ContextLengthExceeded",
+  "ContentFiltered",
+  "UpstreamRefused"
+])
 
 const toneOf = (record) => {
   if (record.ended === "answered" && isTrouble(record)) return "warn"
@@ -504,8 +512,7 @@ const makeRecent = (record) => {
 }
 
 const updateRecent = (row, record) => {
-  const { alias, attempts, duration_ms, ended, first_content_ms, input_tokens, output_tokens, trace_id, winner } =
-    record
+  const { alias, attempts, duration_ms, first_content_ms, input_tokens, output_tokens, trace_id, winner } = record
   const cells = row.children
   const tone = toneOf(record)
   setText(cells[0], timeOf(record.at_ms))
