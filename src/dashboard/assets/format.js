@@ -45,5 +45,5 @@ const usdOf = (pico) => {
   const value = Number(pico) / 1e12
   if (value < 1e-6) return "< 0.000001"
   const places = value >= 1 ? 2 : Math.min(8, Math.max(2, 3 - Math.floor(Math.log10(value))))
-  return value.toFixed(places)
+  return value.toFixed(places).replace(/(\.\d\d\d*?)0+$/, "$1")
 }
