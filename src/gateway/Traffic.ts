@@ -119,7 +119,7 @@ export const note = (traffic: Traffic, decision: Decision.Decision, again: numbe
 export const read = (traffic: Traffic, nowMs: number): ReadonlyArray<Slot> => {
   const last = Math.floor(nowMs / stepMs)
   return traffic
-    .filter(({ number }) => number > last - slotCount && number <= last)
+    .filter(({ number }) => number >= 0 && number > last - slotCount && number <= last)
     .toSorted((left, right) => left.number - right.number)
     .map((slot) => ({
       ...slot,
