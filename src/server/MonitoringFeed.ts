@@ -13,13 +13,11 @@ const everyMs = 1000
 /** Answers the same stream to everybody. */
 export const make = Effect.gen(function*() {
   const health = yield* Health
-  // What was made for somebody else a moment ago is good enough.
-  const latest = yield* Effect.cachedWithTTL(
-    Effect.map(
-      health.monitoring,
-      ({ workers: _, ...value }) => `retry: ${everyMs}\ndata: ${JSON.stringify(value)}\n\n`
-    ),
-    everyMs / 2
+  // What was made for somebody else a moment ago is good enough; who leaves must not take it from the others.
+  const latest = yield* health.monitoring.pipe(
+    Effect.map(({ workers: _, ...value }) => `retry: ${everyMs}\ndata: ${JSON.stringify(value)}\n\n`),
+    Effect.uninterruptible,
+    Effect.cachedWithTTL(everyMs / 2)
   )
   const events = Stream.tick(everyMs).pipe(
     Stream.mapEffect(() => latest),

@@ -28,7 +28,7 @@ export interface Visit {
 export const visit = async (
   browser: Browser,
   origin: string,
-  options: BrowserContextOptions & { readonly tail?: string; readonly before?: (page: Page) => Promise<void> } = {}
+  options: BrowserContextOptions & { readonly tail?: string; readonly before?: (page: Page) => Promise<unknown> } = {}
 ): Promise<Visit> => {
   const { before, tail = "", ...context } = options
   const page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, ...context })
