@@ -29,17 +29,22 @@ const eventLoop = ({ shedding }: ServerSettings, { seen }: Shedding["Service"]):
 }
 
 /** Where traces go is a component of its own, there only when it is set; an exporter that fails harms no answer, so it passes. */
-const telemetry = (destination: string | undefined): ReadonlyArray<ComponentHealth> =>
-  destination === undefined ? [] : [{ component: "telemetry", status: "pass", output: `traces go to ${destination}` }]
+const telemetry = Effect.map(
+  Tracing.Destination,
+  (destination) => (): ReadonlyArray<ComponentHealth> =>
+    destination === undefined
+      ? []
+      : [{ component: "telemetry", status: "pass", output: `traces go to ${destination}` }]
+)
 
 /** What the door knows about itself takes part in health. */
 const includeDoor = Effect.gen(function*() {
   const health = yield* Health
   const settings = yield* ServerOptions
   const shedding = yield* Shedding
-  const exporter = telemetry(yield* Tracing.Destination)
+  const exporter = yield* telemetry
   health.include({
-    components: () => [...exporter, eventLoop(settings, shedding)],
+    components: () => [...exporter(), eventLoop(settings, shedding)],
     inFlight: () => shedding.seen().inFlight
   })
 })

@@ -42,7 +42,8 @@ export const pass = (
   const exchange = begin(request, fiber)
   let callOff: (() => void) | undefined
   const run = (span: Tracer.Span | undefined) => {
-    if (span !== undefined) exchange.decision.traceId = span.traceId
+    // Of a trace that is not kept nothing could be found.
+    if (span?.sampled === true) exchange.decision.traceId = span.traceId
     // The request's own frame restores the context, so this needs none of its own.
     const context = Context.add(fiber.context, CurrentExchange, exchange)
     fiber.setContext(span === undefined ? context : Context.add(context, Tracer.ParentSpan, span))

@@ -228,6 +228,13 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
     await page.close()
   })
 
+  it("is no wider than a phone", async () => {
+    const { page } = await visit(browser, gateway.origin, { viewport: { width: 390, height: 844 } })
+    await page.locator("#recent button").first().waitFor()
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390)
+    await page.close()
+  })
+
   it("moves nothing for who asked for less motion", async () => {
     const { page } = await visit(browser, gateway.origin, { reducedMotion: "reduce" })
     expect(await page.evaluate("document.getAnimations().length")).toBe(0)
