@@ -36,11 +36,10 @@ export interface TargetHealth {
   readonly lastError?: string | undefined
 }
 
-/** The target at this moment. */
-export const show = (guards: Guards): Effect.Effect<TargetHealth> =>
-  Effect.map(
-    Effect.all([guards.breaker.snapshot, guards.budget.left, monotonicMillis]),
-    ([breaker, retryBudget, nowMs]) => ({
+/** The target at this moment, in milliseconds on the monotonic clock. */
+const show = (guards: Guards, nowMs: number): Effect.Effect<TargetHealth> =>
+  Effect.flatMap(guards.breaker.snapshot, (breaker) =>
+    Effect.map(guards.budget.left, (retryBudget) => ({
       target: guards.name,
       breaker,
       inFlight: guards.bulkhead.inFlight(),
@@ -50,8 +49,11 @@ export const show = (guards: Guards): Effect.Effect<TargetHealth> =>
       cooldownMs: Math.ceil(guards.cooldown.longest(nowMs)),
       credentials: guards.credentials?.states(nowMs),
       lastError: guards.lastError
-    })
-  )
+    })))
+
+/** All of them at this moment. */
+export const showAll = (all: ReadonlyArray<Guards>): Effect.Effect<ReadonlyArray<TargetHealth>> =>
+  Effect.flatMap(monotonicMillis, (nowMs) => Effect.forEach(all, (guards) => show(guards, nowMs)))
 
 /** In words, what keeps a target from being asked for long; a pause that it asked for is no illness. */
 const illnessOf = ({ breaker: { state }, credentials, target }: TargetHealth): string | undefined =>

@@ -8,7 +8,7 @@ import type { DecisionRecord } from "../domain/DecisionRecord.ts"
 import { type GatewayError, gatewayError, RouteNotFound } from "../domain/GatewayError.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
-import { checksOf, type ComponentHealth, componentsOf, show, type Status, type TargetHealth } from "./Components.ts"
+import { checksOf, type ComponentHealth, componentsOf, showAll, type Status, type TargetHealth } from "./Components.ts"
 import { type Decision, toRecord } from "./Decision.ts"
 import * as Monitoring from "./Monitoring.ts"
 import * as Recent from "./Recent.ts"
@@ -120,7 +120,7 @@ const make = Effect.gen(function*() {
     recent.add(decision)
   }
 
-  const targets = Effect.flatMap(registry.guards, (all) => Effect.forEach(all, show))
+  const targets = Effect.flatMap(registry.guards, showAll)
   const otherComponents = () => others.flatMap(({ components }) => components())
 
   const overallOf = (seen: ReadonlyArray<TargetHealth>) => {

@@ -72,6 +72,10 @@ export const percentiles = (buckets: Buckets): Percentiles => {
   }
 }
 
+/** The percentiles of counts as they travel. */
+export const percentilesOf = (sparse: Sparse): Percentiles =>
+  sparse.length === 0 ? { count: 0 } : percentiles(addSparse(empty(), sparse))
+
 /** Counts of the last five to ten minutes. */
 export interface Lately {
   sinceMs: number

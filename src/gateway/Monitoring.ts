@@ -84,8 +84,8 @@ export const statisticsOf = ({ targets }: TallyParts): ReadonlyMap<string, Targe
     attempts,
     failures,
     ...(lastErrorAtMs === 0 ? {} : { lastErrorAtMs }),
-    answer: Latency.percentiles(Latency.addSparse(Latency.empty(), answer)),
-    firstContent: Latency.percentiles(Latency.addSparse(Latency.empty(), firstContent))
+    answer: Latency.percentilesOf(answer),
+    firstContent: Latency.percentilesOf(firstContent)
   }]))
 
 const noSlot: Omit<Traffic.Slot, "number"> = {
@@ -143,8 +143,8 @@ export const shown = (parts: TallyParts, nowMs: number, inFlight: number) => {
       points: slots.map(({ firstContent, latency, number, ...counts }) => ({
         atMs: number * Traffic.stepMs,
         ...counts,
-        latency: Latency.percentiles(Latency.addSparse(Latency.empty(), latency)),
-        firstContent: Latency.percentiles(Latency.addSparse(Latency.empty(), firstContent))
+        latency: Latency.percentilesOf(latency),
+        firstContent: Latency.percentilesOf(firstContent)
       }))
     },
     spending: parts.spending.map(({ picoUsd, ...row }) => ({ ...row, costUsd: toUsd(plus(BigInt(picoUsd), 0)) })),
