@@ -88,7 +88,7 @@ describe("with workers", () => {
     expect(unknown.status).toBe(404)
     child.process.kill("SIGTERM")
     expect((await child.ended).code).toBe(0)
-  })
+  }, 30_000)
 
   it("what was counted is of all of them and a request is found, whichever process is asked", async () => {
     const child = two()
@@ -126,7 +126,7 @@ describe("with workers", () => {
     expect(overall).toMatchObject({
       checks: { "simulated/sim-fast:circuit": [{ status: "pass" }, { status: "pass", observedValue: "closed" }] }
     })
-  })
+  }, 30_000)
 
   it("a worker that replaces a killed one stays under the control in force, and after a reset is free", async () => {
     const child = two()
