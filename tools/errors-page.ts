@@ -78,6 +78,7 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["Unauthorized", "missing_api_key", "there is no key"],
   ["Forbidden", "foreign_origin", "a POST from a foreign origin"],
   ["RouteNotFound", "target_not_found", "breaker control of an unknown target"],
+  ["RouteNotFound", "request_not_found", "monitoring of a request that is not remembered"],
   ["InternalFailure", "fleet_incomplete", "not every worker acknowledged a breaker's control"]
 ]
 

@@ -87,6 +87,13 @@ export const DecisionRecord = Schema.Struct({
   ),
   cost_source: Schema.optionalKey(CostSource),
   cost_absent: Schema.optionalKey(CostAbsence),
+  input_tokens: Schema.optionalKey(
+    Schema.Number.annotate({ description: "As the provider counted them, cached ones included." })
+  ),
+  output_tokens: Schema.optionalKey(Schema.Number.annotate({ description: "Thinking included." })),
+  trace_id: Schema.optionalKey(
+    Schema.String.annotate({ description: "Of its trace, where there is one: 32 hexadecimal digits." })
+  ),
   ended: Ending,
   error: Schema.optionalKey(Schema.String.annotate({ description: "Tag of the reason that ended it, if it failed." }))
 }).annotate({ identifier: "DecisionRecord" })

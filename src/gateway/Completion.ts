@@ -17,16 +17,15 @@ import type * as Scope from "effect/Scope"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream, ProviderCall } from "../providers/Provider.ts"
 import * as Deadline from "../resilience/Deadline.ts"
-import type { RetrySettings } from "../resilience/Retry.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Attempt from "./Attempt.ts"
-import { keeper } from "./Decision.ts"
+import { type Decision, keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
 import * as Interruption from "./Interruption.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
 
-type Decision = Attempt.AttemptOptions["decision"]
+type RetrySettings = Parameters<typeof Interruption.stream>[2]
 
 /** A decoded completion request on its way through the flow. */
 export interface CompletionRequest extends Pick<ProviderCall, "source" | "request"> {

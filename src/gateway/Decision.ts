@@ -92,6 +92,8 @@ export interface Decision {
   cost?: Cost
   finishReasons?: ReadonlyArray<string> | undefined
   upstreamRequestId?: string | undefined
+  /** Of the server span; absent while tracing is off. */
+  traceId?: string
   /** Tag of the reason that ended the request, if it failed. */
   error?: string
   /** The caller left before the last byte. */
@@ -223,7 +225,7 @@ const costFields = (decision: Decision): Pick<DecisionRecord, "cost_usd" | "cost
 
 /** The record as it is shown. */
 export const toRecord = (decision: Decision): DecisionRecord => {
-  const { endedAtMs, error, firstContentMs, resumed, startedAtMs } = decision
+  const { endedAtMs, error, firstContentMs, resumed, startedAtMs, traceId, usage } = decision
   const winner = winnerOf(decision)
   return {
     request_id: decision.requestId,
@@ -238,6 +240,8 @@ export const toRecord = (decision: Decision): DecisionRecord => {
     ...(firstContentMs === undefined ? {} : { first_content_ms: firstContentMs }),
     ...(resumed === undefined ? {} : { resumed }),
     ...costFields(decision),
+    ...(usage === undefined ? {} : { input_tokens: usage.promptTokens, output_tokens: usage.completionTokens }),
+    ...(traceId === undefined ? {} : { trace_id: traceId }),
     ended: endingOf(decision),
     ...(error === undefined ? {} : { error })
   }

@@ -5,15 +5,19 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { DecisionRecord } from "../domain/DecisionRecord.ts"
 import { type GatewayError, gatewayError, InternalFailure, RouteNotFound } from "../domain/GatewayError.ts"
 import { Fleet, type FleetIncomplete, type Memo } from "../storage/Fleet.ts"
-import { mergeMonitoring, mergeOverall } from "./FleetMonitoring.ts"
+import { mergeChecks, mergeMonitoring, mergeOverall } from "./FleetMonitoring.ts"
 import { type Control, type Controlled, Health } from "./Health.ts"
 
 const controlTopic = "health.control"
 const monitoringTopic = "health.monitoring"
 const overallTopic = "health.overall"
+const checksTopic = "health.checks"
+const findTopic = "health.find"
 
 const ControlBody = Schema.Struct({
   action: Schema.Literals(["reset", "open", "close", "metrics-only"]),
@@ -30,6 +34,7 @@ const ControlledBody = Schema.Struct({
   unknown: Schema.optional(Schema.String)
 })
 
+const decodeRecord = Schema.decodeUnknownOption(DecisionRecord)
 const decodeControl = Schema.decodeUnknownEffect(ControlBody)
 const decodeControlled = Schema.decodeUnknownEffect(ControlledBody)
 
@@ -70,7 +75,16 @@ export const layer: Layer.Layer<Health, never, Health | Fleet> = Layer.effect(
   Effect.gen(function*() {
     const local = yield* Health
     const fleet = yield* Fleet
-    yield* fleet.handle(monitoringTopic, () => local.monitoring)
+    yield* fleet.handle(
+      monitoringTopic,
+      () => Effect.zipWith(local.monitoring, local.tally, (monitoring, tally) => ({ ...monitoring, tally }))
+    )
+    yield* fleet.handle(checksTopic, () => local.checks)
+    yield* fleet.handle(
+      findTopic,
+      (requestId) =>
+        Effect.map(typeof requestId === "string" ? local.find(requestId) : Effect.undefined, (record) => record ?? null)
+    )
     yield* fleet.handle(overallTopic, () => local.overall)
     yield* fleet.handle(controlTopic, (body) =>
       decodeControl(body).pipe(
@@ -106,6 +120,15 @@ export const layer: Layer.Layer<Health, never, Health | Fleet> = Layer.effect(
       const replies = yield* fleet.gather({ topic: overallTopic, body: null })
       return mergeOverall(yield* local.overall, replies)
     })
-    return Health.of({ ...local, control, monitoring, overall })
+    const checks = Effect.gen(function*() {
+      const replies = yield* fleet.gather({ topic: checksTopic, body: null })
+      return mergeChecks(yield* local.checks, replies)
+    })
+    const find = Effect.fnUntraced(function*(requestId: string) {
+      const replies = yield* fleet.gather({ topic: findTopic, body: requestId })
+      const records = replies.flatMap(({ body }) => Option.toArray(decodeRecord(body)))
+      return records.toSorted((left, right) => right.at_ms - left.at_ms)[0]
+    })
+    return Health.of({ ...local, checks, control, find, monitoring, overall })
   })
 )

@@ -3,9 +3,11 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Reply } from "../storage/Fleet.ts"
 import type { ComponentHealth, Status } from "./Health.ts"
+import { mergeTallies, shown as shownCounts, statisticsOf } from "./Monitoring.ts"
+import { TallyParts } from "./Tally.ts"
 
 /** How many decision records are shown. */
-const shown = 50
+const recordsShown = 50
 
 const StatusText = Schema.Literals(["pass", "warn", "fail"])
 const Overall = Schema.Struct({
@@ -13,7 +15,9 @@ const Overall = Schema.Struct({
   components: Schema.Array(Schema.Struct({
     component: Schema.String,
     status: StatusText,
-    output: Schema.optionalKey(Schema.String)
+    output: Schema.optional(Schema.String),
+    observedValue: Schema.optional(Schema.Number),
+    observedUnit: Schema.optional(Schema.String)
   }))
 })
 type Overall = { readonly status: Status; readonly components: ReadonlyArray<ComponentHealth> }
@@ -45,13 +49,17 @@ const Times = Schema.Struct({ at_ms: Schema.Number, duration_ms: Schema.optional
 
 const Part = Schema.Struct({
   ...Overall.fields,
-  totals: Schema.Record(Schema.String, Schema.Number),
+  now: Schema.Struct({ atMs: Schema.Number, inFlight: Schema.Number }),
+  tally: TallyParts,
   targets: Schema.Array(TargetPart),
   recent: Schema.Array(Schema.Record(Schema.String, Schema.Unknown))
 })
 
 const decodeOverall = Schema.decodeUnknownOption(Overall)
 const decodePart = Schema.decodeUnknownOption(Part)
+const decodeChecks = Schema.decodeUnknownOption(
+  Schema.Record(Schema.String, Schema.Array(Schema.Record(Schema.String, Schema.Unknown)))
+)
 const decodeTimes = Schema.decodeUnknownOption(Times)
 
 const severity: Readonly<Record<Status, number>> = { pass: 0, warn: 1, fail: 2 }
@@ -63,7 +71,9 @@ const worst = (parts: ReadonlyArray<Overall>): Overall => {
   const components = new Map<string, ComponentHealth>()
   for (const next of parts.flatMap((part) => part.components)) {
     const seen = components.get(next.component)
-    if (seen === undefined || severity[next.status] > severity[seen.status]) components.set(next.component, next)
+    const isWorse = seen === undefined || severity[next.status] > severity[seen.status]
+      || (next.status === seen.status && (next.observedValue ?? 0) > (seen.observedValue ?? 0))
+    if (isWorse) components.set(next.component, next)
   }
   const status = parts.reduce<Status>((seen, { status }) => severity[status] > severity[seen] ? status : seen, "pass")
   return { status, components: Array.from(components.values()) }
@@ -104,7 +114,31 @@ const timed = (recent: ReadonlyArray<Readonly<Record<string, unknown>>>) =>
     return { atMs: times === undefined ? 0 : times.at_ms + (times.duration_ms ?? 0), record }
   })
 
-/** This process's view with the fleet's health, totals, targets and records, and each process's own under `workers`. */
+/** Every process's checks, each with the number of its process where there are more than one. */
+export const mergeChecks = (
+  own: Readonly<Record<string, unknown>>,
+  replies: ReadonlyArray<Reply>
+): Readonly<Record<string, unknown>> => {
+  const parts = replies.flatMap(({ body, worker }) =>
+    Option.toArray(Option.map(decodeChecks(body), (checks) => ({ worker, checks })))
+  )
+  if (parts.length < 2) return own
+  const merged: Record<string, ReadonlyArray<unknown>> = {}
+  for (const { checks, worker } of parts) {
+    for (const [name, list] of Object.entries(checks)) {
+      merged[name] = [...merged[name] ?? [], ...list.map((check) => ({ ...check, worker }))]
+    }
+  }
+  return merged
+}
+
+const withoutTally = (body: unknown): object => {
+  if (typeof body !== "object" || body === null) return {}
+  const { tally: _, ...rest } = { tally: undefined, ...body }
+  return rest
+}
+
+/** This process's view with the fleet's health, counts, targets and records, and each process's own under `workers`. */
 export const mergeMonitoring = (
   own: Readonly<Record<string, unknown>>,
   replies: ReadonlyArray<Reply>
@@ -113,19 +147,21 @@ export const mergeMonitoring = (
     Option.toArray(Option.map(decodePart(body), (part) => ({ worker, part, body })))
   )
   if (parts.length < 2) return own
-  const names = new Set(parts.flatMap(({ part }) => Object.keys(part.totals)))
+  const counts = mergeTallies(parts.map(({ part }) => part.tally))
+  const statistics = statisticsOf(counts)
+  const nowMs = Math.max(...parts.map(({ part }) => part.now.atMs))
   return {
     ...own,
     ...worst(parts.map(({ part }) => part)),
-    totals: Object.fromEntries(
-      Array.from(names, (name) => [name, sum(parts.map(({ part }) => part.totals[name] ?? 0))])
-    ),
-    targets: mergeTargets(parts.map(({ part }) => part.targets)),
+    totals: counts.totals,
+    ...shownCounts(counts, nowMs, sum(parts.map(({ part }) => part.now.inFlight))),
+    targets: mergeTargets(parts.map(({ part }) => part.targets))
+      .map((target) => ({ ...target, ...statistics.get(target.target) })),
     recent: parts
       .flatMap(({ part, worker }) => timed(part.recent.map((record) => ({ worker, ...record }))))
       .toSorted((left, right) => right.atMs - left.atMs)
-      .slice(0, shown)
+      .slice(0, recordsShown)
       .map(({ record }) => record),
-    workers: parts.map(({ body, worker }) => ({ worker, ...(typeof body === "object" ? body : {}) }))
+    workers: parts.map(({ body, worker }) => ({ worker, ...withoutTally(body) }))
   }
 }

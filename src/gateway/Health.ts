@@ -1,41 +1,24 @@
 /** What an operator sees and does: the state of every target, the manual control of breakers, and whether we are draining. */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
+import type { DecisionRecord } from "../domain/DecisionRecord.ts"
 import { type GatewayError, gatewayError, RouteNotFound } from "../domain/GatewayError.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
-import type { CredentialState } from "../resilience/Credential.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
+import { checksOf, type ComponentHealth, componentsOf, showAll, type Status, type TargetHealth } from "./Components.ts"
 import { type Decision, toRecord } from "./Decision.ts"
+import * as Monitoring from "./Monitoring.ts"
+import * as Recent from "./Recent.ts"
+import * as Tally from "./Tally.ts"
+import type { TallyParts } from "./Tally.ts"
 import { type Guards, Targets } from "./Target.ts"
 
-export type Status = "pass" | "warn" | "fail"
+export type { ComponentHealth, Status, TargetHealth } from "./Components.ts"
+
 export type Phase = "starting" | "ready" | "draining"
-
-export interface ComponentHealth {
-  readonly component: string
-  readonly status: Status
-  readonly output?: string | undefined
-}
-
-export interface TargetHealth {
-  /** `provider/model` of the file; `provider/*` stands for models that only callers name. */
-  readonly target: string
-  readonly breaker: CircuitBreaker.Snapshot
-  readonly inFlight: number
-  /** Requests that may be in flight at this moment; absent = no limit. */
-  readonly limit?: number | undefined
-  readonly waiting: number
-  readonly retryBudget: number
-  /** How long it has yet to be left alone, because it said so; the longest of its models. 0 = not at all. */
-  readonly cooldownMs: number
-  /** Its provider's, in the order of the file; absent = it has none. */
-  readonly credentials?: ReadonlyArray<CredentialState> | undefined
-  /** Tag of the reason of the last failure. */
-  readonly lastError?: string | undefined
-}
 
 export interface Control {
   readonly action: "reset" | "open" | "close" | "metrics-only"
@@ -60,17 +43,32 @@ const listOf = (targets: ReadonlyArray<Guards>): string => {
 }
 
 /** How many decision records monitoring shows. */
-const remembered = 50
+const recordsShown = 50
+
+/** What else can be well or ill in this process beside its targets, asked whenever health is; quick and without waiting. */
+export interface Vitals {
+  readonly components: () => ReadonlyArray<ComponentHealth>
+  /** Requests in flight at the door; absent = those on targets count. */
+  readonly inFlight?: () => number
+}
 
 export class Health extends Context.Service<Health, {
   readonly overall: Effect.Effect<{ readonly status: Status; readonly components: ReadonlyArray<ComponentHealth> }>
+  /** Every measurement of every component, as `checks` of `application/health+json`. */
+  readonly checks: Effect.Effect<Readonly<Record<string, unknown>>>
   readonly targets: Effect.Effect<ReadonlyArray<TargetHealth>>
-  /** The last 50 requests' decision records, newest first, totals since start, and every target. */
+  /** The last 50 requests' decision records, newest first, what was counted since start, and every target. */
   readonly monitoring: Effect.Effect<Readonly<Record<string, unknown>>>
+  /** What was counted, in a form that can be added up. */
+  readonly tally: Effect.Effect<TallyParts>
+  /** The record of a request that is over, if it is still remembered: of the last 100, or of the last 400 with more to tell. */
+  readonly find: (requestId: string) => Effect.Effect<DecisionRecord | undefined>
   /** Fails with `RouteNotFound` (code `target_not_found`) for an unknown target. */
   readonly control: (control: Control) => Effect.Effect<ReadonlyArray<Controlled>, GatewayError>
   /** Remembers a finished request; called once per request, when its last byte has left. */
   readonly note: (decision: Decision) => void
+  /** Lets another part of the process take part in health, for as long as the process lives. */
+  readonly include: (vitals: Vitals) => void
   /** `ready` to serve; `draining` once SIGTERM was seen. */
   readonly phase: Effect.Effect<Phase>
   /** Plain, because every answer asks. */
@@ -89,45 +87,6 @@ const commandOf = ({ action, reason, ttlMs }: Control): CircuitBreaker.Command =
     case "metrics-only":
       return { _tag: "MetricsOnly", reason, ttlMs }
   }
-}
-
-const show = (guards: Guards): Effect.Effect<TargetHealth> =>
-  Effect.map(
-    Effect.all([guards.breaker.snapshot, guards.budget.left, monotonicMillis]),
-    ([breaker, retryBudget, nowMs]) => ({
-      target: guards.name,
-      breaker,
-      inFlight: guards.bulkhead.inFlight(),
-      limit: Number.isFinite(guards.bulkhead.limit()) ? guards.bulkhead.limit() : undefined,
-      waiting: guards.bulkhead.waiting(),
-      retryBudget,
-      cooldownMs: Math.ceil(guards.cooldown.longest(nowMs)),
-      credentials: guards.credentials?.states(nowMs),
-      lastError: guards.lastError
-    })
-  )
-
-/** In words, what keeps a target from being asked for long; a pause that it asked for is no illness. */
-const illnessOf = ({ breaker: { state }, credentials, target }: TargetHealth): string | undefined =>
-  state !== "closed" && state !== "forced-closed"
-    ? `${target} is ${state}`
-    : credentials?.every((credential) => credential.startsWith("dead")) === true
-    ? `${target} has no credential left`
-    : undefined
-
-/** A provider that is down is `warn`, never `fail`: every replica sees it, and together they would leave nobody to answer. */
-const componentsOf = (targets: ReadonlyArray<TargetHealth>): ReadonlyArray<ComponentHealth> => {
-  const providers = Map.groupBy(targets, (target) => target.target.slice(0, target.target.indexOf("/")))
-  return [...providers].map(([provider, own]) => {
-    const ill = own.map(illnessOf).filter((illness) => illness !== undefined)
-    return ill.length === 0
-      ? { component: `provider:${provider}`, status: "pass" as const }
-      : {
-        component: `provider:${provider}`,
-        status: "warn" as const,
-        output: ill.join("; ")
-      }
-  })
 }
 
 /** Whatever lets a target be asked again also ends its pause and trusts its credentials again, all before this returns. */
@@ -149,59 +108,54 @@ const apply = Effect.fnUntraced(function*(guards: Guards, request: Control) {
 
 const make = Effect.gen(function*() {
   const registry = yield* Targets
+  const clock = yield* Effect.clockWith(Effect.succeed)
   const phase = yield* Ref.make<Phase>("starting")
-  const startedAtMs = yield* Clock.currentTimeMillis
-  const recent: Array<Decision> = []
-  const totals = {
-    requests: 0,
-    failed: 0,
-    cancelled: 0,
-    attempts: 0,
-    retriesAndFailovers: 0,
-    retries: 0,
-    failovers: 0,
-    skipped: 0,
-    resumed: 0
-  }
+  const startedAtMs = clock.currentTimeMillisUnsafe()
+  const recent = Recent.make()
+  const tally = Tally.make()
+  const others: Array<Vitals> = []
 
   const note = (decision: Decision): void => {
-    totals.requests += 1
-    totals.attempts += decision.attempts.length
-    for (let at = 1; at < decision.attempts.length; at++) {
-      totals.retriesAndFailovers += 1
-      if (decision.attempts[at]?.target === decision.attempts[at - 1]?.target) totals.retries += 1
-      else totals.failovers += 1
-    }
-    totals.skipped += decision.skipped.length
-    totals.resumed += decision.resumed ?? 0
-    if (decision.cancelled === true) totals.cancelled += 1
-    else if (decision.error !== undefined) totals.failed += 1
-    recent.unshift(decision)
-    if (recent.length > remembered) recent.pop()
+    tally.note(decision, decision.endedAtMs ?? clock.currentTimeMillisUnsafe())
+    recent.add(decision)
   }
 
-  const targets = Effect.flatMap(registry.guards, (all) => Effect.forEach(all, show))
+  const targets = Effect.flatMap(registry.guards, showAll)
+  const otherComponents = () => others.flatMap(({ components }) => components())
 
-  const overall = Effect.gen(function*() {
-    const components = componentsOf(yield* targets)
-    const draining = (yield* Ref.get(phase)) === "draining"
-    const status: Status = draining
+  const overallOf = (seen: ReadonlyArray<TargetHealth>) => {
+    const components = [...componentsOf(seen), ...otherComponents()]
+    const status: Status = Ref.getUnsafe(phase) === "draining"
       ? "fail"
       : components.some((component) => component.status !== "pass")
       ? "warn"
       : "pass"
     return { status, components }
+  }
+
+  const withStatistics = (seen: ReadonlyArray<TargetHealth>, parts: TallyParts) => {
+    const statistics = Monitoring.statisticsOf(parts)
+    return seen.map((target) => ({ ...target, ...statistics.get(target.target) }))
+  }
+
+  const checks = Effect.map(Effect.all([targets, DateTime.now]), ([seen, now]) => {
+    const parts = tally.read(DateTime.toEpochMillis(now))
+    return checksOf(withStatistics(seen, parts), otherComponents(), DateTime.formatIso(now))
   })
 
-  const monitoring = Effect.gen(function*() {
-    const uptimeMs = (yield* Clock.currentTimeMillis) - startedAtMs
+  const monitoring = Effect.map(targets, (seen) => {
+    const nowMs = clock.currentTimeMillisUnsafe()
+    const parts = tally.read(nowMs)
+    const onTargets = seen.reduce((sum, { inFlight, waiting }) => sum + inFlight + waiting, 0)
+    const inFlight = others.reduce<number | undefined>((sum, vitals) => vitals.inFlight?.() ?? sum, undefined)
     return {
-      ...(yield* overall),
-      phase: yield* Ref.get(phase),
-      uptimeMs,
-      totals: { ...totals },
-      targets: yield* targets,
-      recent: recent.map(toRecord)
+      ...overallOf(seen),
+      phase: Ref.getUnsafe(phase),
+      uptimeMs: nowMs - startedAtMs,
+      totals: parts.totals,
+      ...Monitoring.shown(parts, nowMs, inFlight ?? onTargets),
+      targets: withStatistics(seen, parts),
+      recent: recent.last(recordsShown).map(toRecord)
     }
   })
 
@@ -221,11 +175,19 @@ const make = Effect.gen(function*() {
   })
 
   return Health.of({
-    overall,
+    overall: Effect.map(targets, overallOf),
+    checks,
     targets,
     monitoring,
+    tally: Effect.sync(() => tally.read(clock.currentTimeMillisUnsafe())),
+    find: (requestId) =>
+      Effect.sync(() => {
+        const decision = recent.find(requestId)
+        return decision === undefined ? undefined : toRecord(decision)
+      }),
     control,
     note,
+    include: (vitals) => void others.push(vitals),
     phase: Ref.get(phase),
     isDraining: () => Ref.getUnsafe(phase) === "draining",
     setPhase: (next) => Ref.set(phase, next)

@@ -5,7 +5,6 @@
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Scope from "effect/Scope"
@@ -15,7 +14,8 @@ import { end } from "./Ending.ts"
 import { begin, CurrentExchange, type Exchange, lacksHost, missingHost } from "./Exchange.ts"
 import { recover } from "./Recovery.ts"
 import * as ServerSpan from "./ServerSpan.ts"
-import { type Surroundings, turnedAway } from "./TurnedAway.ts"
+import type { Surroundings } from "./Surroundings.ts"
+import { turnedAway } from "./TurnedAway.ts"
 import * as Unread from "./Unread.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -33,7 +33,7 @@ const complete = (response: Response, exchange: Exchange, isDraining: boolean): 
 export const pass = (
   effect: Effect.Effect<Response, unhandled>,
   around: Surroundings,
-  fiber: Fiber.Fiber<unknown, unknown>
+  fiber: Parameters<typeof begin>[1]
 ): Effect.Effect<Response, unhandled, HttpServerRequest | Scope.Scope> => {
   const { account, health, log, pending, shedding, watchdog } = around
   // The router's own effects read these two from the same context, so they are there.
@@ -42,6 +42,8 @@ export const pass = (
   const exchange = begin(request, fiber)
   let callOff: (() => void) | undefined
   const run = (span: Tracer.AnySpan | undefined) => {
+    // Of a trace that is not kept nothing could be found.
+    if (span?.sampled === true) exchange.decision.traceId = span.traceId
     // The request's own frame restores the context, so this needs none of its own.
     const context = Context.add(fiber.context, CurrentExchange, exchange)
     fiber.setContext(span === undefined ? context : Context.add(context, Tracer.ParentSpan, span))

@@ -6,6 +6,7 @@ export const embeddings = "/v1/embeddings"
 
 const own: ReadonlyArray<readonly [string, string]> = [
   ["/metrics", "GET"],
+  ["/dashboard", "GET"],
   ["/docs", "GET"],
   ["/openapi.json", "GET"],
   [embeddings, "POST"]
@@ -20,13 +21,19 @@ for (const group of Object.values(Api.groups)) {
 }
 for (const [path, method] of own) methodsByPath.set(path, [method])
 
+const withId: ReadonlyArray<readonly [string, string]> = [
+  ["/v1/models/", "/v1/models/{id}"],
+  ["/api/v1/health/monitoring/requests/", "/api/v1/health/monitoring/requests/{id}"]
+]
+
 /** The route template of a URL as the caller wrote it, or `_other`. Takes the same liberties as the router. */
 export const routeOf = (url: string): string => {
   const known = url.length < 64 && methodsByPath.has(url) ? url : undefined
   if (known !== undefined) return known
   const path = (url.split(/[?#;]/, 1)[0] ?? "").replace(/\/{2,}/g, "/").replace(/(.)\/$/, "$1").toLowerCase()
   if (methodsByPath.has(path)) return path
-  return path.startsWith("/v1/models/") ? "/v1/models/{id}" : "_other"
+  for (const [prefix, route] of withId) if (path.startsWith(prefix)) return route
+  return "_other"
 }
 
 /** The methods of a route template; empty when there is no such route. GET answers HEAD too. */

@@ -4,31 +4,21 @@ import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as Layer from "effect/Layer"
 import * as Shedding from "../admission/Shedding.ts"
 import { Api } from "../api/Api.ts"
-import * as Admin from "./Admin.ts"
 import * as Authorization from "./Authorization.ts"
+import * as Dashboard from "./Dashboard.ts"
 import * as Door from "./Door.ts"
-import * as Health from "./Health.ts"
-import * as LeanCompletions from "./LeanCompletions.ts"
+import * as Handlers from "./Handlers.ts"
 import * as Metrics from "./Metrics.ts"
 import * as Models from "./Models.ts"
 import * as OpenStreams from "./OpenStreams.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
-import * as Usage from "./Usage.ts"
-
-const handlers = Layer.mergeAll(
-  LeanCompletions.layer,
-  Models.layer,
-  Health.layer,
-  Health.layerMonitoring,
-  Admin.layer,
-  Usage.layer
-)
 
 const routes = Layer.mergeAll(
-  HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(handlers)),
+  HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(Handlers.layer)),
   HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
   Models.layerRawIds,
   Metrics.layer,
+  Dashboard.layer,
   Door.layer
 )
 

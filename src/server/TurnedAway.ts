@@ -5,31 +5,15 @@
 import * as Cause from "effect/Cause"
 import type * as Fiber from "effect/Fiber"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
-import type { Shedding } from "../admission/Shedding.ts"
 import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import { defaultPriority, priorities, type Priority, priorityNamed } from "../domain/Priority.ts"
-import type { Decision } from "../gateway/Decision.ts"
-import type { Health } from "../gateway/Health.ts"
 import { CurrentInstruments } from "../observability/Instruments.ts"
-import type { EventLogShape } from "../observability/Logger.ts"
-import type { Watchdog } from "../resilience/Watchdog.ts"
 import { judgeClient } from "./Authorization.ts"
 import type { Exchange } from "./Exchange.ts"
 import * as Metrics from "./Metrics.ts"
-import { drained, type PendingAnswers } from "./PendingAnswers.ts"
+import { drained } from "./PendingAnswers.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
-
-/** Whom an exchange meets on its way. */
-export interface Surroundings {
-  readonly health: Health["Service"]
-  /** Writes a request that is over into the ledger. */
-  readonly account: (decision: Decision) => void
-  readonly log: EventLogShape
-  readonly shedding: Shedding["Service"]
-  readonly pending: PendingAnswers
-  readonly watchdog: Watchdog
-  readonly settings: ServerSettings
-}
+import type { Surroundings } from "./Surroundings.ts"
 
 /** A word that nobody knows is a mistake, and better found on the first call than in the hour that it was meant for. */
 const unknownPriority = Cause.fail(gatewayError(

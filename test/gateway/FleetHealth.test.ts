@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Api from "../../src/api/Health.ts"
 import { type Child, start, url } from "../cli/Child.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "breakwater-fleet-"))
@@ -18,6 +20,14 @@ interface Monitoring {
     readonly worker: number
     readonly targets: ReadonlyArray<{ readonly target: string; readonly breaker: { readonly state: string } }>
   }>
+}
+
+interface Counted {
+  readonly totals: { readonly requests: number; readonly attempts: number }
+  readonly latency: { readonly count: number }
+  readonly spending: ReadonlyArray<unknown>
+  readonly targets: ReadonlyArray<{ readonly target: string }>
+  readonly workers: ReadonlyArray<{ readonly totals: { readonly requests: number } }>
 }
 
 const two = (): Child => {
@@ -79,7 +89,45 @@ describe("with workers", { timeout: 120_000 }, () => {
     expect(unknown.status).toBe(404)
     child.process.kill("SIGTERM")
     expect((await child.ended).code).toBe(0)
-  })
+  }, 30_000)
+
+  it("what was counted is of all of them and a request is found, whichever process is asked", async () => {
+    const child = two()
+    const origin = await url(child)
+    const health = `${origin}/api/v1/health`
+    const asked = Array.from({ length: 8 }, (_, index) => `request-${index}`)
+    // A connection each, so that the workers take turns.
+    for (const id of asked) {
+      const body = JSON.stringify({ model: "simulated/sim-fast", messages: [{ role: "user", content: "hi" }] })
+      const init = {
+        method: "POST",
+        body,
+        headers: { ...headers, "content-type": "application/json", "x-request-id": id }
+      }
+      expect((await fetch(`${origin}/v1/chat/completions`, init)).status).toBe(200)
+    }
+    const seen = async () => await (await fetch(`${health}/monitoring`, { headers })).json() as Counted
+    let value = await seen()
+    // An exchange is counted after its last byte has left.
+    while (value.totals.requests < asked.length) value = await seen()
+    for (const one of [value, await seen()]) {
+      expect(one.totals).toMatchObject({ requests: 8, attempts: 8 })
+      expect(one.latency.count).toBe(8)
+      expect(one.spending).toMatchObject([{ model: "sim-fast", requests: 8, unpriced: 8 }])
+      expect(one.targets.find(({ target }) => target === "simulated/sim-fast")).toMatchObject({ attempts: 8 })
+      expect(one.workers.map(({ totals }) => totals.requests).reduce((sum, own) => sum + own, 0)).toBe(8)
+      Schema.decodeUnknownSync(Api.Monitoring)(one)
+    }
+    for (const id of asked) {
+      const record: unknown = await (await fetch(`${health}/monitoring/requests/${id}`, { headers })).json()
+      expect(record).toMatchObject({ request_id: id, ended: "answered" })
+    }
+    expect((await fetch(`${health}/monitoring/requests/nobodys`, { headers })).status).toBe(404)
+    const overall: unknown = await (await fetch(health, { headers })).json()
+    expect(overall).toMatchObject({
+      checks: { "simulated/sim-fast:circuit": [{ status: "pass" }, { status: "pass", observedValue: "closed" }] }
+    })
+  }, 30_000)
 
   it("a worker that replaces a killed one stays under the control in force, and after a reset is free", async () => {
     const child = two()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { mergeMonitoring, mergeOverall } from "../../src/gateway/FleetMonitoring.ts"
+import { mergeChecks, mergeMonitoring, mergeOverall } from "../../src/gateway/FleetMonitoring.ts"
 
 const target = (state: string, inFlight: number, callsInWindow: number, failureRate: number) => ({
   target: "a/m",
@@ -15,6 +15,43 @@ const part = (state: string, inFlight: number, calls: number, rate: number, rece
   phase: "ready",
   uptimeMs: 1,
   totals: { requests: calls },
+  now: { atMs: 100_000, inFlight },
+  tally: {
+    totals: { requests: calls },
+    slots: [{
+      number: 10,
+      requests: calls,
+      failed: 1,
+      refused: 0,
+      cancelled: 0,
+      again: 0,
+      inputTokens: 5,
+      outputTokens: 2,
+      usd: 0,
+      latency: [4, calls],
+      firstContent: []
+    }],
+    targets: [{
+      target: "a/m",
+      attempts: calls,
+      failures: 1,
+      lastErrorAtMs: calls,
+      answer: [4, calls],
+      firstContent: []
+    }],
+    spending: [{
+      provider: "a",
+      model: "m",
+      requests: calls,
+      inputTokens: 5,
+      outputTokens: 2,
+      cachedTokens: 0,
+      picoUsd: "9007199254740991",
+      unpriced: 0
+    }],
+    failures: [{ target: "a/m", reason: "Overloaded", count: 1, retried: 1, failedOver: 0, ended: 0 }],
+    skips: []
+  },
   targets: [target(state, inFlight, calls, rate)],
   recent
 })
@@ -27,10 +64,36 @@ describe("monitoring of two processes", () => {
   const merged = mergeMonitoring(one, [{ worker: 1, body: one }, { worker: 2, body: two }])
 
   it("shows each target once: the worst state, counts added up, rates over all calls", () => {
-    expect(merged["targets"]).toEqual([{
+    expect(merged["targets"]).toMatchObject([{
       ...target("open", 5, 40, 0.25),
       waiting: 2
     }])
+  })
+
+  it("adds up what each has counted, money to the pico-dollar", () => {
+    expect(merged).toMatchObject({
+      totals: { requests: 40 },
+      now: { inFlight: 5, errorRate: 0.05 },
+      latency: { count: 40, p50: 2 },
+      spending: [{ requests: 40, inputTokens: 10, costUsd: "18014.398509481982" }],
+      failures: [{ count: 2, retried: 2 }],
+      targets: [{ attempts: 40, failures: 2, lastErrorAtMs: 30 }]
+    })
+  })
+
+  it("shows each process's own without what only helps to add up", () => {
+    expect(merged["workers"]).toMatchObject([{ worker: 1, totals: { requests: 30 } }, { worker: 2 }])
+    expect(JSON.stringify(merged["workers"])).not.toContain("tally")
+  })
+
+  it("keeps every process's measurements apart, by its number", () => {
+    const check = { "a/m:circuit": [{ componentId: "a/m", status: "pass" }] }
+    expect(mergeChecks(check, [{ worker: 1, body: check }, { worker: 2, body: check }])).toEqual({
+      "a/m:circuit": [
+        { componentId: "a/m", status: "pass", worker: 1 },
+        { componentId: "a/m", status: "pass", worker: 2 }
+      ]
+    })
   })
 
   it("shows the worst of each component, and of all", () => {

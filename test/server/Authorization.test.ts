@@ -61,9 +61,15 @@ describe("client keys", () => {
       expect((await ask(server, path)).status).toBe(200)
     }
     const health = await ask(server, "/api/v1/health")
+    expect(health.headers.get("content-type")).toBe("application/health+json")
     expect(JSON.parse(health.text)).toEqual({
       status: "warn",
-      components: [{ component: "providers", status: "warn" }]
+      serviceId: "breakwater",
+      components: [{ component: "providers", status: "warn" }, { component: "event-loop", status: "pass" }],
+      checks: {
+        providers: [{ componentId: "providers", status: "warn" }],
+        "event-loop": [{ componentId: "event-loop", status: "pass" }]
+      }
     })
   })
 })

@@ -6,9 +6,10 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import type { ChatChunk } from "../../src/domain/ChatAnswer.ts"
+import type { DecisionRecord } from "../../src/domain/DecisionRecord.ts"
 import { type GatewayError, gatewayError, type Reason, RouteNotFound } from "../../src/domain/GatewayError.ts"
 import { Completion, type CompletionRequest } from "../../src/gateway/Completion.ts"
-import { type ComponentHealth, type Control, Health } from "../../src/gateway/Health.ts"
+import { type ComponentHealth, type Control, Health, type Vitals } from "../../src/gateway/Health.ts"
 import { Routes } from "../../src/gateway/Route.ts"
 import type { AnswerStream, Frame } from "../../src/providers/Provider.ts"
 import { monotonicMillisUnsafe } from "../../src/resilience/MonotonicTime.ts"
@@ -65,6 +66,9 @@ export interface Fake {
   closed: number
   phase: "starting" | "ready" | "draining"
   components: ReadonlyArray<ComponentHealth>
+  /** What the server told of itself. */
+  readonly vitals: Array<Vitals>
+  records: ReadonlyArray<DecisionRecord>
 }
 
 export const makeFake = (): Fake => ({
@@ -78,7 +82,9 @@ export const makeFake = (): Fake => ({
   controls: [],
   closed: 0,
   phase: "ready",
-  components: [{ component: "providers", status: "warn", output: "openai is open" }]
+  components: [{ component: "providers", status: "warn", output: "openai is open" }],
+  vitals: [],
+  records: []
 })
 
 const asked = (fake: Fake, request: CompletionRequest): Effect.Effect<void, GatewayError> =>
@@ -126,9 +132,18 @@ export const layerFake = (fake: Fake) =>
         })
     }),
     Layer.succeed(Health, {
-      overall: Effect.sync(() => ({ status: "warn" as const, components: fake.components })),
+      overall: Effect.sync(() => ({
+        status: "warn" as const,
+        components: [...fake.components, ...fake.vitals.flatMap(({ components }) => components())]
+      })),
+      checks: Effect.succeed({
+        "openai/upstream-model:circuit": [{ componentId: "openai/upstream-model", status: "pass" }]
+      }),
+      tally: Effect.die("the fake counts nothing"),
+      find: (requestId) => Effect.sync(() => fake.records.find((record) => record.request_id === requestId)),
+      include: (vitals) => void fake.vitals.push(vitals),
       targets: Effect.succeed([]),
-      monitoring: Effect.succeed({ uptimeMs: 1 }),
+      monitoring: Effect.sync(() => ({ uptimeMs: 1, phase: fake.phase, workers: [] })),
       control: (control) => {
         fake.controls.push(control)
         return control.target === "nobody/nothing"

@@ -1,0 +1,61 @@
+/** The components of health that the gateway itself has beside its targets: where traces go, where requests are written, the loop. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { LedgerStatus } from "../accounting/Ledger.ts"
+import { Shedding } from "../admission/Shedding.ts"
+import { type ComponentHealth, Health } from "../gateway/Health.ts"
+import { Exporter } from "../observability/Export.ts"
+import type { ExportState } from "../observability/ExportQueue.ts"
+import * as Tracing from "../observability/Tracing.ts"
+import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
+
+const unknown: ExportState = { queued: 0, exported: 0, dropped: 0, failure: undefined }
+
+const described = (destination: string, { dropped, exported, failure, queued }: ExportState): ComponentHealth => ({
+  component: "telemetry",
+  status: failure === undefined ? "pass" : "warn",
+  output: `traces go to ${destination}: ${exported} spans exported, ${queued} waiting, ${dropped} dropped${
+    failure === undefined ? "" : `; ${failure}`
+  }`
+})
+
+/** Where traces go is a component of its own, there only when it is set; an exporter that fails harms no answer, so it warns. */
+const telemetry = Effect.gen(function*() {
+  const destination = yield* Tracing.Destination
+  const exporter = yield* Exporter
+  return (): ReadonlyArray<ComponentHealth> =>
+    destination === undefined ? [] : [described(destination, exporter?.() ?? unknown)]
+})
+
+/** Late only as far as fewer requests are taken for it: a single pause, such as a collector's, is no illness. */
+const eventLoop = ({ shedding }: ServerSettings, { seen }: Shedding["Service"]): ComponentHealth => {
+  const { lagMs, limit } = seen()
+  const observed = { component: "event-loop", observedValue: Math.round(lagMs), observedUnit: "ms" }
+  return limit < shedding.inFlight
+    ? { ...observed, status: "warn", output: `late by ${Math.round(lagMs)} ms, so at most ${limit} requests are taken` }
+    : { ...observed, status: "pass" }
+}
+
+/** Where requests are written down; in memory it cannot fail. A store that is away harms no answer, so it warns. */
+const storage = Effect.map(Effect.serviceOption(LedgerStatus), (status) => (): ReadonlyArray<ComponentHealth> => {
+  const ledger = Option.getOrUndefined(status)?.read()
+  if (ledger === undefined || ledger.kind === "memory") return []
+  const { dropped, kind, lastError, pending, state, written } = ledger
+  const output = `${kind}: ${written} written, ${pending} waiting, ${dropped} dropped${
+    lastError === undefined ? "" : `; ${lastError}`
+  }`
+  return [{ component: "storage", status: state === "ok" ? "pass" : "warn", output }]
+})
+
+/** What the door knows about itself takes part in health. */
+export const includeDoor = Effect.gen(function*() {
+  const health = yield* Health
+  const settings = yield* ServerOptions
+  const shedding = yield* Shedding
+  const exporter = yield* telemetry
+  const store = yield* storage
+  health.include({
+    components: () => [...exporter(), ...store(), eventLoop(settings, shedding)],
+    inFlight: () => shedding.seen().inFlight
+  })
+})

@@ -1,0 +1,265 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import type { Browser, Page } from "playwright-core"
+import * as Gateway from "../wire/Gateway.ts"
+import { contrastFaults, focusStops, unnamed } from "./Accessibility.ts"
+import { executablePath, launch, visit } from "./Chromium.ts"
+
+const target = "main/sim-fast"
+let gateway: Gateway.Gateway
+let browser: Browser
+
+const ask = async (model: string, id?: string, stream = false) => {
+  const response = await fetch(`${gateway.url}/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(id === undefined ? {} : { "x-request-id": id }) },
+    body: JSON.stringify({ model, stream, messages: [{ role: "user", content: "hi" }] })
+  })
+  await response.text()
+  return response.status
+}
+
+const open = (reason: string) =>
+  fetch(`${gateway.origin}/api/v1/health/circuit-breakers/open`, {
+    method: "POST",
+    body: JSON.stringify({ target, reason })
+  })
+
+const rowOf = (page: Page, name: string) => page.locator("#targets tr", { hasText: name })
+
+describe.skipIf(executablePath === undefined)("the page in a browser (skipped where Chromium is absent)", () => {
+  beforeAll(async () => {
+    gateway = await Gateway.start({
+      providers: {
+        main: {
+          kind: "simulated",
+          prices: { "sim-fast": { usdPerMtok: { input: "3", output: "15" } } }
+        },
+        backup: { kind: "simulated" }
+      },
+      models: {
+        fast: { targets: [{ provider: "main", model: "sim-fast" }] },
+        smart: { targets: [{ provider: "main", model: "sim-down" }, { provider: "backup", model: "sim-fast" }] }
+      }
+    })
+    browser = await launch()
+  })
+
+  afterAll(async () => {
+    await browser.close()
+    expect(await gateway.stop()).toBe(0)
+  })
+
+  it("loads without a complaint and without a request to anywhere else, and shows a request as soon as it is over", async () => {
+    const { complaints, page } = await visit(browser, gateway.origin)
+    await page.getByText("No request has come yet").waitFor()
+    expect(await ask("fast", "first-of-all")).toBe(200)
+    await page.getByRole("button", { name: "first-of-all" }).waitFor()
+    expect(await rowOf(page, target).textContent()).toContain("closed")
+    await page.locator("#money tr", { hasText: "sim-fast" }).waitFor()
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  it("resets a circuit with one press, which the very next call finds", async () => {
+    const { complaints, page } = await visit(browser, gateway.origin)
+    await open("maintenance")
+    expect(await ask("fast")).toBe(503)
+    const row = rowOf(page, target)
+    await row.getByText("forced open").waitFor()
+    await row.getByText("maintenance").waitFor()
+    await page.getByRole("button", { name: `Reset ${target}` }).click()
+    await row.getByText("● closed").waitFor()
+    expect(await ask("fast")).toBe(200)
+    expect(await page.getByRole("status").textContent()).toContain(target)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  it("finds a request by its id, with every attempt, and says so when there is none", async () => {
+    expect(await ask("smart", "with-trouble", true)).toBe(200)
+    const { complaints, page } = await visit(browser, gateway.origin)
+    await page.getByLabel("Request id").fill("with-trouble")
+    await page.keyboard.press("Enter")
+    const dialog = page.getByRole("dialog", { name: "Request with-trouble" })
+    await dialog.getByText("recovered").waitFor()
+    const text = await dialog.textContent()
+    for (const told of ["main/sim-down", "Overloaded", "backup/sim-fast", "not known: model", "tracing is off"]) {
+      expect(text).toContain(told)
+    }
+    await page.keyboard.press("Escape")
+    await dialog.waitFor({ state: "hidden" })
+    expect(complaints).toEqual([])
+    await page.getByLabel("Request id").fill("no-such")
+    await page.getByRole("button", { name: "Find" }).click()
+    await page.getByText("No request with this id is remembered here").waitFor()
+    await page.close()
+  })
+
+  it("opens the request that its address names", async () => {
+    await ask("fast", "linked")
+    const { page } = await visit(browser, gateway.origin, { tail: "#request=linked" })
+    await page.getByRole("dialog", { name: "Request linked" }).getByText("answered", { exact: true }).waitFor()
+    await page.close()
+  })
+
+  it("shows hostile names, reasons and errors as the text that they are", async () => {
+    const payload = "<img src=x onerror=\"window.hit=1\"><script>window.hit=2</script>'\"`${1}"
+    await ask(payload)
+    await open(payload)
+    const { complaints, page } = await visit(browser, gateway.origin)
+    await page.locator("#recent").getByText(payload, { exact: true }).first().waitFor()
+    await rowOf(page, target).getByText(payload, { exact: false }).waitFor()
+    expect(await page.evaluate("[window.hit ?? null, document.querySelectorAll('main img, main script').length]"))
+      .toEqual([
+        null,
+        0
+      ])
+    expect(complaints).toEqual([])
+    await gateway.monitoring()
+    await page.getByRole("button", { name: `Reset ${target}` }).click()
+    await rowOf(page, target).getByText("● closed").waitFor()
+    await page.close()
+  })
+
+  it("shows any value with hostile text in every place as the text that it is", async () => {
+    const payload = "</title></script><svg onload=\"window.hit=1\"><img src=x onerror=\"window.hit=2\">"
+    const kept = new Set(["state", "status", "phase", "costUsd", "cost_usd", "ended"])
+    const poison = (value: unknown, key = ""): unknown => {
+      if (typeof value === "string") return kept.has(key) ? value : `${payload}${value}`
+      if (Array.isArray(value)) return value.map((one) => poison(one, key))
+      return typeof value === "object" && value !== null
+        ? Object.fromEntries(Object.entries(value).map(([name, one]) => [name, poison(one, name)]))
+        : value
+    }
+    const value = JSON.stringify(poison(await gateway.monitoring()))
+    const { complaints, page } = await visit(browser, gateway.origin, {
+      before: (page) =>
+        page.route(
+          "**/monitoring/stream",
+          (route) => route.fulfill({ contentType: "text/event-stream", body: `data: ${value}\n\n` })
+        )
+    })
+    await page.locator("#recent button").first().click()
+    await page.getByRole("dialog").getByText("attempt").first().waitFor()
+    expect(
+      await page.evaluate(
+        "[window.hit ?? null, document.querySelectorAll('main img, dialog img, main script, svg[onload]').length]"
+      )
+    )
+      .toEqual([null, 0])
+    expect((await page.locator("#recent").textContent())?.includes(payload)).toBe(true)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  it("is held by its policy: a script that got into the page does not run, and text is never taken for markup", async () => {
+    const { page } = await visit(browser, gateway.origin)
+    const tried = (code: string) =>
+      page.evaluate(`(() => { try { ${code}; return "done" } catch (error) { return error.name } })()`)
+    expect(await tried("document.body.innerHTML = '<b>x</b>'")).toBe("TypeError")
+    expect(
+      await tried("const s = document.createElement('script'); s.text = 'window.hit = 3'; document.body.append(s)")
+    )
+      .toBe("TypeError")
+    expect(await page.evaluate("window.hit ?? null")).toBe(null)
+    await page.close()
+  })
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    it(`has enough contrast everywhere when it is ${colorScheme}`, async () => {
+      await open("maintenance")
+      await ask("fast")
+      const { page } = await visit(browser, gateway.origin, { colorScheme })
+      await rowOf(page, target).getByText("forced open").waitFor()
+      await page.locator("#recent button").first().waitFor()
+      expect(await contrastFaults(page)).toEqual([])
+      await page.locator("#recent button").first().click()
+      await page.getByRole("dialog").waitFor()
+      expect(await contrastFaults(page)).toEqual([])
+      await page.close()
+      await fetch(`${gateway.origin}/api/v1/health/circuit-breakers/reset`, { method: "POST" })
+    })
+  }
+
+  it("is looked at by eyes that see a fault", async () => {
+    const { page } = await visit(browser, gateway.origin)
+    await page.evaluate("document.querySelector('h1').style.color = 'rgb(128 128 128 / 50%)'")
+    await page.evaluate("document.querySelector('#pause').tabIndex = -1")
+    await page.evaluate("document.querySelector('#pause').textContent = ''")
+    expect(await contrastFaults(page)).toHaveLength(1)
+    expect((await focusStops(page)).missed).toHaveLength(1)
+    expect(await unnamed(page)).toHaveLength(1)
+    await page.close()
+  })
+
+  it("takes the theme that is chosen, and keeps it", async () => {
+    const { page } = await visit(browser, gateway.origin, { colorScheme: "light" })
+    const background = () => page.evaluate("getComputedStyle(document.body).backgroundColor")
+    const light = await background()
+    await page.getByRole("button", { name: "Theme: auto" }).click()
+    await page.getByRole("button", { name: "Theme: light" }).click()
+    expect(await background()).not.toBe(light)
+    await page.reload()
+    await page.getByRole("button", { name: "Theme: dark" }).waitFor()
+    expect(await background()).not.toBe(light)
+    await page.close()
+  })
+
+  it("lets the keyboard reach every control, each of which shows the focus and has a name", async () => {
+    const { page } = await visit(browser, gateway.origin)
+    await page.locator("#recent button").first().waitFor()
+    await page.getByRole("button", { name: "Pause" }).click()
+    const { missed, withoutOutline } = await focusStops(page)
+    expect(missed).toEqual([])
+    expect(withoutOutline).toEqual([])
+    expect(await unnamed(page)).toEqual([])
+    await page.close()
+  })
+
+  it("keeps the focus where it is while the values go on", async () => {
+    const { page } = await visit(browser, gateway.origin)
+    const button = page.getByRole("button", { name: `Reset ${target}` })
+    await button.focus()
+    for (const id of ["one-more", "and-one-more"]) {
+      await ask("smart", id)
+      await page.getByRole("button", { name: id, exact: true }).waitFor()
+    }
+    expect(await page.evaluate("document.activeElement.getAttribute('aria-label')")).toBe(`Reset ${target}`)
+    await page.close()
+  })
+
+  it("is no wider than a phone", async () => {
+    const { page } = await visit(browser, gateway.origin, { viewport: { width: 390, height: 844 } })
+    await page.locator("#recent button").first().waitFor()
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390)
+    await page.close()
+  })
+
+  it("moves nothing for who asked for less motion", async () => {
+    const { page } = await visit(browser, gateway.origin, { reducedMotion: "reduce" })
+    expect(await page.evaluate("document.getAnimations().length")).toBe(0)
+    await page.close()
+  })
+
+  it("says when there are no more data", async () => {
+    const alone = await Gateway.start()
+    const { page } = await visit(browser, alone.origin)
+    await page.getByText("Live", { exact: true }).waitFor()
+    expect(await alone.stop()).toBe(0)
+    await page.getByText("No data", { exact: true }).waitFor()
+    await page.close()
+  })
+
+  it("works with the admin key as the password that the browser asks for", async () => {
+    const alone = await Gateway.start({ server: { adminKey: "secret" } })
+    const { complaints, page } = await visit(browser, alone.origin, {
+      httpCredentials: { username: "operator", password: "secret" }
+    })
+    await page.getByText("Live", { exact: true }).waitFor()
+    await page.getByRole("button", { name: "Reset all" }).click()
+    await page.getByText("targets reset").waitFor({ state: "attached" })
+    expect(complaints.filter((line) => !line.includes("401"))).toEqual([])
+    await page.close()
+    expect(await alone.stop()).toBe(0)
+  })
+})
