@@ -22,7 +22,8 @@ const momentPattern = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d
 /** Milliseconds since 1970 of `24h`, `2026-11-01` or `2026-11-01T12:00:00Z`; undefined for anything else. */
 const momentOf = (text: string, nowMs: number): number | undefined => {
   const back = Option.getOrUndefined(span(text))
-  if (back !== undefined) return nowMs - back
+  // Before the first entry is before 1970, too, and dates have an end.
+  if (back !== undefined) return Math.max(0, nowMs - back)
   const moment = momentPattern.test(text) ? Option.getOrUndefined(DateTime.make(text)) : undefined
   return moment === undefined ? undefined : DateTime.toEpochMillis(moment)
 }
