@@ -49,7 +49,8 @@ const looks = [
   /\bbearer\s+\S+|\bbasic\s+[\w+/=]{8,}/gi,
   /\b[\w+/-]{32,}={0,2}/g
 ]
-const userInfo = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/"'@]+@/gi
+// Bounded: without an end of its own the name of a scheme would be looked for from every dot of a long text to its end.
+const userInfo = /(\b[a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/"'@]+@/gi
 const inQuery =
   /([?&](?:key|api[_-]?key|access_token|token|sig|signature|awsaccesskeyid|x-(?:amz|goog)-[a-z-]+)=)[^&\s"'#]+/gi
 

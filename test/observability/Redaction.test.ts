@@ -27,6 +27,13 @@ describe("the scrubber", () => {
     expect(scrubKeys(text)).not.toContain(secret)
   })
 
+  // Where a look at one place goes on to the end of the text, this takes half a minute.
+  it.each(["a.", "a+", "a-", "eyJaaaaaaaa.", "a://", "?key="])("is done with a long text of %s, too", (piece) => {
+    const text = piece.repeat(200_000 / piece.length)
+    expect(scrub(text).length).toBeLessThanOrEqual(text.length)
+    expect(scrubKeys(text).length).toBeLessThanOrEqual(text.length)
+  })
+
   it("leaves words, numbers and our own ids in a line", () => {
     const line =
       "circuit of openai/gpt-4.1-mini: closed to open 01a2071f-c02c-7670-9205-a65d6338de19 0af7651916cd43dd8448eb211c80319c"
