@@ -48,6 +48,10 @@ const pushed = (
 ): Effect.Effect<void> =>
   Effect.callback((resume) => {
     let isStopped = false
+    const stop = (outcome: Effect.Effect<void>): void => {
+      isStopped = true
+      resume(outcome)
+    }
     const write = (frames: Bytes | undefined): boolean => {
       if (frames === undefined || sink === undefined) return true
       open.sent()
@@ -57,7 +61,7 @@ const pushed = (
     const step = (): boolean => {
       const frames = take?.(awake)
       if (frames === undefined) open.waits()
-      if (frames === ending) resume(Effect.void)
+      if (frames === ending) stop(Effect.void)
       if (frames === undefined || frames === ending) return false
       if (write(frameBytes(frames))) return true
       sink?.once("drain", awake)
@@ -68,7 +72,7 @@ const pushed = (
       try {
         while (step());
       } catch (defect) {
-        resume(Effect.die(defect))
+        stop(Effect.die(defect))
       }
     }
     awake()
