@@ -30,7 +30,14 @@ const newest = ({ kept, next, size }: Ring): Array<Decision> => {
   return out
 }
 
+/** What is no more than in the way once the line is written and the spans have ended: the request's words, and its spans. */
+const lighten = (decision: Decision): void => {
+  if (decision.captured !== undefined) delete decision.captured
+  if (decision.trace !== undefined) delete decision.trace
+}
+
 export interface Recent {
+  /** Takes a request that is over; its content and its spans are let go. */
   readonly add: (decision: Decision) => void
   /** The last so many, newest first. */
   readonly last: (count: number) => ReadonlyArray<Decision>
@@ -43,6 +50,7 @@ export const make = (): Recent => {
   const eventful: Ring = { kept: [], size: ofEventful, next: 0 }
   return {
     add: (decision) => {
+      lighten(decision)
       put(all, decision)
       if (decision.error !== undefined || isEventful(decision)) put(eventful, decision)
     },
