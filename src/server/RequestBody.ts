@@ -67,8 +67,8 @@ const tooSlow = Effect.fail(gatewayError(
 ))
 
 /**
- * Reads the body up to `limit` bytes and for `timeoutMs`; without that, how long it may take is the socket's to say. a declared length above it is refused before anything is read, as is a coding: bodies are
- * taken as they are.
+ * Reads the body up to `limit` bytes and for `timeoutMs`; without that, how long it may take is the socket's to say. A declared
+ * length above the limit is refused before anything is read, as is a coding: bodies are taken as they are.
  */
 export const readText = (
   request: HttpServerRequest,
