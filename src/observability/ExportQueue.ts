@@ -3,6 +3,7 @@
  * not fit is dropped and counted. What was refused for the moment stays in front and is sent again, later each time.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
 
@@ -45,6 +46,9 @@ export interface ExportQueue<A> {
 
 /** Longest pause between two tries while the collector is down, in milliseconds. */
 const longestPauseMs = 30_000
+
+/** Another program's span may hold what nobody can write, such as a ring; what follows it must still be sent. */
+const unwritable: SendFailure = { message: "a batch could not be written", isTransient: false }
 
 const spans = Metric.counter("breakwater.telemetry.spans", {
   description: "Spans that left for the collector, and spans that were dropped, by outcome.",
@@ -94,14 +98,23 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
         } else dropped += taken.length
         return !refused.isTransient
       })
-    /** One batch; false if it has to wait. */
+    const putBack = (taken: ReadonlyArray<A>) =>
+      Effect.sync(() => {
+        onTheWay = 0
+        items = [...taken, ...items]
+      })
+    /** One batch; false if it has to wait. Nobody knows whether one that is interrupted arrived, so it is sent again. */
     const step = Effect.suspend(() => {
       const taken = items.splice(0, batch)
       onTheWay = taken.length
-      return Effect.matchEffect(send(taken), {
-        onSuccess: (rejected) => onSent(taken.length, rejected),
-        onFailure: (refused) => onRefused(taken, refused)
-      })
+      const sent = Effect.catchDefect(Effect.suspend(() => send(taken)), () => Effect.fail(unwritable))
+      return Effect.onInterrupt(
+        Effect.matchEffect(sent, {
+          onSuccess: (rejected) => onSent(taken.length, rejected),
+          onFailure: (refused) => onRefused(taken, refused)
+        }),
+        () => putBack(taken)
+      )
     })
     const drain: Effect.Effect<void> = Effect.suspend(() =>
       items.length === 0 ? tell : Effect.flatMap(step, (goesOn) => goesOn ? drain : tell)
@@ -126,7 +139,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
     const loop = yield* Effect.forkIn(Effect.forever(Effect.andThen(turn, drain)), scope)
     yield* Scope.addFinalizer(
       scope,
-      Effect.sync(() => loop.interruptUnsafe()).pipe(
+      Fiber.interrupt(loop).pipe(
         Effect.andThen(Effect.timeoutOption(drain, options.shutdownMs)),
         Effect.andThen(atTheEnd)
       )

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as ExportQueue from "../../src/observability/ExportQueue.ts"
@@ -109,6 +110,44 @@ describe("the queue of the export", () => {
       yield* Scope.close(scope, Exit.void)
       expect(world.sent).toEqual([[0, 1, 2]])
     }))
+
+  it.effect("sends what was on its way when it closes once more", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { push, state, world } = yield* Scope.provide(started(), scope)
+      world.answer = Effect.never
+      fill(push, 3)
+      yield* TestClock.adjust(1000)
+      expect(state().queued).toBe(3)
+      world.answer = Effect.succeed(0)
+      yield* Scope.close(scope, Exit.void)
+      expect(world.sent).toEqual([[0, 1, 2]])
+      expect(state()).toMatchObject({ queued: 0, exported: 3, dropped: 0 })
+    }))
+
+  it.effect("counts what is on its way at the end as dropped when no answer comes", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { push, state, world } = yield* Scope.provide(started(), scope)
+      world.answer = Effect.never
+      fill(push, 3)
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust(3000)
+      yield* Fiber.join(closing)
+      expect(state()).toMatchObject({ queued: 0, exported: 0, dropped: 3 })
+    }))
+
+  it.effect("goes on after a batch that cannot be written", () =>
+    Effect.gen(function*() {
+      const { push, state, world } = yield* started()
+      world.answer = Effect.die(new TypeError("a ring"))
+      fill(push, 2)
+      yield* TestClock.adjust(1000)
+      world.answer = Effect.succeed(0)
+      fill(push, 3)
+      yield* TestClock.adjust(1000)
+      expect(state()).toEqual({ queued: 0, exported: 3, dropped: 2, failure: undefined })
+    }).pipe(Effect.scoped))
 
   it.effect("counts what is left as dropped when nobody takes it at the end", () =>
     Effect.gen(function*() {
