@@ -77,6 +77,9 @@ export const missingHost = Cause.fail(gatewayError(
   new InvalidRequest({ message: "The request has no Host header, which HTTP/1.1 requires.", code: "missing_host" })
 ))
 
+/** The name of a model may be a caller's word, and a header takes visible ASCII only: any other is told percent-encoded. */
+const headerText = (name: string): string => /^[\x20-\x7e]*$/.test(name) ? name : encodeURI(name.toWellFormed())
+
 /**
  * What an answer says about how it came to be: the provider and model that answered or, when none did, those that were tried
  * last.
@@ -91,12 +94,12 @@ export const answerHeaders = ({ decision, requestId }: Exchange): Record<string,
   if (tried !== undefined) {
     // `provider/model`, where the model may have slashes of its own.
     const slash = tried.indexOf("/")
-    headers["x-breakwater-provider"] = tried.slice(0, slash)
-    headers["x-breakwater-model"] = tried.slice(slash + 1)
+    headers["x-breakwater-provider"] = headerText(tried.slice(0, slash))
+    headers["x-breakwater-model"] = headerText(tried.slice(slash + 1))
     return headers
   }
-  if (provider !== undefined) headers["x-breakwater-provider"] = provider
-  if (model !== undefined) headers["x-breakwater-model"] = model
+  if (provider !== undefined) headers["x-breakwater-provider"] = headerText(provider)
+  if (model !== undefined) headers["x-breakwater-model"] = headerText(model)
   // What a stream costs is known only at its end.
   const cost = decision.stream ? undefined : Decision.costOf(decision)
   if (cost !== undefined && "picoUsd" in cost) headers["x-breakwater-cost-usd"] = toUsd(cost.picoUsd)
