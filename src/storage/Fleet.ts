@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
@@ -56,6 +57,8 @@ export class Fleet extends Context.Service<Fleet, {
 
 /** Longest wait for the whole fleet's answer, in milliseconds. A worker that dies is not waited for. */
 const answerLimitMs = 5000
+/** Longest wait of the primary for one worker's, so that those of the others arrive in time. */
+const workerLimitMs = 4000
 
 interface Outcome {
   readonly worker: number
@@ -190,6 +193,8 @@ interface Errand {
   readonly number: number
   readonly left: Set<number>
   readonly outcomes: Array<Outcome>
+  /** Ends the wait for those who are left. */
+  patience?: Fiber.Fiber<void>
 }
 
 /** What is remembered of each topic, and which workers have been told. */
@@ -213,24 +218,35 @@ const makeMemories = () => {
   }
 }
 
-/**
- * The primary's part: passes each question to every worker and the collected answers back, and remembers memos. Asked are
- * the workers that serve, and with memos those that are starting and have been told what was remembered before; one that dies
- * while it is asked is left out. Runs until the scope closes.
- */
-export const hub = (members: {
+/** The workers that may be asked. */
+interface Members {
   readonly serving: () => Iterable<Worker>
   readonly starting: () => Iterable<Worker>
-}): Effect.Effect<void, never, Scope.Scope> => {
+}
+
+const listen = (
+  members: Members,
+  fork: (wait: Effect.Effect<void>) => Fiber.Fiber<void>
+): Effect.Effect<void, never, Scope.Scope> => {
   const memories = makeMemories()
   const errands = new Map<number, Errand>()
   let last = 0
+  const forget = (number: number, errand: Errand) => {
+    errands.delete(number)
+    errand.patience?.interruptUnsafe()
+  }
   const settle = (number: number, errand: Errand) => {
     if (errand.left.size > 0) return
-    errands.delete(number)
+    forget(number, errand)
     const outcomes = errand.outcomes.toSorted((left, right) => left.worker - right.worker)
     if (errand.asker.isConnected()) errand.asker.send({ fleet: "answer", number: errand.number, outcomes })
   }
+  const giveUp = (number: number, errand: Errand) =>
+    Effect.sync(() => {
+      for (const worker of errand.left) errand.outcomes.push({ worker, failed: "no answer in time" })
+      errand.left.clear()
+      settle(number, errand)
+    })
   const onMessage = (worker: Worker, parcel: unknown) => {
     if (!isParcel(parcel)) return
     if (parcel.fleet === "ask") {
@@ -244,9 +260,15 @@ export const hub = (members: {
         member.isConnected() && !member.isDead()
       )
       const number = ++last
-      const errand = { asker: worker, number: parcel.number, left: new Set(asked.map((one) => one.id)), outcomes: [] }
+      const errand: Errand = {
+        asker: worker,
+        number: parcel.number,
+        left: new Set(asked.map((one) => one.id)),
+        outcomes: []
+      }
       errands.set(number, errand)
       for (const member of asked) member.send({ fleet: "run", number, message: { topic, body } })
+      if (asked.length > 0) errand.patience = fork(Effect.delay(giveUp(number, errand), workerLimitMs))
       settle(number, errand)
     } else if (parcel.fleet === "recall") {
       const messages = memories.tell(worker, parcel.topic)
@@ -260,15 +282,27 @@ export const hub = (members: {
   }
   const onExit = (worker: Worker) => {
     for (const [number, errand] of errands) {
-      if (errand.asker === worker) errands.delete(number)
+      if (errand.asker === worker) forget(number, errand)
       else if (errand.left.delete(worker.id)) settle(number, errand)
     }
   }
   return Effect.asVoid(Effect.acquireRelease(
     Effect.sync(() => cluster.on("message", onMessage).on("exit", onExit)),
-    () => Effect.sync(() => cluster.off("message", onMessage).off("exit", onExit))
+    () =>
+      Effect.sync(() => {
+        cluster.off("message", onMessage).off("exit", onExit)
+        for (const [number, errand] of errands) forget(number, errand)
+      })
   ))
 }
+
+/**
+ * The primary's part: passes each question to every worker and the collected answers back, and remembers memos. Asked are
+ * the workers that serve, and with memos those that are starting and have been told what was remembered before; one that dies
+ * while it is asked is left out, and one that is silent has failed. Runs until the scope closes.
+ */
+export const hub = (members: Members): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(Effect.context(), (context) => listen(members, Effect.runForkWith(context)))
 
 /** A worker's part under a primary, else a process alone. */
 export const layer: Layer.Layer<Fleet> = Layer.suspend(() => cluster.isWorker ? layerWorker : layerSingle)

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Fleet, layerSingle } from "../../src/storage/Fleet.ts"
+import { TestClock } from "effect/testing"
+import cluster, { type Worker } from "node:cluster"
+import { Fleet, hub, layerSingle } from "../../src/storage/Fleet.ts"
 
 describe("a process alone", () => {
   it.effect("is a fleet of one: it answers what it is asked", () =>
@@ -27,4 +29,38 @@ describe("a process alone", () => {
       const error = yield* Effect.flip(fleet.broadcast({ topic: "gone", body: null }))
       expect(error.missing).toEqual([{ worker: 0, why: "nobody handles gone" }])
     }).pipe(Effect.provide(layerSingle)))
+})
+
+/** A worker as its primary sees it, and what that said to it. */
+const makeWorker = (id: number) => {
+  const heard: Array<{ readonly fleet: string; readonly number: number }> = []
+  const part = {
+    id,
+    isConnected: () => true,
+    isDead: () => false,
+    send: (parcel: (typeof heard)[number]) => heard.push(parcel)
+  }
+  // The part of a worker that the primary uses.
+  return { heard, worker: part as unknown as Worker }
+}
+
+describe("a primary", () => {
+  it.effect("gives the asker what the others said when one of them is silent, before the asker's own patience ends", () =>
+    Effect.gen(function*() {
+      const [asker, silent] = [makeWorker(1), makeWorker(2)]
+      yield* hub({ serving: () => [asker.worker, silent.worker], starting: () => [] })
+      cluster.emit("message", asker.worker, { fleet: "ask", number: 7, message: { topic: "metrics", body: null } })
+      const number = asker.heard[0]?.number
+      cluster.emit("message", asker.worker, { fleet: "done", number, outcome: { worker: 1, body: "mine" } })
+      yield* TestClock.adjust(3999)
+      expect(asker.heard).toHaveLength(1)
+      yield* TestClock.adjust(1)
+      expect(asker.heard[1]).toEqual({
+        fleet: "answer",
+        number: 7,
+        outcomes: [{ worker: 1, body: "mine" }, { worker: 2, failed: "no answer in time" }]
+      })
+      cluster.emit("message", silent.worker, { fleet: "done", number, outcome: { worker: 2, body: "late" } })
+      expect(asker.heard).toHaveLength(2)
+    }).pipe(Effect.scoped))
 })
