@@ -70,6 +70,8 @@ export class Captured {
   readonly #level: CaptureLevel
   readonly #request: ChatRequest
   #text = ""
+  /** Characters kept of a stream. */
+  #length = 0
   #calls = new Map<number, { id: string; name: string; arguments: string }>()
   #answers: ReadonlyArray<unknown> | undefined
 
@@ -91,13 +93,15 @@ export class Captured {
   /** A chunk of a stream; the first choice is kept. */
   saw({ choices }: ChatChunk): void {
     const delta = choices[0]?.delta
-    if (this.#level !== "content" || delta === undefined || this.#text.length > mostCharacters) return
+    if (this.#level !== "content" || delta === undefined || this.#length > mostCharacters) return
     this.#text += delta.content ?? ""
+    this.#length += delta.content?.length ?? 0
     for (const { function: called, id, index } of delta.tool_calls ?? []) {
       const call = this.#calls.get(index) ?? { id: "", name: "", arguments: "" }
       if (id !== undefined) call.id = id
       call.name += called?.name ?? ""
       call.arguments += called?.arguments ?? ""
+      this.#length += called?.arguments?.length ?? 0
       this.#calls.set(index, call)
     }
   }
