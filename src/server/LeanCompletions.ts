@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import { UnlockedCompletions } from "../api/Completions.ts"
 import { Completion } from "../gateway/Completion.ts"
 import { EventLog } from "../observability/Logger.ts"
@@ -35,7 +36,8 @@ export const layer = Layer.effectContext(Effect.gen(function*() {
     streams: yield* OpenStreams,
     sinkOf: yield* SinkOf
   }
-  // Not `Layer.build`, which leaves the map of what it has built in the context.
-  const built = handlers(services).build(yield* Layer.makeMemoMap, yield* Effect.scope)
-  return yield* Effect.updateContext(built, (_: Context.Context<never>) => Context.empty())
+  return yield* Effect.updateContext(
+    Layer.build(handlers(services)),
+    (all: Context.Context<Scope.Scope>) => Context.pick(Scope.Scope)(all)
+  )
 }))
