@@ -214,7 +214,7 @@ const tripOf = (settings: BreakerSettings, window: SlidingWindow.SlidingWindow, 
   const isBusy = calls >= settings.minimumCalls
   if (isBusy && failureRate >= settings.failureRate) return { cause: "failure-rate", successesToClose: manySuccesses }
   if (isBusy && slowRate >= settings.slowRate) return { cause: "slow-rate", successesToClose: manySuccesses }
-  const { consecutiveFailures, lastSuccessMs } = window.verdicts
+  const { consecutiveFailures, lastSuccessMs } = window
   const run = nowMs - lastSuccessMs >= settings.windowMs
     ? settings.consecutiveFailures
     : Math.max(settings.consecutiveFailures, settings.minimumCalls)

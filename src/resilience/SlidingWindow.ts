@@ -13,20 +13,19 @@ interface Slot {
   readonly previousBegun: number
 }
 
-/** Calls that came back; the first three are of the running slot. */
-interface Verdicts {
+/**
+ * Counts of one target. Every value is finite and not negative but `lastSuccessMs`, which starts at minus infinity. One object,
+ * for each call makes a new one twice.
+ */
+export interface SlidingWindow {
+  readonly slot: Slot
+  /** Calls that came back in the running slot, and those of them that failed or were slow. */
   readonly calls: number
   readonly failures: number
   readonly slow: number
   /** Failures since the last success, by completion; neither `Slow` nor a slot edge ends the run. */
   readonly consecutiveFailures: number
   readonly lastSuccessMs: number
-}
-
-/** Counts of one target. Every value is finite and not negative but `lastSuccessMs`, which starts at minus infinity. */
-export interface SlidingWindow {
-  readonly slot: Slot
-  readonly verdicts: Verdicts
   /** Calls that were sent in the running slot, but for those that came back without a verdict. */
   readonly begun: number
   /** Calls that have not come back, whenever they were sent. */
@@ -54,49 +53,55 @@ const slotFrom = (startMs: number): Slot => ({
 
 export const empty = (nowMs: number): SlidingWindow => ({
   slot: slotFrom(nowMs),
-  verdicts: { calls: 0, failures: 0, slow: 0, consecutiveFailures: 0, lastSuccessMs: Number.NEGATIVE_INFINITY },
+  calls: 0,
+  failures: 0,
+  slow: 0,
+  consecutiveFailures: 0,
+  lastSuccessMs: Number.NEGATIVE_INFINITY,
   begun: 0,
   outstanding: 0
 })
 
 /** The window as seen at `nowMs`; the same object while its slot runs. A clock set back restarts the slot and keeps the counts. */
 const roll = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
-  const { begun, outstanding, slot, verdicts } = window
+  const { slot } = window
   const elapsed = nowMs - slot.startMs
-  const { calls, consecutiveFailures, failures, lastSuccessMs, slow } = verdicts
   if (elapsed < 0) {
-    return {
-      ...window,
-      slot: { ...slot, startMs: nowMs },
-      verdicts: { ...verdicts, lastSuccessMs: Math.min(lastSuccessMs, nowMs) }
-    }
+    return { ...window, slot: { ...slot, startMs: nowMs }, lastSuccessMs: Math.min(window.lastSuccessMs, nowMs) }
   }
   if (elapsed < windowMs) return window
+  const { begun, calls, failures, slow } = window
   const slots = Math.floor(elapsed / windowMs)
   const startMs = slot.startMs + slots * windowMs
-  return {
-    slot: slots === 1
-      ? { startMs, previousCalls: calls, previousFailures: failures, previousSlow: slow, previousBegun: begun }
-      : slotFrom(startMs),
-    verdicts: { calls: 0, failures: 0, slow: 0, consecutiveFailures, lastSuccessMs },
-    begun: 0,
-    outstanding
-  }
+  const next = slots === 1
+    ? { startMs, previousCalls: calls, previousFailures: failures, previousSlow: slow, previousBegun: begun }
+    : slotFrom(startMs)
+  return { ...window, slot: next, calls: 0, failures: 0, slow: 0, begun: 0 }
 }
 
 /** One more call that was sent. */
 export const begin = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
-  const { begun, outstanding, slot, verdicts } = roll(window, nowMs, windowMs)
-  return { slot, verdicts, begun: begun + 1, outstanding: outstanding + 1 }
+  const now = roll(window, nowMs, windowMs)
+  return {
+    slot: now.slot,
+    calls: now.calls,
+    failures: now.failures,
+    slow: now.slow,
+    consecutiveFailures: now.consecutiveFailures,
+    lastSuccessMs: now.lastSuccessMs,
+    begun: now.begun + 1,
+    outstanding: now.outstanding + 1
+  }
 }
 
 /** A call came back without a verdict, as if it had never been sent. */
 export const withdraw = (window: SlidingWindow, nowMs: number, windowMs: number): SlidingWindow => {
-  const { begun, outstanding, slot, verdicts } = roll(window, nowMs, windowMs)
+  const now = roll(window, nowMs, windowMs)
+  const { begun, outstanding, slot } = now
   return {
+    ...now,
     // It may have been sent in the slot before.
     slot: begun > 0 ? slot : { ...slot, previousBegun: Math.max(0, slot.previousBegun - 1) },
-    verdicts,
     begun: Math.max(0, begun - 1),
     outstanding: Math.max(0, outstanding - 1)
   }
@@ -113,32 +118,30 @@ export const add = (
   windowMs: number,
   isLate = false
 ): SlidingWindow => {
-  const { begun, outstanding, slot, verdicts } = roll(window, nowMs, windowMs)
+  const now = roll(window, nowMs, windowMs)
   const failed = outcome === "Failure" ? 1 : 0
-  const isCounted = isLate && failed === 1 && verdicts.failures < verdicts.calls
+  const isCounted = isLate && failed === 1 && now.failures < now.calls
   return {
-    slot,
-    verdicts: {
-      calls: isCounted ? verdicts.calls : verdicts.calls + 1,
-      failures: verdicts.failures + failed,
-      slow: verdicts.slow + (outcome === "Slow" ? 1 : 0),
-      consecutiveFailures: outcome === "Success" ? 0 : verdicts.consecutiveFailures + failed,
-      lastSuccessMs: outcome === "Success" ? nowMs : verdicts.lastSuccessMs
-    },
-    begun,
-    outstanding: isLate ? outstanding : Math.max(0, outstanding - 1)
+    slot: now.slot,
+    calls: isCounted ? now.calls : now.calls + 1,
+    failures: now.failures + failed,
+    slow: now.slow + (outcome === "Slow" ? 1 : 0),
+    consecutiveFailures: outcome === "Success" ? 0 : now.consecutiveFailures + failed,
+    lastSuccessMs: outcome === "Success" ? nowMs : now.lastSuccessMs,
+    begun: now.begun,
+    outstanding: isLate ? now.outstanding : Math.max(0, now.outstanding - 1)
   }
 }
 
 /** Rates over the last `windowMs`. */
 export const rates = (window: SlidingWindow, nowMs: number, windowMs: number): Rates => {
-  const { begun, slot, verdicts } = roll(window, nowMs, windowMs)
+  const { begun, calls: returned, failures, slot, slow } = roll(window, nowMs, windowMs)
   const weight = 1 - (nowMs - slot.startMs) / windowMs
-  const calls = verdicts.calls + slot.previousCalls * weight
+  const calls = returned + slot.previousCalls * weight
   const all = Math.max(calls, begun + slot.previousBegun * weight)
   return {
     calls,
-    failureRate: calls === 0 ? 0 : (verdicts.failures + slot.previousFailures * weight) / all,
-    slowRate: calls === 0 ? 0 : (verdicts.slow + slot.previousSlow * weight) / all
+    failureRate: calls === 0 ? 0 : (failures + slot.previousFailures * weight) / all,
+    slowRate: calls === 0 ? 0 : (slow + slot.previousSlow * weight) / all
   }
 }

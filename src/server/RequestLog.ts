@@ -58,11 +58,24 @@ const word = (said: string): string => /^\w{1,40}$/.test(said) ? said : "other"
 const idOf = (said: string | undefined): string | undefined =>
   said === undefined || /^[\w.:=+/-]+$/.test(said) ? said : undefined
 
+// A model is the caller's text, in which a key may stand by mistake; most requests name one of a few.
+const clean = new Map<string, string>()
+const mostClean = 500
+
+const cleaned = (alias: string): string => {
+  let text = clean.get(alias)
+  if (text === undefined) {
+    text = scrubKeys(alias.slice(0, 256))
+    if (clean.size < mostClean && alias.length <= 256) clean.set(alias, text)
+  }
+  return text
+}
+
 const addFlow = (line: Line, { decision }: Exchange): void => {
   if (decision.alias === "") return
   const cost = Decision.costOf(decision)
   line["gen_ai.operation.name"] = "chat"
-  line["gen_ai.request.model"] = scrubKeys(decision.alias.slice(0, 256))
+  line["gen_ai.request.model"] = cleaned(decision.alias)
   line["gen_ai.response.model"] = decision.model
   line["gen_ai.response.finish_reasons"] = decision.finishReasons?.map(word)
   if (decision.usage !== undefined) addUsage(line, decision.usage)

@@ -330,6 +330,10 @@ describe("what the reason carries", () => {
     expect(said("a.".repeat(250))).toBe("a.".repeat(250))
     expect(said(`${"a.".repeat(250)}b`)).toBe(`${"a.".repeat(249)}a…`)
     expect(said(`start${" ".repeat(2000)}end`)).toBe("start")
+    expect(said(`start${" ".repeat(2000)}two words`)).toBe("start")
+    expect(said(`start${" ".repeat(1991)}word`)).toBe("start word")
+    // The beginning of a word may be the beginning of a secret.
+    expect(said(`start${" ".repeat(1991)}words`)).toBe("start")
   })
 
   it("a param of at most 200 characters", () => {

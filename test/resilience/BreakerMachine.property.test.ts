@@ -233,13 +233,22 @@ const changesNoRate = ({ event }: Edge): boolean =>
 
 const same = (left: unknown, right: unknown): boolean => JSON.stringify(left) === JSON.stringify(right)
 
+/** What a window knows of calls that came back in its running slot. */
+const returned = ({ calls, consecutiveFailures, failures, lastSuccessMs, slow }: ReturnType<typeof empty>) => ({
+  calls,
+  failures,
+  slow,
+  consecutiveFailures,
+  lastSuccessMs
+})
+
 /** A state without what is under way, as seen at `nowMs`. */
 const verdictsOf = (state: State, nowMs: number): unknown => {
   if (state._tag === "HalfOpen") return { ...state, leases: [] }
   if (state._tag !== "Closed") return state
   // As if one more call had come back, which rolls it to the hour.
-  const { slot, verdicts } = add(state.window, "Slow", nowMs, settings.windowMs)
-  return { ...state, window: { ...slot, ...verdicts, previousBegun: 0 } }
+  const window = add(state.window, "Slow", nowMs, settings.windowMs)
+  return { ...state, window: { ...window.slot, ...returned(window), previousBegun: 0 } }
 }
 
 /** Each holds on every step, from whatever was before. */
@@ -253,7 +262,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
     const { before: { failuresInRow, state }, event } = edge
     return !says(edge, "consecutive-failures") ||
       state._tag === "Closed" &&
-        failuresInRow + 1 >= (event.nowMs - state.window.verdicts.lastSuccessMs >= settings.windowMs
+        failuresInRow + 1 >= (event.nowMs - state.window.lastSuccessMs >= settings.windowMs
             ? settings.consecutiveFailures
             : settings.minimumCalls)
   },
@@ -268,7 +277,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
     const { before: { state }, event } = edge
     if (!says(edge, "failure-rate", "slow-rate") || state._tag !== "Closed" || event._tag !== "Record") return true
     // With all calls in one slot the shares are exact.
-    const { begun, slot: { previousBegun, previousCalls, startMs }, verdicts: { calls, failures, slow } } = state.window
+    const { begun, slot: { previousBegun, previousCalls, startMs }, calls, failures, slow } = state.window
     if (previousBegun + previousCalls > 0 || event.nowMs >= startMs + settings.windowMs) return true
     const failed = failures + (event.outcome._tag === "Failure" ? 1 : 0)
     const late = slow + (event.outcome._tag === "Slow" ? 1 : 0)
@@ -283,7 +292,7 @@ const laws: Readonly<Record<string, (edge: Edge) => boolean>> = {
 
   "what happened before it closed does not trip it again": ({ after, done }) =>
     done.transitions.at(-1)?.to !== "closed" || after.state._tag === "Closed" &&
-      same(after.state.window.verdicts, empty(0).verdicts) && after.state.window.slot.previousCalls === 0,
+      same(returned(after.state.window), returned(empty(0))) && after.state.window.slot.previousCalls === 0,
 
   "never more live leases than its stage": ({ after: { state } }) =>
     state._tag !== "HalfOpen" || state.leases.length <= state.stage,

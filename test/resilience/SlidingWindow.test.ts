@@ -59,14 +59,14 @@ describe("SlidingWindow", () => {
   })
 
   it("failures in a row are counted over slots, and only a success ends them", () => {
-    expect(after(["Failure", 0], ["Slow", 10], ["Failure", 110], ["Failure", 350]).verdicts.consecutiveFailures).toBe(3)
-    expect(after(["Failure", 0], ["Success", 10], ["Failure", 20]).verdicts.consecutiveFailures).toBe(1)
-    expect(after(["Slow", 0]).verdicts.consecutiveFailures).toBe(0)
+    expect(after(["Failure", 0], ["Slow", 10], ["Failure", 110], ["Failure", 350]).consecutiveFailures).toBe(3)
+    expect(after(["Failure", 0], ["Success", 10], ["Failure", 20]).consecutiveFailures).toBe(1)
+    expect(after(["Slow", 0]).consecutiveFailures).toBe(0)
   })
 
   it("remembers when the last success came", () => {
-    expect(empty(startMs).verdicts.lastSuccessMs).toBe(Number.NEGATIVE_INFINITY)
-    expect(after(["Success", 10], ["Failure", 20], ["Slow", 350]).verdicts.lastSuccessMs).toBe(startMs + 10)
+    expect(empty(startMs).lastSuccessMs).toBe(Number.NEGATIVE_INFINITY)
+    expect(after(["Success", 10], ["Failure", 20], ["Slow", 350]).lastSuccessMs).toBe(startMs + 10)
   })
 
   it("a clock that is set back restarts the slot and keeps the counts", () => {
@@ -75,7 +75,11 @@ describe("SlidingWindow", () => {
     const back = add(window, "Failure", startMs - 500, windowMs)
     expect(back).toEqual({
       slot: { startMs: startMs - 500, previousCalls: 0, previousFailures: 0, previousSlow: 0, previousBegun: 0 },
-      verdicts: { calls: 4, failures: 2, slow: 1, consecutiveFailures: 2, lastSuccessMs: startMs - 500 },
+      calls: 4,
+      failures: 2,
+      slow: 1,
+      consecutiveFailures: 2,
+      lastSuccessMs: startMs - 500,
       begun: 0,
       outstanding: 0
     })
@@ -83,7 +87,7 @@ describe("SlidingWindow", () => {
 
   it("a clock that is set back by less than the last success is old leaves that moment alone", () => {
     const window = { ...after(["Success", 10], ["Failure", 110]) }
-    expect(add(window, "Failure", startMs + 50, windowMs).verdicts.lastSuccessMs).toBe(startMs + 10)
+    expect(add(window, "Failure", startMs + 50, windowMs).lastSuccessMs).toBe(startMs + 10)
   })
 
   const sent = (calls: number, atMs: number, window = empty(startMs)): SlidingWindow =>
@@ -108,7 +112,8 @@ describe("SlidingWindow", () => {
     expect(at(late(late(after(["Success", 10]), 20), 30), 30)).toMatchObject({ calls: 2, failureRate: 1 })
     expect(late(after(["Success", 10]), 120)).toMatchObject({
       slot: { previousCalls: 1 },
-      verdicts: { calls: 1, failures: 1 },
+      calls: 1,
+      failures: 1,
       outstanding: 0
     })
     expect(at(late(after(["Slow", 10]), 20), 20)).toEqual({ calls: 1, failureRate: 1, slowRate: 1 })
@@ -117,7 +122,7 @@ describe("SlidingWindow", () => {
   it("only a late failure takes a place", () => {
     const window = after(["Success", 10])
     for (const outcome of ["Success", "Slow"] as const) {
-      expect(add(window, outcome, startMs + 20, windowMs, true).verdicts.calls).toBe(2)
+      expect(add(window, outcome, startMs + 20, windowMs, true).calls).toBe(2)
     }
   })
 
