@@ -50,7 +50,8 @@ const looks = [
   /\b[\w+/-]{32,}={0,2}/g
 ]
 const userInfo = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/"'@]+@/gi
-const inQuery =
+/** A secret in the query of a URL; the first group is all before its value. */
+export const inQuery =
   /([?&](?:key|api[_-]?key|access_token|token|sig|signature|awsaccesskeyid|x-(?:amz|goog)-[a-z-]+)=)[^&\s"'#]+/gi
 
 /** What stands in place of a secret. */
@@ -109,7 +110,7 @@ export const modelName = (said: string): string => {
   const name = said.length > 256 ? said.slice(0, 256) : said
   const known = models.get(name)
   if (known !== undefined) return known
-  const told = /^[\w.:=+@/*-]+$/.test(name) ? scrubKeys(name) : "other"
+  const told = /^[\w.:=+@/*#~,-]+$/.test(name) ? scrubKeys(name) : "other"
   if (models.size >= mostModels) models.clear()
   models.set(name, told)
   return told

@@ -8,7 +8,7 @@ import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
-import { type Profile, profileOf, v141 } from "./Conventions.ts"
+import type { Profile } from "./Conventions.ts"
 import { type ExportOptions, scope } from "./Export.ts"
 
 export interface OtlpSettings {
@@ -31,7 +31,7 @@ export interface OtlpSettings {
   /** What else traces say of this process, such as `deployment.environment.name`. Default nothing. */
   readonly attributes: Readonly<Record<string, string>>
   /** The conventions that names follow. Default `1.41`, the last that were tagged. */
-  readonly conventions: "1.41" | "latest"
+  readonly conventions: Profile["name"]
   /** For one batch, in milliseconds. Default 10000. */
   readonly timeoutMs: number
   /** Longest wait of a span, in milliseconds. Default 2000. */
@@ -63,12 +63,6 @@ export const defaultOtlpSettings: OtlpSettings = {
 export const ServerSpans = Context.Reference<{ readonly sample: number } | undefined>(
   "breakwater/observability/Tracing/ServerSpans",
   { defaultValue: () => undefined }
-)
-
-/** The names that spans use. */
-export const Conventions = Context.Reference<Profile>(
-  "breakwater/observability/Tracing/Conventions",
-  { defaultValue: () => v141 }
 )
 
 /** Where traces go, without what a URL may hold of a secret; undefined = nowhere. Health tells it to operators. */
@@ -114,7 +108,6 @@ export const layer = (settings: OtlpSettings): Layer.Layer<never> => {
   return Layer.mergeAll(
     exporterOf(settings, url),
     Layer.succeed(ServerSpans, { sample }),
-    Layer.succeed(Conventions, profileOf(settings.conventions)),
     Layer.succeed(Destination, URL.parse(url)?.origin ?? "an endpoint that is no URL"),
     Layer.succeed(HttpMiddleware.TracerDisabledWhen, () => true)
   )
