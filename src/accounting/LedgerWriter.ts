@@ -202,7 +202,8 @@ export const make = Effect.fnUntraced(function*(store: LedgerStore, settings: Wr
 
   /** Hands over what waits, before it returns. To a store that is away nothing more is sent than it was. */
   const handOver = (): void => {
-    while (!isLeaving && status.state === "ok" && queue.waiting() > 0 && queue.underWay.size < atOnce) {
+    if (isLeaving) return
+    while (status.state === "ok" && queue.waiting() > 0 && queue.underWay.size < atOnce) {
       const fiber: Fiber.Fiber<unknown> = run(send(queue.take()))
       fibers.add(fiber)
       fiber.addObserver(() => {
