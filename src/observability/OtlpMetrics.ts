@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Collector from "./Collector.ts"
 import { mint } from "./Correlation.ts"
-import { scope } from "./Export.ts"
+import { scope, signalUrl } from "./Export.ts"
 import { CurrentInstruments, type Family, Histogram, isUnused, type Series } from "./Instruments.ts"
 import type { OtlpSettings } from "./Tracing.ts"
 
@@ -67,9 +67,6 @@ const bodyOf = (
   }]
 })
 
-const metricsUrl = (endpoint: string): string =>
-  `${endpoint.replace(/\/+$/, "").replace(/\/v1\/(?:traces|metrics)$/, "")}/v1/metrics`
-
 const exporting = Effect.fnUntraced(function*(settings: OtlpMetricsSettings, endpoint: string) {
   const instruments = yield* CurrentInstruments
   const clock = yield* Effect.clockWith(Effect.succeed)
@@ -82,7 +79,7 @@ const exporting = Effect.fnUntraced(function*(settings: OtlpMetricsSettings, end
     // Workers export each their own, which must not be taken for one another's.
     "service.instance.id": mint(yield* Clock.currentTimeMillis, () => random.nextDoubleUnsafe())
   }
-  const send = yield* Collector.make({ ...settings, url: metricsUrl(endpoint) })
+  const send = yield* Collector.make({ ...settings, url: signalUrl(endpoint, "metrics") })
   const encoder = new TextEncoder()
   const once = Effect.suspend(() => {
     const body = bodyOf(instruments.read(), resource, start, String(clock.currentTimeNanosUnsafe()))

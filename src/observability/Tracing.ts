@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import type { Profile } from "./Conventions.ts"
-import { type ExportOptions, scope } from "./Export.ts"
+import { type ExportOptions, scope, signalUrl } from "./Export.ts"
 
 export interface OtlpSettings {
   /** Base URL of an OTLP/HTTP receiver, such as `http://127.0.0.1:4318`. Absent = tracing is off. Default absent. */
@@ -71,11 +71,6 @@ export const Destination = Context.Reference<string | undefined>(
   { defaultValue: () => undefined }
 )
 
-const tracesUrl = (endpoint: string): string => {
-  const base = endpoint.replace(/\/+$/, "")
-  return base.endsWith("/v1/traces") ? base : `${base}/v1/traces`
-}
-
 /** At the end, for what is left, in milliseconds. */
 const shutdownMs = 3000
 
@@ -104,7 +99,7 @@ const exporterOf = (settings: OtlpSettings, url: string) =>
 export const layer = (settings: OtlpSettings): Layer.Layer<never> => {
   const { endpoint = "", sample, tracesEndpoint = "" } = settings
   if (endpoint === "" && tracesEndpoint === "") return Layer.succeed(References.TracerEnabled, false)
-  const url = tracesEndpoint === "" ? tracesUrl(endpoint) : tracesEndpoint
+  const url = tracesEndpoint === "" ? signalUrl(endpoint, "traces") : tracesEndpoint
   return Layer.mergeAll(
     exporterOf(settings, url),
     Layer.succeed(ServerSpans, { sample }),
