@@ -8,6 +8,7 @@ import { gatewayError, InternalFailure, InvalidRequest } from "../domain/Gateway
 import { toUsd } from "../domain/Money.ts"
 import * as Decision from "../gateway/Decision.ts"
 import { requestId } from "../observability/Correlation.ts"
+import { modelName } from "../observability/Redaction.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import { routeOf } from "./RouteTable.ts"
 
@@ -96,7 +97,7 @@ export const answerHeaders = ({ decision, requestId }: Exchange): Record<string,
     return headers
   }
   if (provider !== undefined) headers["x-breakwater-provider"] = provider
-  if (model !== undefined) headers["x-breakwater-model"] = model
+  if (model !== undefined) headers["x-breakwater-model"] = modelName(model)
   // What a stream costs is known only at its end.
   const cost = decision.stream ? undefined : Decision.costOf(decision)
   if (cost !== undefined && "picoUsd" in cost) headers["x-breakwater-cost-usd"] = toUsd(cost.picoUsd)
