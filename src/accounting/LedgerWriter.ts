@@ -1,13 +1,13 @@
 /**
- * Writes the ledger off the hot path: what is appended waits in memory and goes to the store in batches. A store that is away is
- * asked again until it is back; what no longer fits meanwhile is dropped and counted, for requests wait for nothing here.
+ * Writes the ledger off the hot path: what is appended goes to the store in batches, which are handed over at once when a few have
+ * come together, for a busy process may be long in coming to anything else. A store that is away is asked again until it is back;
+ * what no longer fits meanwhile is dropped and counted, for requests wait for nothing here.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
-import * as Semaphore from "effect/Semaphore"
 import type { LedgerEntry } from "../domain/LedgerEntry.ts"
 import { type LedgerStore, type Numbered, StorageFailed } from "../storage/LedgerStore.ts"
 
@@ -16,7 +16,9 @@ export interface WriterSettings {
   readonly capacity: number
   /** Entries written at once at most. Default 512. */
   readonly batch: number
-  /** How long the first entry of a batch waits for others, in milliseconds. Default 50. */
+  /** So many are handed over without waiting for more. Default 64. */
+  readonly enough: number
+  /** How long an entry waits for others at most, in milliseconds. Default 50. */
   readonly lingerMs: number
   /** A write that takes longer counts as failed and is repeated, in milliseconds. Default 10,000. */
   readonly writeLimitMs: number
@@ -27,6 +29,7 @@ export interface WriterSettings {
 export const defaultWriterSettings: WriterSettings = {
   capacity: 20_000,
   batch: 512,
+  enough: 64,
   lingerMs: 50,
   writeLimitMs: 10_000,
   leaveLimitMs: 5000
@@ -75,7 +78,6 @@ interface Batch {
 const makeQueue = Effect.fnUntraced(function*(settings: WriterSettings) {
   const nextName = yield* makeNames
   const some = Latch.makeUnsafe(false)
-  const full = Latch.makeUnsafe(false)
   const flushes = new Set<{ readonly upTo: number; readonly done: Deferred.Deferred<void> }>()
   const underWay = new Set<Batch>()
   let waiting: Array<LedgerEntry> = []
@@ -89,6 +91,7 @@ const makeQueue = Effect.fnUntraced(function*(settings: WriterSettings) {
   }
   return {
     underWay,
+    waiting: () => waiting.length,
     pending: () => waiting.length + sent,
     dropped: () => dropped,
     lose: () => {
@@ -101,10 +104,9 @@ const makeQueue = Effect.fnUntraced(function*(settings: WriterSettings) {
       }
       appended += 1
       if (waiting.push(entry) === 1) some.openUnsafe()
-      if (waiting.length === settings.batch) full.openUnsafe()
     },
     /** When there is something, and it has waited for company. */
-    gathered: Effect.andThen(some.await, Effect.timeoutOption(full.await, settings.lingerMs)),
+    gathered: Effect.andThen(some.await, Effect.sleep(settings.lingerMs)),
     /** The next batch, under way from now on. */
     take: (): Batch => {
       const rows = waiting.slice(0, settings.batch).map((entry) => ({ id: nextName(), entry }))
@@ -113,7 +115,6 @@ const makeQueue = Effect.fnUntraced(function*(settings: WriterSettings) {
       sent += rows.length
       underWay.add(batch)
       if (waiting.length === 0) some.closeUnsafe()
-      if (waiting.length < settings.batch) full.closeUnsafe()
       return batch
     },
     settle: (batch: Batch): void => {
@@ -125,11 +126,11 @@ const makeQueue = Effect.fnUntraced(function*(settings: WriterSettings) {
         Deferred.doneUnsafe(flush.done, Effect.void)
       }
     },
-    flush: Effect.suspend(() => {
+    /** When all that was appended before is settled. */
+    settled: Effect.suspend(() => {
       if (settled() === appended) return Effect.void
       const done = Deferred.makeUnsafe<void>()
       flushes.add({ upTo: appended, done })
-      if (waiting.length > 0) full.openUnsafe()
       return Deferred.await(done)
     })
   }
@@ -184,36 +185,45 @@ const makeSender = (store: LedgerStore, { writeLimitMs }: WriterSettings, onLost
   return { write, status }
 }
 
-/** Batches that are under way at once: on a busy process an answer takes longer to be heard than the next batch to be full. */
-const batchesAtOnce = 4
+/** Batches that are under way at once where the store does not say. */
+const usualAtOnce = 4
 
 /** Writes to the store until the scope closes, and then, for a while, what is left. */
 export const make = Effect.fnUntraced(function*(store: LedgerStore, settings: WriterSettings) {
   const queue = yield* makeQueue(settings)
   const { status, write } = makeSender(store, settings, queue.lose)
-  const places = Semaphore.makeUnsafe(batchesAtOnce)
+  const { atOnce = usualAtOnce } = store
+  const enough = Math.min(settings.enough, settings.batch)
   const fibers = new Set<Fiber.Fiber<unknown>>()
+  // Spans of its own would belong to no request.
+  const run = Effect.runForkWith(yield* Effect.withTracerEnabled(Effect.context<never>(), false))
+  let isLeaving = false
   const send = (batch: Batch) => Effect.tap(write(batch.rows), () => Effect.sync(() => queue.settle(batch)))
 
-  // It cannot be interrupted between taking a batch and having handed it over.
-  const sendNext = Effect.uninterruptible(Effect.gen(function*() {
-    const batch = queue.take()
-    const fiber: Fiber.Fiber<unknown> = yield* Effect.forkDetach(
-      Effect.ensuring(Effect.interruptible(send(batch)), places.release(1))
-    )
-    fibers.add(fiber)
-    fiber.addObserver(() => fibers.delete(fiber))
-  }))
-  const work = Effect.forever(Effect.andThen(Effect.andThen(queue.gathered, places.take(1)), sendNext))
-  // Spans of its own would belong to no request.
-  const worker = yield* Effect.forkDetach(Effect.withTracerEnabled(work, false))
+  /** Hands over what waits, before it returns. To a store that is away nothing more is sent than it was. */
+  const handOver = (): void => {
+    if (isLeaving) return
+    while (status.state === "ok" && queue.waiting() > 0 && queue.underWay.size < atOnce) {
+      const fiber: Fiber.Fiber<unknown> = run(send(queue.take()))
+      fibers.add(fiber)
+      fiber.addObserver(() => {
+        fibers.delete(fiber)
+        if (queue.waiting() >= enough) handOver()
+      })
+    }
+  }
+  const lingering = Effect.forever(Effect.andThen(queue.gathered, Effect.sync(handOver)))
+  const worker = run(lingering)
 
   const rest = Effect.gen(function*() {
     for (const batch of queue.underWay) yield* send(batch)
     while (queue.pending() > 0) yield* send(queue.take())
   })
   yield* Effect.addFinalizer(() =>
-    Fiber.interrupt(worker).pipe(
+    Effect.suspend(() => {
+      isLeaving = true
+      return Fiber.interrupt(worker)
+    }).pipe(
       Effect.andThen(Effect.suspend(() => Fiber.interruptAll(fibers))),
       Effect.andThen(rest),
       Effect.withTracerEnabled(false),
@@ -226,8 +236,14 @@ export const make = Effect.fnUntraced(function*(store: LedgerStore, settings: Wr
     )
   )
   const writer: LedgerWriter = {
-    append: queue.append,
-    flush: queue.flush,
+    append: (entry) => {
+      queue.append(entry)
+      if (queue.waiting() >= enough) handOver()
+    },
+    flush: Effect.suspend(() => {
+      handOver()
+      return queue.settled
+    }),
     status: () => ({ ...status, dropped: queue.dropped(), pending: queue.pending() })
   }
   return writer

@@ -5,8 +5,9 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
+import { CurrentConventions } from "../observability/Conventions.ts"
 import { EventLog } from "../observability/Logger.ts"
-import { Conventions, ServerSpans } from "../observability/Tracing.ts"
+import { ServerSpans } from "../observability/Tracing.ts"
 
 /** What a request's own context starts from: copied for each, so nothing that handlers bring themselves. */
 export const ofRequests = Context.pick(
@@ -18,6 +19,6 @@ export const ofRequests = Context.pick(
   References.MinimumLogLevel,
   HttpMiddleware.TracerDisabledWhen,
   ServerSpans,
-  Conventions,
+  CurrentConventions,
   EventLog
 )

@@ -1,7 +1,7 @@
 /** The `telemetry` section as Layers: spans, metrics and lines, and what none of them may tell. */
 import * as Layer from "effect/Layer"
 import { Capture } from "../observability/Capture.ts"
-import { CurrentConventions } from "../observability/Catalogue.ts"
+import { CurrentConventions, profileOf } from "../observability/Conventions.ts"
 import * as Logger from "../observability/Logger.ts"
 import * as OtlpMetrics from "../observability/OtlpMetrics.ts"
 import * as Redaction from "../observability/Redaction.ts"
@@ -19,5 +19,5 @@ export const layer = (settings: Settings) =>
     Logger.layer(logSettings(settings.telemetry), correlate),
     Redaction.layer(secretsOf(settings)),
     Layer.succeed(Capture, settings.telemetry.capture),
-    Layer.succeed(CurrentConventions, settings.telemetry.otlp.conventions)
+    Layer.succeed(CurrentConventions, profileOf(settings.telemetry.otlp.conventions))
   )

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import { tokensOf } from "../accounting/Cost.ts"
 import { Ledger } from "../accounting/Ledger.ts"
 import type { LedgerAttempt, LedgerEntry } from "../domain/LedgerEntry.ts"
-import { type AttemptRecord, costOfAttempt, type Decision, endingOf } from "./Decision.ts"
+import { modelName } from "../observability/Redaction.ts"
+import { aliasOf, type AttemptRecord, costOfAttempt, type Decision, endingOf } from "./Decision.ts"
 
 const none: ReadonlyArray<string> = []
 
@@ -13,7 +14,7 @@ const attemptOf = (decision: Decision, record: AttemptRecord): LedgerAttempt => 
   const isKnown = cost !== undefined && "picoUsd" in cost
   return {
     provider: record.provider,
-    model: record.model,
+    model: modelName(record.model),
     outcome: record.outcome ?? "unfinished",
     atMs: startedAtMs,
     durationMs: endedAtMs === undefined ? undefined : endedAtMs - startedAtMs,
@@ -31,12 +32,12 @@ const entryOf = (decision: Decision): LedgerEntry => {
     requestId: decision.requestId,
     atMs: startedAtMs,
     durationMs: endedAtMs - startedAtMs,
-    alias: decision.alias.slice(0, 256),
+    alias: aliasOf(decision),
     stream: decision.stream,
     key: caller?.name,
     tags: caller?.tags ?? none,
     provider: decision.provider,
-    model: decision.model,
+    model: decision.model === undefined ? undefined : modelName(decision.model),
     ended: endingOf(decision),
     error: decision.error,
     attempts: attempts.map((record) => attemptOf(decision, record))

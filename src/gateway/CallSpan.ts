@@ -12,6 +12,7 @@ import type { ChatChunk } from "../domain/ChatAnswer.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { names, redactedUrl } from "../observability/Conventions.ts"
 import * as GenAiSpan from "../observability/GenAiSpan.ts"
+import { idOf, modelName } from "../observability/Redaction.ts"
 import type { Answer, Frame, Wire } from "../providers/Provider.ts"
 import type { Decision } from "./Decision.ts"
 import type { RequestTrace } from "./RequestTrace.ts"
@@ -117,7 +118,7 @@ export class CallSpan implements Wire {
     this.stream = decision.stream
     this.startedAt = trace.now()
     this.endedAt = this.startedAt
-    this.span = below(trace.tracer, trace.span, `chat ${call.model}`, "client", this.startedAt)
+    this.span = below(trace.tracer, trace.span, `chat ${modelName(call.model)}`, "client", this.startedAt)
     const { kind } = target.provider
     GenAiSpan.asked(this.span, trace.profile, { kind, model: call.model, stream: this.stream, request: call.request })
     this.span.attribute("breakwater.target", target.name)
@@ -197,7 +198,8 @@ export class CallSpan implements Wire {
   }
 
   private named(upstreamRequestId: string | undefined): void {
-    if (upstreamRequestId !== undefined) this.span.attribute("breakwater.upstream.request.id", upstreamRequestId)
+    const id = idOf(upstreamRequestId)
+    if (id !== undefined) this.span.attribute("breakwater.upstream.request.id", id)
   }
 
   private describe({ id, model }: Pick<ChatChunk, "id" | "model">): void {
@@ -228,7 +230,8 @@ export class CallSpan implements Wire {
       usage: this.usage,
       firstChunkS: this.firstChunkS,
       finishReasons: this.reasons(),
-      cost: this.cost(decision)
+      cost: this.cost(decision),
+      content: decision.captured?.content(this.isCommitted)
     })
     close(this.span, this.endedAt, this.error, isCancelled)
   }

@@ -84,6 +84,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
       (route) =>
         Effect.withFiber<A, GatewayError, R>((fiber) => {
           decision.candidates = route.names
+          if (route.isAlias === true) decision.isConfigured = true
           const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
           decision.deadlineMs = deadline.atMs
           const trace = RequestTrace.open(fiber, decision, route)

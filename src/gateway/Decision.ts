@@ -12,6 +12,7 @@ import { toUsd } from "../domain/Money.ts"
 import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { Capture, Captured } from "../observability/Capture.ts"
+import { modelName } from "../observability/Redaction.ts"
 import type { Verdict } from "../resilience/Classification.ts"
 import type { RequestTrace } from "./RequestTrace.ts"
 
@@ -63,6 +64,8 @@ export interface Decision {
   deadlineMs?: number
   /** What the caller put in `model`. */
   alias: string
+  /** It is an alias of the file, and not only a caller's word. */
+  isConfigured?: true
   stream: boolean
   /** Names of the targets in the order they would be asked; shared by all requests of an alias. */
   candidates: ReadonlyArray<string>
@@ -133,9 +136,13 @@ export const isEventful = ({ attempts, cancelled, error, resumed, skipped }: Dec
   attempts.length > 1 || skipped.length > 0 || resumed !== undefined
   || (attempts.length === 1 && (error !== undefined || cancelled === true))
 
-/** `provider/model` that answered. */
+/** What the caller put in `model`, as sinks may tell it; at most 256 characters. */
+export const aliasOf = ({ alias, isConfigured }: Decision): string =>
+  isConfigured === true ? alias.slice(0, 256) : modelName(alias)
+
+/** `provider/model` that answered, as sinks may tell it. */
 export const winnerOf = ({ model, provider }: Decision): string | undefined =>
-  provider === undefined ? undefined : `${provider}/${model ?? "*"}`
+  provider === undefined ? undefined : `${provider}/${modelName(model ?? "*")}`
 
 /**
  * What the answer cost, or why that is not known; undefined where nobody answered. Of a stream it is for the time after its last
@@ -231,7 +238,7 @@ export const toRecord = (decision: Decision): DecisionRecord => {
     request_id: decision.requestId,
     at_ms: startedAtMs,
     ...(endedAtMs === undefined ? {} : { duration_ms: endedAtMs - startedAtMs }),
-    alias: decision.alias.slice(0, 256),
+    alias: aliasOf(decision),
     stream: decision.stream,
     candidates: decision.candidates,
     skipped: decision.skipped.map(({ target, why }) => ({ target, why })),

@@ -4,14 +4,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
 import { toUsd } from "../domain/Money.ts"
-import { costOf, type Decision, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
+import { aliasOf, costOf, type Decision, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
 import type { Route } from "./Route.ts"
 import type { GuardChange } from "./Target.ts"
 
 /** What is known before anybody is asked. */
 export const begin = (span: Tracer.Span, decision: Decision, route: Route): void => {
   span.attribute("breakwater.request.id", decision.requestId)
-  span.attribute("breakwater.model.requested", decision.alias.slice(0, 256))
+  span.attribute("breakwater.model.requested", aliasOf(decision))
   span.attribute("breakwater.candidates", route.names)
 }
 

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Catalogue from "../observability/Catalogue.ts"
+import { CurrentConventions } from "../observability/Conventions.ts"
 import { CurrentInstruments, type Instruments } from "../observability/Instruments.ts"
 import { Providers } from "../providers/Providers.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
@@ -142,7 +143,7 @@ const countRequest = (
 /** The meter of a flow. Requires the providers for what they are. */
 export const make: Effect.Effect<Meter, never, Providers> = Effect.gen(function*() {
   const instruments = yield* CurrentInstruments
-  const conventions = yield* Catalogue.CurrentConventions
+  const conventions = yield* CurrentConventions
   const { providers } = yield* Providers
   const families = familiesOf(instruments)
   const known = new Map<string, TargetMetrics.TargetMetrics>()

@@ -12,7 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
-import type { Profile } from "../observability/Conventions.ts"
+import { CurrentConventions, type Profile } from "../observability/Conventions.ts"
 import * as Tracing from "../observability/Tracing.ts"
 import { below, CallSpan, close } from "./CallSpan.ts"
 import type { Decision } from "./Decision.ts"
@@ -40,7 +40,7 @@ export class RequestTrace {
     route: Route
   ) {
     this.tracer = fiber.getRef(Tracer.Tracer)
-    this.profile = fiber.getRef(Tracing.Conventions)
+    this.profile = fiber.getRef(CurrentConventions)
     this.clock = fiber.getRef(Clock.Clock)
     this.decision = decision
     this.isResumed = route.onInterrupted === "resume"

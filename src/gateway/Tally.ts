@@ -4,6 +4,7 @@
  */
 import * as Schema from "effect/Schema"
 import { type PicoUsd, plus } from "../domain/Money.ts"
+import { modelName } from "../observability/Redaction.ts"
 import * as Decision from "./Decision.ts"
 import * as Latency from "./Latency.ts"
 import * as Traffic from "./Traffic.ts"
@@ -205,7 +206,8 @@ export const make = (): Tally => {
     }
     if (provider !== undefined) {
       const models = found(providers, provider, () => new Map<string, Spending>())
-      spend(found(models, models.has(model) || models.size < modelsEach ? model : "*", newSpending), decision)
+      const name = modelName(model)
+      spend(found(models, models.has(name) || models.size < modelsEach ? name : "*", newSpending), decision)
     }
     Traffic.note(traffic, decision, again, nowMs)
   }

@@ -1,18 +1,10 @@
 /** What calls of one target add to, with its labels bound once: under the names of the conventions that are chosen. */
 import type { Usage } from "../domain/Usage.ts"
 import * as Catalogue from "../observability/Catalogue.ts"
+import { type Profile, providerName } from "../observability/Conventions.ts"
 import type { Histogram, Instruments, LabelValues } from "../observability/Instruments.ts"
 import type { Provider } from "../providers/Provider.ts"
 import type { AttemptRecord } from "./Decision.ts"
-
-/** The convention's names of providers, where it has one. */
-const providerNames: Readonly<Record<string, string>> = {
-  "azure-openai": "azure.ai.openai",
-  bedrock: "aws.bedrock",
-  gemini: "gcp.gemini",
-  mistral: "mistral_ai",
-  xai: "x_ai"
-}
 
 export interface TargetMetrics {
   /** Seconds of a call that answered. */
@@ -78,14 +70,14 @@ const namedLatest = (instruments: Instruments, genAi: LabelValues) => {
 /** Binds the labels of a target; `target` is `provider/model` of the file, or `provider/*`. */
 export const bind = (
   instruments: Instruments,
-  conventions: Catalogue.GenAiConventions,
+  profile: Profile,
   target: string,
   { kind, server: at }: Pick<Provider, "kind" | "server">
 ): TargetMetrics => {
   const model = target.slice(target.indexOf("/") + 1)
   const server: LabelValues = [at?.address, at === undefined ? undefined : String(at.port)]
-  const genAi: LabelValues = ["chat", providerNames[kind] ?? kind, model === "*" ? "other" : model, ...server, target]
-  const { duration, ...rest } = conventions === "latest"
+  const genAi: LabelValues = ["chat", providerName(profile, kind), model === "*" ? "other" : model, ...server, target]
+  const { duration, ...rest } = profile.name === "latest"
     ? namedLatest(instruments, genAi)
     : named141(instruments, genAi)
   const http = instruments.histogram(Catalogue.httpClientDuration)

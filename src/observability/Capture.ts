@@ -6,7 +6,7 @@ import * as Context from "effect/Context"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatChunk, ChatCompletion, ToolCall } from "../domain/ChatAnswer.ts"
 import type { ChatMessage } from "../domain/ChatMessage.ts"
-import { scrubKeys } from "./Redaction.ts"
+import { scrubKeys, word } from "./Redaction.ts"
 
 /** `none`; `metadata` = parameters, roles and counts; `content` = these and the words of request and answer. */
 export type CaptureLevel = "none" | "metadata" | "content"
@@ -86,7 +86,7 @@ export class Captured {
     this.#answers = choices.map(({ finish_reason, message }) => ({
       role: message.role,
       parts: [...contentParts(message.content ?? undefined), ...(message.tool_calls ?? []).map(callPart)],
-      finish_reason
+      finish_reason: word(finish_reason)
     }))
   }
 
@@ -118,7 +118,13 @@ export class Captured {
       "breakwater.request.roles": request.messages.map(({ role }) => role),
       "breakwater.request.tools": request.tools?.length
     }
-    if (this.#level !== "content") return shape
+    return { ...shape, ...this.content(true) }
+  }
+
+  /** The words of the request and, if they were given out, of the answer; undefined unless they may be kept. */
+  content(isAnswered: boolean): Readonly<Record<string, unknown>> | undefined {
+    if (this.#level !== "content") return undefined
+    const request = this.#request
     const streamed = this.#text === "" && this.#calls.size === 0 ? undefined : [{
       role: "assistant",
       parts: [
@@ -126,9 +132,8 @@ export class Captured {
         ...Array.from(this.#calls.values(), (call) => ({ type: "tool_call", ...call }))
       ]
     }]
-    const answers = this.#answers ?? streamed
+    const answers = isAnswered ? this.#answers ?? streamed : undefined
     return {
-      ...shape,
       "gen_ai.input.messages": bounded(request.messages.map(messageOf)),
       "gen_ai.tool.definitions": request.tools === undefined ? undefined : bounded(request.tools),
       "gen_ai.output.messages": answers === undefined ? undefined : bounded(answers)

@@ -2,7 +2,6 @@
  * Every metric there is: its name, unit, buckets and labels. `gen_ai.*` and `http.*` are OpenTelemetry's (GenAI conventions 1.41,
  * HTTP stable), `breakwater.*` our own. The page in docs is made from it.
  */
-import * as Context from "effect/Context"
 import type { Definition } from "./Instruments.ts"
 
 const counter = (name: string, unit: string, description: string, labels: ReadonlyArray<string> = []) =>
@@ -61,15 +60,6 @@ export const tokenUsage = histogram(
   "Tokens that the provider counted for an answer; cached ones are input, reasoning is output.",
   genAiTokens,
   [...genAi, "gen_ai.token.type"]
-)
-
-/** Which of the GenAI conventions metrics follow: the last that were tagged, or those that are being written. */
-export type GenAiConventions = "1.41" | "latest"
-
-/** Default `1.41`. */
-export const CurrentConventions = Context.Reference<GenAiConventions>(
-  "breakwater/observability/Catalogue/CurrentConventions",
-  { defaultValue: () => "1.41" }
 )
 
 const usage = (name: string, description: string) =>
@@ -273,6 +263,20 @@ export const loopLag = gauge(
   "Lateness of the event loop in the last second, 99th percentile."
 )
 
+export const telemetrySpans = counter(
+  "breakwater.telemetry.spans",
+  "{span}",
+  "Spans that left for the collector, and spans that were dropped.",
+  ["outcome"]
+)
+export const telemetryQueue = gauge(
+  "breakwater.telemetry.queue",
+  "{span}",
+  "Spans that wait for the collector.",
+  [],
+  "sum"
+)
+
 /** All of them, for the page in docs and for what reads them. */
 export const catalogue: ReadonlyArray<Definition> = [
   operationDuration,
@@ -304,5 +308,7 @@ export const catalogue: ReadonlyArray<Definition> = [
   shed,
   inFlight,
   inFlightLimit,
-  loopLag
+  loopLag,
+  telemetrySpans,
+  telemetryQueue
 ]

@@ -2,6 +2,8 @@
  * Every attribute name that is not our own, in the two profiles we keep: OpenTelemetry's GenAI conventions 1.41, the last that were
  * tagged, and `latest`, which may still move. The one file to edit when it does.
  */
+import * as Context from "effect/Context"
+import { inQuery } from "./Redaction.ts"
 
 /** What differs between the profiles. */
 export interface Profile {
@@ -45,6 +47,12 @@ export const latest: Profile = {
 
 /** The profile of that name. */
 export const profileOf = (name: Profile["name"]): Profile => name === "latest" ? latest : v141
+
+/** The names that spans and metrics use. */
+export const CurrentConventions = Context.Reference<Profile>(
+  "breakwater/observability/Conventions/CurrentConventions",
+  { defaultValue: () => v141 }
+)
 
 /** Names that both profiles share. */
 export const names = {
@@ -135,11 +143,8 @@ const methods: ReadonlySet<string> = new Set([
 /** A method that the conventions know, else `_OTHER`: callers must not be able to make names up. */
 export const knownMethod = (method: string): string => methods.has(method) ? method : "_OTHER"
 
-const secretParameters =
-  /([?&](?:X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|AWSAccessKeyId|Signature|sig|X-Goog-Signature|key|api[_-]?key|access_token|token)=)[^&]*/gi
-
 /** A URL as a span may hold it: no user, no password, no value of a query that is a secret by its name. */
 export const redactedUrl = (url: string): string => {
   const bare = url.includes("@") ? url.replace(/^(\w+:\/\/)[^/?#]*@/, "$1") : url
-  return bare.includes("?") ? bare.replace(secretParameters, "$1REDACTED") : bare
+  return bare.includes("?") ? bare.replaceAll(inQuery, "$1REDACTED") : bare
 }

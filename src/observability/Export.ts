@@ -22,6 +22,10 @@ export interface ExportOptions extends CollectorOptions {
 /** Who made the spans. */
 export const scope = { name: "breakwater", version: "0.1.0" } as const
 
+/** Where a receiver with this base URL takes a kind of signal; the URL of one kind does as well. */
+export const signalUrl = (endpoint: string, signal: "traces" | "metrics"): string =>
+  `${endpoint.replace(/\/+$/, "").replace(/\/v1\/(?:traces|metrics)$/, "")}/v1/${signal}`
+
 /** How the export goes; undefined where there is none. */
 export const Exporter = Context.Reference<(() => ExportState) | undefined>(
   "breakwater/observability/Export/Exporter",

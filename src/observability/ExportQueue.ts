@@ -4,8 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
+import * as Catalogue from "./Catalogue.ts"
+import { CurrentInstruments } from "./Instruments.ts"
 
 /** Why a batch was not taken. */
 export interface SendFailure {
@@ -50,14 +51,6 @@ const longestPauseMs = 30_000
 /** Another program's span may hold what nobody can write, such as a ring; what follows it must still be sent. */
 const unwritable: SendFailure = { message: "a batch could not be written", isTransient: false }
 
-const spans = Metric.counter("breakwater.telemetry.spans", {
-  description: "Spans that left for the collector, and spans that were dropped, by outcome.",
-  incremental: true
-})
-const exportedSpans = Metric.withAttributes(spans, { outcome: "exported" })
-const droppedSpans = Metric.withAttributes(spans, { outcome: "dropped" })
-const waitingSpans = Metric.gauge("breakwater.telemetry.queue", { description: "Spans that wait for the collector." })
-
 /** A queue that is emptied in the background until the scope closes. */
 export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -69,15 +62,17 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
     let dropped = 0
     let failure: string | undefined
     let failures = 0
-    const told = { exported: 0, dropped: 0 }
 
-    const tell = Effect.suspend(() => {
-      const news = [exported - told.exported, dropped - told.dropped] as const
-      Object.assign(told, { exported, dropped })
-      return Metric.update(exportedSpans, news[0]).pipe(
-        Effect.andThen(Metric.update(droppedSpans, news[1])),
-        Effect.andThen(Metric.update(waitingSpans, items.length))
-      )
+    const instruments = yield* CurrentInstruments
+    const spans = instruments.counter(Catalogue.telemetrySpans)
+    const told = { exported: spans.of("exported"), dropped: spans.of("dropped") }
+    const waiting = instruments.gauge(Catalogue.telemetryQueue).of()
+    const before = { exported: 0, dropped: 0 }
+    yield* instruments.observe(() => {
+      told.exported.add(exported - before.exported)
+      told.dropped.add(dropped - before.dropped)
+      Object.assign(before, { exported, dropped })
+      waiting.set(items.length + onTheWay)
     })
     const onSent = (count: number, rejected: number) =>
       Effect.sync(() => {
@@ -117,7 +112,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
       )
     })
     const drain: Effect.Effect<void> = Effect.suspend(() =>
-      items.length === 0 ? tell : Effect.flatMap(step, (goesOn) => goesOn ? drain : tell)
+      items.length === 0 ? Effect.void : Effect.flatMap(step, (goesOn) => goesOn ? drain : Effect.void)
     )
     const full = Effect.callback<void>((resume) => {
       if (items.length >= batch && failures === 0) return resume(Effect.void)
@@ -130,10 +125,9 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
       const pauseMs = Math.min(intervalMs * 2 ** Math.min(failures, 10), Math.max(longestPauseMs, intervalMs))
       return failures > 0 ? Effect.sleep(pauseMs) : Effect.asVoid(Effect.timeoutOption(full, pauseMs))
     })
-    const atTheEnd = Effect.suspend(() => {
+    const atTheEnd = Effect.sync(() => {
       dropped += items.length
       items = []
-      return tell
     })
     const scope = yield* Effect.scope
     const loop = yield* Effect.forkIn(Effect.forever(Effect.andThen(turn, drain)), scope)

@@ -1,11 +1,13 @@
 /**
  * What the GenAI conventions say about one call to a provider, written on its span. Plain synchronous code, run only where a
- * request is traced. Nothing of a prompt or an answer is written.
+ * request is traced. Nothing of a prompt or an answer is
+ * written unless capture is `content`, and what others made up only as a word, an id or a name.
  */
 import type * as Tracer from "effect/Tracer"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { names, type Profile, providerName } from "./Conventions.ts"
+import { idOf, modelName, word } from "./Redaction.ts"
 
 type Asked = Pick<
   ChatRequest,
@@ -45,12 +47,15 @@ const put = (span: Tracer.Span, name: string, value: unknown): void => {
   if (value !== undefined && value !== null) span.attribute(name, value)
 }
 
+const wordOf = (said: string | null | undefined): string | undefined =>
+  typeof said === "string" ? word(said) : undefined
+
 /** What was asked. */
 export const asked = (span: Tracer.Span, profile: Profile, { kind, model, request, stream }: CallFacts): void => {
   const provider = providerName(profile, kind)
   span.attribute(names.operation, "chat")
   span.attribute(names.provider, provider)
-  span.attribute(names.requestModel, model)
+  span.attribute(names.requestModel, modelName(model))
   if (stream) span.attribute(names.stream, true)
   if (request.n !== 1) put(span, names.choices, request.n)
   put(span, names.seed, request.seed)
@@ -62,10 +67,10 @@ export const asked = (span: Tracer.Span, profile: Profile, { kind, model, reques
   put(span, names.presencePenalty, request.presence_penalty)
   const { stop } = request
   put(span, names.stopSequences, typeof stop === "string" ? [stop] : stop)
-  if (profile.more !== undefined) put(span, profile.more.reasoningLevel, request.reasoning_effort)
+  if (profile.more !== undefined) put(span, profile.more.reasoningLevel, wordOf(request.reasoning_effort))
   if (provider !== "openai") return
   span.attribute(names.openaiApi, "chat_completions")
-  if (request.service_tier !== "auto") put(span, names.openaiRequestTier, request.service_tier)
+  if (request.service_tier !== "auto") put(span, names.openaiRequestTier, wordOf(request.service_tier))
 }
 
 /** What it cost, in USD. */
@@ -83,6 +88,8 @@ export interface AnswerFacts {
   readonly cost: CostFacts | undefined
   /** Seconds from the start of the call to the first content of a stream. */
   readonly firstChunkS: number | undefined
+  /** Words of request and answer, where they may be kept. */
+  readonly content: Readonly<Record<string, unknown>> | undefined
 }
 
 const used = (span: Tracer.Span, profile: Profile, usage: Usage): void => {
@@ -107,11 +114,12 @@ const charged = (span: Tracer.Span, profile: Profile, { source, usd }: CostFacts
 
 /** What was answered, before the span ends. */
 export const answered = (span: Tracer.Span, profile: Profile, kind: string, facts: AnswerFacts): void => {
-  put(span, names.responseId, facts.id)
-  put(span, names.responseModel, facts.model)
-  if (facts.finishReasons.length > 0) span.attribute(names.finishReasons, facts.finishReasons)
+  put(span, names.responseId, idOf(facts.id))
+  if (facts.model !== undefined) span.attribute(names.responseModel, modelName(facts.model))
+  if (facts.finishReasons.length > 0) span.attribute(names.finishReasons, facts.finishReasons.map(word))
   put(span, names.firstChunk, facts.firstChunkS)
+  for (const name in facts.content) put(span, name, facts.content[name])
   if (facts.usage !== undefined) used(span, profile, facts.usage)
   if (facts.cost !== undefined) charged(span, profile, facts.cost)
-  if (providerName(profile, kind) === "openai") put(span, names.openaiResponseTier, facts.usage?.serviceTier)
+  if (providerName(profile, kind) === "openai") put(span, names.openaiResponseTier, wordOf(facts.usage?.serviceTier))
 }

@@ -4,24 +4,19 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as HttpBody from "effect/http/HttpBody"
 import * as Layer from "effect/Layer"
-import * as OtlpExporter from "effect/observability/OtlpExporter"
 import * as Random from "effect/Random"
-import * as Redacted from "effect/Redacted"
+import * as Collector from "./Collector.ts"
 import { mint } from "./Correlation.ts"
+import { scope, signalUrl } from "./Export.ts"
 import { CurrentInstruments, type Family, Histogram, isUnused, type Series } from "./Instruments.ts"
+import type { OtlpSettings } from "./Tracing.ts"
 
-export interface OtlpMetricsSettings {
-  /** Base URL of an OTLP/HTTP receiver; absent = metrics are at `/metrics` only. */
-  readonly endpoint: string | undefined
-  /** Headers for the receiver, such as its key. */
-  readonly headers: Readonly<Record<string, string | Redacted.Redacted>>
-  readonly serviceName: string
-  /** What else is said of this process. Default nothing. */
-  readonly attributes?: Readonly<Record<string, string>> | undefined
-}
+/** Those of the receiver; without an endpoint metrics are at `/metrics` only. */
+type OtlpMetricsSettings = Pick<
+  OtlpSettings,
+  "endpoint" | "headers" | "serviceName" | "attributes" | "timeoutMs" | "compression"
+>
 
 /** Milliseconds between two exports. */
 const intervalMs = 10_000
@@ -64,21 +59,13 @@ const bodyOf = (
   resourceMetrics: [{
     resource: { attributes: attributesOf(Object.entries(resource)) },
     scopeMetrics: [{
-      scope: { name: "breakwater" },
+      scope,
       metrics: families.filter(({ series }) => !Array.from(series.values()).every(isUnused)).map((family) =>
         metricOf(family, start, now)
       )
     }]
   }]
 })
-
-const metricsUrl = (endpoint: string): string =>
-  `${endpoint.replace(/\/+$/, "").replace(/\/v1\/(?:traces|metrics)$/, "")}/v1/metrics`
-
-const plain = (headers: OtlpMetricsSettings["headers"]): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : Redacted.value(value)])
-  )
 
 const exporting = Effect.fnUntraced(function*(settings: OtlpMetricsSettings, endpoint: string) {
   const instruments = yield* CurrentInstruments
@@ -88,23 +75,18 @@ const exporting = Effect.fnUntraced(function*(settings: OtlpMetricsSettings, end
   const resource = {
     ...settings.attributes,
     "service.name": settings.serviceName,
-    "service.version": "0.1.0",
+    "service.version": scope.version,
     // Workers export each their own, which must not be taken for one another's.
     "service.instance.id": mint(yield* Clock.currentTimeMillis, () => random.nextDoubleUnsafe())
   }
-  yield* OtlpExporter.make({
-    label: "Metrics",
-    url: metricsUrl(endpoint),
-    headers: plain(settings.headers),
-    exportInterval: intervalMs,
-    shutdownTimeout: lastMs,
-    maxBatchSize: "disabled",
-    exportEmpty: true,
-    body: () => {
-      const body = bodyOf(instruments.read(), resource, start, String(clock.currentTimeNanosUnsafe()))
-      return [HttpBody.text(JSON.stringify(body), "application/json"), Effect.void]
-    }
-  })
+  const send = yield* Collector.make({ ...settings, url: signalUrl(endpoint, "metrics") })
+  const encoder = new TextEncoder()
+  const once = Effect.suspend(() => {
+    const body = bodyOf(instruments.read(), resource, start, String(clock.currentTimeNanosUnsafe()))
+    return send(encoder.encode(JSON.stringify(body)), "application/json")
+  }).pipe(Effect.ignore)
+  yield* Effect.addFinalizer(() => Effect.timeoutOption(once, lastMs))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(intervalMs), once)))
 })
 
 /** Exports until it closes, then once more; nothing without an endpoint. */
@@ -112,7 +94,5 @@ export const layer = (settings: OtlpMetricsSettings): Layer.Layer<never> => {
   const { endpoint } = settings
   return endpoint === undefined || endpoint === ""
     ? Layer.empty
-    : Layer.effectDiscard(exporting(settings, endpoint)).pipe(
-      Layer.provide([OtlpExporter.layerFlusher, FetchHttpClient.layer])
-    )
+    : Layer.effectDiscard(exporting(settings, endpoint))
 }

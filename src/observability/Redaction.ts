@@ -1,7 +1,7 @@
 /**
  * What must not be read by anybody: names of headers and query parameters that carry secrets, and a scrubber for text that others
  * wrote, by what secrets look like and by those that are configured here. Secrets themselves are `Redacted` up to the line that
- * sends them; this is the second net.
+ * sends them; this is the second net. And what may be told of words that a caller or an upstream made up, for every sink alike.
  */
 import * as Effect from "effect/Effect"
 import * as Headers from "effect/http/Headers"
@@ -51,7 +51,8 @@ const looks = [
 ]
 // Bounded: without an end of its own the name of a scheme would be looked for from every dot of a long text to its end.
 const userInfo = /(\b[a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/"'@]+@/gi
-const inQuery =
+/** A secret in the query of a URL; the first group is all before its value. */
+export const inQuery =
   /([?&](?:key|api[_-]?key|access_token|token|sig|signature|awsaccesskeyid|x-(?:amz|goog)-[a-z-]+)=)[^&\s"'#]+/gi
 
 /** What stands in place of a secret. */
@@ -60,11 +61,17 @@ const mask = "***"
 /** A configured text shorter than this may be a word of any sentence. */
 const shortest = 8
 
+/** Names of models as they are told; the same few come all the time. */
+const models = new Map<string, string>()
+const mostModels = 1000
+
 /** Exact texts that must not be seen. */
 class Secrets {
   readonly #texts = new Set<string>()
   add(secret: string): void {
-    if (secret.length >= shortest) this.#texts.add(secret)
+    if (secret.length < shortest) return
+    this.#texts.add(secret)
+    models.clear()
   }
   remove(text: string): string {
     let clean = text
@@ -91,6 +98,24 @@ export const scrubKeys = (text: string): string =>
     .replaceAll(/\b(?:sk|gsk|xai|bw|gw|ghp)[-_][\w*-]{12,}|\bAIza[\w-]{20,}|\bAKIA[A-Z0-9]{12,}/g, mask)
     .replaceAll(/\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?/g, mask)
     .replaceAll(/\bbearer\s+[^\s"',;\\]{6,}/gi, mask)
+
+/** A word that others wrote, such as why an answer ended; what is none is `other`. */
+export const word = (said: string): string => /^\w{1,40}$/.test(said) ? said : "other"
+
+/** An id that an upstream gave; undefined where it is none. */
+export const idOf = (said: string | undefined): string | undefined =>
+  said !== undefined && /^[\w.:=+/-]{1,256}$/.test(said) ? configured.remove(said) : undefined
+
+/** The name of a model that a caller or an upstream wrote, cut to 256 characters; what no model is called is `other`. */
+export const modelName = (said: string): string => {
+  const name = said.length > 256 ? said.slice(0, 256) : said
+  const known = models.get(name)
+  if (known !== undefined) return known
+  const told = /^[\w.:=+@/*#~,-]+$/.test(name) ? scrubKeys(name) : "other"
+  if (models.size >= mostModels) models.clear()
+  models.set(name, told)
+  return told
+}
 
 /** Keeps these out of whatever is scrubbed from now on, and names what `effect/http` must not show of headers and queries. */
 export const layer = (secrets: Iterable<Redacted.Redacted>): Layer.Layer<never> =>

@@ -8,8 +8,8 @@ import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
-import { type Profile, profileOf, v141 } from "./Conventions.ts"
-import { type ExportOptions, scope } from "./Export.ts"
+import type { Profile } from "./Conventions.ts"
+import { type ExportOptions, scope, signalUrl } from "./Export.ts"
 
 export interface OtlpSettings {
   /** Base URL of an OTLP/HTTP receiver, such as `http://127.0.0.1:4318`. Absent = tracing is off. Default absent. */
@@ -31,7 +31,7 @@ export interface OtlpSettings {
   /** What else traces say of this process, such as `deployment.environment.name`. Default nothing. */
   readonly attributes: Readonly<Record<string, string>>
   /** The conventions that names follow. Default `1.41`, the last that were tagged. */
-  readonly conventions: "1.41" | "latest"
+  readonly conventions: Profile["name"]
   /** For one batch, in milliseconds. Default 10000. */
   readonly timeoutMs: number
   /** Longest wait of a span, in milliseconds. Default 2000. */
@@ -65,22 +65,11 @@ export const ServerSpans = Context.Reference<{ readonly sample: number } | undef
   { defaultValue: () => undefined }
 )
 
-/** The names that spans use. */
-export const Conventions = Context.Reference<Profile>(
-  "breakwater/observability/Tracing/Conventions",
-  { defaultValue: () => v141 }
-)
-
 /** Where traces go, without what a URL may hold of a secret; undefined = nowhere. Health tells it to operators. */
 export const Destination = Context.Reference<string | undefined>(
   "breakwater/observability/Tracing/Destination",
   { defaultValue: () => undefined }
 )
-
-const tracesUrl = (endpoint: string): string => {
-  const base = endpoint.replace(/\/+$/, "")
-  return base.endsWith("/v1/traces") ? base : `${base}/v1/traces`
-}
 
 /** At the end, for what is left, in milliseconds. */
 const shutdownMs = 3000
@@ -110,11 +99,10 @@ const exporterOf = (settings: OtlpSettings, url: string) =>
 export const layer = (settings: OtlpSettings): Layer.Layer<never> => {
   const { endpoint = "", sample, tracesEndpoint = "" } = settings
   if (endpoint === "" && tracesEndpoint === "") return Layer.succeed(References.TracerEnabled, false)
-  const url = tracesEndpoint === "" ? tracesUrl(endpoint) : tracesEndpoint
+  const url = tracesEndpoint === "" ? signalUrl(endpoint, "traces") : tracesEndpoint
   return Layer.mergeAll(
     exporterOf(settings, url),
     Layer.succeed(ServerSpans, { sample }),
-    Layer.succeed(Conventions, profileOf(settings.conventions)),
     Layer.succeed(Destination, URL.parse(url)?.origin ?? "an endpoint that is no URL"),
     Layer.succeed(HttpMiddleware.TracerDisabledWhen, () => true)
   )

@@ -8,6 +8,7 @@ import { gatewayError, InternalFailure, InvalidRequest } from "../domain/Gateway
 import { toUsd } from "../domain/Money.ts"
 import * as Decision from "../gateway/Decision.ts"
 import { requestId } from "../observability/Correlation.ts"
+import { modelName } from "../observability/Redaction.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import { routeOf } from "./RouteTable.ts"
 
@@ -77,7 +78,7 @@ export const missingHost = Cause.fail(gatewayError(
   new InvalidRequest({ message: "The request has no Host header, which HTTP/1.1 requires.", code: "missing_host" })
 ))
 
-/** The name of a model may be a caller's word, and a header takes visible ASCII only: any other is told percent-encoded. */
+/** A name of the file may be in any script, and a header takes visible ASCII only: any other is told percent-encoded. */
 const headerText = (name: string): string => /^[\x20-\x7e]*$/.test(name) ? name : encodeURI(name.toWellFormed())
 
 /**
@@ -99,7 +100,7 @@ export const answerHeaders = ({ decision, requestId }: Exchange): Record<string,
     return headers
   }
   if (provider !== undefined) headers["x-breakwater-provider"] = headerText(provider)
-  if (model !== undefined) headers["x-breakwater-model"] = headerText(model)
+  if (model !== undefined) headers["x-breakwater-model"] = modelName(model)
   // What a stream costs is known only at its end.
   const cost = decision.stream ? undefined : Decision.costOf(decision)
   if (cost !== undefined && "picoUsd" in cost) headers["x-breakwater-cost-usd"] = toUsd(cost.picoUsd)

@@ -8,24 +8,12 @@ import type * as Scope from "effect/Scope"
 import { Shedding } from "../admission/Shedding.ts"
 import type { Priority } from "../domain/Priority.ts"
 import * as Catalogue from "../observability/Catalogue.ts"
+import { knownMethod } from "../observability/Conventions.ts"
 import { type Counter, CurrentInstruments, type Histogram, type Instruments } from "../observability/Instruments.ts"
 import * as Prometheus from "../observability/Prometheus.ts"
 import { requireAdmin } from "./Authorization.ts"
 import type { Exchange } from "./Exchange.ts"
 import { ServerOptions } from "./ServerSettings.ts"
-
-/** The methods that the convention knows; any other is `_OTHER`. */
-const methods: ReadonlySet<string> = new Set([
-  "CONNECT",
-  "DELETE",
-  "GET",
-  "HEAD",
-  "OPTIONS",
-  "PATCH",
-  "POST",
-  "PUT",
-  "TRACE"
-])
 
 /** What one kind of exchange adds to. */
 interface Bound {
@@ -53,7 +41,7 @@ const bind = (
     attempts: instruments.counter(Catalogue.requestAttempts).of(...byRoute),
     durations: instruments.histogram(Catalogue.requestDuration).of(...byRoute),
     http: instruments.histogram(Catalogue.httpServerDuration).of(
-      methods.has(method) ? method : "_OTHER",
+      knownMethod(method),
       route === "_other" ? undefined : route,
       status === 0 ? undefined : String(status),
       "http",
@@ -79,7 +67,7 @@ export const record = (
   if (bound === undefined) {
     bound = bind(instruments, exchange, isCancelled, error)
     // A method is the caller's word, so what is kept of one that nobody knows would be without end.
-    if (methods.has(method)) known.set(key, bound)
+    if (knownMethod(method) === method) known.set(key, bound)
   }
   bound.requests.add(1)
   bound.durations.observe(durationMs / 1000)

@@ -7,7 +7,7 @@ import type { Usage } from "../domain/Usage.ts"
 import * as Decision from "../gateway/Decision.ts"
 import type { Fields, Severity } from "../observability/LogFormat.ts"
 import { completed, type Correlate, type EventLogShape } from "../observability/Logger.ts"
-import { scrubKeys } from "../observability/Redaction.ts"
+import { idOf, modelName, word } from "../observability/Redaction.ts"
 import { CurrentExchange, type Exchange } from "./Exchange.ts"
 
 const quiet: ReadonlySet<string> = new Set([
@@ -53,35 +53,18 @@ const addCost = (line: Line, cost: Cost): void => {
   line["breakwater.cost.source"] = cost.source
 }
 
-// An upstream writes what it likes; what is no word, or no id, is not told.
-const word = (said: string): string => /^\w{1,40}$/.test(said) ? said : "other"
-const idOf = (said: string | undefined): string | undefined =>
-  said === undefined || /^[\w.:=+/-]+$/.test(said) ? said : undefined
-
-// A model is the caller's text, in which a key may stand by mistake; most requests name one of a few.
-const clean = new Map<string, string>()
-const mostClean = 500
-
-const cleaned = (alias: string): string => {
-  let text = clean.get(alias)
-  if (text === undefined) {
-    text = scrubKeys(alias.slice(0, 256))
-    if (clean.size < mostClean && alias.length <= 256) clean.set(alias, text)
-  }
-  return text
-}
-
 const addFlow = (line: Line, { decision }: Exchange): void => {
   if (decision.alias === "") return
   const cost = Decision.costOf(decision)
+  const model = decision.model === undefined ? undefined : modelName(decision.model)
   line["gen_ai.operation.name"] = "chat"
-  line["gen_ai.request.model"] = cleaned(decision.alias)
-  line["gen_ai.response.model"] = decision.model
+  line["gen_ai.request.model"] = Decision.aliasOf(decision)
+  line["gen_ai.response.model"] = model
   line["gen_ai.response.finish_reasons"] = decision.finishReasons?.map(word)
   if (decision.usage !== undefined) addUsage(line, decision.usage)
   if (cost !== undefined) addCost(line, cost)
   line["breakwater.provider"] = decision.provider
-  line["breakwater.model"] = decision.model
+  line["breakwater.model"] = model
   line["breakwater.attempts"] = decision.attempts.length
   line["breakwater.attempt.outcomes"] = decision.attempts.map((attempt) =>
     `${attempt.target}=${attempt.outcome ?? "unfinished"}`

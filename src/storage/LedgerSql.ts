@@ -217,13 +217,15 @@ export const migrate = (sql: SqlClient): Effect.Effect<void, StorageFailed> =>
 export const make = (
   kind: "sqlite" | "postgres",
   sql: SqlClient,
-  { append = (entries) => insertRecords(sql, entries), ready = Effect.void }: {
+  { append = (entries) => insertRecords(sql, entries), atOnce, ready = Effect.void }: {
     /** All of them or none. Default Postgres's. */
     readonly append?: (entries: ReadonlyArray<Numbered>) => Effect.Effect<unknown, SqlError>
     readonly ready?: Effect.Effect<void, StorageFailed>
+    readonly atOnce?: number
   }
 ): LedgerStore => ({
   kind,
+  ...(atOnce === undefined ? {} : { atOnce }),
   append: (entries) => Effect.andThen(ready, Effect.asVoid(Effect.mapError(append(entries), failed))),
   sums: ({ by, sinceMs }: SumQuery) =>
     Effect.andThen(

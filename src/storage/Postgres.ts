@@ -4,6 +4,7 @@
  * waiting therefore leaves the whole pool behind, and the next statement gets a new one.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -44,6 +45,15 @@ const makePool = Effect.fnUntraced(function*(url: string) {
   return pool
 })
 
+const leftBehind = new StorageFailed({
+  message: "another statement was given up and its connections left",
+  isPassing: true
+})
+
+/** What was asked over a pool that somebody else has left ends with it, and is to be asked again: nobody gave this one up. */
+const ofOther = <A>(exit: Exit.Exit<A, StorageFailed>): Exit.Exit<A, StorageFailed> =>
+  Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) ? Exit.fail(leftBehind) : exit
+
 /** The ledger behind a `postgres://` address. Fails only if that is none. */
 export const ledger = Effect.fnUntraced(function*(
   url: string
@@ -61,7 +71,7 @@ export const ledger = Effect.fnUntraced(function*(
         const pool: Pool = current ?? (yield* makePool(url))
         current = pool
         const fiber = yield* Effect.forkDetach(restore(ask(pool.store)))
-        return yield* Effect.onInterrupt(restore(Fiber.join(fiber)), () =>
+        return yield* Effect.onInterrupt(restore(Effect.flatMap(Fiber.await(fiber), ofOther)), () =>
           Effect.andThen(leave(pool), Effect.forkDetach(Fiber.interrupt(fiber))))
       })
     )

@@ -122,6 +122,7 @@ export const ledger = Effect.fnUntraced(function*(
   const client = yield* makeClient(ask)
   yield* LedgerSql.migrate(client)
   return LedgerSql.make("sqlite", client, {
+    atOnce: Number.POSITIVE_INFINITY,
     append: (entries) => Effect.suspend(() => ask("together", LedgerSql.insertsOf(entries)))
   })
 })

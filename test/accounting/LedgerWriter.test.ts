@@ -69,6 +69,43 @@ describe("the writer of the ledger", () => {
       expect(fake.stored().length).toBe(10)
     }))
 
+  it.effect("hands over what is enough before it returns, for a busy process may be long in coming back to it", () =>
+    Effect.gen(function*() {
+      const fake = makeStore()
+      const writer = yield* LedgerWriter.make(fake.store, { ...settings, batch: 100, enough: 4 })
+      entries(11).forEach(writer.append)
+      expect(fake.batches.map((batch) => batch.length)).toEqual([4, 4])
+      expect(writer.status()).toMatchObject({ pending: 3, written: 8 })
+    }))
+
+  for (const [atOnce, what] of [[undefined, "four"], [2, "two"], [Number.POSITIVE_INFINITY, "all"]] as const) {
+    it.effect(`has ${what} batches under way where the store says ${atOnce}, and larger ones for what waited`, () =>
+      Effect.gen(function*() {
+        const fake = makeStore()
+        fake.state.mode = "silent"
+        const store = atOnce === undefined ? fake.store : { ...fake.store, atOnce }
+        const writer = yield* LedgerWriter.make(store, { ...settings, enough: 2 })
+        entries(20).forEach(writer.append)
+        const most = Math.min(atOnce ?? 4, 10)
+        expect(fake.asked.map((batch) => batch.length)).toEqual(Array.from({ length: most }, () => 2))
+        fake.state.mode = "ok"
+        yield* TestClock.adjust("1 minute")
+        expect(fake.stored().length).toBe(20)
+        expect(fake.batches.some((batch) => batch.length > 2)).toBe(most < 10)
+      }))
+  }
+
+  it.effect("sends nothing more to a store that is away, whatever comes", () =>
+    Effect.gen(function*() {
+      const fake = makeStore()
+      fake.state.mode = "away"
+      const writer = yield* LedgerWriter.make({ ...fake.store, atOnce: Number.POSITIVE_INFINITY }, settings)
+      entries(50).forEach(writer.append)
+      yield* TestClock.adjust(50)
+      expect(fake.asked.length).toBe(1)
+      fake.state.mode = "ok"
+    }))
+
   it.effect("loses nothing while the store is away, says so, and asks with longer and longer pauses", () =>
     Effect.gen(function*() {
       const fake = makeStore()

@@ -83,7 +83,9 @@ export interface Sink {
   readonly url: string
   readonly spans: Array<Span>
   /** Every body, as it came. */
-  readonly bodies: Array<{ readonly type: string; readonly encoding: string; readonly bytes: Buffer }>
+  readonly bodies: Array<
+    { readonly path: string; readonly type: string; readonly encoding: string; readonly bytes: Buffer }
+  >
   /** What it is asked with, as names and values. */
   readonly headers: Array<Readonly<Record<string, unknown>>>
   /** Status of the answers; default 200. */
@@ -102,7 +104,12 @@ export const startSink = async (): Promise<Sink> => {
       const bytes = Buffer.concat(pieces)
       const type = String(request.headers["content-type"])
       sink.headers.push(request.headers)
-      sink.bodies.push({ type, encoding: String(request.headers["content-encoding"] ?? ""), bytes })
+      sink.bodies.push({
+        path: request.url ?? "",
+        type,
+        encoding: String(request.headers["content-encoding"] ?? ""),
+        bytes
+      })
       const isPlain = type.includes("json") && request.headers["content-encoding"] === undefined
       if (sink.status < 300 && isPlain) sink.spans.push(...spansIn(bytes.toString("utf8")))
       response.writeHead(sink.status, { "content-type": "application/json" }).end("{}")

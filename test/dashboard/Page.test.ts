@@ -5,6 +5,7 @@ import { contrastFaults, focusStops, unnamed } from "./Accessibility.ts"
 import { executablePath, launch, visit } from "./Chromium.ts"
 
 const target = "main/sim-fast"
+const hostile = "<img src=x onerror=\"window.hit=1\"><script>window.hit=2</script>'\"`${1}"
 let gateway: Gateway.Gateway
 let browser: Browser
 
@@ -38,6 +39,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
       },
       models: {
         fast: { targets: [{ provider: "main", model: "sim-fast" }] },
+        [hostile]: { targets: [{ provider: "main", model: "sim-fast" }] },
         smart: { targets: [{ provider: "main", model: "sim-down" }, { provider: "backup", model: "sim-fast" }] }
       }
     })
@@ -103,11 +105,15 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
   })
 
   it("shows hostile names, reasons and errors as the text that they are", async () => {
-    const payload = "<img src=x onerror=\"window.hit=1\"><script>window.hit=2</script>'\"`${1}"
-    await ask(payload)
+    const payload = hostile
+    // The file's own alias is told as it stands, a caller's made-up model is not.
+    expect(await ask(payload)).toBe(200)
+    expect(await ask(`${payload} of a caller`)).toBe(404)
     await open(payload)
     const { complaints, page } = await visit(browser, gateway.origin)
     await page.locator("#recent").getByText(payload, { exact: true }).first().waitFor()
+    await page.locator("#recent").getByText("other", { exact: true }).first().waitFor()
+    expect(await page.locator("main").textContent()).not.toContain("of a caller")
     await rowOf(page, target).getByText(payload, { exact: false }).waitFor()
     expect(await page.evaluate("[window.hit ?? null, document.querySelectorAll('main img, main script').length]"))
       .toEqual([

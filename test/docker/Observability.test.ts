@@ -132,24 +132,29 @@ describe("Grafana's dashboard", () => {
   let text = ""
   let gateway: Gateway.Gateway
 
-  // Everything that can be counted has happened once: an answer with and without a price, a failure, a call that was turned away.
+  // Everything that can be counted has happened once: an answer with and without a price, a stream, a failure, a failover, a call
+  // that was turned away.
   beforeAll(async () => {
     gateway = await Gateway.start({
       server: { limits: { inFlight: 1 } },
       providers: { main: { kind: "simulated", prices: { "sim-fast": { usdPerMtok: { input: "3", output: "15" } } } } },
-      models: { dead: { targets: [{ provider: "main", model: "sim-down" }] } }
+      models: {
+        dead: { targets: [{ provider: "main", model: "sim-down" }] },
+        saved: { targets: [{ provider: "main", model: "sim-down" }, { provider: "main", model: "sim" }] }
+      }
     })
-    const ask = async (model: string) => {
+    const ask = async (model: string, stream = false) => {
       const response = await fetch(`${gateway.url}/chat/completions`, {
         method: "POST",
         headers: { "content-type": "application/json" },
-        body: JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] })
+        body: JSON.stringify({ model, stream, messages: [{ role: "user", content: "hi" }] })
       })
       await response.text()
       return response.status
     }
     const one = async (model: string, status: number) => expect([model, await ask(model)]).toEqual([model, status])
-    for (const model of ["main/sim-fast", "main/sim"]) await one(model, 200)
+    for (const model of ["main/sim-fast", "main/sim", "saved"]) await one(model, 200)
+    expect(await ask("main/sim-fast", true)).toBe(200)
     for (let call = 0; call < 6; call++) await one("dead", 503)
     const slow = ask("main/sim-slow")
     await gateway.until((seen) => Gateway.inFlight(seen) === 1)

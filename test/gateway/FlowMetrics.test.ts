@@ -8,7 +8,7 @@ import { Ai } from "../../src/gateway/Ai.ts"
 import * as Decision from "../../src/gateway/Decision.ts"
 import * as FlowMetrics from "../../src/gateway/FlowMetrics.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
-import { CurrentConventions } from "../../src/observability/Catalogue.ts"
+import { CurrentConventions, latest } from "../../src/observability/Conventions.ts"
 import { CurrentInstruments, Instruments } from "../../src/observability/Instruments.ts"
 import * as Prometheus from "../../src/observability/Prometheus.ts"
 import { Providers } from "../../src/providers/Providers.ts"
@@ -177,7 +177,7 @@ describe("what the flow counts", () => {
     }).pipe(
       Effect.provide(simulated),
       Effect.provideService(CurrentInstruments, instruments),
-      Effect.provideService(CurrentConventions, "latest")
+      Effect.provideService(CurrentConventions, latest)
     )
   })
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Headers from "effect/http/Headers"
 import * as UrlParams from "effect/http/UrlParams"
 import * as Redacted from "effect/Redacted"
-import { isSecretHeader, layer, scrub, scrubKeys } from "../../src/observability/Redaction.ts"
+import { idOf, isSecretHeader, layer, modelName, scrub, scrubKeys, word } from "../../src/observability/Redaction.ts"
 
 const secrets: ReadonlyArray<readonly [what: string, text: string, secret: string]> = [
   ["an OpenAI key", "Incorrect API key provided: sk-proj-abcDEF1234567890xyz.", "abcDEF1234567890xyz"],
@@ -16,6 +16,36 @@ const secrets: ReadonlyArray<readonly [what: string, text: string, secret: strin
   ["credentials in a URL", "cannot reach https://user:pa55word@proxy.local:3128/x", "pa55word"],
   ["a key in a query", "GET https://host/v1/models?key=abc123&alt=sse failed", "abc123"]
 ]
+
+describe("what others made up", () => {
+  it.each(["gpt-4.1-mini", "up/meta-llama/Llama-3:free", "ft:gpt-4o:org::a1", "hf.co/x@q4#1", "provider/*"])(
+    "is told where %s is what a model can be called",
+    (name) => expect(modelName(name)).toBe(name)
+  )
+
+  it.each(["", "a name with words", "line\nbreak", "größe", "\"quoted\"", "<b>"])(
+    "is `other` where %j is none",
+    (name) => {
+      expect(modelName(name)).toBe("other")
+      expect(word(name)).toBe("other")
+      expect(idOf(name)).toBeUndefined()
+    }
+  )
+
+  it("is cut off where a model's name is long, and no word or id where those are", () => {
+    const long = "x".repeat(1000)
+    expect(modelName(long)).toBe("x".repeat(256))
+    expect(word(long)).toBe("other")
+    expect(idOf(long)).toBeUndefined()
+  })
+
+  it.effect("is told without a secret that was put there", () =>
+    Effect.sync(() => {
+      expect(modelName("up/sk-proj-abcDEF1234567890xyz")).toBe("up/***")
+      expect(modelName("up/opensesame2")).toBe("up/***")
+      expect(idOf("req-opensesame2")).toBe("req-***")
+    }).pipe(Effect.provide(layer([Redacted.make("opensesame2")]))))
+})
 
 describe("the scrubber", () => {
   it.each(secrets)("takes %s out of what an upstream said", (_, text, secret) => {

@@ -7,14 +7,23 @@ const headersOf = (model: string) => {
   return answerHeaders(exchange)
 }
 
+/** Where nobody answered and a target of this name was tried last. */
+const triedOf = (model: string) => {
+  const exchange = make("id", "POST", "/v1/chat/completions", 0)
+  const target = `local/${model}`
+  exchange.decision.attempts.push({ target, provider: "local", model, startedAtMs: 0, waitedMs: 0 })
+  return answerHeaders(exchange)
+}
+
 describe("the headers of an answer", () => {
   it("name the model as it is", () => {
     expect(headersOf("meta/llama-3:8b")["x-breakwater-model"]).toBe("meta/llama-3:8b")
   })
 
   it.each(["模型", "a\r\nset-cookie: b", "\0", "\ud800", "é"])("can be sent with the model %j", (model) => {
-    const headers = headersOf(model)
-    expect(headers["x-breakwater-model"]).toMatch(/^[\x21-\x7e]+$/)
-    expect(() => new Headers(headers)).not.toThrow()
+    for (const headers of [headersOf(model), triedOf(model)]) {
+      expect(headers["x-breakwater-model"]).toMatch(/^[\x21-\x7e]+$/)
+      expect(() => new Headers(headers)).not.toThrow()
+    }
   })
 })

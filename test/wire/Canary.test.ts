@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import * as Canary from "./Canary.ts"
 import * as Gateway from "./Gateway.ts"
 
@@ -37,10 +40,39 @@ afterAll(() => {
 const headers = { authorization: `Bearer ${canaries.clientKey}`, "content-type": "application/json" }
 const operator = { authorization: `Bearer ${canaries.adminKey}` }
 
+/** All that a database has written so far, in whichever of its files. */
+const textIn = (folder: string): string =>
+  readdirSync(folder).map((name) => readFileSync(join(folder, name)).toString("latin1")).join("\n")
+
+/** The first event of a feed that never ends. */
+const firstEvent = async (url: string): Promise<string> => {
+  const leaving = new AbortController()
+  const { body } = await fetch(url, { headers: operator, signal: leaving.signal })
+  let text = ""
+  if (body === null) return text
+  for await (const piece of body.pipeThrough(new TextDecoderStream())) {
+    text += piece
+    if (/^data: .*\n\n/m.test(text)) break
+  }
+  leaving.abort()
+  return text
+}
+
+const pages = [
+  "/api/v1/health",
+  "/api/v1/health/monitoring",
+  "/metrics",
+  "/dashboard",
+  "/v1/models",
+  ...["model", "provider", "key", "tag", "day"].map((by) => `/api/v1/usage?by=${by}`)
+]
+
 /** Every answer of a run, and what each sink holds at its end. */
 const run = async ({ capture = "none", exporter = "native" }: { capture?: string; exporter?: string }) => {
   collector.forget()
+  const folder = mkdtempSync(join(tmpdir(), "breakwater-canary-"))
   const gateway = await Gateway.start({
+    storage: { sql: `sqlite:${join(folder, "ledger.db")}` },
     server: { keys: [{ name: "app", key: canaries.clientKey }], adminKey: canaries.adminKey },
     providers: {
       up: {
@@ -69,17 +101,23 @@ const run = async ({ capture = "none", exporter = "native" }: { capture?: string
       body
     })
     const text = await response.text().catch(() => "")
-    return { status: response.status, text, headers: JSON.stringify([...response.headers]) }
+    const id = response.headers.get("x-request-id") ?? ""
+    return { status: response.status, text, id, headers: JSON.stringify([...response.headers]) }
   }
   const answers: Array<Awaited<ReturnType<typeof ask>>> = []
   for (const model of models) {
     for (const stream of [false, true]) answers.push(await ask(JSON.stringify(Canary.requestOf(model, stream))))
   }
-  // A mistake in the request, no JSON at all, another's key, and a model that nobody has.
+  // A mistake in the request, no JSON at all, another's key, and models that nobody has.
   answers.push(await ask(JSON.stringify({ ...Canary.requestOf("ok", false), temperature: canaries.prompt })))
   answers.push(await ask(`{"${canaries.prompt}`))
   answers.push(await ask("{}", { authorization: `Bearer ${canaries.providerKey}` }))
   answers.push(await ask(JSON.stringify({ ...Canary.requestOf("ok", false), model: "none" })))
+  for (const model of [canaries.prompt, `up/${canaries.prompt}`, `up/${canaries.providerKey}`]) {
+    for (const stream of [false, true]) {
+      answers.push(await ask(JSON.stringify({ ...Canary.requestOf("ok", stream), model })))
+    }
+  }
   // A caller who leaves in the middle.
   const leaving = new AbortController()
   const left = await fetch(`${gateway.origin}/v1/chat/completions`, {
@@ -91,12 +129,23 @@ const run = async ({ capture = "none", exporter = "native" }: { capture?: string
   await left.body?.getReader().read()
   leaving.abort()
   await gateway.says(/cancelled/)
-  const told = async (path: string) => (await fetch(`${gateway.origin}${path}`, { headers: operator })).text()
-  const sinks: Record<string, string> = {}
-  for (const path of ["/api/v1/health", "/api/v1/health/monitoring", "/metrics", "/dashboard", "/v1/models"]) {
-    sinks[path] = await told(path)
+  const told = async (path: string) => {
+    const response = await fetch(`${gateway.origin}${path}`, { headers: path.startsWith("/v1/") ? headers : operator })
+    expect([path, response.status]).toEqual([path, path === "/api/v1/health" ? expect.any(Number) : 200])
+    return response.text()
   }
+  const sinks: Record<string, string> = {}
+  for (const path of pages) sinks[path] = await told(path)
+  sinks["feed"] = await firstEvent(`${gateway.origin}/api/v1/health/monitoring/stream`)
+  const found = await Promise.all(
+    answers.map(async ({ id }) =>
+      (await fetch(`${gateway.origin}/api/v1/health/monitoring/requests/${id}`, { headers: operator })).text()
+    )
+  )
+  sinks["records"] = found.join("\n")
   expect(await gateway.stop()).toBe(0)
+  sinks["ledger"] = textIn(folder)
+  rmSync(folder, { recursive: true })
   sinks["log"] = gateway.output()
   sinks["spans"] = collector.of("/v1/traces")
   sinks["metrics"] = collector.of("/v1/metrics")
@@ -115,6 +164,10 @@ describe("what a caller writes, and what is secret", () => {
       expect(sinks["metrics"]).toContain("gen_ai.client.operation.duration")
       expect(sinks["/metrics"]).toContain("gen_ai_client_operation_duration_seconds_count")
       expect(sinks["/api/v1/health/monitoring"]).toContain("\"recent\"")
+      expect(sinks["feed"]).toContain("\"recent\"")
+      expect(sinks["records"]?.match(/"attempts":\[\{/g)?.length).toBeGreaterThan(models.length * 2)
+      expect(sinks["ledger"]).toContain(answers[0]?.id)
+      expect(sinks["/api/v1/usage?by=key"]).toContain("\"app\"")
       for (const { headers, text } of answers) {
         expect(Canary.found(text, Canary.secrets)).toEqual([])
         expect(Canary.found(headers)).toEqual([])

@@ -65,11 +65,12 @@ export const requestOf = (model: string, stream: boolean) => ({
   }]
 })
 
-const completion = (content: string, finish: string) => ({
-  id: "chatcmpl-1",
+const completion = (content: string, finish: string, name = "ok") => ({
+  id: name,
   object: "chat.completion",
   created: 1,
-  model: "ok",
+  model: name,
+  service_tier: name,
   choices: [{
     index: 0,
     finish_reason: finish,
@@ -79,13 +80,14 @@ const completion = (content: string, finish: string) => ({
   usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 }
 })
 
-const chunk = (delta: object, finish: string | null = null) =>
+const chunk = (delta: object, finish: string | null = null, name = "ok") =>
   `data: ${
     JSON.stringify({
-      id: "chatcmpl-1",
+      id: name,
       object: "chat.completion.chunk",
       created: 1,
-      model: "ok",
+      model: name,
+      service_tier: name,
       choices: [{ index: 0, delta, finish_reason: finish }]
     })
   }\n\n`
@@ -108,8 +110,16 @@ const plays: Readonly<Record<string, (response: ServerResponse, echo: string, st
     response.write(chunk({ tool_calls: [{ index: 0, ...call }] }))
     response.end(`${chunk({}, "tool_calls")}data: [DONE]\n\n`)
   },
-  word: (response) => {
-    const answer = completion(canaries.answer, canaries.upstream)
+  // Wherever an id, a name or a word is expected, something else.
+  word: (response, _, stream) => {
+    const { upstream } = canaries
+    if (stream) {
+      response.writeHead(200, { "content-type": "text/event-stream", "x-request-id": upstream })
+      response.write(chunk({ role: "assistant", content: canaries.answer }, null, upstream))
+      response.end(`${chunk({}, upstream, upstream)}data: [DONE]\n\n`)
+      return
+    }
+    const answer = completion(canaries.answer, upstream, upstream)
     response.writeHead(200, { "content-type": "application/json", "x-request-id": canaries.upstream })
     response.end(JSON.stringify(answer))
   },
@@ -139,7 +149,7 @@ export const start = async (): Promise<{ readonly url: string; readonly close: (
     // The message of an error is bounded, so what matters most comes first.
     const echo = `${canaries.upstream}: ${request.headers.authorization} ${request.headers["x-secret"]} sent ${body}`
     if (/^\d+$/.test(model)) refuse(response, Number(model), echo)
-    else plays[model]?.(response, echo, stream === true)
+    else (plays[model] ?? plays["ok"])?.(response, echo, stream === true)
   })
   server.listen(0, "127.0.0.1")
   await once(server, "listening")
