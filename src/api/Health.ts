@@ -218,7 +218,7 @@ const stream = HttpApiEndpoint.get("stream", "/api/v1/health/monitoring/stream",
 }).annotateMerge(OpenApi.annotations({
   summary: "The same as events, once a second",
   description:
-    "Each `data:` is the value of `/api/v1/health/monitoring` without `workers`. Ends when the process drains."
+    "Each `data:` is the value of `/api/v1/health/monitoring` without `workers`. Ends when a process that drains closes its door."
 }))
 
 const request = HttpApiEndpoint.get("request", "/api/v1/health/monitoring/requests/:id", {

@@ -217,6 +217,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
   })
 
   it("keeps the focus where it is while the values go on", async () => {
+    await ask("fast")
     const { page } = await visit(browser, gateway.origin)
     const button = page.getByRole("button", { name: `Reset ${target}` })
     await button.focus()
@@ -242,6 +243,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
   })
 
   it("asks before it resets all targets, and does nothing when the answer is no", async () => {
+    await ask("fast")
     await open("maintenance")
     const { page } = await visit(browser, gateway.origin)
     await rowOf(page, target).getByText("forced open").waitFor()
@@ -321,7 +323,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
     const stopped = alone.stop()
     await page.getByText("Draining", { exact: true }).waitFor()
     const shown = await page.locator("#phase").textContent()
-    await page.waitForFunction(`document.getElementById("phase").textContent !== ${JSON.stringify(shown)}`)
+    await page.locator("#phase").filter({ hasNotText: shown ?? "" }).waitFor()
     await page.getByText("Draining", { exact: true }).waitFor()
     expect(await stopped).toBe(0)
     await page.getByText("The server has closed its door").waitFor()

@@ -108,15 +108,15 @@ const drawNow = ({ firstContent, latency, now, spending, totals, traffic }) => {
   )
   tiles.inFlight(count(now.inFlight), "", "to their last byte")
   tiles.latency(
-    latency.p50 === undefined ? none : duration(latency.p50),
-    "p50",
+    duration(latency.p50),
+    latency.p50 === undefined ? "" : "p50",
     latency.p50 === undefined ? "no answer lately" : `p95 ${duration(latency.p95)} · p99 ${duration(latency.p99)}`,
     "",
     points.map((point) => point.latency.p50)
   )
   tiles.firstContent(
-    firstContent.p50 === undefined ? none : duration(firstContent.p50),
-    "p50",
+    duration(firstContent.p50),
+    firstContent.p50 === undefined ? "" : "p50",
     firstContent.p50 === undefined
       ? "no stream lately"
       : `p95 ${duration(firstContent.p95)} · p99 ${duration(firstContent.p99)}`,
@@ -641,7 +641,7 @@ const waterfall = ({ after_ms, duration_ms = 0, outcome }, total, isStream) => {
 const nextOf = (attempts, index) => {
   const [one, next] = attempts.slice(index, index + 2)
   if (one.outcome === "ok") return none
-  return next === undefined ? "gave up" : next.target === one.target ? "tried again" : "failed over"
+  return next === undefined ? "ended" : next.target === one.target ? "tried again" : "failed over"
 }
 
 const allowed = {
