@@ -88,7 +88,12 @@ const TargetState = Schema.Struct({
         description: "Until an early probe may pass where no target is left; absent when one may now."
       })
     ),
-    reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." }))
+    reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." })),
+    forcedForMs: Schema.optionalKey(
+      Milliseconds.annotate({
+        description: "Until what an operator forced ends by itself; absent when only a reset does."
+      })
+    )
   }),
   inFlight: Count,
   limit: Schema.optionalKey(
@@ -213,7 +218,7 @@ const stream = HttpApiEndpoint.get("stream", "/api/v1/health/monitoring/stream",
 }).annotateMerge(OpenApi.annotations({
   summary: "The same as events, once a second",
   description:
-    "Each `data:` is the value of `/api/v1/health/monitoring` without `workers`. Ends when the process drains."
+    "Each `data:` is the value of `/api/v1/health/monitoring` without `workers`. Ends when a process that drains closes its door."
 }))
 
 const request = HttpApiEndpoint.get("request", "/api/v1/health/monitoring/requests/:id", {

@@ -223,6 +223,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
   })
 
   it("keeps the focus where it is while the values go on", async () => {
+    await ask("fast")
     const { page } = await visit(browser, gateway.origin)
     const button = page.getByRole("button", { name: `Reset ${target}` })
     await button.focus()
@@ -247,12 +248,102 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
     await page.close()
   })
 
+  it("asks before it resets all targets, and does nothing when the answer is no", async () => {
+    await ask("fast")
+    await open("maintenance")
+    const { page } = await visit(browser, gateway.origin)
+    await rowOf(page, target).getByText("forced open").waitFor()
+    let asked = 0
+    page.on("request", (request) => void (asked += request.method() === "POST" ? 1 : 0))
+    await page.getByRole("button", { name: "Reset all", exact: true }).click()
+    const dialog = page.getByRole("dialog", { name: "Reset all targets?" })
+    await dialog.getByText("(1 now)").waitFor()
+    await page.keyboard.press("Enter")
+    await dialog.waitFor({ state: "hidden" })
+    expect(asked).toBe(0)
+    await page.getByRole("button", { name: "Reset all", exact: true }).click()
+    await page.getByRole("button", { name: "Reset all targets" }).click()
+    await rowOf(page, target).getByText("● closed").waitFor()
+    expect(asked).toBe(1)
+    await page.close()
+  })
+
+  it("says how long it is until what was forced ends by itself, and when nothing but a reset ends it", async () => {
+    const { page } = await visit(browser, gateway.origin)
+    await open("maintenance")
+    await rowOf(page, target).getByText("maintenance · until it is reset").waitFor()
+    for (const action of ["open", "close", "metrics-only"]) {
+      await fetch(`${gateway.origin}/api/v1/health/circuit-breakers/${action}`, {
+        method: "POST",
+        body: JSON.stringify({ target, reason: action, ttl: "1h" })
+      })
+      await rowOf(page, target).getByText(new RegExp(`${action} · ends in (?:59 min|1 h)`)).waitFor()
+    }
+    await fetch(`${gateway.origin}/api/v1/health/circuit-breakers/reset`, { method: "POST" })
+    await page.close()
+  })
+
+  it("does not call a cost nothing that it does not know", async () => {
+    const alone = await Gateway.start()
+    const { page } = await visit(browser, alone.origin)
+    const cost = page.locator("#now .tile", { hasText: "Cost" }).locator(".value")
+    expect(await cost.textContent()).toBe("–")
+    await fetch(`${alone.url}/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "sim", messages: [{ role: "user", content: "hi" }] })
+    }).then((response) => response.text())
+    await page.getByText("1 unpriced").waitFor()
+    expect(await cost.textContent()).toBe("–")
+    await page.close()
+    expect(await alone.stop()).toBe(0)
+  })
+
+  for (const width of [1440, 820, 390]) {
+    it(`shows how a request ended and the control of a target without scrolling at ${width} pixels`, async () => {
+      const { page } = await visit(browser, gateway.origin, { viewport: { width, height: 1000 } })
+      const right = async (selector: string) => {
+        const box = await page.locator(selector).first().boundingBox()
+        return (box?.x ?? Infinity) + (box?.width ?? 0)
+      }
+      await page.locator("#recent .badge").first().waitFor()
+      expect(await right("#recent .badge")).toBeLessThan(width)
+      expect(await right("#recent button")).toBeLessThan(width)
+      expect(await right("#targets button")).toBeLessThan(width)
+      await page.close()
+    })
+  }
+
+  it("is called to go on by the button that stopped it", async () => {
+    const { page } = await visit(browser, gateway.origin)
+    await page.getByRole("button", { name: "Pause" }).click()
+    await page.getByText("Paused", { exact: true }).first().waitFor()
+    await page.getByRole("button", { name: "Resume" }).click()
+    await page.getByText("Live", { exact: true }).waitFor()
+    await page.close()
+  })
+
+  it("goes on while the server drains", async () => {
+    const alone = await Gateway.start({ server: { drain: { notReady: "4s", streams: "1s" } } })
+    const { page } = await visit(browser, alone.origin)
+    const stopped = alone.stop()
+    await page.getByText("Draining", { exact: true }).waitFor()
+    const shown = await page.locator("#phase").textContent()
+    await page.locator("#phase").filter({ hasNotText: shown ?? "" }).waitFor()
+    await page.getByText("Draining", { exact: true }).waitFor()
+    expect(await stopped).toBe(0)
+    await page.getByText("The server has closed its door").waitFor()
+    await page.close()
+  })
+
   it("says when there are no more data", async () => {
     const alone = await Gateway.start()
     const { page } = await visit(browser, alone.origin)
     await page.getByText("Live", { exact: true }).waitFor()
     expect(await alone.stop()).toBe(0)
     await page.getByText("No data", { exact: true }).waitFor()
+    await page.getByText(/Last seen \d\d:\d\d:\d\d/).waitFor()
+    expect(await page.evaluate("getComputedStyle(document.querySelector('main')).filter")).toBe("grayscale(1)")
     await page.close()
   })
 
@@ -262,7 +353,8 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
       httpCredentials: { username: "operator", password: "secret" }
     })
     await page.getByText("Live", { exact: true }).waitFor()
-    await page.getByRole("button", { name: "Reset all" }).click()
+    await page.getByRole("button", { name: "Reset all", exact: true }).click()
+    await page.getByRole("button", { name: "Reset all targets" }).click()
     await page.getByText("targets reset").waitFor({ state: "attached" })
     expect(complaints.filter((line) => !line.includes("401"))).toEqual([])
     await page.close()

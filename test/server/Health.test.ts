@@ -55,15 +55,15 @@ describe("the place that traces go to", () => {
 })
 
 describe("monitoring as events", () => {
-  it.live("is the value without the workers' own, again and again, until the process drains", () =>
+  it.live("is the value without the workers' own, again and again, also while the process drains, until its door is closed", () =>
     Effect.gen(function*() {
       const fake = makeFake()
-      const url = yield* listen(fake, [], settings)
+      const url = yield* listen(fake, [], { ...settings, drain: { notReady: 1500, streams: 1000 } })
       yield* Effect.promise(async () => {
         const response = await fetch(`${url}/api/v1/health/monitoring/stream`, operator)
         expect(response.headers.get("content-type")).toContain("text/event-stream")
         const texts: Array<string> = []
-        // The second comes a second later; the body ends by itself once the process drains.
+        // The second comes a second later; the body ends by itself.
         for await (const bytes of response.body ?? []) {
           texts.push(new TextDecoder().decode(bytes))
           if (texts.length === 2) fake.phase = "draining"
@@ -73,6 +73,8 @@ describe("monitoring as events", () => {
         )
         expect(values.length).toBeGreaterThan(1)
         expect(values[0]).toEqual({ uptimeMs: 1, phase: "ready" })
+        const draining = values.filter(({ phase }) => phase === "draining")
+        expect(draining.length).toBeGreaterThan(1)
         expect(values.at(-1)).toEqual({ uptimeMs: 1, phase: "draining" })
       })
     }))

@@ -20,24 +20,58 @@ const ceiling = (values) => {
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= most)
 }
 
-/** A path through the values that are there; a gap where none is, and a dot where one stands alone. */
-const pathOf = (values, most, w, h) => {
+/** A round number at or below the lowest value above 0. */
+const floor = (values) => {
+  const least = Math.max(1, Math.min(...values.filter((value) => value > 0)))
+  const power = 10 ** Math.floor(Math.log10(least))
+  return [5, 2, 1].map((step) => step * power).find((step) => step <= least)
+}
+
+/** Shares of the height, and what is written there; a few times more has to look like it, so the steps are equal factors. */
+const logarithmic = (values) => {
+  const some = values.filter((value) => value > 0)
+  if (some.length === 0) return { of: () => 0, ticks: [] }
+  const most = ceiling(some)
+  const least = Math.min(floor(some), most / 10)
+  const of = (value) => Math.max(0, Math.log(Math.max(value, least) / least) / Math.log(most / least))
+  const tens = Array.from({ length: 7 }, (_, power) => 10 ** power)
+  const between = tens.filter((value) => of(value) > 0.25 && of(value) < 0.75)
+  const fromMiddle = (value) => Math.abs(of(value) - 0.5)
+  const nearest = tens.flatMap((ten) => [ten, 2 * ten, 5 * ten]).toSorted((a, b) => fromMiddle(a) - fromMiddle(b))
+  return { of, ticks: [most, ...(between.length === 0 ? nearest.slice(0, 1) : between), least] }
+}
+
+const linear = (values) => {
+  const most = ceiling(values)
+  const isEmpty = Math.max(0, ...values) === 0
+  return { of: (value) => value / most, ticks: isEmpty ? [] : most % 2 === 0 ? [most, most / 2] : [most] }
+}
+
+/** Paths through the values that are there: a gap where none is; apart, those that stand alone. */
+const pathsOf = (values, of, w, h) => {
   const step = w / values.length
-  let path = ""
+  const is = (index) => values[index] !== undefined
+  let line = ""
+  let lone = ""
   values.forEach((value, index) => {
     if (value === undefined) return
-    const x = ((index + 0.5) * step).toFixed(1)
-    const y = (h - value / most * h).toFixed(1)
-    path += values[index - 1] === undefined ? `M${x} ${y}h0.1` : `L${x} ${y}`
+    const at = `${((index + 0.5) * step).toFixed(1)} ${(h - of(value) * h).toFixed(1)}`
+    if (is(index - 1)) line += `L${at}`
+    else if (is(index + 1)) line += `M${at}`
+    else lone += `M${at}h0.1`
   })
-  return path
+  return { line, lone }
 }
 
 const spark = (values) => {
   const node = svg("svg", { viewBox: "0 0 120 22", preserveAspectRatio: "none", "aria-hidden": "true" })
   const line = svg("path", { class: "l-spark" })
   node.append(line)
-  node.draw = (next) => line.setAttribute("d", pathOf(next, Math.max(1e-9, ...next.map((one) => one ?? 0)), 120, 20))
+  node.draw = (next) => {
+    const most = Math.max(1e-9, ...next.map((one) => one ?? 0))
+    const paths = pathsOf(next, (value) => value / most * 0.9 + 0.05, 120, 22)
+    line.setAttribute("d", paths.line + paths.lone)
+  }
   node.draw(values)
   return node
 }
@@ -46,17 +80,18 @@ const spark = (values) => {
 const chart = (figure, { title, kind, series, write }) => {
   const plot = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img" })
   const marks = svg("g")
+  const lines = svg("path", { class: "grid" })
   const cursor = svg("path", { class: "cursor", d: "" })
   plot.append(
-    svg("path", { class: "grid", d: `M0 0H${width}M0 ${height / 2}H${width}M0 ${height}H${width}` }),
+    lines,
     marks,
     cursor
   )
-  const top = el("span", { class: "top" })
+  const labels = el("div", { "aria-hidden": "true" })
   const readout = el("p", { class: "readout", "aria-hidden": "true" })
   figure.append(
     el("figcaption", {}, title, ...series.map(({ color, name }) => el("span", { class: `key c-${color}` }, name))),
-    el("div", { class: "plot" }, plot, top),
+    el("div", { class: "plot" }, plot, labels),
     el("div", { class: "axis", "aria-hidden": "true" }, el("span", {}, "10 min ago"), el("span", {}, "now")),
     readout
   )
@@ -83,12 +118,12 @@ const chart = (figure, { title, kind, series, write }) => {
     at = undefined
     read()
   })
-  const bars = (points, most) => {
+  const bars = (points, scale) => {
     const step = width / points.length
     points.forEach((point, index) => {
       let y = height
       for (const { color, of } of series) {
-        const tall = of(point) / most * height
+        const tall = scale.of(of(point)) * height
         if (!(tall > 0)) continue
         // What is there can be seen, however little it is.
         const seen = Math.max(1.5, tall)
@@ -98,19 +133,30 @@ const chart = (figure, { title, kind, series, write }) => {
       }
     })
   }
+  const curves = (points, scale) => {
+    for (const { color, of } of series) {
+      const { line, lone } = pathsOf(points.map(of), scale.of, width, height)
+      marks.append(svg("path", { class: `l-${color}`, d: line }), svg("path", { class: `l-${color} lone`, d: lone }))
+    }
+  }
   return (points) => {
     shown = points
     marks.replaceChildren()
     const values = kind === "bars"
       ? points.map((point) => series.reduce((sum, { of }) => sum + of(point), 0))
       : points.flatMap((point) => series.map(({ of }) => of(point) ?? 0))
-    const most = ceiling(values)
-    if (kind === "bars") bars(points, most)
-    else {for (const { color, of } of series) {
-        marks.append(svg("path", { class: `l-${color}`, d: pathOf(points.map(of), most, width, height) }))
-      }}
+    const scale = kind === "bars" ? linear(values) : logarithmic(values)
+    if (kind === "bars") bars(points, scale)
+    else curves(points, scale)
+    const heights = scale.ticks.map((tick) => height - scale.of(tick) * height)
+    lines.setAttribute("d", [0, height, ...heights].map((y) => `M0 ${y.toFixed(1)}H${width}`).join(""))
+    keep(labels, scale.ticks, String, () => el("span"), (node, tick) => {
+      const share = scale.of(tick)
+      setClass(node, share === 1 ? "label end" : share === 0 ? "label start" : "label")
+      setText(node, write(tick))
+      node.style.top = `${((1 - share) * 100).toFixed(1)}%`
+    })
     const highest = Math.max(0, ...values)
-    top.textContent = highest === 0 ? "" : write(most)
     plot.setAttribute(
       "aria-label",
       highest === 0 ? `${title}: nothing yet` : `${title}, at most ${write(highest)} in a slot`

@@ -24,7 +24,7 @@ const keep = (parent, items, keyOf, make, update) => {
   const after = new Map()
   const focused = document.activeElement
   items.forEach((item, index) => {
-    const key = keyOf(item)
+    const key = keyOf(item, index)
     const node = before.get(key) ?? make(item)
     after.set(key, node)
     update(node, item)
@@ -70,7 +70,7 @@ const tile = (name, hasSpark = false) => {
   return (text, unit, note, tone = "", values = []) => {
     if (value.dataset.is !== `${text} ${unit}`) value.replaceChildren(text, unit === "" ? "" : el("small", {}, unit))
     value.dataset.is = `${text} ${unit}`
-    setText(more, note)
+    keep(more, note.split(" · "), (_, index) => index, () => el("span"), (part, words) => setText(part, words))
     setClass(node, `tile ${tone}`)
     line?.draw(values)
   }
@@ -108,15 +108,15 @@ const drawNow = ({ firstContent, latency, now, spending, totals, traffic }) => {
   )
   tiles.inFlight(count(now.inFlight), "", "to their last byte")
   tiles.latency(
-    latency.p50 === undefined ? none : duration(latency.p50),
-    "p50",
+    duration(latency.p50),
+    latency.p50 === undefined ? "" : "p50",
     latency.p50 === undefined ? "no answer lately" : `p95 ${duration(latency.p95)} · p99 ${duration(latency.p99)}`,
     "",
     points.map((point) => point.latency.p50)
   )
   tiles.firstContent(
-    firstContent.p50 === undefined ? none : duration(firstContent.p50),
-    "p50",
+    duration(firstContent.p50),
+    firstContent.p50 === undefined ? "" : "p50",
     firstContent.p50 === undefined
       ? "no stream lately"
       : `p95 ${duration(firstContent.p95)} · p99 ${duration(firstContent.p99)}`,
@@ -130,10 +130,14 @@ const drawNow = ({ firstContent, latency, now, spending, totals, traffic }) => {
     "",
     points.map(({ inputTokens, outputTokens }) => inputTokens + outputTokens)
   )
+  const answers = spending.reduce((sum, { requests }) => sum + requests, 0)
+  const lately = usdOf(BigInt(Math.round(tenMinutes * 1e12)))
+  const isPriced = answers > unpriced
+  const missing = unpriced === 0 ? "" : `${count(unpriced)} unpriced`
   tiles.money(
-    usdOf(total),
-    "USD",
-    `${usdOf(BigInt(Math.round(tenMinutes * 1e12)))} in 10 min${unpriced === 0 ? "" : ` · ${count(unpriced)} unpriced`}`
+    isPriced ? usdOf(total) : none,
+    isPriced ? "USD" : "",
+    !isPriced ? missing || "no answer yet" : `${lately} in 10 min${missing === "" ? "" : ` · ${missing}`}`
   )
   tiles.recovered(
     count(totals.recovered),
@@ -150,16 +154,25 @@ const drawStatus = ({ components, phase, status, uptimeMs }) => {
   setText(byId("status"), `${marks[status] ?? ""} ${status}`)
   setText(byId("phase"), `${phase} · up ${duration(uptimeMs)}`)
   document.title = status === "pass" ? "Breakwater" : `${status} · Breakwater`
-  const make = () =>
-    el("li", {}, el("span", { class: "mark", "aria-hidden": "true" }), el("span"), el("span", { class: "dim" }))
-  keep(byId("components"), components, ({ component }) => component, make, (node, one) => {
-    const value = one.observedValue === undefined ? "" : `${one.observedValue} ${one.observedUnit ?? ""}`
-    setClass(node, tones[one.status] ?? "")
-    setText(node.children[0], marks[one.status] ?? "")
-    setText(node.children[1], one.status === "pass" ? one.component : `${one.component}: ${one.status}`)
-    setText(node.children[2], one.output ?? value)
-    setClass(node.children[2], one.status === "pass" ? "dim" : "")
-  })
+  const make = () => el("li", {}, el("span", { class: "mark", "aria-hidden": "true" }), el("span"), el("span"))
+  const well = components.filter((one) => one.status === "pass").map(({ component }) => component)
+  const ill = components.filter((one) => one.status !== "pass")
+  // Only trouble is told one by one.
+  const rest = { component: "", status: "pass", output: well.join(", ") }
+  keep(
+    byId("components"),
+    well.length === 0 ? ill : [...ill, rest],
+    ({ component }) => component,
+    make,
+    (node, one) => {
+      const value = one.observedValue === undefined ? "" : `${one.observedValue} ${one.observedUnit ?? ""}`
+      setClass(node, tones[one.status] ?? "")
+      setText(node.children[0], marks[one.status] ?? "")
+      setText(node.children[1], one === rest ? `${well.length} well` : `${one.component}: ${one.status}`)
+      setText(node.children[2], one.output ?? value)
+      setClass(node.children[2], one === rest ? "dim" : "")
+    }
+  )
 }
 
 // ---- targets ----
@@ -175,6 +188,8 @@ const circuits = {
 
 const isDead = ({ credentials = [] }) => credentials.length > 0 && credentials.every((one) => one.startsWith("dead"))
 
+const isForced = ({ breaker: { state } }) => state.startsWith("forced") || state === "metrics-only"
+
 const isIll = (target) => target.breaker.state !== "closed" || target.cooldownMs > 0 || isDead(target)
 
 const isIdle = (target) => !isIll(target) && (target.attempts ?? 0) === 0 && target.inFlight + target.waiting === 0
@@ -184,7 +199,9 @@ const notesOf = (target) => {
   const refused = credentials.filter((one) => one !== "usable" && one !== "ready").length
   return [
     breaker.reason,
-    breaker.retryAfterMs === undefined || breaker.state.startsWith("forced")
+    breaker.forcedForMs === undefined ? undefined : `ends in ${duration(breaker.forcedForMs)}`,
+    isForced(target) && breaker.forcedForMs === undefined ? "until it is reset" : undefined,
+    breaker.retryAfterMs === undefined || isForced(target)
       ? undefined
       : `next try in ${duration(breaker.retryAfterMs)}`,
     cooldownMs > 0 ? `pauses for ${duration(cooldownMs)}` : undefined,
@@ -210,14 +227,14 @@ const reset = async (target) => {
 const makeTarget = ({ target }) => {
   const button = el("button", { type: "button", "aria-label": `Reset ${target}` }, "Reset")
   button.addEventListener("click", () => reset(target))
-  const numbers = Array.from({ length: 6 }, () => el("td", { class: "num" }))
+  const numbers = ["w2", "w2", "w1", "w1", "w1"].map((name) => el("td", { class: `num ${name}` }))
   return el(
     "tr",
     {},
-    el("td", {}, el("span", { class: "badge" }), el("span", { class: "sub" })),
+    el("td", {}, el("span", { class: "badge" }), el("span", { class: "sub" }), el("span", { class: "sub w3" })),
     el("th", { scope: "row", class: "cut", title: target }, target),
+    el("td", { class: "w2" }, el("span"), el("span", { class: "dim when" })),
     ...numbers,
-    el("td", {}, el("span"), el("span", { class: "dim" })),
     el("td", { class: "num" }, button)
   )
 }
@@ -236,7 +253,7 @@ const updateTarget = (row, target) => {
     waiting
   } = target
   const [tone, mark, word] = circuits[breaker.state] ?? ["", "?", breaker.state]
-  const [state, , success, flight, first, whole, tries, failed, error, action] = row.children
+  const [state, , error, success, flight, first, whole, failed, action] = row.children
   setClass(row, breaker.state === "open" || breaker.state === "forced-open" ? "ill" : isIll(target) ? "slow" : "")
   setClass(state.children[0], `badge ${tone}`)
   setText(state.children[0], `${mark} ${word}`)
@@ -253,9 +270,9 @@ const updateTarget = (row, target) => {
   )
   setText(first, pairOf(firstContent))
   setText(whole, pairOf(answer))
-  setText(tries, count(attempts))
-  setText(failed, count(failures))
+  setText(failed, attempts === 0 ? none : `${count(failures)} of ${count(attempts)}`)
   setText(error.children[0], lastError ?? none)
+  setText(state.children[2], lastError === undefined ? "" : `last: ${lastError}`)
   setText(error.children[1], lastErrorAtMs === undefined ? "" : ` ${timeOf(lastErrorAtMs)}`)
   setClass(action.children[0], isIll(target) ? "urgent" : "")
 }
@@ -264,6 +281,9 @@ const order = (left, right) =>
   Number(isIll(right)) - Number(isIll(left)) || (right.attempts ?? 0) - (left.attempts ?? 0)
   || left.target.localeCompare(right.target)
 
+/** What somebody chose; until then idle targets are shown where there is nothing else. */
+let showsIdle
+
 const drawTargets = ({ targets }) => {
   const idle = targets.filter(isIdle)
   const busy = targets.filter((target) => !isIdle(target)).toSorted(order)
@@ -271,7 +291,11 @@ const drawTargets = ({ targets }) => {
   keep(byId("idle"), idle, ({ target }) => target, makeTarget, updateTarget)
   const ill = busy.filter(isIll).length
   setText(byId("targets-note"), `${targets.length} in all${ill === 0 ? "" : ` · ${ill} not as usual`}`)
-  const isShown = !byId("idle").hidden
+  const isShown = showsIdle ?? (busy.length === 0 && idle.length <= 12)
+  byId("idle").hidden = !isShown
+  byId("show-idle").setAttribute("aria-expanded", String(isShown))
+  byId("targets-head").hidden = busy.length === 0 && !isShown
+  byId("targets-none").hidden = busy.length > 0 || isShown
   byId("show-idle").hidden = idle.length === 0
   setText(
     byId("show-idle"),
@@ -280,13 +304,28 @@ const drawTargets = ({ targets }) => {
 }
 
 byId("show-idle").addEventListener("click", () => {
-  const isShown = byId("idle").hidden
-  byId("idle").hidden = !isShown
-  byId("show-idle").setAttribute("aria-expanded", String(isShown))
+  showsIdle = byId("idle").hidden
   if (seen !== undefined) drawTargets(seen)
 })
 
-byId("reset-all").addEventListener("click", () => reset(undefined))
+byId("reset-all").addEventListener("click", () => {
+  const targets = seen?.targets ?? []
+  const forced = targets.filter(isForced).length
+  const ill = targets.filter(isIll).length - forced
+  setText(
+    byId("confirm-text"),
+    `This closes the circuits of all ${targets.length} targets, ends what an operator forced (${forced} now) and every pause, and `
+      + `trusts refused keys again. ${
+        ill === 1 ? "1 target" : `${ill} targets`
+      } that rest by themselves will be asked at once.`
+  )
+  byId("confirm").showModal()
+})
+byId("confirm-no").addEventListener("click", () => byId("confirm").close())
+byId("confirm-yes").addEventListener("click", () => {
+  byId("confirm").close()
+  reset(undefined)
+})
 
 // ---- traffic ----
 
@@ -311,7 +350,7 @@ const percentileChart = (id, title, member) =>
     write: duration,
     series: [
       { name: "p50", color: "ok", of: (point) => point[member].p50 },
-      { name: "p95", color: "warn", of: (point) => point[member].p95 }
+      { name: "p95", color: "second", of: (point) => point[member].p95 }
     ]
   })
 
@@ -349,9 +388,9 @@ const makeMoney = () =>
     {},
     el("th", { scope: "row" }),
     el("td", { class: "cut mono" }),
-    ...Array.from({ length: 5 }, () => el("td", { class: "num" })),
-    el("td", { "aria-hidden": "true" }, el("span", { class: "bar" }, el("i"))),
-    el("td", { class: "num" })
+    ...["w2", "w2", "w2", "w2", ""].map((name) => el("td", { class: `num ${name}` })),
+    el("td", { class: "w1", "aria-hidden": "true" }, el("span", { class: "bar" }, el("i"))),
+    el("td", { class: "num w2" })
   )
 
 const updateMoney =
@@ -392,7 +431,7 @@ const drawMoney = ({ spending }) => {
       count(sum("inputTokens")),
       count(sum("cachedTokens")),
       count(sum("outputTokens")),
-      usdOf(total)
+      sum("requests") > sum("unpriced") ? usdOf(total) : none
     ])
     row.children[7].replaceChildren()
     setText(row.children[8], sum("unpriced") === 0 ? "" : count(sum("unpriced")))
@@ -488,7 +527,7 @@ const callers = new Set([
 ])
 
 const toneOf = (record) => {
-  if (record.ended === "answered" && isTrouble(record)) return "warn"
+  if (record.ended === "answered" && isTrouble(record)) return "info"
   return callers.has(record.error) ? "warn" : endings[record.ended] ?? "bad"
 }
 
@@ -502,12 +541,20 @@ const endingOf = ({ attempts, ended, error, skipped }) => {
 const costOf = ({ cost_absent, cost_usd }) =>
   cost_usd === undefined ? (cost_absent === undefined ? none : `? ${cost_absent}`) : usdOf(picoOf(cost_usd))
 
+/** Ids differ at their ends. */
+const tailOf = (id) => id.length > 20 ? `…${id.slice(-10)}` : id
+
+const overAt = ({ at_ms, duration_ms = 0 }) => at_ms + duration_ms
+
 const makeRecent = (record) => {
-  const button = el("button", { type: "button", class: "link" }, record.request_id)
+  const id = record.request_id
+  const button = el("button", { type: "button", class: "link", title: id, "aria-label": id }, tailOf(id))
   button.addEventListener("click", () => open(record.request_id, record))
-  const row = cellsOf(["dim", "cut", "cut", "cut", "", "num", "num", "num", "num", "num", "mono cut"])()
-  row.children[1].append(button)
-  row.children[4].append(el("span", { class: "badge" }))
+  const row = cellsOf(
+    ["dim", "", "cut", "cut w2", "cut w2", "num w1", "num w1", "num", "num w1", "num w2", "mono w1"]
+  )()
+  row.children[1].append(el("span", { class: "badge" }))
+  row.children[2].append(button)
   return row
 }
 
@@ -515,12 +562,13 @@ const updateRecent = (row, record) => {
   const { alias, attempts, duration_ms, first_content_ms, input_tokens, output_tokens, trace_id, winner } = record
   const cells = row.children
   const tone = toneOf(record)
-  setText(cells[0], timeOf(record.at_ms))
-  setText(cells[2], alias)
-  cells[2].title = alias
-  setText(cells[3], winner ?? none)
-  setText(cells[4].firstElementChild, endingOf(record))
-  setClass(cells[4].firstElementChild, `badge ${tone}`)
+  setText(cells[0], timeOf(overAt(record)))
+  setText(cells[1].firstElementChild, endingOf(record))
+  setClass(cells[1].firstElementChild, `badge ${tone}`)
+  setText(cells[3], alias)
+  cells[3].title = alias
+  setText(cells[4], winner ?? none)
+  cells[4].title = winner ?? ""
   setText(cells[5], count(attempts.length))
   setText(cells[6], duration(first_content_ms))
   setText(cells[7], duration(duration_ms))
@@ -579,23 +627,54 @@ const moneyOf = ({ cost_absent, cost_source, cost_usd }) => {
   return cost_absent === undefined ? undefined : `not known: ${cost_absent}`
 }
 
-const waterfall = ({ after_ms, duration_ms = 0, outcome }, total) => {
+const waterfall = ({ after_ms, duration_ms = 0, outcome }, total, isStream) => {
   const x = after_ms / total * 200
   const long = Math.max(2, duration_ms / total * 200)
   const bar = { x: Math.min(x, 198), y: 2, width: long, height: 8, rx: 2, class: outcome === "ok" ? "f-ok" : "f-bad" }
-  return svg("svg", { viewBox: "0 0 200 12", class: "fall", "aria-hidden": "true" }, svg("rect", bar))
+  // Of a stream the attempt is told to its first content; the rest of it is what the caller read.
+  const rest = { x: bar.x + long, y: 4, width: Math.max(0, 200 - bar.x - long), height: 4, rx: 2, class: "f-rest" }
+  const more = isStream && outcome === "ok" ? [svg("rect", rest)] : []
+  return svg("svg", { viewBox: "0 0 200 12", class: "fall", "aria-hidden": "true" }, svg("rect", bar), ...more)
 }
 
-const attemptsTable = ({ attempts, duration_ms }) => {
+/** What came after a failure; in its title what its kind allowed. */
+const nextOf = (attempts, index) => {
+  const [one, next] = attempts.slice(index, index + 2)
+  if (one.outcome === "ok") return none
+  return next === undefined ? "ended" : next.target === one.target ? "tried again" : "failed over"
+}
+
+const allowed = {
+  retry: "Such a failure may be tried again on the same target",
+  failover: "Such a failure sends the request to another target",
+  final: "No other target would answer such a request better"
+}
+
+const attemptsTable = ({ attempts, duration_ms, stream }) => {
   const total = Math.max(1, duration_ms ?? 0, ...attempts.map((one) => one.after_ms + (one.duration_ms ?? 0)))
-  const head = ["", "Target", "Outcome", "Then allowed", "Waited", "Began after", "Took", "Course"]
+  const head = ["", "Target", "Outcome", "Then", "Paused before", "Began at", "Took", "Course"]
   return el(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": "Attempts" },
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ...head.map((name) =>
+            el(
+              "th",
+              { scope: "col" },
+              name,
+              ...(stream && name === "Took" ? [el("span", { class: "unit" }, "to first content")] : [])
+            )
+          )
+        )
+      ),
       el(
         "tbody",
         {},
@@ -606,11 +685,11 @@ const attemptsTable = ({ attempts, duration_ms }) => {
             el("td", { class: "dim" }, String(index + 1)),
             el("th", { scope: "row" }, attempt.target),
             el("td", {}, el("span", { class: `badge ${attempt.outcome === "ok" ? "ok" : "bad"}` }, attempt.outcome)),
-            el("td", {}, attempt.class ?? none),
+            el("td", { title: allowed[attempt.class] ?? "" }, nextOf(attempts, index)),
             el("td", {}, duration(attempt.waited_ms)),
             el("td", {}, duration(attempt.after_ms)),
             el("td", {}, duration(attempt.duration_ms)),
-            el("td", {}, waterfall(attempt, total))
+            el("td", {}, waterfall(attempt, total, stream))
           )
         )
       )
@@ -625,6 +704,7 @@ const describe = (record) => {
     facts([
       ["Ended", endingOf(record)],
       ["Received", new Date(record.at_ms).toISOString()],
+      ["Over", record.duration_ms === undefined ? undefined : new Date(overAt(record)).toISOString()],
       ["Took", record.duration_ms === undefined ? undefined : duration(record.duration_ms)],
       ["First content", record.first_content_ms === undefined ? undefined : duration(record.first_content_ms)],
       ["Asked for", `${record.alias}${record.stream ? ", as a stream" : ""}`],
@@ -701,12 +781,35 @@ const tell = ({ status, targets }) => {
 // ---- live ----
 
 let seen
+/** By the clock of the browser, for the time on the page is compared with its own. */
+let seenAtMs = 0
 let isPaused = false
 
 const draw = (value) => {
   seen = value
   tell(value)
   for (const part of [drawStatus, drawNow, drawTargets, drawCharts, drawMoney, drawMatrix, drawRecent]) part(value)
+  fadeAll()
+}
+
+/** Edges fade where there is more to see. */
+const fade = (node) => {
+  const { clientWidth, scrollLeft, scrollWidth } = node
+  node.classList.toggle("more-left", scrollLeft > 1)
+  node.classList.toggle("more-right", scrollLeft + clientWidth < scrollWidth - 1)
+}
+const fadeAll = () => document.querySelectorAll(".scroll").forEach(fade)
+addEventListener("resize", fadeAll)
+document.addEventListener("scroll", ({ target }) => target.classList?.contains("scroll") && fade(target), true)
+document.addEventListener("toggle", fadeAll, true)
+
+/** What is shown is old: it says from when, and looks like it. */
+const setStale = (isStale) => {
+  document.body.classList.toggle("stale", isStale)
+  byId("stale").hidden = !isStale || seen === undefined
+  if (!isStale || seen === undefined) return
+  const why = seen.phase === "draining" ? "The server has closed its door" : "The server does not answer"
+  setText(byId("stale"), `${why}. Last seen ${timeOf(seenAtMs)}; what follows is from then. Trying again.`)
 }
 
 const setLive = (name, text) => {
@@ -723,8 +826,10 @@ const connect = () => {
   source.addEventListener("message", ({ data }) => {
     if (lastAt === 0 && seen !== undefined) announce("The connection is back")
     lastAt = performance.now()
+    setStale(false)
     const value = JSON.parse(data)
     if (isPaused) return
+    seenAtMs = Date.now()
     setLive("on", value.phase === "draining" ? "Draining" : "Live")
     draw(value)
   })
@@ -732,6 +837,7 @@ const connect = () => {
     if (lastAt !== 0) announce("The connection is lost")
     lastAt = 0
     if (!isPaused) setLive("off", "No data")
+    setStale(true)
     // The browser comes again by itself unless it was answered with an error.
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, 3000)
   })
@@ -739,8 +845,9 @@ const connect = () => {
 
 byId("pause").addEventListener("click", () => {
   isPaused = !isPaused
-  byId("pause").setAttribute("aria-pressed", String(isPaused))
-  setText(byId("pause"), isPaused ? "Paused" : "Pause")
+  setClass(byId("pause"), isPaused ? "on" : "")
+  setText(byId("pause"), isPaused ? "Resume" : "Pause")
+  announce(isPaused ? "Paused" : "Resumed")
   setLive(isPaused ? "" : lastAt === 0 ? "off" : "on", isPaused ? "Paused" : lastAt === 0 ? "No data" : "Live")
 })
 
