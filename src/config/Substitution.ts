@@ -3,7 +3,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type Path, type Problem, problem, renderPath } from "./Problem.ts"
-import { nearest } from "./Suggestion.ts"
+import { nearest } from "../domain/Suggestion.ts"
 
 const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
 
