@@ -55,7 +55,7 @@ export const locate = Effect.fnUntraced(function*(asked: {
   readonly flags: Flags
 }) {
   if (asked.url !== undefined) return { url: asked.url, adminKey: asked.adminKey }
-  const { settings } = yield* load(asked.flags, Effect.succeed(false)).pipe(
+  const { settings } = yield* load({ ...asked.flags, unused: ["keys"] }, Effect.succeed(false)).pipe(
     Effect.catchTag("ConfigurationRefused", (error) => fail(`${refusal(error)}\nor say where the server is with --url`))
   )
   const { adminKey, host, port } = settings.server
@@ -117,6 +117,18 @@ export interface Order {
   readonly reason?: string | undefined
   /** Such as `30s` or `10m`. */
   readonly ttl?: string | undefined
+}
+
+/**
+ * Why an order is not sent: to force is said of one target, or of all in so many words. `reset`, which forces nothing, may mean all
+ * without.
+ */
+export const misunderstood = (
+  { action, all, target }: Pick<Order, "action" | "target"> & { readonly all: boolean }
+): string | undefined => {
+  if (all && target !== undefined) return `say either ${target} or --all, not both`
+  if (all || target !== undefined || action === "list" || action === "reset") return undefined
+  return `${action} which target? Name one (breakwater breakers lists them), or say --all for every one of them`
 }
 
 /** Changes one target's breaker, or all, and says from what to what. */

@@ -125,9 +125,10 @@ const breakers = Command.make("breakers", {
     Argument.withDefault("list")
   ),
   target: Argument.String("target").pipe(
-    Argument.withDescription("provider/model of the file; without it all of them"),
+    Argument.withDescription("provider/model of the file; reset without one means all of them"),
     Argument.optional
   ),
+  all: Flag.Boolean("all").pipe(Flag.withDescription("Every target, in the place of one"), Flag.withDefault(false)),
   reason: Flag.String("reason").pipe(
     Flag.withDescription("Why, for the log and for who lists them"),
     Flag.optional
@@ -137,9 +138,11 @@ const breakers = Command.make("breakers", {
     Flag.optional
   ),
   ...serverFlags
-}, ({ action, reason, target, ttl, ...where }) =>
+}, ({ action, all, reason, target, ttl, ...where }) =>
   Effect.gen(function*() {
     const module = yield* Effect.promise(() => import("./Breakers.ts"))
+    const wrong = module.misunderstood({ action, target: Option.getOrUndefined(target), all })
+    if (wrong !== undefined) return yield* module.fail(wrong)
     const server = yield* locate(where)
     const order = {
       action,

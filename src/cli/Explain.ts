@@ -8,6 +8,7 @@ import * as Random from "effect/Random"
 import { gateway } from "../config/Layers.ts"
 import { load, type Loaded, unreadable } from "../config/Source.ts"
 import type { Reason } from "../domain/GatewayError.ts"
+import { Health } from "../gateway/Health.ts"
 import * as Plan from "../gateway/Plan.ts"
 import { checkChat, type CheckedRequest } from "../server/RequestBody.ts"
 import { fail, type Server, targets } from "./Breakers.ts"
@@ -50,6 +51,30 @@ const readRequest = Effect.fnUntraced(function*(file: string, loaded: Loaded) {
     }
 })
 
+const namesOf = (states: ReadonlyArray<{ readonly target: string }>): ReadonlySet<string> =>
+  // What callers name themselves stands in no file.
+  new Set(states.map(({ target }) => target).filter((name) => !name.endsWith("/*")))
+
+const several = (names: ReadonlySet<string>): string => {
+  const list = Array.from(names)
+  return `${list.slice(0, 3).join(", ")}${list.length > 3 ? ` and ${list.length - 3} more` : ""}`
+}
+
+/** The targets of a running server. Routes of one file with the targets of another would describe a server that is nowhere. */
+const statesOf = Effect.fnUntraced(function*(server: Server, source: string) {
+  const seen = yield* targets(server)
+  const [own, theirs] = [namesOf(yield* (yield* Health).targets), namesOf(seen)]
+  const [absent, more] = [own.difference(theirs), theirs.difference(own)]
+  if (absent.size === 0 && more.size === 0) return seen
+  const differs = [
+    ...(absent.size === 0 ? [] : [`it has no ${several(absent)}`]),
+    ...(more.size === 0 ? [] : [`it has ${several(more)}, which ${source} does not`])
+  ].join("; ")
+  return yield* fail(
+    `${server.url} was started with another configuration than ${source}: ${differs}. Name the server's own with --config`
+  )
+})
+
 /** The plan over the file's own flow; what its providers complain of is told as notes. */
 const planOf = (loaded: Loaded, model: string, seed: string, server: Server | undefined) =>
   Effect.gen(function*() {
@@ -57,11 +82,13 @@ const planOf = (loaded: Loaded, model: string, seed: string, server: Server | un
     const collect = EffectLogger.make<unknown, void>(({ message }) => {
       notes.push(...(Array.isArray(message) ? message : [message]).map(String))
     })
-    const states = server === undefined ? undefined : yield* targets(server)
-    const result = yield* Effect.result(
-      Random.withSeed(Plan.make(model, states), seed).pipe(
-        Effect.provide(gateway(loaded.settings).pipe(Layer.provide(EffectLogger.layer([collect]))))
-      )
+    const plan = Effect.gen(function*() {
+      const states = server === undefined ? undefined : yield* statesOf(server, loaded.source)
+      return yield* Effect.result(Random.withSeed(Plan.make(model, states), seed))
+    })
+    const result = yield* Effect.provide(
+      plan,
+      gateway(loaded.settings).pipe(Layer.provide(EffectLogger.layer([collect])))
     )
     return result._tag === "Success"
       ? { plan: result.success, problem: undefined, notes }
@@ -71,7 +98,7 @@ const planOf = (loaded: Loaded, model: string, seed: string, server: Server | un
 /** Writes the explanation to stdout; exits 1 when the request would be refused, the file is wrong, or the server is not there. */
 export const explain = Effect.fnUntraced(
   function*(input: ExplainInput) {
-    const loaded = yield* load({ config: input.config }, Effect.succeed(false))
+    const loaded = yield* load({ config: input.config, unused: ["keys", "adminKey"] }, Effect.succeed(false))
     const request = input.file === undefined ? undefined : yield* readRequest(input.file, loaded)
     const model = input.model ?? request?.model
     if (model === undefined && request?.problem === undefined) {

@@ -5,6 +5,7 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
+import { nearest } from "../domain/Suggestion.ts"
 import { requiredKey } from "../providers/Presets.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
 import { defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
@@ -12,7 +13,6 @@ import { unguarded } from "./Inactive.ts"
 import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
 import { isBuilt, type Kind, kindNamed, kinds, notBuiltYet } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
-import { nearest } from "../domain/Suggestion.ts"
 
 /** The provider that always exists. */
 export const simulatedName = "simulated"

@@ -34,9 +34,13 @@ const advice = (model: string, providers: ReadonlyMap<string, Provider>, known: 
     : `If it is a provider's, say whose: ${some(candidates)}. Known here: ${some(known)}.`
 }
 
-/** The name that was probably meant; a caller's text that could be none is not measured. */
-const meant = (model: string, known: Iterable<string>): string => {
-  const near = model.length > shownLength ? undefined : nearest(model, known)
+const withoutProvider = (name: string): string => name.slice(name.indexOf("/") + 1)
+
+/** The name that was probably meant; a caller's text that is too long to be one is not measured. */
+const meant = (model: string, known: ReadonlyArray<string>): string => {
+  if (model.length > shownLength) return ""
+  const bare = nearest(model, known.map(withoutProvider))
+  const near = nearest(model, known) ?? known.find((name) => withoutProvider(name) === bare)
   return near === undefined ? "" : `Did you mean \`${near}\`? `
 }
 
@@ -48,7 +52,8 @@ export const unknownModel = (
 ): GatewayError =>
   gatewayError(
     new ModelNotFound({
-      message: `The model \`${shown(model)}\` does not exist here. ${meant(model, known)}${advice(model, providers, known)} `
+      message:
+        `The model \`${shown(model)}\` does not exist here. ${meant(model, known)}${advice(model, providers, known)} `
         + "GET /v1/models lists what is known.",
       param: "model"
     })

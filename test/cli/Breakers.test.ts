@@ -59,6 +59,22 @@ describe("breakwater breakers", () => {
     expect(listed.output).not.toMatch(/simulated\/sim-slow +forced-open/)
   })
 
+  it("forces every target only where --all says so", async () => {
+    const key = ["--admin-key", "admin-1"]
+    for (const action of ["open", "close", "metrics-only"]) {
+      const { code, output } = await breakers([action, ...key])
+      expect([code, output]).toEqual([1, expect.stringContaining(`${action} which target?`)])
+    }
+    expect((await breakers(["open", "simulated/sim", "--all", ...key])).output).toContain("not both")
+    expect((await breakers(["list", ...key])).output).not.toMatch(/simulated\/sim-slow +forced-open/)
+    const opened = await breakers(["open", "--all", ...key])
+    expect([opened.code, opened.output]).toEqual([
+      0,
+      expect.stringMatching(/simulated\/sim-slow +closed +-> +forced-open/)
+    ])
+    expect((await breakers(["reset", ...key])).code).toBe(0)
+  }, 60_000)
+
   it("finds the server where a start with the same flags, environment or file puts it", async () => {
     const { port } = new URL(address)
     const folder = mkdtempSync(join(tmpdir(), "breakwater-breakers-"))
@@ -71,6 +87,11 @@ describe("breakwater breakers", () => {
     expect(await found(["--port", port], key)).toMatch(/^target /)
     expect(await found([], { ...key, BREAKWATER_PORT: port })).toMatch(/^target /)
     writeFileSync(join(folder, "breakwater.yaml"), `server: { port: ${port}, adminKey: admin-1 }\n`)
+    expect(await found([], {})).toMatch(/^target /)
+    writeFileSync(
+      join(folder, "breakwater.yaml"),
+      `server: { port: ${port}, adminKey: admin-1, keys: ["\${ALICE}"] }\n`
+    )
     expect(await found([], {})).toMatch(/^target /)
     writeFileSync(join(folder, "breakwater.yaml"), "server:\n  adminKey: ${NOT_SET}\n")
     expect(await found([], {})).toMatch(/NOT_SET[^]*\nor say where the server is with --url\n$/)
