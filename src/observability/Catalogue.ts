@@ -273,6 +273,20 @@ export const loopLag = gauge(
   "Lateness of the event loop in the last second, 99th percentile."
 )
 
+export const telemetrySpans = counter(
+  "breakwater.telemetry.spans",
+  "{span}",
+  "Spans that left for the collector, and spans that were dropped.",
+  ["outcome"]
+)
+export const telemetryQueue = gauge(
+  "breakwater.telemetry.queue",
+  "{span}",
+  "Spans that wait for the collector.",
+  [],
+  "sum"
+)
+
 /** All of them, for the page in docs and for what reads them. */
 export const catalogue: ReadonlyArray<Definition> = [
   operationDuration,
@@ -304,5 +318,7 @@ export const catalogue: ReadonlyArray<Definition> = [
   shed,
   inFlight,
   inFlightLimit,
-  loopLag
+  loopLag,
+  telemetrySpans,
+  telemetryQueue
 ]

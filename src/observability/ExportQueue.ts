@@ -3,8 +3,9 @@
  * not fit is dropped and counted. What was refused for the moment stays in front and is sent again, later each time.
  */
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
+import * as Catalogue from "./Catalogue.ts"
+import { CurrentInstruments } from "./Instruments.ts"
 
 /** Why a batch was not taken. */
 export interface SendFailure {
@@ -46,13 +47,42 @@ export interface ExportQueue<A> {
 /** Longest pause between two tries while the collector is down, in milliseconds. */
 const longestPauseMs = 30_000
 
-const spans = Metric.counter("breakwater.telemetry.spans", {
-  description: "Spans that left for the collector, and spans that were dropped, by outcome.",
-  incremental: true
+/** The numbers of the export at `/metrics`, set before each reading. */
+const show = Effect.fnUntraced(function*(state: () => ExportState) {
+  const instruments = yield* CurrentInstruments
+  const spans = instruments.counter(Catalogue.telemetrySpans)
+  const [left, lost] = [spans.of("exported"), spans.of("dropped")]
+  const waiting = instruments.gauge(Catalogue.telemetryQueue).of()
+  let told = { exported: 0, dropped: 0 }
+  const look = () => {
+    const { dropped, exported, queued } = state()
+    left.add(exported - told.exported)
+    lost.add(dropped - told.dropped)
+    told = { exported, dropped }
+    waiting.set(queued)
+  }
+  yield* instruments.observe(look)
+  yield* Effect.addFinalizer(() => Effect.sync(look))
 })
-const exportedSpans = Metric.withAttributes(spans, { outcome: "exported" })
-const droppedSpans = Metric.withAttributes(spans, { outcome: "dropped" })
-const waitingSpans = Metric.gauge("breakwater.telemetry.queue", { description: "Spans that wait for the collector." })
+
+/** A line when the collector does not take spans any more, and one when it does again. */
+const outages = () => {
+  let isOut = false
+  return {
+    begin: ({ message }: SendFailure) => {
+      if (isOut) return Effect.void
+      isOut = true
+      return Effect.logWarning(
+        `traces: the collector takes no spans: ${message}; they wait, and are dropped when the queue is full`
+      )
+    },
+    end: () => {
+      if (!isOut) return Effect.void
+      isOut = false
+      return Effect.logInfo("traces: the collector takes spans again")
+    }
+  }
+}
 
 /** A queue that is emptied in the background until the scope closes. */
 export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>, never, Scope.Scope> =>
@@ -65,16 +95,9 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
     let dropped = 0
     let failure: string | undefined
     let failures = 0
-    const told = { exported: 0, dropped: 0 }
-
-    const tell = Effect.suspend(() => {
-      const news = [exported - told.exported, dropped - told.dropped] as const
-      Object.assign(told, { exported, dropped })
-      return Metric.update(exportedSpans, news[0]).pipe(
-        Effect.andThen(Metric.update(droppedSpans, news[1])),
-        Effect.andThen(Metric.update(waitingSpans, items.length))
-      )
-    })
+    const state = (): ExportState => ({ queued: items.length + onTheWay, exported, dropped, failure })
+    yield* show(state)
+    const outage = outages()
     const onSent = (count: number, rejected: number) =>
       Effect.sync(() => {
         onTheWay = 0
@@ -82,8 +105,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
         dropped += rejected
         failure = rejected === 0 ? undefined : `the collector rejected ${rejected} spans`
         failures = 0
-        return true
-      })
+      }).pipe(Effect.andThen(Effect.suspend(outage.end)), Effect.as(true))
     const onRefused = (taken: ReadonlyArray<A>, refused: SendFailure) =>
       Effect.sync(() => {
         onTheWay = 0
@@ -92,8 +114,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
           items = [...taken, ...items]
           failures += 1
         } else dropped += taken.length
-        return !refused.isTransient
-      })
+      }).pipe(Effect.andThen(Effect.suspend(() => outage.begin(refused))), Effect.as(!refused.isTransient))
     /** One batch; false if it has to wait. */
     const step = Effect.suspend(() => {
       const taken = items.splice(0, batch)
@@ -104,7 +125,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
       })
     })
     const drain: Effect.Effect<void> = Effect.suspend(() =>
-      items.length === 0 ? tell : Effect.flatMap(step, (goesOn) => goesOn ? drain : tell)
+      items.length === 0 ? Effect.void : Effect.flatMap(step, (goesOn) => goesOn ? drain : Effect.void)
     )
     const full = Effect.callback<void>((resume) => {
       if (items.length >= batch && failures === 0) return resume(Effect.void)
@@ -117,10 +138,9 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
       const pauseMs = Math.min(intervalMs * 2 ** Math.min(failures, 10), Math.max(longestPauseMs, intervalMs))
       return failures > 0 ? Effect.sleep(pauseMs) : Effect.asVoid(Effect.timeoutOption(full, pauseMs))
     })
-    const atTheEnd = Effect.suspend(() => {
+    const atTheEnd = Effect.sync(() => {
       dropped += items.length
       items = []
-      return tell
     })
     const scope = yield* Effect.scope
     const loop = yield* Effect.forkIn(Effect.forever(Effect.andThen(turn, drain)), scope)
@@ -140,6 +160,6 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
         items.push(item)
         if (items.length >= batch && failures === 0) wake?.()
       },
-      state: () => ({ queued: items.length + onTheWay, exported, dropped, failure })
+      state
     }
   })
