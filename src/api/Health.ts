@@ -88,7 +88,12 @@ const TargetState = Schema.Struct({
         description: "Until an early probe may pass where no target is left; absent when one may now."
       })
     ),
-    reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." }))
+    reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." })),
+    forcedForMs: Schema.optionalKey(
+      Milliseconds.annotate({
+        description: "Until what an operator forced ends by itself; absent when only a reset does."
+      })
+    )
   }),
   inFlight: Count,
   limit: Schema.optionalKey(

@@ -92,18 +92,39 @@ const path = (server: Server, tail: string): string => `${server.url.replace(/\/
 export const targets = (server: Server) =>
   Effect.map(ask(server, HttpClientRequest.get(path(server, "monitoring")), Shown), (seen) => seen.targets)
 
+type Breaker = typeof Shown.Type["targets"][number]["breaker"]
+
+/** How long a state lasts that ends by itself; `-` for one that does not. */
+const lasts = ({ forcedForMs, retryAfterMs, state }: Breaker): string => {
+  if (state === "closed") return "-"
+  if (state === "half-open") return "probed now"
+  if (state === "open") return retryAfterMs === undefined ? "next try now" : `next try in ${seconds(retryAfterMs)}`
+  return forcedForMs === undefined ? "until reset" : `for another ${seconds(forcedForMs)}`
+}
+
+const seconds = (ms: number): string => {
+  const whole = Math.ceil(ms / 1000)
+  return whole < 120 ? `${whole} s` : `${Math.ceil(whole / 60)} min`
+}
+
+/** A circuit that is open counts nothing: what opened it is its last error. */
+const counts = ({ callsInWindow, failureRate, state }: Breaker): ReadonlyArray<string> =>
+  state === "open" || state === "half-open"
+    ? ["-", "-"]
+    : [String(callsInWindow), `${Math.round(failureRate * 100)} %`]
+
 /** Every target with its breaker, as a table on stdout. */
 export const list = (server: Server) =>
   Effect.flatMap(
     targets(server),
     (all) =>
       Console.log(table([
-        ["target", "state", "calls", "failed", "last error", "reason"],
+        ["target", "state", "lasts", "calls", "failed", "last error", "reason"],
         ...all.map(({ breaker, lastError, target }) => [
           target,
           breaker.state,
-          String(breaker.callsInWindow),
-          `${Math.round(breaker.failureRate * 100)} %`,
+          lasts(breaker),
+          ...counts(breaker),
           lastError ?? "-",
           breaker.reason ?? "-"
         ])

@@ -80,6 +80,8 @@ export interface Snapshot {
   readonly lastResortAfterMs?: number | undefined
   /** Why an operator forced it. */
   readonly reason?: string | undefined
+  /** Milliseconds until what an operator forced ends by itself; absent when only a reset ends it. */
+  readonly forcedForMs?: number | undefined
 }
 
 export interface CircuitBreaker {
@@ -113,6 +115,9 @@ const partsOf = (state: State) => {
   }
 }
 
+const forcedFor = (state: State, nowMs: number): number | undefined =>
+  state._tag === "Forced" && Number.isFinite(state.untilMs) ? Math.max(0, state.untilMs - nowMs) : undefined
+
 const view = (settings: BreakerSettings, state: State, nowMs: number): Snapshot => {
   const { openings, reason, window } = partsOf(state)
   const rates = SlidingWindow.rates(window ?? SlidingWindow.empty(nowMs), nowMs, settings.windowMs)
@@ -129,7 +134,8 @@ const view = (settings: BreakerSettings, state: State, nowMs: number): Snapshot 
     openings,
     retryAfterMs: waitFor("Admit"),
     lastResortAfterMs: waitFor("LastResort"),
-    reason
+    reason,
+    forcedForMs: forcedFor(state, nowMs)
   }
 }
 

@@ -39,7 +39,7 @@ describe("breakwater breakers", () => {
     const listed = await breakers([], { BREAKWATER_ADMIN_KEY: "admin-1" })
     expect(listed.code).toBe(0)
     expect(listed.output).toMatch(
-      /^target +state +calls +failed +last error +reason\nsimulated\/sim +forced-open +0 +0 % +- +repair\n/
+      /^target +state +lasts +calls +failed +last error +reason\nsimulated\/sim +forced-open +for another \d+ min +0 +0 % +- +repair\n/
     )
   })
 
@@ -74,6 +74,26 @@ describe("breakwater breakers", () => {
     ])
     expect((await breakers(["reset", ...key])).code).toBe(0)
   }, 60_000)
+
+  it(
+    "shows of an open circuit when it is tried again and what opened it, and of a force without ttl that it stays",
+    async () => {
+      const ask = {
+        method: "POST",
+        body: JSON.stringify({ model: "sim-down", messages: [{ role: "user", content: "hi" }] })
+      }
+      const headers = { "content-type": "application/json" }
+      for (let at = 0; at < 3; at++) await (await fetch(`${address}/v1/chat/completions`, { ...ask, headers })).text()
+      await breakers(["close", "simulated/sim-fast", "--admin-key", "admin-1"])
+      const { output } = await breakers(["list", "--admin-key", "admin-1"])
+      expect(output).toMatch(
+        /^simulated\/sim-down +(open +next try (now|in \d+ s)|half-open +probed now) +- +- +Overloaded +-$/m
+      )
+      expect(output).toMatch(/^simulated\/sim-fast +forced-closed +until reset +0 +0 % +- +-$/m)
+      await breakers(["reset", "--admin-key", "admin-1"])
+    },
+    60_000
+  )
 
   it("finds the server where a start with the same flags, environment or file puts it", async () => {
     const { port } = new URL(address)

@@ -23,6 +23,15 @@ describe("breakwater --help", () => {
   })
 })
 
+describe("a wrong command line", () => {
+  it("is told in a line, with where help is", async () => {
+    const child = start("node", [join(root, "src/main.ts"), "usage", "--by", "colour"], { cwd: folder, env: {} })
+    expect((await child.ended).code).toBe(1)
+    expect(child.output()).toMatch(/colour[^\n]*\n(?:[^\n]*\n)?breakwater usage --help says what there is\n$/)
+    expect(child.output().split("\n").length).toBeLessThan(5)
+  })
+})
+
 describe("breakwater check", () => {
   it("says what a good file means and exits with 0", async () => {
     const { code, output } = await check(
