@@ -9,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { Monitoring } from "../api/Health.ts"
 import { type Flags, load } from "../config/Source.ts"
+import { Health } from "../gateway/Health.ts"
 import { urlOf } from "./Banner.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
@@ -89,8 +90,32 @@ export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequ
 const path = (server: Server, tail: string): string => `${server.url.replace(/\/+$/, "")}/api/v1/health/${tail}`
 
 /** The targets of the server as they are now. */
-export const targets = (server: Server) =>
+const targets = (server: Server) =>
   Effect.map(ask(server, HttpClientRequest.get(path(server, "monitoring")), Shown), (seen) => seen.targets)
+
+const namesOf = (states: ReadonlyArray<{ readonly target: string }>): ReadonlySet<string> =>
+  // What callers name themselves stands in no file.
+  new Set(states.map(({ target }) => target).filter((name) => !name.endsWith("/*")))
+
+const several = (names: ReadonlySet<string>): string => {
+  const list = Array.from(names)
+  return `${list.slice(0, 3).join(", ")}${list.length > 3 ? ` and ${list.length - 3} more` : ""}`
+}
+
+/** The targets of a running server. Routes of one file with the targets of another would describe a server that is nowhere. */
+export const statesOf = Effect.fnUntraced(function*(server: Server, source: string) {
+  const seen = yield* targets(server)
+  const [own, theirs] = [namesOf(yield* (yield* Health).targets), namesOf(seen)]
+  const [absent, more] = [own.difference(theirs), theirs.difference(own)]
+  if (absent.size === 0 && more.size === 0) return seen
+  const differs = [
+    ...(absent.size === 0 ? [] : [`it has no ${several(absent)}`]),
+    ...(more.size === 0 ? [] : [`it has ${several(more)}, which ${source} does not`])
+  ].join("; ")
+  return yield* fail(
+    `${server.url} was started with another configuration than ${source}: ${differs}. Name the server's own with --config`
+  )
+})
 
 type Breaker = typeof Shown.Type["targets"][number]["breaker"]
 

@@ -1,7 +1,6 @@
 /** The command door: `breakwater [serve] | check | explain | usage | breakers`. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Argument from "effect/cli/Argument"
-import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
@@ -13,7 +12,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { check } from "./Check.ts"
 import { ExitWith, runMain } from "./Exit.ts"
-import { presenter } from "./Mistake.ts"
+import * as Mistake from "./Mistake.ts"
 import { type LoadApplication, start } from "./Start.ts"
 
 /** Kept in step with package.json by a test. */
@@ -223,7 +222,7 @@ const environment = Layer.unwrap(
 /** The command line as an Effect; `args` without node and script. Fails with `ExitWith` or a usage error. */
 export const runWith = (args: ReadonlyArray<string>, loadApplication: LoadApplication) =>
   Command.runWith(command(loadApplication), { version })(args).pipe(
-    Effect.provide(Layer.mergeAll(NodeServices.layer, environment, CliOutput.layerPresenter(presenter)))
+    Effect.provide(Layer.mergeAll(NodeServices.layer, environment, Mistake.layer))
   )
 
 /** Runs the process's command line to its exit code. */

@@ -8,10 +8,9 @@ import * as Random from "effect/Random"
 import { gateway } from "../config/Layers.ts"
 import { load, type Loaded, unreadable } from "../config/Source.ts"
 import type { Reason } from "../domain/GatewayError.ts"
-import { Health } from "../gateway/Health.ts"
 import * as Plan from "../gateway/Plan.ts"
 import { checkChat, type CheckedRequest } from "../server/RequestBody.ts"
-import { fail, type Server, targets } from "./Breakers.ts"
+import { fail, type Server, statesOf } from "./Breakers.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import { type Explanation, render } from "./ExplainText.ts"
@@ -49,30 +48,6 @@ const readRequest = Effect.fnUntraced(function*(file: string, loaded: Loaded) {
       stream: checked.request.stream === true,
       messages: checked.request.messages.length
     }
-})
-
-const namesOf = (states: ReadonlyArray<{ readonly target: string }>): ReadonlySet<string> =>
-  // What callers name themselves stands in no file.
-  new Set(states.map(({ target }) => target).filter((name) => !name.endsWith("/*")))
-
-const several = (names: ReadonlySet<string>): string => {
-  const list = Array.from(names)
-  return `${list.slice(0, 3).join(", ")}${list.length > 3 ? ` and ${list.length - 3} more` : ""}`
-}
-
-/** The targets of a running server. Routes of one file with the targets of another would describe a server that is nowhere. */
-const statesOf = Effect.fnUntraced(function*(server: Server, source: string) {
-  const seen = yield* targets(server)
-  const [own, theirs] = [namesOf(yield* (yield* Health).targets), namesOf(seen)]
-  const [absent, more] = [own.difference(theirs), theirs.difference(own)]
-  if (absent.size === 0 && more.size === 0) return seen
-  const differs = [
-    ...(absent.size === 0 ? [] : [`it has no ${several(absent)}`]),
-    ...(more.size === 0 ? [] : [`it has ${several(more)}, which ${source} does not`])
-  ].join("; ")
-  return yield* fail(
-    `${server.url} was started with another configuration than ${source}: ${differs}. Name the server's own with --config`
-  )
 })
 
 /** The plan over the file's own flow; what its providers complain of is told as notes. */

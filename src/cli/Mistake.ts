@@ -3,7 +3,7 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Console from "effect/Console"
 
 /** In the place of Effect's own, which prints all of the help before the mistake. */
-export const presenter: CliOutput.Presenter = {
+export const layer = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Console.error(
@@ -13,4 +13,4 @@ export const presenter: CliOutput.Presenter = {
           )
       )
       : CliOutput.defaultPresenter.present(event)
-}
+})
