@@ -1,7 +1,7 @@
 /** `docs/CONFIGURATION.md` from the schema of the file and the rooms' defaults; the prose around the keys stands here. */
 import type * as SchemaAST from "effect/SchemaAST"
 import { ConfigurationFile } from "../src/config/Config.ts"
-import { inactiveKeys } from "../src/config/Inactive.ts"
+import { inactiveKeys, unguarded } from "../src/config/Inactive.ts"
 import { isBuilt, kinds } from "../src/config/ProviderSection.ts"
 import { defaultServerSection as server } from "../src/config/ServerSection.ts"
 import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySection.ts"
@@ -252,6 +252,8 @@ const documentWith = (path: string, value: string): unknown =>
 /** What the banner would say of the key; of a closed set, of those values only for which it would. */
 const remark = (path: string, values: ReadonlyArray<string>): string => {
   const told = (value: string) => inactiveKeys(documentWith(path, value))[0]?.why
+  const [guard] = unguarded(documentWith(path, "some value"))
+  if (guard !== undefined) return "not built yet: a file with it is refused"
   if (values.length === 0) {
     const why = told("some value")
     return why === undefined ? "" : `not active: ${why}`
@@ -302,7 +304,8 @@ optional. \`npm start -- check FILE\` says what a file means, or everything that
 - \`\${NAME}\` in a value is replaced by that variable; one that is not set is a start-up error. \`\${NAME:-text}\` has a default. An
   empty value means absent.
 - An unknown key is refused with its path and, where one is near, a suggestion. A key whose part is not built yet is accepted and
-  named in the banner as not active.
+  named in the banner as not active; what narrows a client key (\`models\`, \`limits\`, \`budget\`, \`expires\`) is refused until it is
+  built, for the key would open more than is written.
 - Durations are written \`200ms\`, \`5s\`, \`10m\`, \`1h\`, \`1d\`; sizes \`512kb\`, \`20mb\` (1 kb = 1024 bytes).
 - \`firstToken\` and \`answer\` end an attempt only while another target could still answer; the last one is given the rest of
   \`total\`. The breaker hears of it at the limit either way.

@@ -1,6 +1,7 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
 import { isBuilt, notBuiltYet } from "../config/ProviderSection.ts"
 import type { Loaded } from "../config/Source.ts"
+import { place as ledger } from "./Ledger.ts"
 
 const column = (name: string): string => name.padEnd(14)
 
@@ -70,6 +71,7 @@ export const banner = (loaded: Loaded, url: string): string => {
       )
     ),
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
+    ...section("storage", [`${column("ledger")}${ledger(loaded.settings)}`]),
     ...section("telemetry", [`${column("traces")}${endpoint ?? "off (no telemetry.otlp.endpoint)"}`]),
     "  Try it:",
     `    ${curl(loaded, url)}`,

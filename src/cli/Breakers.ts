@@ -9,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { Monitoring } from "../api/Health.ts"
 import { type Flags, load } from "../config/Source.ts"
+import { Health } from "../gateway/Health.ts"
 import { urlOf } from "./Banner.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
@@ -55,7 +56,7 @@ export const locate = Effect.fnUntraced(function*(asked: {
   readonly flags: Flags
 }) {
   if (asked.url !== undefined) return { url: asked.url, adminKey: asked.adminKey }
-  const { settings } = yield* load(asked.flags, Effect.succeed(false)).pipe(
+  const { settings } = yield* load({ ...asked.flags, unused: ["keys"] }, Effect.succeed(false)).pipe(
     Effect.catchTag("ConfigurationRefused", (error) => fail(`${refusal(error)}\nor say where the server is with --url`))
   )
   const { adminKey, host, port } = settings.server
@@ -89,8 +90,53 @@ export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequ
 const path = (server: Server, tail: string): string => `${server.url.replace(/\/+$/, "")}/api/v1/health/${tail}`
 
 /** The targets of the server as they are now. */
-export const targets = (server: Server) =>
+const targets = (server: Server) =>
   Effect.map(ask(server, HttpClientRequest.get(path(server, "monitoring")), Shown), (seen) => seen.targets)
+
+const namesOf = (states: ReadonlyArray<{ readonly target: string }>): ReadonlySet<string> =>
+  // What callers name themselves stands in no file.
+  new Set(states.map(({ target }) => target).filter((name) => !name.endsWith("/*")))
+
+const several = (names: ReadonlySet<string>): string => {
+  const list = Array.from(names)
+  return `${list.slice(0, 3).join(", ")}${list.length > 3 ? ` and ${list.length - 3} more` : ""}`
+}
+
+/** The targets of a running server. Routes of one file with the targets of another would describe a server that is nowhere. */
+export const statesOf = Effect.fnUntraced(function*(server: Server, source: string) {
+  const seen = yield* targets(server)
+  const [own, theirs] = [namesOf(yield* (yield* Health).targets), namesOf(seen)]
+  const [absent, more] = [own.difference(theirs), theirs.difference(own)]
+  if (absent.size === 0 && more.size === 0) return seen
+  const differs = [
+    ...(absent.size === 0 ? [] : [`it has no ${several(absent)}`]),
+    ...(more.size === 0 ? [] : [`it has ${several(more)}, which ${source} does not`])
+  ].join("; ")
+  return yield* fail(
+    `${server.url} was started with another configuration than ${source}: ${differs}. Name the server's own with --config`
+  )
+})
+
+type Breaker = typeof Shown.Type["targets"][number]["breaker"]
+
+/** How long a state lasts that ends by itself; `-` for one that does not. */
+const lasts = ({ forcedForMs, retryAfterMs, state }: Breaker): string => {
+  if (state === "closed") return "-"
+  if (state === "half-open") return "probed now"
+  if (state === "open") return retryAfterMs === undefined ? "next try now" : `next try in ${seconds(retryAfterMs)}`
+  return forcedForMs === undefined ? "until reset" : `for another ${seconds(forcedForMs)}`
+}
+
+const seconds = (ms: number): string => {
+  const whole = Math.ceil(ms / 1000)
+  return whole < 120 ? `${whole} s` : `${Math.ceil(whole / 60)} min`
+}
+
+/** A circuit that is open counts nothing: what opened it is its last error. */
+const counts = ({ callsInWindow, failureRate, state }: Breaker): ReadonlyArray<string> =>
+  state === "open" || state === "half-open"
+    ? ["-", "-"]
+    : [String(callsInWindow), `${Math.round(failureRate * 100)} %`]
 
 /** Every target with its breaker, as a table on stdout. */
 export const list = (server: Server) =>
@@ -98,12 +144,12 @@ export const list = (server: Server) =>
     targets(server),
     (all) =>
       Console.log(table([
-        ["target", "state", "calls", "failed", "last error", "reason"],
+        ["target", "state", "lasts", "calls", "failed", "last error", "reason"],
         ...all.map(({ breaker, lastError, target }) => [
           target,
           breaker.state,
-          String(breaker.callsInWindow),
-          `${Math.round(breaker.failureRate * 100)} %`,
+          lasts(breaker),
+          ...counts(breaker),
           lastError ?? "-",
           breaker.reason ?? "-"
         ])
@@ -117,6 +163,18 @@ export interface Order {
   readonly reason?: string | undefined
   /** Such as `30s` or `10m`. */
   readonly ttl?: string | undefined
+}
+
+/**
+ * Why an order is not sent: to force is said of one target, or of all in so many words. `reset`, which forces nothing, may mean all
+ * without.
+ */
+export const misunderstood = (
+  { action, all, target }: Pick<Order, "action" | "target"> & { readonly all: boolean }
+): string | undefined => {
+  if (all && target !== undefined) return `say either ${target} or --all, not both`
+  if (all || target !== undefined || action === "list" || action === "reset") return undefined
+  return `${action} which target? Name one (breakwater breakers lists them), or say --all for every one of them`
 }
 
 /** Changes one target's breaker, or all, and says from what to what. */

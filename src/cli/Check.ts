@@ -1,9 +1,10 @@
 /** `breakwater check [FILE]`: what the configuration means, or everything that is wrong with it. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { type ConfigurationRefused, render } from "../config/Problem.ts"
+import { ConfigurationRefused, render } from "../config/Problem.ts"
 import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
+import * as Ledger from "./Ledger.ts"
 import * as Ollama from "./Ollama.ts"
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
@@ -26,6 +27,7 @@ const summary = (loaded: Loaded): string => {
     }`,
     `  providers    ${names(providers.map((provider) => provider.name))}`,
     `  models       ${names(Object.keys(models))}`,
+    `  ledger       ${Ledger.place(loaded.settings)}`,
     ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`)
   ].join("\n")
 }
@@ -34,9 +36,17 @@ const summary = (loaded: Loaded): string => {
 export const sayRefusal = (error: ConfigurationRefused) =>
   Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 })))
 
+/** A file that the start could not open, found before it. */
+const openable = Effect.fnUntraced(function*({ settings, source }: Loaded) {
+  const message = yield* Ledger.unopenable(settings)
+  if (message === undefined) return
+  return yield* new ConfigurationRefused({ source, problems: [{ path: "storage.sql", message }] })
+})
+
 /** Writes the summary to stdout, or the problems to stderr and exits 1. Without a file it checks what a start would use. */
 export const check = (file: string | undefined) =>
   load({ config: file }, Ollama.answers).pipe(
+    Effect.tap(openable),
     Effect.flatMap((loaded) => Console.log(summary(loaded))),
     Effect.catchTag("ConfigurationRefused", sayRefusal)
   )

@@ -1,4 +1,4 @@
-/** The command door: `breakwater [serve] | check | explain | keys | usage | breakers`. */
+/** The command door: `breakwater [serve] | check | explain | usage | breakers`. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { check } from "./Check.ts"
 import { ExitWith, runMain } from "./Exit.ts"
+import * as Mistake from "./Mistake.ts"
 import { type LoadApplication, start } from "./Start.ts"
 
 /** Kept in step with package.json by a test. */
@@ -125,9 +126,10 @@ const breakers = Command.make("breakers", {
     Argument.withDefault("list")
   ),
   target: Argument.String("target").pipe(
-    Argument.withDescription("provider/model of the file; without it all of them"),
+    Argument.withDescription("provider/model of the file; reset without one means all of them"),
     Argument.optional
   ),
+  all: Flag.Boolean("all").pipe(Flag.withDescription("Every target, in the place of one"), Flag.withDefault(false)),
   reason: Flag.String("reason").pipe(
     Flag.withDescription("Why, for the log and for who lists them"),
     Flag.optional
@@ -137,9 +139,11 @@ const breakers = Command.make("breakers", {
     Flag.optional
   ),
   ...serverFlags
-}, ({ action, reason, target, ttl, ...where }) =>
+}, ({ action, all, reason, target, ttl, ...where }) =>
   Effect.gen(function*() {
     const module = yield* Effect.promise(() => import("./Breakers.ts"))
+    const wrong = module.misunderstood({ action, target: Option.getOrUndefined(target), all })
+    if (wrong !== undefined) return yield* module.fail(wrong)
     const server = yield* locate(where)
     const order = {
       action,
@@ -218,7 +222,7 @@ const environment = Layer.unwrap(
 /** The command line as an Effect; `args` without node and script. Fails with `ExitWith` or a usage error. */
 export const runWith = (args: ReadonlyArray<string>, loadApplication: LoadApplication) =>
   Command.runWith(command(loadApplication), { version })(args).pipe(
-    Effect.provide(Layer.mergeAll(NodeServices.layer, environment))
+    Effect.provide(Layer.mergeAll(NodeServices.layer, environment, Mistake.layer))
   )
 
 /** Runs the process's command line to its exit code. */

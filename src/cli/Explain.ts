@@ -10,7 +10,7 @@ import { load, type Loaded, unreadable } from "../config/Source.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import * as Plan from "../gateway/Plan.ts"
 import { checkChat, type CheckedRequest } from "../server/RequestBody.ts"
-import { fail, type Server, targets } from "./Breakers.ts"
+import { fail, type Server, statesOf } from "./Breakers.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import { type Explanation, render } from "./ExplainText.ts"
@@ -57,11 +57,13 @@ const planOf = (loaded: Loaded, model: string, seed: string, server: Server | un
     const collect = EffectLogger.make<unknown, void>(({ message }) => {
       notes.push(...(Array.isArray(message) ? message : [message]).map(String))
     })
-    const states = server === undefined ? undefined : yield* targets(server)
-    const result = yield* Effect.result(
-      Random.withSeed(Plan.make(model, states), seed).pipe(
-        Effect.provide(gateway(loaded.settings).pipe(Layer.provide(EffectLogger.layer([collect]))))
-      )
+    const plan = Effect.gen(function*() {
+      const states = server === undefined ? undefined : yield* statesOf(server, loaded.source)
+      return yield* Effect.result(Random.withSeed(Plan.make(model, states), seed))
+    })
+    const result = yield* Effect.provide(
+      plan,
+      gateway(loaded.settings).pipe(Layer.provide(EffectLogger.layer([collect])))
     )
     return result._tag === "Success"
       ? { plan: result.success, problem: undefined, notes }
@@ -71,7 +73,7 @@ const planOf = (loaded: Loaded, model: string, seed: string, server: Server | un
 /** Writes the explanation to stdout; exits 1 when the request would be refused, the file is wrong, or the server is not there. */
 export const explain = Effect.fnUntraced(
   function*(input: ExplainInput) {
-    const loaded = yield* load({ config: input.config }, Effect.succeed(false))
+    const loaded = yield* load({ config: input.config, unused: ["keys", "adminKey"] }, Effect.succeed(false))
     const request = input.file === undefined ? undefined : yield* readRequest(input.file, loaded)
     const model = input.model ?? request?.model
     if (model === undefined && request?.problem === undefined) {

@@ -114,7 +114,9 @@ const planText = (plan: Plan, { retry, seed, states }: Explanation): ReadonlyArr
   row("broken", interrupted[plan.onInterrupted]),
   row(
     "targets",
-    states === null ? "idle, as just after the start (--url asks a running server)" : `as ${states} has them now`
+    states === null
+      ? "idle, as just after the start (--url asks a running server)"
+      : `as ${states} has them now; order and limits are the file's`
   ),
   ...(seed === null ? [] : [row("draw", `one of many, with seed ${seed} (--seed repeats it)`)]),
   "",

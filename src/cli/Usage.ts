@@ -14,6 +14,9 @@ export interface Wish {
   readonly format: (typeof formats)[number]
 }
 
+/** What is not known, or has no name. */
+const absent = "–"
+
 type Body = typeof UsageBody.Type
 type Row = Body["sums"][number]
 
@@ -31,14 +34,17 @@ const sumOf = (rows: ReadonlyArray<Row>, part: (row: Row) => number): number =>
 const moneyOf = (rows: ReadonlyArray<Row>, part: (row: Row) => string): PicoUsd =>
   rows.reduce<PicoUsd>((sum, row) => plus(sum, parseUsd(part(row)) ?? 0), 0)
 
+/** A sum in which nothing is known is no 0. */
+const known = (usd: string, unpriced: number): string => usd === "0" && unpriced > 0 ? absent : usd
+
 const cells = (row: Row): ReadonlyArray<string> => [
-  row.name === "" ? "-" : row.name,
+  row.name === "" ? absent : row.name,
   String(row.requests),
   String(row.attempts),
   String(inputOf(row)),
   String(row.tokens.cache_read),
   String(outputOf(row)),
-  row.cost_usd,
+  known(row.cost_usd, row.unpriced),
   String(row.unpriced)
 ]
 
@@ -58,7 +64,7 @@ const asTable = ({ by, store, sums }: Body): string => {
     String(sumOf(sums, inputOf)),
     String(sumOf(sums, (row) => row.tokens.cache_read)),
     String(sumOf(sums, outputOf)),
-    toUsd(moneyOf(sums, (row) => row.cost_usd)),
+    known(toUsd(moneyOf(sums, (row) => row.cost_usd)), sumOf(sums, (row) => row.unpriced)),
     String(sumOf(sums, (row) => row.unpriced)),
     ...estimated(toUsd(moneyOf(sums, (row) => row.estimated_usd)))
   ]

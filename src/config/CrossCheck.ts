@@ -5,13 +5,14 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
+import { nearest } from "../domain/Suggestion.ts"
 import { requiredKey } from "../providers/Presets.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
 import { defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
+import { unguarded } from "./Inactive.ts"
 import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
-import { isBuilt, type Kind, kindNamed, kinds } from "./ProviderSection.ts"
+import { isBuilt, type Kind, kindNamed, kinds, notBuiltYet } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
-import { nearest } from "./Suggestion.ts"
 
 /** The provider that always exists. */
 export const simulatedName = "simulated"
@@ -157,17 +158,26 @@ const simulatedModels: ReadonlySet<string> = new Set(simulatedNames)
 const kindOf = (document: unknown, provider: string): unknown =>
   valueAt(document, ["providers", provider, "kind"]) ?? provider
 
-/** A name that is a kind's says what would make a provider of it. */
-const unknownProvider = (path: Path, provider: string, providers: ReadonlySet<string>): Problem => {
-  const kind = isBuilt(provider) ? kindNamed(provider) : undefined
-  const section = `add a section providers.${provider}`
-  const advice = kind === undefined
-    ? ""
-    : kind.keyName === undefined
+/** What would make a provider of a kind. */
+const addKind = ({ keyName, kind }: Kind): string => {
+  if (!isBuilt(kind)) return `; kind ${kind} is ${notBuiltYet}`
+  const section = `add a section providers.${kind}`
+  return keyName === undefined
     ? `; ${section}`
-    : `; ${section} with apiKey: \${${kind.keyName}}, or set ${kind.keyName}, which is enough in a file without providers`
-  const message = `no provider of this name; known: ${Array.from(providers).join(", ")}${advice}`
-  return problem(path, provider, message, kind === undefined ? nearest(provider, providers) : undefined)
+    : `; ${section} with apiKey: \${${keyName}}, or set ${keyName}, which is enough in a file without providers`
+}
+
+/** A name that is a kind's, or nearly, says what would make a provider of it. */
+const unknownProvider = (path: Path, provider: string, providers: ReadonlySet<string>): Problem => {
+  const own = kindNamed(provider)
+  const near = own === undefined
+    ? nearest(provider, providers) ?? nearest(provider, kinds.map(({ kind }) => kind))
+    : undefined
+  const kind = own ?? (near === undefined || providers.has(near) ? undefined : kindNamed(near))
+  const message = `no provider of this name; known: ${Array.from(providers).join(", ")}${
+    kind === undefined ? "" : addKind(kind)
+  }`
+  return problem(path, provider, message, near)
 }
 
 const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<string>): ReadonlyArray<Problem> => {
@@ -240,6 +250,7 @@ const checkBreakers = (document: unknown): ReadonlyArray<Problem> => {
 
 export const crossCheck = (document: unknown): ReadonlyArray<Problem> => [
   ...checkServer(document),
+  ...unguarded(document),
   ...checkProviders(document),
   ...checkModels(document),
   ...checkBreakers(document)

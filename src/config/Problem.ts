@@ -2,7 +2,7 @@
 import * as Data from "effect/Data"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { nearest } from "./Suggestion.ts"
+import { nearest } from "../domain/Suggestion.ts"
 
 export type Path = ReadonlyArray<string | number>
 
@@ -36,11 +36,15 @@ const secretKeys: ReadonlySet<string> = new Set([
   "redis",
   "sql"
 ])
+/** Sounds like one, and is a duration. */
+const plainKey = /^first[-_]?tokens?$/i
 const secretLooking = /api[-_]?key|secret|token|passw|credential|authorization/i
 
 /** True when the value at this path may be a secret (by its key's name, or because an ancestor is one). */
 const isSecret = (path: Path): boolean =>
-  path.some((key) => typeof key === "string" && (secretKeys.has(key) || secretLooking.test(key)))
+  path.some((key) =>
+    typeof key === "string" && (secretKeys.has(key) || (secretLooking.test(key) && !plainKey.test(key)))
+  )
 
 export const renderPath = (path: Path): string =>
   path.reduce<string>((text, key) =>

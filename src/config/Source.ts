@@ -18,6 +18,8 @@ export interface Flags {
   readonly host?: string | undefined
   readonly port?: number | undefined
   readonly workers?: number | undefined
+  /** Secrets of the door that are not going to be used, so that the variables they name need not be set. Default none. */
+  readonly unused?: ReadonlyArray<"keys" | "adminKey"> | undefined
 }
 
 /** A provider that is off, and what would turn it on. */
@@ -108,6 +110,14 @@ const discover = Effect.fnUntraced(function*(ollama: boolean) {
   return { on, off }
 })
 
+/** A client key, or the operator's, in which a variable that is not set stands for itself. */
+const tolerant = (value: unknown): unknown =>
+  typeof value === "string"
+    ? value.replaceAll(/\$\{(\w+)\}/g, "${$1:-$1}")
+    : isRecord(value)
+    ? { ...value, ...("key" in value ? { key: tolerant(value["key"]) } : {}) }
+    : value
+
 const overridden = Effect.fnUntraced(function*(document: unknown, flags: Flags) {
   const server = sectionAt(document, "server")
   if (server === undefined) return valueAt(document, ["server"])
@@ -116,16 +126,20 @@ const overridden = Effect.fnUntraced(function*(document: unknown, flags: Flags) 
     return (yield* isSet(name)) ? { [key]: `\${${name}}` } : {}
   })
   const listed = Array.isArray(server["keys"]) ? server["keys"] : []
+  const { unused = [] } = flags
+  const keys: ReadonlyArray<unknown> = unused.includes("keys") ? listed.map(tolerant) : listed
   const key = yield* variable("BREAKWATER_KEY")
   const isListed = listed.some((entry: unknown) => entry === key || entry === "${BREAKWATER_KEY}")
   return {
     ...server,
+    ...(unused.includes("keys") && "keys" in server ? { keys } : {}),
+    ...(unused.includes("adminKey") && "adminKey" in server ? { adminKey: tolerant(server["adminKey"]) } : {}),
     ...(yield* pick("host", "BREAKWATER_HOST", flags.host)),
     ...(yield* pick("port", "BREAKWATER_PORT", flags.port)),
     ...(yield* pick("workers", "BREAKWATER_WORKERS", flags.workers)),
     ...(yield* pick("adminKey", "BREAKWATER_ADMIN_KEY", undefined)),
     // The environment's key joins those of the file: taking their place would lock out every other caller.
-    ...(key === undefined || key === "" || isListed ? {} : { keys: [...listed, "${BREAKWATER_KEY}"] })
+    ...(key === undefined || key === "" || isListed ? {} : { keys: [...keys, "${BREAKWATER_KEY}"] })
   }
 })
 

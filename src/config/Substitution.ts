@@ -2,8 +2,8 @@
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { nearest } from "../domain/Suggestion.ts"
 import { type Path, type Problem, problem, renderPath } from "./Problem.ts"
-import { nearest } from "./Suggestion.ts"
 
 const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
 

@@ -1,5 +1,6 @@
 /** What a caller is told whose `model` leads nowhere: the name that was probably meant, or what would switch its provider on. */
 import { type GatewayError, gatewayError, ModelNotFound } from "../domain/GatewayError.ts"
+import { nearest } from "../domain/Suggestion.ts"
 import { builtKinds, requiredKey } from "../providers/Presets.ts"
 import type { Provider } from "../providers/Provider.ts"
 
@@ -33,15 +34,26 @@ const advice = (model: string, providers: ReadonlyMap<string, Provider>, known: 
     : `If it is a provider's, say whose: ${some(candidates)}. Known here: ${some(known)}.`
 }
 
+const withoutProvider = (name: string): string => name.slice(name.indexOf("/") + 1)
+
+/** The name that was probably meant; a caller's text that is too long to be one is not measured. */
+const meant = (model: string, known: ReadonlyArray<string>): string => {
+  if (model.length > shownLength) return ""
+  const bare = nearest(model, known.map(withoutProvider))
+  const near = nearest(model, known) ?? known.find((name) => withoutProvider(name) === bare)
+  return near === undefined ? "" : `Did you mean \`${near}\`? `
+}
+
 /** Plain words for the 404; `known` are the names to choose from, the likeliest first. */
 export const unknownModel = (
   model: string,
   providers: ReadonlyMap<string, Provider>,
-  known: Iterable<string>
+  known: ReadonlyArray<string>
 ): GatewayError =>
   gatewayError(
     new ModelNotFound({
-      message: `The model \`${shown(model)}\` does not exist here. ${advice(model, providers, known)} `
+      message:
+        `The model \`${shown(model)}\` does not exist here. ${meant(model, known)}${advice(model, providers, known)} `
         + "GET /v1/models lists what is known.",
       param: "model"
     })

@@ -51,6 +51,43 @@ const longestPauseMs = 30_000
 /** Another program's span may hold what nobody can write, such as a ring; what follows it must still be sent. */
 const unwritable: SendFailure = { message: "a batch could not be written", isTransient: false }
 
+/** The numbers of the export at `/metrics`, set before each reading. */
+const show = Effect.fnUntraced(function*(state: () => ExportState) {
+  const instruments = yield* CurrentInstruments
+  const spans = instruments.counter(Catalogue.telemetrySpans)
+  const [left, lost] = [spans.of("exported"), spans.of("dropped")]
+  const waiting = instruments.gauge(Catalogue.telemetryQueue).of()
+  let told = { exported: 0, dropped: 0 }
+  const look = () => {
+    const { dropped, exported, queued } = state()
+    left.add(exported - told.exported)
+    lost.add(dropped - told.dropped)
+    told = { exported, dropped }
+    waiting.set(queued)
+  }
+  yield* instruments.observe(look)
+  yield* Effect.addFinalizer(() => Effect.sync(look))
+})
+
+/** A line when the collector does not take spans any more, and one when it does again. */
+const outages = () => {
+  let isOut = false
+  return {
+    begin: ({ message }: SendFailure) => {
+      if (isOut) return Effect.void
+      isOut = true
+      return Effect.logWarning(
+        `traces: the collector takes no spans: ${message}; they wait, and are dropped when the queue is full`
+      )
+    },
+    end: () => {
+      if (!isOut) return Effect.void
+      isOut = false
+      return Effect.logInfo("traces: the collector takes spans again")
+    }
+  }
+}
+
 /** A queue that is emptied in the background until the scope closes. */
 export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -62,18 +99,9 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
     let dropped = 0
     let failure: string | undefined
     let failures = 0
-
-    const instruments = yield* CurrentInstruments
-    const spans = instruments.counter(Catalogue.telemetrySpans)
-    const told = { exported: spans.of("exported"), dropped: spans.of("dropped") }
-    const waiting = instruments.gauge(Catalogue.telemetryQueue).of()
-    const before = { exported: 0, dropped: 0 }
-    yield* instruments.observe(() => {
-      told.exported.add(exported - before.exported)
-      told.dropped.add(dropped - before.dropped)
-      Object.assign(before, { exported, dropped })
-      waiting.set(items.length + onTheWay)
-    })
+    const state = (): ExportState => ({ queued: items.length + onTheWay, exported, dropped, failure })
+    yield* show(state)
+    const outage = outages()
     const onSent = (count: number, rejected: number) =>
       Effect.sync(() => {
         onTheWay = 0
@@ -81,8 +109,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
         dropped += rejected
         failure = rejected === 0 ? undefined : `the collector rejected ${rejected} spans`
         failures = 0
-        return true
-      })
+      }).pipe(Effect.andThen(Effect.suspend(outage.end)), Effect.as(true))
     const onRefused = (taken: ReadonlyArray<A>, refused: SendFailure) =>
       Effect.sync(() => {
         onTheWay = 0
@@ -91,8 +118,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
           items = [...taken, ...items]
           failures += 1
         } else dropped += taken.length
-        return !refused.isTransient
-      })
+      }).pipe(Effect.andThen(Effect.suspend(() => outage.begin(refused))), Effect.as(!refused.isTransient))
     const putBack = (taken: ReadonlyArray<A>) =>
       Effect.sync(() => {
         onTheWay = 0
@@ -147,6 +173,6 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
         items.push(item)
         if (items.length >= batch && failures === 0) wake?.()
       },
-      state: () => ({ queued: items.length + onTheWay, exported, dropped, failure })
+      state
     }
   })

@@ -52,6 +52,16 @@ models:
     }))
 })
 
+describe("the ledger", () => {
+  it.effect("is said to be where it is, or to be lost at the stop", () =>
+    Effect.gen(function*() {
+      expect(yield* said("")).toMatch(/storage\n\s+ledger\s+memory: lost at stop/)
+      const text = yield* said("storage: { sql: \"postgres://me:secret@db/bills\" }")
+      expect(text).toMatch(/storage\n\s+ledger\s+postgres at db\/bills\n/)
+      expect(text).not.toContain("secret")
+    }))
+})
+
 describe("a provider whose kind is not built yet", () => {
   it.effect("is off, and so is its key in the environment", () =>
     Effect.gen(function*() {

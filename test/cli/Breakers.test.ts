@@ -39,7 +39,7 @@ describe("breakwater breakers", () => {
     const listed = await breakers([], { BREAKWATER_ADMIN_KEY: "admin-1" })
     expect(listed.code).toBe(0)
     expect(listed.output).toMatch(
-      /^target +state +calls +failed +last error +reason\nsimulated\/sim +forced-open +0 +0 % +- +repair\n/
+      /^target +state +lasts +calls +failed +last error +reason\nsimulated\/sim +forced-open +for another \d+ min +0 +0 % +- +repair\n/
     )
   })
 
@@ -59,6 +59,42 @@ describe("breakwater breakers", () => {
     expect(listed.output).not.toMatch(/simulated\/sim-slow +forced-open/)
   })
 
+  it("forces every target only where --all says so", async () => {
+    const key = ["--admin-key", "admin-1"]
+    for (const action of ["open", "close", "metrics-only"]) {
+      const { code, output } = await breakers([action, ...key])
+      expect([code, output]).toEqual([1, expect.stringContaining(`${action} which target?`)])
+    }
+    expect((await breakers(["open", "simulated/sim", "--all", ...key])).output).toContain("not both")
+    expect((await breakers(["list", ...key])).output).not.toMatch(/simulated\/sim-slow +forced-open/)
+    const opened = await breakers(["open", "--all", ...key])
+    expect([opened.code, opened.output]).toEqual([
+      0,
+      expect.stringMatching(/simulated\/sim-slow +closed +-> +forced-open/)
+    ])
+    expect((await breakers(["reset", ...key])).code).toBe(0)
+  }, 60_000)
+
+  it(
+    "shows of an open circuit when it is tried again and what opened it, and of a force without ttl that it stays",
+    async () => {
+      const ask = {
+        method: "POST",
+        body: JSON.stringify({ model: "sim-down", messages: [{ role: "user", content: "hi" }] })
+      }
+      const headers = { "content-type": "application/json" }
+      for (let at = 0; at < 3; at++) await (await fetch(`${address}/v1/chat/completions`, { ...ask, headers })).text()
+      await breakers(["close", "simulated/sim-fast", "--admin-key", "admin-1"])
+      const { output } = await breakers(["list", "--admin-key", "admin-1"])
+      expect(output).toMatch(
+        /^simulated\/sim-down +(open +next try (now|in \d+ s)|half-open +probed now) +- +- +Overloaded +-$/m
+      )
+      expect(output).toMatch(/^simulated\/sim-fast +forced-closed +until reset +0 +0 % +- +-$/m)
+      await breakers(["reset", "--admin-key", "admin-1"])
+    },
+    60_000
+  )
+
   it("finds the server where a start with the same flags, environment or file puts it", async () => {
     const { port } = new URL(address)
     const folder = mkdtempSync(join(tmpdir(), "breakwater-breakers-"))
@@ -71,6 +107,11 @@ describe("breakwater breakers", () => {
     expect(await found(["--port", port], key)).toMatch(/^target /)
     expect(await found([], { ...key, BREAKWATER_PORT: port })).toMatch(/^target /)
     writeFileSync(join(folder, "breakwater.yaml"), `server: { port: ${port}, adminKey: admin-1 }\n`)
+    expect(await found([], {})).toMatch(/^target /)
+    writeFileSync(
+      join(folder, "breakwater.yaml"),
+      `server: { port: ${port}, adminKey: admin-1, keys: ["\${ALICE}"] }\n`
+    )
     expect(await found([], {})).toMatch(/^target /)
     writeFileSync(join(folder, "breakwater.yaml"), "server:\n  adminKey: ${NOT_SET}\n")
     expect(await found([], {})).toMatch(/NOT_SET[^]*\nor say where the server is with --url\n$/)

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from "@effect/vitest"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { version } from "../../src/cli/Cli.ts"
@@ -20,6 +20,15 @@ describe("breakwater --help", () => {
     await child.ended
     const listed = [...child.output().split("SUBCOMMANDS")[1]?.matchAll(/^ {2}(\w+)/gm) ?? []].map(([, name]) => name)
     expect(listed).toEqual(["serve", "check", "explain", "usage", "breakers"])
+  })
+})
+
+describe("a wrong command line", () => {
+  it("is told in a line, with where help is", async () => {
+    const child = start("node", [join(root, "src/main.ts"), "usage", "--by", "colour"], { cwd: folder, env: {} })
+    expect((await child.ended).code).toBe(1)
+    expect(child.output()).toMatch(/colour[^\n]*\n(?:[^\n]*\n)?breakwater usage --help says what there is\n$/)
+    expect(child.output().split("\n").length).toBeLessThan(5)
   })
 })
 
@@ -45,6 +54,7 @@ targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simula
         client keys  key-1
         providers    openai, simulated
         models       fast
+        ledger       memory: lost at stop (storage.sql keeps it)
       "
     `)
     expect(code).toBe(0)
@@ -110,6 +120,24 @@ providers: { drill: { kind: simulated } }
     await child.ended
     expect(child.output()).toBe("absent.yaml: 1 problem\n  cannot be read: there is no such file\n")
   })
+
+  it("names the ledger's storage without its password, and refuses a file that could not be opened", async () => {
+    const storage = (sql: string) => check("storage.yaml", `storage: { sql: "${sql}" }\n`)
+    expect((await storage("sqlite:./new.db")).output).toMatch(/^ {2}ledger +sqlite:\.\/new\.db$/m)
+    expect((await storage("postgres://me:secret@127.0.0.1:5432/bills")).output)
+      .toMatch(/^ {2}ledger +postgres at 127\.0\.0\.1:5432\/bills$/m)
+    expect(existsSync(join(folder, "new.db"))).toBe(false)
+    const wrong = async (sql: string) => {
+      const { code, output } = await storage(sql)
+      expect(code).toBe(1)
+      return output
+    }
+    expect(await wrong("sqlite:./absent/a.db"))
+      .toContain("storage.sql\n    ./absent/a.db cannot be opened: its folder does not exist")
+    expect(await wrong(`sqlite:${folder}`)).toContain("cannot be opened: it is a folder")
+    writeFileSync(join(folder, "text.db"), "this has never been a database")
+    expect(await wrong("sqlite:./text.db")).toContain("./text.db cannot be opened: it is no SQLite file")
+  }, 60_000)
 
   it("finds a breaker that is to open for longer than the longest it may", async () => {
     const { code, output } = await check(

@@ -39,11 +39,13 @@ const written = (name: string, request: unknown): string => {
 const messages = [{ role: "user", content: "hi" }]
 
 /** The command in this process: its exit code and all that it writes. */
-const explain = async (...args: ReadonlyArray<string>) => {
+const explain = (...args: ReadonlyArray<string>) => explainFile(config, ...args)
+
+const explainFile = async (file: string, ...args: ReadonlyArray<string>) => {
   const written: Array<string> = []
   const write = (...parts: ReadonlyArray<unknown>) => void written.push(parts.join(" "))
   const exit = await Effect.runPromiseExit(
-    runWith(["explain", "--config", config, ...args], () => Promise.reject(new Error("nothing is served"))).pipe(
+    runWith(["explain", "--config", file, ...args], () => Promise.reject(new Error("nothing is served"))).pipe(
       Effect.provideService(Console.Console, { ...console, log: write, error: write })
     )
   )
@@ -90,12 +92,31 @@ describe("breakwater explain", () => {
   })
 
   it("says what is wrong with a model, a file and a command, and exits with 1", async () => {
+    const near = await explain("--model", "fastt")
+    expect(near.output).toContain("`fastt` does not exist here. Did you mean `fast`?")
     const unknown = await explain("--model", "nope")
     expect([unknown.code, unknown.output]).toEqual([1, expect.stringContaining("`nope` does not exist here")])
     const nothing = await explain()
     expect([nothing.code, nothing.output]).toEqual([1, expect.stringContaining("explain what?")])
     const missing = await explain("--file", join(folder, "missing.json"))
     expect([missing.code, missing.output]).toEqual([1, expect.stringContaining("cannot be read")])
+  })
+})
+
+describe("breakwater explain of a file whose secrets are not at hand", () => {
+  it("needs no secret of the door", async () => {
+    const file = join(folder, "secrets.yaml")
+    writeFileSync(
+      file,
+      `
+server:
+  host: 0.0.0.0
+  adminKey: "\${NOT_SET_ADMIN}"
+  keys: ["\${NOT_SET_ONE}", { name: alice, key: "\${NOT_SET_TWO}" }]
+`
+    )
+    const { code, output } = await explainFile(file, "--model", "sim")
+    expect([code, output]).toEqual([0, expect.stringContaining("asked first")])
   })
 })
 
@@ -111,6 +132,24 @@ describe("breakwater explain --url", () => {
     server.process.kill("SIGKILL")
     await server.ended
   })
+
+  it("refuses to read a server by the file of another", async () => {
+    const other = join(folder, "other.yaml")
+    writeFileSync(
+      other,
+      `
+providers: { elsewhere: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1" } }
+models: { fast: { targets: [{ provider: elsewhere, model: x }] } }
+`
+    )
+    const { code, output } = await explainFile(other, "--model", "fast", "--url", address, "--admin-key", "admin-1")
+    expect(code).toBe(1)
+    expect(output).toContain(
+      `${address} was started with another configuration than ${other}: it has no elsewhere/x; it has`
+    )
+    expect(output).toContain("Name the server's own with --config")
+    expect(output).not.toContain("asked first")
+  }, 30_000)
 
   it("judges the running server's targets: forced open, it is skipped; with nobody left it exits with 1", async () => {
     const open = (body: Readonly<Record<string, unknown>>) =>

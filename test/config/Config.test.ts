@@ -406,6 +406,58 @@ telemetry:
     }))
 })
 
+describe("a client key", () => {
+  it.effect("that is to be narrowed is refused, for nothing would narrow it yet", () =>
+    Effect.gen(function*() {
+      const problems = yield* problemsOf(`
+server:
+  keys: [{ key: kkkkkkkk, expires: "2020-01-01", limits: { rpm: 1 }, models: [err], budget: { usd: 1, per: day } }]
+`)
+      expect(problems.map(({ path }) => path)).toEqual([
+        "server.keys[0].models",
+        "server.keys[0].limits",
+        "server.keys[0].budget",
+        "server.keys[0].expires"
+      ])
+      expect(problems[3]?.message).toBe(
+        "not built yet: keys do not expire, so this key would open more than is written here; remove it"
+      )
+      expect(JSON.stringify(problems)).not.toContain("kkkkkkkk")
+    }))
+
+  it.effect("may have a name and tags", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf("server: { keys: [{ key: kkkkkkkk, name: alice, tags: [team] }] }")
+      expect(settings.server.keys.map(({ name }) => name)).toEqual(["alice"])
+    }))
+})
+
+describe("a value in a message", () => {
+  it.effect("is shown where only its key's name sounds like a secret", () =>
+    Effect.gen(function*() {
+      const problems = yield* problemsOf(
+        "models: { fast: { targets: [{ provider: simulated, model: sim }], timeouts: { firstToken: soon } } }"
+      )
+      expect(problems.map(({ path, value }) => [path, value])).toEqual([
+        ["models.fast.timeouts.firstToken", "\"soon\""]
+      ])
+    }))
+})
+
+describe("a target's provider", () => {
+  it.effect("that is a kind which is not built yet is called that, and a misspelt kind is found", () =>
+    Effect.gen(function*() {
+      const problems = yield* problemsOf(`
+models: { fast: { targets: [{ provider: anthropic, model: m }, { provider: openia, model: m }] } }
+`)
+      expect(problems[0]?.message).toBe(
+        "no provider of this name; known: simulated; kind anthropic is not built yet"
+      )
+      expect(problems[1]?.suggestion).toBe("openai")
+      expect(problems[1]?.message).toContain("add a section providers.openai with apiKey: ${OPENAI_API_KEY}")
+    }))
+})
+
 describe("a provider at the gateway's own address", () => {
   const listening = (server: string, baseUrl: string) =>
     Effect.match(

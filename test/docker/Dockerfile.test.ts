@@ -178,10 +178,10 @@ describe("compose.yaml", () => {
     for (const entry of service.environment) expect(entry).toMatch(/^[A-Z_]+$/)
   })
 
-  it("keeps the keys in a volume where the Dockerfile made a folder for them", () => {
-    expect(Object.keys(compose.volumes)).toEqual(["keys"])
-    expect(service.volumes).toEqual(["keys:/keys"])
-    expect(textsOf(final, "RUN").join("\n")).toContain("chown node:node /keys")
+  it("keeps the keys and a ledger in volumes where the Dockerfile made folders for them", () => {
+    expect(Object.keys(compose.volumes)).toEqual(["keys", "data"])
+    expect(service.volumes).toEqual(["keys:/keys", "data:/data"])
+    expect(textsOf(final, "RUN").join("\n")).toContain("chown node:node /keys /data")
   })
 
   it("gives the container no more than it needs", () => {

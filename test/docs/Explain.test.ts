@@ -14,6 +14,12 @@ describe("docs/EXPLAIN.md", () => {
     expect(wanted.filter((name) => !rows.has(name))).toEqual([])
   })
 
+  it("says what every member of an attempt is", () => {
+    const told = /^An attempt: [^]*?\n\n/m.exec(page)?.[0] ?? ""
+    const wanted = Object.keys(DecisionRecord.fields.attempts.value.fields)
+    expect(wanted.filter((name) => !told.includes(`\`${name}\``))).toEqual([])
+  })
+
   it("shows a record of the right shape", () => {
     const example = /```json\n([^`]+)```/.exec(page)?.[1] ?? ""
     const decoded = Schema.decodeUnknownExit(DecisionRecord, { onExcessProperty: "error" })(JSON.parse(example))

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { promisify } from "node:util"
 import * as ScenarioModule from "../../src/providers/Scenario.ts"
 
 const root = join(import.meta.dirname, "../..")
@@ -13,6 +15,12 @@ describe("docs/TESTING.md", () => {
   it("shows examples/testing.ts as it is", () => {
     expect(page).toContain(`\`\`\`ts\n${readFileSync(join(root, "examples/testing.ts"), "utf8")}\`\`\``)
   })
+
+  it("shows what the example prints", async () => {
+    const example = ["--conditions=breakwater:source", join(root, "examples/testing.ts")]
+    const { stdout } = await promisify(execFile)(process.execPath, example, { cwd: root })
+    expect(page).toContain(`\`\`\`\n${stdout.trim()}\n\`\`\``)
+  }, 60_000)
 
   it("has a row for every scenario", () => {
     const rows = page.split("\n").filter((line) => line.startsWith("| `"))

@@ -85,6 +85,13 @@ describe("routes", () => {
       expect(message).toContain("sim-down")
     }))
 
+  it.effect("a misspelt name is answered with the one that was probably meant", () =>
+    Effect.gen(function*() {
+      expect((yield* refusal("sim-fst"))[1]).toContain("Did you mean `simulated/sim-fast`? ")
+      expect((yield* refusal("simulated/sim-dwon"))[1]).toContain("Did you mean `simulated/sim-down`? ")
+      expect((yield* refusal("quite-another"))[1]).not.toContain("Did you mean")
+    }))
+
   it.effect("a bare model that nobody lists is answered with the names it may have", () =>
     Effect.gen(function*() {
       const [, message] = yield* refusal("gpt-4.1-mini", open("openai"), open("groq"))

@@ -2,9 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as ExportQueue from "../../src/observability/ExportQueue.ts"
+import { CurrentInstruments, Instruments } from "../../src/observability/Instruments.ts"
+import { render } from "../../src/observability/Prometheus.ts"
 
 const down = Effect.fail({ message: "down", isTransient: true })
 
@@ -30,6 +33,43 @@ const fill = (push: (item: number) => void, count: number): void => {
 }
 
 describe("the queue of the export", () => {
+  it.effect("says once that the collector is down, and once that it is back", () => {
+    const lines: Array<string> = []
+    const collect = Logger.make<unknown, void>(({ logLevel, message }) => void lines.push(`${logLevel} ${message}`))
+    return Effect.gen(function*() {
+      const { push, world } = yield* started()
+      for (let outage = 0; outage < 2; outage++) {
+        world.answer = down
+        fill(push, 2)
+        for (let at = 0; at < 10; at++) yield* TestClock.adjust(10_000)
+        world.answer = Effect.succeed(0)
+        for (let at = 0; at < 4; at++) yield* TestClock.adjust(30_000)
+      }
+      expect(lines).toEqual([
+        expect.stringMatching(/^Warn traces: the collector takes no spans: down;/),
+        "Info traces: the collector takes spans again",
+        expect.stringMatching(/^Warn/),
+        expect.stringMatching(/^Info/)
+      ])
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([collect])))
+  })
+
+  it.effect("is on the page of metrics", () => {
+    const instruments = new Instruments()
+    return Effect.gen(function*() {
+      const { push, world } = yield* started()
+      world.answer = down
+      fill(push, 12)
+      yield* TestClock.adjust(1000)
+      const page = render(instruments)
+      expect(page).toContain("breakwater_telemetry_spans_total{outcome=\"dropped\"} 2\n")
+      expect(page).toContain("breakwater_telemetry_queue 10\n")
+      world.answer = Effect.succeed(0)
+      yield* TestClock.adjust(60_000)
+      expect(render(instruments)).toContain("breakwater_telemetry_spans_total{outcome=\"exported\"} 10\n")
+    }).pipe(Effect.scoped, Effect.provideService(CurrentInstruments, instruments))
+  })
+
   it.effect("sends what there is after its interval", () =>
     Effect.gen(function*() {
       const { push, state, world } = yield* started()

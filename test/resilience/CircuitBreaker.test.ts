@@ -410,6 +410,20 @@ describe("CircuitBreaker", () => {
       expect(yield* state(breaker)).toBe("closed")
     }))
 
+  it.effect("shows how long a force still lasts, and only a force that ends by itself", () =>
+    Effect.gen(function*() {
+      const lasts = (breaker: CircuitBreaker) => Effect.map(breaker.snapshot, ({ forcedForMs }) => forcedForMs)
+      const breaker = yield* make(defaultBreakerSettings)
+      expect(yield* lasts(breaker)).toBeUndefined()
+      yield* breaker.control({ _tag: "ForceOpen", ttlMs: 60_000 })
+      expect(yield* lasts(breaker)).toBe(60_000)
+      yield* TestClock.adjust("20 seconds")
+      expect(yield* lasts(breaker)).toBe(40_000)
+      yield* breaker.control({ _tag: "ForceOpen" })
+      expect(yield* lasts(breaker)).toBeUndefined()
+      expect(yield* lasts((yield* opened).breaker)).toBeUndefined()
+    }))
+
   it.effect("forced closed and metrics only count but never open", () =>
     Effect.gen(function*() {
       for (const [command, name] of [["ForceClosed", "forced-closed"], ["MetricsOnly", "metrics-only"]] as const) {

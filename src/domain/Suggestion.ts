@@ -32,7 +32,9 @@ const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_ ]/g, 
 export const nearest = (word: string, known: Iterable<string>): string | undefined => {
   let found: string | undefined
   let least = Math.max(1, Math.floor(word.length / 3)) + 1
+  const length = plain(word).length
   for (const candidate of known) {
+    if (Math.abs(plain(candidate).length - length) >= least) continue
     const steps = distance(plain(word), plain(candidate))
     if (steps < least) {
       found = candidate
