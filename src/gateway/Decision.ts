@@ -156,7 +156,7 @@ export const costOf = (decision: Decision): Cost | undefined => {
     : { absent: "resumed" }
 }
 
-/** Outcomes after which nothing is charged, as far as anyone knows: the upstream said no, or was not reached. */
+/** Outcomes after which nothing is charged, as far as is known: the upstream said no, or was not reached. */
 const uncharged: ReadonlySet<string> = new Set(
   [
     "InvalidRequest",

@@ -78,7 +78,7 @@ export const missingHost = Cause.fail(gatewayError(
   new InvalidRequest({ message: "The request has no Host header, which HTTP/1.1 requires.", code: "missing_host" })
 ))
 
-/** A name of the file may be in any script, and a header takes visible ASCII only: any other is told percent-encoded. */
+/** A name of the file may be in whatever script, and a header takes visible ASCII only: what is more is told percent-encoded. */
 const headerText = (name: string): string => /^[\x20-\x7e]*$/.test(name) ? name : encodeURI(name.toWellFormed())
 
 /**

@@ -158,6 +158,6 @@ describe.skipIf(!isPresent)("a recorded error", () => {
 })
 
 describe.skipIf(isPresent)("recorded traffic", () => {
-  // Skipped, not failed: the recordings are kept outside of the repository, and a clone may stand alone.
-  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) => test.skip())
+  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
+    test.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
 })

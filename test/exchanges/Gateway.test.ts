@@ -156,6 +156,6 @@ describe.skipIf(!isPresent)("through the gateway, every recorded request", () =>
 })
 
 describe.skipIf(isPresent)("recorded traffic", () => {
-  // Skipped, not failed: the recordings are kept outside of the repository, and a clone may stand alone.
-  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) => test.skip())
+  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
+    test.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
 })

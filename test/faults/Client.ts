@@ -77,7 +77,7 @@ export interface SseEvent {
   readonly id: string
 }
 
-/** The events of a whole event stream by the WHATWG rules: any line end, one BOM, comments dropped, the tail discarded. */
+/** The events of a whole event stream by the WHATWG rules: each kind of line end, one BOM, comments dropped, the tail discarded. */
 export const readEvents = (text: string): ReadonlyArray<SseEvent> => {
   const events: Array<SseEvent> = []
   let data: Array<string> = []

@@ -134,8 +134,7 @@ describe("the fault table", () => {
     expectRow(row, outcome)
   })
 
-  // Rows that the gateway shall keep to, listed with what is missing.
-  // oxlint-disable-next-line vitest/no-disabled-tests
+  // oxlint-disable-next-line vitest/no-disabled-tests -- rows that the gateway shall keep to, each with what is missing
   it.skip.for(laterCases.map((row) => [`${row.name} (${row.later})`]))("%s", () => undefined)
 
   it("leaves no upstream at work", async () => {

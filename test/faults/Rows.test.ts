@@ -29,7 +29,6 @@ describe("the fault table", () => {
     expect(rows.filter((row) => !isPlayed(row))).toEqual([62])
   })
 
-  // What is open is listed, with its reason.
-  // oxlint-disable-next-line vitest/no-disabled-tests
+  // oxlint-disable-next-line vitest/no-disabled-tests -- what is open is listed, each row with its reason
   it.skip.for(Object.entries(unplayed))("row %s is open: %s", () => undefined)
 })

@@ -22,7 +22,7 @@ export interface Options {
   readonly scale?: number
   /** Part of every reply's id, to tell two servers apart; default `primary`. */
   readonly name?: string
-  /** Default 0: any free port. */
+  /** Default 0: a port that is free. */
   readonly port?: number
 }
 
