@@ -8,6 +8,7 @@ import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { makeRandom } from "../test/providers/Seeded.ts"
 import { type Child, freePort, message, start, stop } from "./Children.ts"
 import type { Left } from "./LeftBehind.ts"
 import { streamEvents } from "./Payload.ts"
@@ -117,17 +118,6 @@ const until = async (isReached: () => boolean | Promise<boolean>, what: string):
   }
 }
 
-/** The same numbers in every run of a seed (mulberry32). */
-const seeded = (seed: number): () => number => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 interface Caller {
   readonly socket: Socket
   /** What it has heard. */
@@ -206,7 +196,7 @@ export const begin = async (): Promise<Sea> => {
     await until(() => isLeft(phase), `nobody in the phase "${phase}"`)
   }
   const leave = async (phase: Phase, count: number, seed: number): Promise<void> => {
-    const random = seeded(seed)
+    const random = makeRandom(seed)
     const holders = phase === "queue" ? Array.from({ length: places }, () => call(port, phase)) : []
     await until(() => sockets.size === holders.length, "every place of the target is taken")
     for (let left = count; left > 0; left -= crowd) await some(phase, Math.min(crowd, left), random)

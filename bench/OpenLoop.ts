@@ -1,6 +1,7 @@
 /** Requests that come when they come, whether or not the earlier ones have been answered; timed from the moment each was due. */
 import { Agent, request } from "node:http"
 import { setTimeout as sleep } from "node:timers/promises"
+import { makeRandom } from "../test/providers/Seeded.ts"
 import { requestBody } from "./Payload.ts"
 
 export interface Seen {
@@ -38,17 +39,6 @@ const ask = (port: number, priority: string, dueAt: number, beganAt: number): Pr
     sent.end(body)
   })
 
-/** The same numbers in every run (mulberry32). */
-const seeded = (seed: number): () => number => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 /** Poisson arrivals at `perSecond` for `durationMs`; ends when the last has been answered. */
 export const openLoop = async (
   port: number,
@@ -56,7 +46,7 @@ export const openLoop = async (
   durationMs: number,
   priorities: ReadonlyArray<string> = ["normal"]
 ): Promise<ReadonlyArray<Seen>> => {
-  const random = seeded(1)
+  const random = makeRandom(1)
   const beganAt = performance.now()
   const asked: Array<Promise<Seen>> = []
   let dueAt = beganAt

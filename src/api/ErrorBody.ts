@@ -2,7 +2,7 @@
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
-import type { Reason } from "../domain/GatewayError.ts"
+import { callersOwn, type Reason } from "../domain/GatewayError.ts"
 
 /** The body of every error answer and the data of a stream's error event. */
 const ErrorBody = Schema.Struct({
@@ -27,18 +27,8 @@ const errorText = (reason: Reason): string =>
   })
 
 /** The request, the key or the account would have to be another one: asking again cannot help, so no pause is told either. */
-const permanent: ReadonlySet<Reason["_tag"]> = new Set([
-  "InvalidRequest",
-  "Unauthorized",
-  "Forbidden",
-  "ModelNotFound",
-  "RouteNotFound",
-  "MethodNotAllowed",
-  "PayloadTooLarge",
-  "UnsupportedMediaType",
-  "UpstreamRefused",
-  "ContextLengthExceeded",
-  "ContentFiltered",
+const permanent: ReadonlySet<string> = new Set<string>([
+  ...callersOwn,
   "QuotaExhausted",
   "CredentialRejected",
   "UpstreamModelMissing",

@@ -157,3 +157,18 @@ export class GatewayError extends Data.TaggedClass("GatewayError")<{ readonly re
 
 /** `Effect.fail(fail(new RateLimited({ … })))` in one word. */
 export const gatewayError = (reason: Reason): GatewayError => new GatewayError({ reason })
+
+/** Tags of what the caller would have to change; as an error rate it would blame the wrong one, and asking again cannot help. */
+export const callersOwn: ReadonlySet<string> = new Set<Reason["_tag"]>([
+  "InvalidRequest",
+  "Unauthorized",
+  "Forbidden",
+  "ModelNotFound",
+  "RouteNotFound",
+  "MethodNotAllowed",
+  "PayloadTooLarge",
+  "UnsupportedMediaType",
+  "UpstreamRefused",
+  "ContextLengthExceeded",
+  "ContentFiltered"
+])

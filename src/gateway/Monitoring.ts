@@ -88,19 +88,6 @@ export const statisticsOf = ({ targets }: TallyParts): ReadonlyMap<string, Targe
     firstContent: Latency.percentilesOf(firstContent)
   }]))
 
-const noSlot: Omit<Traffic.Slot, "number"> = {
-  requests: 0,
-  failed: 0,
-  refused: 0,
-  cancelled: 0,
-  again: 0,
-  inputTokens: 0,
-  outputTokens: 0,
-  usd: 0,
-  latency: [],
-  firstContent: []
-}
-
 const percentilesOf = (slots: ReadonlyArray<Traffic.Slot>, of: "latency" | "firstContent"): Latency.Percentiles => {
   const all = Latency.empty()
   for (const slot of slots) Latency.addSparse(all, slot[of])
@@ -124,7 +111,7 @@ export const shown = (parts: TallyParts, nowMs: number, inFlight: number) => {
   const byNumber = new Map(parts.slots.map((slot) => [slot.number, slot]))
   const slots = Array.from({ length: Traffic.slotCount }, (_, index) => {
     const number = last - Traffic.slotCount + 1 + index
-    return byNumber.get(number) ?? { ...noSlot, number }
+    return byNumber.get(number) ?? { ...Traffic.nothing, number }
   })
   const minute = slots.slice(-6)
   const ended = sum(minute, "requests")

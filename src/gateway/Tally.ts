@@ -3,6 +3,7 @@
  * request. `read` gives them in a form that survives JSON, so that the counts of several processes can be added up.
  */
 import * as Schema from "effect/Schema"
+import { callersOwn } from "../domain/GatewayError.ts"
 import { type PicoUsd, plus } from "../domain/Money.ts"
 import { modelName } from "../observability/Redaction.ts"
 import * as Decision from "./Decision.ts"
@@ -194,7 +195,7 @@ export const make = (): Tally => {
     if (cancelled === true) totals.cancelled += 1
     else if (error !== undefined) {
       totals.failed += 1
-      if (Traffic.isCallersOwn(error)) totals.refused += 1
+      if (callersOwn.has(error)) totals.refused += 1
     }
     noteAttempts(decision, nowMs)
     totals.retriesAndFailovers = totals.retries + totals.failovers

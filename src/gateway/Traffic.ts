@@ -1,6 +1,6 @@
 /** The last ten minutes of finished requests in sixty slots of ten seconds: how many, how they ended, how long they took. */
 import * as Schema from "effect/Schema"
-import type { Reason } from "../domain/GatewayError.ts"
+import { callersOwn } from "../domain/GatewayError.ts"
 import * as Decision from "./Decision.ts"
 import * as Latency from "./Latency.ts"
 
@@ -49,24 +49,6 @@ interface OpenSlot {
 /** Slot n is at n modulo their number. */
 export type Traffic = ReadonlyArray<OpenSlot>
 
-/** What the caller would have to change; as an error rate it would blame the wrong one. */
-const callersOwn: ReadonlySet<string> = new Set<Reason["_tag"]>([
-  "InvalidRequest",
-  "Unauthorized",
-  "Forbidden",
-  "ModelNotFound",
-  "RouteNotFound",
-  "MethodNotAllowed",
-  "PayloadTooLarge",
-  "UnsupportedMediaType",
-  "UpstreamRefused",
-  "ContextLengthExceeded",
-  "ContentFiltered"
-])
-
-/** Whether a reason of this tag is the caller's own affair. */
-export const isCallersOwn = (tag: string): boolean => callersOwn.has(tag)
-
 const emptySlot = (): OpenSlot => ({
   number: -1,
   requests: 0,
@@ -104,7 +86,7 @@ export const note = (traffic: Traffic, decision: Decision.Decision, again: numbe
   slot.again += again
   if (cancelled === true) slot.cancelled += 1
   else if (error === undefined) Latency.add(slot.latency, nowMs - startedAtMs)
-  else if (isCallersOwn(error)) slot.refused += 1
+  else if (callersOwn.has(error)) slot.refused += 1
   else slot.failed += 1
   if (firstContentMs !== undefined) Latency.add(slot.firstContent, firstContentMs)
   if (usage !== undefined) {
@@ -115,15 +97,20 @@ export const note = (traffic: Traffic, decision: Decision.Decision, again: numbe
   if (cost !== undefined && "picoUsd" in cost) slot.usd += Number(cost.picoUsd) / 1e12
 }
 
+const slotOf = (slot: OpenSlot): Slot => ({
+  ...slot,
+  latency: Latency.toSparse(slot.latency),
+  firstContent: Latency.toSparse(slot.firstContent)
+})
+
+/** A slot in which nothing ended. */
+export const nothing: Slot = slotOf(emptySlot())
+
 /** The slots of the last ten minutes in which anything ended, oldest first. */
 export const read = (traffic: Traffic, nowMs: number): ReadonlyArray<Slot> => {
   const last = Math.floor(nowMs / stepMs)
   return traffic
     .filter(({ number }) => number >= 0 && number > last - slotCount && number <= last)
     .toSorted((left, right) => left.number - right.number)
-    .map((slot) => ({
-      ...slot,
-      latency: Latency.toSparse(slot.latency),
-      firstContent: Latency.toSparse(slot.firstContent)
-    }))
+    .map(slotOf)
 }

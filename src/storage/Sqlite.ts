@@ -56,7 +56,6 @@ const openThread = Effect.fnUntraced(function*(path: string) {
       Effect.callback<void>((resume) => {
         if (gone !== undefined) return resume(Effect.void)
         worker.once("exit", () => resume(Effect.void))
-        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
         worker.postMessage("close")
       })
   )
@@ -68,7 +67,6 @@ const openThread = Effect.fnUntraced(function*(path: string) {
       const answer = Deferred.makeUnsafe<Rows, SqlError>()
       waiting.set(number, answer)
       // What is no value of SQLite's is refused by the thread.
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       thread.postMessage({ number, ask: kind, steps: steps as Question["steps"] } satisfies Question)
       return Deferred.await(answer)
     })

@@ -4,7 +4,7 @@
  */
 import { once } from "node:events"
 import { createServer, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { listening } from "./Listening.ts"
 
 /** None of them looks like a secret, so that only knowing them, or not telling at all, helps. */
 export const canaries = {
@@ -151,17 +151,8 @@ export const start = async (): Promise<{ readonly url: string; readonly close: (
     if (/^\d+$/.test(model)) refuse(response, Number(model), echo)
     else (plays[model] ?? plays["ok"])?.(response, echo, stream === true)
   })
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  // A server that listens on a TCP port has such an address.
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://127.0.0.1:${port}/v1`,
-    close: () => {
-      server.closeAllConnections()
-      server.close()
-    }
-  }
+  const { close, url } = await listening(server)
+  return { url: `${url}/v1`, close }
 }
 
 /** An OTLP/HTTP receiver that keeps every byte it is sent, by path; what is packed is not read. */

@@ -3,7 +3,7 @@
  * another. The request's `model` names the defect.
  */
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { listening } from "./Listening.ts"
 
 const words = ["Stone ", "after ", "stone."] as const
 export const said = words.join("")
@@ -94,14 +94,6 @@ export const start = async (): Promise<{ readonly url: string; readonly close: (
     response.writeHead(200, { "content-type": "text/event-stream" })
     response.end([...chunks.map(frame), "data: [DONE]\n\n"].join(""))
   })
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  // A server that listens on a TCP port has such an address.
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://127.0.0.1:${port}/v1`,
-    close: () => {
-      server.closeAllConnections()
-      server.close()
-    }
-  }
+  const { close, url } = await listening(server)
+  return { url: `${url}/v1`, close }
 }

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
-import { once } from "node:events"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { start } from "./Gateway.ts"
+import { type Listening, listening } from "./Listening.ts"
 
 interface Metric {
   readonly name: string
@@ -35,21 +34,18 @@ const receiver = createServer((request, response) => {
     response.end("{}")
   })
 })
+let collector: Listening
 beforeAll(async () => {
-  receiver.listen(0, "127.0.0.1")
-  await once(receiver, "listening")
+  collector = await listening(receiver)
 })
-afterAll(() => {
-  receiver.closeAllConnections()
-  receiver.close()
-})
+afterAll(() => collector.close())
 
 const nameOnPage = ({ name, sum, unit }: Metric): string =>
   `${name.replaceAll(".", "_")}${unit === "s" ? "_seconds" : ""}${sum === undefined ? "" : "_total"}`
 
 describe("the gateway's metrics", () => {
   it("are over OTLP what they are on the page, with the conventions' names and units", async () => {
-    const endpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
+    const endpoint = collector.url
     const gateway = await start({ telemetry: { otlp: { endpoint, exporter: "native" } } })
     for (const stream of [false, true]) {
       const answer = await fetch(`${gateway.origin}/v1/chat/completions`, {

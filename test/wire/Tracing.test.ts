@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
-import { once } from "node:events"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { start } from "./Gateway.ts"
+import { type Listening, listening } from "./Listening.ts"
 
 const spans: Array<{ readonly traceId: string; readonly name: string }> = []
 
@@ -16,14 +15,11 @@ const receiver = createServer((request, response) => {
     response.end("{}")
   })
 })
+let collector: Listening
 beforeAll(async () => {
-  receiver.listen(0, "127.0.0.1")
-  await once(receiver, "listening")
+  collector = await listening(receiver)
 })
-afterAll(() => {
-  receiver.closeAllConnections()
-  receiver.close()
-})
+afterAll(() => collector.close())
 
 const traceOf = (flags: string) => `${flags}f7651916cd43dd8448eb211c80319c`
 
@@ -31,7 +27,7 @@ describe("the gateway's traces", () => {
   for (const exporter of ["sdk", "native"]) {
     it(`hold the request and the call in the caller's trace, and nothing of a caller who does not sample (${exporter})`, async () => {
       spans.length = 0
-      const endpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
+      const endpoint = collector.url
       const gateway = await start({ telemetry: { otlp: { endpoint, exporter, protocol: "http/json" } } })
       for (const flags of ["00", "01"]) {
         const answer = await fetch(`${gateway.origin}/v1/chat/completions`, {
