@@ -151,3 +151,13 @@ export const answers = async (child: Child, port: number, patienceMs = 20_000): 
   }
   throw new Error(`${child.name} ${ended(child) ? "ended" : "does not answer"}: ${last}\n${child.complaints()}`)
 }
+
+/** The gateway by a file, on the candidates' core. */
+export const startGateway = (folder: string, file: string, port: number): Child =>
+  start(
+    "gateway",
+    "candidate",
+    folder,
+    [join(import.meta.dirname, "../src/main.ts"), "--config", file, "--port", String(port)],
+    false
+  )

@@ -13,7 +13,7 @@ import { call, readAnswer, type Seen } from "../test/faults/Client.ts"
 import { cases } from "../test/faults/scenarios.ts"
 import { start as startUpstream, type Upstream } from "../test/faults/Upstream.ts"
 import { table } from "../tools/markdown-table.ts"
-import { freePort, joinLoad, keepAwake, start, stop } from "./Children.ts"
+import { freePort, joinLoad, keepAwake, startGateway, stop } from "./Children.ts"
 import { machineLine, writePage } from "./Page.ts"
 
 const { values: flags } = parseArgs({
@@ -204,13 +204,7 @@ const section = (title: string, lines: ReadonlyArray<Line>): ReadonlyArray<strin
 
 joinLoad()
 keepAwake()
-const gateway = start(
-  "gateway",
-  "candidate",
-  folder,
-  [join(import.meta.dirname, "../src/main.ts"), "--config", file, "--port", String(port)],
-  false
-)
+const gateway = startGateway(folder, file, port)
 try {
   await ready()
   // A target that always fails must go on being asked.

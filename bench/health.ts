@@ -12,7 +12,7 @@ import { makeBook } from "../src/accounting/Cost.ts"
 import * as Decision from "../src/gateway/Decision.ts"
 import * as Recent from "../src/gateway/Recent.ts"
 import * as Tally from "../src/gateway/Tally.ts"
-import { answers, freePort, joinLoad, start, stopAll } from "./Children.ts"
+import { answers, freePort, joinLoad, startGateway, stopAll } from "./Children.ts"
 import { closedLoop } from "./OpenLoop.ts"
 import { machineLine, writePage } from "./Page.ts"
 import { alias } from "./Payload.ts"
@@ -123,13 +123,7 @@ const main = async (): Promise<void> => {
   const port = await freePort()
   const file = join(folder, "gateway.json")
   writeFileSync(file, JSON.stringify(configuration))
-  const gateway = start(
-    "gateway",
-    "candidate",
-    folder,
-    [join(import.meta.dirname, "../src/main.ts"), "--config", file, "--port", String(port)],
-    false
-  )
+  const gateway = startGateway(folder, file, port)
   await answers(gateway, port)
   const origin = `http://127.0.0.1:${port}`
   await closedLoop(port, callers, 2000)

@@ -2,7 +2,6 @@
  * What must not be found anywhere: a word for each place in which a caller or an operator writes something that is nobody else's
  * business, and an upstream that repeats all of it in every way that it has.
  */
-import { once } from "node:events"
 import { createServer, type ServerResponse } from "node:http"
 import { listening } from "./Listening.ts"
 
@@ -166,16 +165,9 @@ export const receiver = async () => {
       response.end("{}")
     })
   })
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
   return {
-    url: `http://127.0.0.1:${port}`,
+    ...await listening(server),
     forget: () => received.clear(),
-    of: (path: string): string => received.get(path) ?? "",
-    close: () => {
-      server.closeAllConnections()
-      server.close()
-    }
+    of: (path: string): string => received.get(path) ?? ""
   }
 }
