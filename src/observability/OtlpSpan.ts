@@ -20,7 +20,7 @@ interface Key {
   readonly int: string
   readonly double: string
   readonly bool: string
-  readonly any: string
+  readonly plain: string
   readonly isDouble: boolean
   /** Whole texts of values that are few, such as names of models and targets. */
   readonly known: Map<string, string>
@@ -44,13 +44,13 @@ const keys = new Map<string, Key>()
 const keyOf = (name: string): Key => {
   const found = keys.get(name)
   if (found !== undefined) return found
-  const any = `{"key":${JSON.stringify(name)},"value":`
+  const plain = `{"key":${JSON.stringify(name)},"value":`
   const made = {
-    text: `${any}{"stringValue":`,
-    int: `${any}{"intValue":"`,
-    double: `${any}{"doubleValue":`,
-    bool: `${any}{"boolValue":`,
-    any,
+    text: `${plain}{"stringValue":`,
+    int: `${plain}{"intValue":"`,
+    double: `${plain}{"doubleValue":`,
+    bool: `${plain}{"boolValue":`,
+    plain,
     isDouble: doubles.has(name),
     known: new Map<string, string>()
   }
@@ -85,7 +85,7 @@ const attributeText = (name: string, value: unknown): string => {
     case "boolean":
       return `${key.bool}${value}}}`
     default:
-      return `${key.any}${valueOf(value)}}`
+      return `${key.plain}${valueOf(value)}}`
   }
 }
 

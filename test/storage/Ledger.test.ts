@@ -140,7 +140,7 @@ describe("a ledger in SQLite", () => {
     }))
 })
 
-describe.skipIf(isMissing())("a ledger in Postgres", () => {
+describe.skipIf(isMissing())("a ledger in Postgres (skipped where Debian's postgresql is absent)", () => {
   let server: PostgresServer
   beforeAll(async () => {
     server = await make()
