@@ -10,7 +10,7 @@ import { Shedding } from "../admission/Shedding.ts"
 import { application } from "../config/Layers.ts"
 import { Health } from "../gateway/Health.ts"
 import { OpenStreams } from "../server/OpenStreams.ts"
-import { SinkOf } from "../server/Sink.ts"
+import { overResponse, SinkOf } from "../server/Sink.ts"
 import * as EventLoop from "./EventLoop.ts"
 import { ofRequests } from "./RequestContext.ts"
 import type { Running } from "./Serve.ts"
@@ -22,7 +22,7 @@ import type { Running } from "./Serve.ts"
 export const serve = Effect.fnUntraced(function*(settings: Parameters<typeof application>[0]) {
   const context = yield* Layer.build(
     application(settings).pipe(
-      Layer.provide(Layer.succeed(SinkOf, NodeHttpServerRequest.toServerResponse)),
+      Layer.provide(Layer.succeed(SinkOf, (request) => overResponse(NodeHttpServerRequest.toServerResponse(request)))),
       Layer.provideMerge(HttpRouter.layer)
     )
   )

@@ -55,7 +55,7 @@ const pushed = (
     const write = (frames: Bytes | undefined): boolean => {
       if (frames === undefined || sink === undefined) return true
       open.sent()
-      return sink.write(frames.length === 1 ? frames[0] : Buffer.concat(frames))
+      return sink.write(frames)
     }
     /** True = there may be more. */
     const step = (): boolean => {

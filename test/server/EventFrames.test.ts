@@ -32,7 +32,7 @@ describe("a stream that is pushed to its caller", () => {
         upstreamRequestId: undefined
       }
       const sent: Array<Uint8Array> = []
-      const sink = { write: (bytes: Uint8Array) => sent.push(bytes) > 0, once: () => {} }
+      const sink = { write: (pieces: ReadonlyArray<Uint8Array>) => sent.push(...pieces) > 0, once: () => {} }
       const log = { isEnabled: () => true, event: () => {} }
       const pull = encodeFrames(answer, open, yield* CurrentExchange, log, sink)
       const last = yield* Effect.forkChild(pull, { startImmediately: true })
