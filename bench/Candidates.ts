@@ -85,14 +85,15 @@ export interface Running {
   readonly port: number
 }
 
-/** Starts a candidate before the upstream; `nodeFlags` go before the program. */
+/** Starts a candidate before the upstream; with `profiling`, flags of node that go before the program, on whichever core. */
 export const launch = async (
   candidate: Candidate,
   upstreamPort: number,
   folder: string,
-  nodeFlags: ReadonlyArray<string> = []
+  profiling: ReadonlyArray<string> = []
 ): Promise<Running> => {
   const port = await freePort()
-  const args = [...nodeFlags, ...candidate.args(port, upstreamPort, folder)]
-  return { candidate, child: start(candidate.name, "candidate", folder, args, candidate.talks), port }
+  const place = profiling.length > 0 ? "profiled" : "candidate"
+  const args = [...profiling, ...candidate.args(port, upstreamPort, folder)]
+  return { candidate, child: start(candidate.name, place, folder, args, candidate.talks), port }
 }

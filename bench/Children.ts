@@ -7,8 +7,11 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { requestBody } from "./Payload.ts"
 
-/** `candidate` = what is measured, core 0; `load` = driver and upstream, core 1. */
-export type Place = "candidate" | "load"
+/**
+ * `candidate` = what is measured, core 0; `load` = driver and upstream, core 1; `profiled` = either: a profiler that shares the one
+ * core only gets to look when its program waits, and sees nothing but system calls and garbage collection.
+ */
+export type Place = "candidate" | "load" | "profiled"
 
 export interface Child {
   readonly name: string
@@ -72,7 +75,7 @@ export const start = (
 ): Child => {
   const log = join(folder, `${name.replaceAll(/\W+/g, "-")}.stderr`)
   const command = [process.execPath, ...args]
-  const pinning = pinned ? [taskset, "-c", place === "candidate" ? "0" : "1"] : []
+  const pinning = pinned && place !== "profiled" ? [taskset, "-c", place === "candidate" ? "0" : "1"] : []
   const [program = "", ...rest] = [...pinning, ...command]
   const child = spawn(program, rest, {
     cwd: folder,

@@ -1,4 +1,4 @@
-/** Reads a V8 CPU profile and says where the time went: by owner (node core, package, our file, GC) and by function, self time only. */
+/** Reads a V8 CPU profile and says where the time went: by owner (node core, package, our file, GC) and by function, alone and with what it calls. */
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { table } from "./Report.ts"
@@ -7,6 +7,7 @@ interface CpuProfile {
   readonly nodes: ReadonlyArray<{
     readonly id: number
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
+    readonly children?: ReadonlyArray<number>
   }>
   /** µs on the monotonic clock. */
   readonly startTime: number
@@ -49,6 +50,12 @@ const ranked = (
     [name, time]
   ) => [name, `${(100 * time / total).toFixed(1)} %`])
 
+const nameOf = ({ functionName, lineNumber, url }: CpuProfile["nodes"][number]["callFrame"]): string => {
+  const owner = ownerOf(functionName, url)
+  const line = url === "" || url.includes("/undici/") ? "" : `:${lineNumber + 1}`
+  return `${functionName === "" ? "(anonymous)" : functionName}  ${owner}${line}`
+}
+
 /** The profile in `file` between two moments (µs, monotonic) as text; start-up and idle time are left out. */
 export const readProfile = (file: string, fromMicros: number, toMicros: number): string => {
   const profile = JSON.parse(readFileSync(file, "utf8")) as CpuProfile
@@ -56,6 +63,19 @@ export const readProfile = (file: string, fromMicros: number, toMicros: number):
   const groups = new Map<string, number>()
   const owners = new Map<string, number>()
   const functions = new Map<string, number>()
+  const whole = new Map<string, number>()
+  const parents = new Map(
+    profile.nodes.flatMap(({ children = [], id }) => children.map((child) => [child, id] as const))
+  )
+  /** Names of the frame and of all that called it, each once. */
+  const callers = (id: number | undefined): Set<string> => {
+    const names = new Set<string>()
+    for (let at = id; at !== undefined; at = parents.get(at)) {
+      const frame = frames.get(at)
+      if (frame !== undefined && frame.url !== "") names.add(nameOf(frame))
+    }
+    return names
+  }
   let total = 0
   let at = profile.startTime
   profile.samples.forEach((id, n) => {
@@ -64,11 +84,9 @@ export const readProfile = (file: string, fromMicros: number, toMicros: number):
     const frame = frames.get(id)
     if (frame === undefined || at < fromMicros || at > toMicros || time < 0 || frame.functionName === "(idle)") return
     const owner = ownerOf(frame.functionName, frame.url)
-    const line = frame.url === "" ? "" : `:${frame.lineNumber + 1}`
-    const name = `${frame.functionName === "" ? "(anonymous)" : frame.functionName}  ${owner}${
-      owner.startsWith("src/") ? line : ""
-    }`
+    const name = nameOf(frame)
     total += time
+    for (const caller of callers(id)) whole.set(caller, (whole.get(caller) ?? 0) + time)
     const group = groupOf(owner)
     groups.set(group, (groups.get(group) ?? 0) + time)
     owners.set(owner, (owners.get(owner) ?? 0) + time)
@@ -79,6 +97,7 @@ export const readProfile = (file: string, fromMicros: number, toMicros: number):
     `${(total / 1e6).toFixed(2)} s of CPU in the profile, start-up and idle time left out; self time.`,
     table([["owner", "share"], ...ranked(groups, total, 20)]),
     ...(details.size === 0 ? [] : [table([["inside effect and src", "share"], ...ranked(details, total, 40)])]),
-    table([["function", "share"], ...ranked(functions, total, 40)])
+    table([["function", "share"], ...ranked(functions, total, 40)]),
+    table([["function and what it calls", "share"], ...ranked(whole, total, 80)])
   ].join("\n\n")
 }

@@ -1,5 +1,4 @@
 /** The real application behind the door: the routes on an HTTP router, served. Imported late, for it is most of the start-up. */
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -10,9 +9,10 @@ import { Shedding } from "../admission/Shedding.ts"
 import { application } from "../config/Layers.ts"
 import { Health } from "../gateway/Health.ts"
 import { OpenStreams } from "../server/OpenStreams.ts"
-import { overResponse, SinkOf } from "../server/Sink.ts"
+import { SinkOf } from "../server/Sink.ts"
 import * as EventLoop from "./EventLoop.ts"
 import { ofRequests } from "./RequestContext.ts"
+import { sinkOf } from "./ResponseSink.ts"
 import type { Running } from "./Serve.ts"
 
 /**
@@ -22,7 +22,7 @@ import type { Running } from "./Serve.ts"
 export const serve = Effect.fnUntraced(function*(settings: Parameters<typeof application>[0]) {
   const context = yield* Layer.build(
     application(settings).pipe(
-      Layer.provide(Layer.succeed(SinkOf, (request) => overResponse(NodeHttpServerRequest.toServerResponse(request)))),
+      Layer.provide(Layer.succeed(SinkOf, sinkOf)),
       Layer.provideMerge(HttpRouter.layer)
     )
   )

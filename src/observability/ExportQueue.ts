@@ -23,7 +23,7 @@ export interface QueueOptions<A> {
   readonly batch: number
   /** Longest wait of an item, in milliseconds. */
   readonly intervalMs: number
-  /** For what is left when the scope closes, in milliseconds. */
+  /** For what is left when the scope closes, in milliseconds; up to half of it for the answer to what is under way. */
   readonly shutdownMs: number
   /** Sends one batch; gives how many of it were rejected. */
   readonly send: (items: ReadonlyArray<A>) => Effect.Effect<number, SendFailure>
@@ -99,12 +99,18 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
     let dropped = 0
     let failure: string | undefined
     let failures = 0
+    let isLeaving = false
+    let settled: (() => void) | undefined
     const state = (): ExportState => ({ queued: items.length + onTheWay, exported, dropped, failure })
     yield* show(state)
     const outage = outages()
+    const arrive = (): void => {
+      onTheWay = 0
+      settled?.()
+    }
     const onSent = (count: number, rejected: number) =>
       Effect.sync(() => {
-        onTheWay = 0
+        arrive()
         exported += count - rejected
         dropped += rejected
         failure = rejected === 0 ? undefined : `the collector rejected ${rejected} spans`
@@ -112,7 +118,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
       }).pipe(Effect.andThen(Effect.suspend(outage.end)), Effect.as(true))
     const onRefused = (taken: ReadonlyArray<A>, refused: SendFailure) =>
       Effect.sync(() => {
-        onTheWay = 0
+        arrive()
         failure = refused.message
         if (refused.isTransient) {
           items = [...taken, ...items]
@@ -129,17 +135,27 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
       const taken = items.splice(0, batch)
       onTheWay = taken.length
       const sent = Effect.catchDefect(Effect.suspend(() => send(taken)), () => Effect.fail(unwritable))
-      return Effect.onInterrupt(
-        Effect.matchEffect(sent, {
+      // What has its answer is neither put back nor left uncounted.
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.matchEffect(Effect.onInterrupt(restore(sent), () => putBack(taken)), {
           onSuccess: (rejected) => onSent(taken.length, rejected),
           onFailure: (refused) => onRefused(taken, refused)
-        }),
-        () => putBack(taken)
+        })
       )
     })
     const drain: Effect.Effect<void> = Effect.suspend(() =>
-      items.length === 0 ? Effect.void : Effect.flatMap(step, (goesOn) => goesOn ? drain : Effect.void)
+      items.length === 0 || isLeaving ? Effect.void : Effect.flatMap(step, (goesOn) => goesOn ? drain : Effect.void)
     )
+    /** The batch under way has its answer: one that is cut off here may have arrived, and would come a second time. */
+    const answered = Effect.callback<void>((resume) => {
+      isLeaving = true
+      settled = () => resume(Effect.void)
+      if (onTheWay === 0) settled()
+    })
+    const rest = Effect.suspend(() => {
+      isLeaving = false
+      return drain
+    })
     const full = Effect.callback<void>((resume) => {
       if (items.length >= batch && failures === 0) return resume(Effect.void)
       wake = () => resume(Effect.void)
@@ -159,8 +175,11 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
     const loop = yield* Effect.forkIn(Effect.forever(Effect.andThen(turn, drain)), scope)
     yield* Scope.addFinalizer(
       scope,
-      Fiber.interrupt(loop).pipe(
-        Effect.andThen(Effect.timeoutOption(drain, options.shutdownMs)),
+      Effect.timeoutOption(answered, options.shutdownMs / 2).pipe(
+        Effect.andThen(Fiber.interrupt(loop)),
+        Effect.andThen(rest),
+        Effect.timeoutOption(options.shutdownMs),
+        Effect.andThen(Fiber.interrupt(loop)),
         Effect.andThen(atTheEnd)
       )
     )

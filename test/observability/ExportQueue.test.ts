@@ -151,7 +151,24 @@ describe("the queue of the export", () => {
       expect(world.sent).toEqual([[0, 1, 2]])
     }))
 
-  it.effect("sends what was on its way when it closes once more", () =>
+  it.effect("waits for the answer to what is on its way when it closes, and does not send it twice", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { push, state, world } = yield* Scope.provide(started(), scope)
+      let asked = 0
+      world.answer = Effect.andThen(Effect.sync(() => void asked++), Effect.delay(Effect.succeed(0), 1000))
+      fill(push, 3)
+      yield* TestClock.adjust(1000)
+      expect({ asked, sent: world.sent }).toEqual({ asked: 1, sent: [] })
+      push(3)
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust(2000)
+      yield* Fiber.join(closing)
+      expect({ asked, sent: world.sent }).toEqual({ asked: 2, sent: [[0, 1, 2], [3]] })
+      expect(state()).toMatchObject({ queued: 0, exported: 4, dropped: 0 })
+    }))
+
+  it.effect("sends what was on its way when it closes once more if there is no answer in half of the time", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { push, state, world } = yield* Scope.provide(started(), scope)
@@ -160,7 +177,11 @@ describe("the queue of the export", () => {
       yield* TestClock.adjust(1000)
       expect(state().queued).toBe(3)
       world.answer = Effect.succeed(0)
-      yield* Scope.close(scope, Exit.void)
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust(1499)
+      expect(world.sent).toEqual([])
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(closing)
       expect(world.sent).toEqual([[0, 1, 2]])
       expect(state()).toMatchObject({ queued: 0, exported: 3, dropped: 0 })
     }))
