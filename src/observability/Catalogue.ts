@@ -277,6 +277,20 @@ export const telemetryQueue = gauge(
   "sum"
 )
 
+export const ledgerEntries = counter(
+  "breakwater.ledger.entries",
+  "{request}",
+  "Requests that were written into the ledger's database, and requests that were dropped because it did not take them.",
+  ["outcome"]
+)
+export const ledgerQueue = gauge(
+  "breakwater.ledger.queue",
+  "{request}",
+  "Requests that wait to be written into the ledger's database.",
+  [],
+  "sum"
+)
+
 /** All of them, for the page in docs and for what reads them. */
 export const catalogue: ReadonlyArray<Definition> = [
   operationDuration,
@@ -310,5 +324,7 @@ export const catalogue: ReadonlyArray<Definition> = [
   inFlightLimit,
   loopLag,
   telemetrySpans,
-  telemetryQueue
+  telemetryQueue,
+  ledgerEntries,
+  ledgerQueue
 ]

@@ -104,6 +104,20 @@ describe("the ledger of a server", () => {
     database.close()
   }, 60_000)
 
+  it("shows at /metrics what all workers have written and what waits", async () => {
+    const server = serve(configured("counted"), "--workers", "2")
+    const address = await url(server)
+    const agent = new Agent({ keepAlive: false })
+    await Promise.all(Array.from({ length: 20 }, () => askOnce(address, agent)))
+    await usage(address)
+    const page = await (await fetch(`${address}/metrics`)).text()
+    expect(page).toContain("breakwater_ledger_entries_total{outcome=\"written\"} 20\n")
+    expect(page).toContain("breakwater_ledger_entries_total{outcome=\"dropped\"} 0\n")
+    expect(page).toContain("breakwater_ledger_queue 0\n")
+    server.process.kill("SIGTERM")
+    await server.ended
+  }, 60_000)
+
   it("keeps the server from starting where its file cannot be opened, in one line", async () => {
     const file = join(folder, "refused.yaml")
     writeFileSync(file, `server: { port: 0 }\nstorage: { sql: "sqlite:${join(folder, "no", "such.db")}" }\n`)
