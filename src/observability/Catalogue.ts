@@ -15,6 +15,9 @@ const gauge = (
   together: "highest" | "sum" = "highest"
 ) => ({ name, kind: "gauge", unit, description, labels, together }) as const satisfies Definition
 
+/** One whose processes are added up. */
+const summed = (name: string, unit: string, description: string) => gauge(name, unit, description, [], "sum")
+
 const histogram = (
   name: string,
   unit: string,
@@ -147,12 +150,7 @@ export const overhead = histogram(
 )
 
 const target = ["target"]
-export const breakerState = gauge(
-  "breakwater.breaker.state",
-  "",
-  "0 closed, 1 half-open, 2 open, 3 forced.",
-  target
-)
+export const breakerState = gauge("breakwater.breaker.state", "", "0 closed, 1 half-open, 2 open, 3 forced.", target)
 export const breakerTransitions = counter(
   "breakwater.breaker.transitions",
   "{transition}",
@@ -243,19 +241,15 @@ export const shed = counter(
   "Requests that this gateway turned away because it was full itself.",
   ["priority"]
 )
-export const inFlight = gauge(
+export const inFlight = summed(
   "breakwater.in_flight",
   "{request}",
-  "Requests in flight, streams to their last byte.",
-  [],
-  "sum"
+  "Requests in flight, streams to their last byte."
 )
-export const inFlightLimit = gauge(
+export const inFlightLimit = summed(
   "breakwater.in_flight.limit",
   "{request}",
-  "Requests that may be in flight at this moment.",
-  [],
-  "sum"
+  "Requests that may be in flight at this moment."
 )
 export const loopLag = gauge(
   "breakwater.event_loop.lag",
@@ -269,12 +263,10 @@ export const telemetrySpans = counter(
   "Spans that left for the collector, and spans that were dropped.",
   ["outcome"]
 )
-export const telemetryQueue = gauge(
+export const telemetryQueue = summed(
   "breakwater.telemetry.queue",
   "{span}",
-  "Spans that wait for the collector.",
-  [],
-  "sum"
+  "Spans that wait for the collector."
 )
 
 export const ledgerEntries = counter(
@@ -283,12 +275,10 @@ export const ledgerEntries = counter(
   "Requests that were written into the ledger's database, and requests that were dropped because it did not take them.",
   ["outcome"]
 )
-export const ledgerQueue = gauge(
+export const ledgerQueue = summed(
   "breakwater.ledger.queue",
   "{request}",
-  "Requests that wait to be written into the ledger's database.",
-  [],
-  "sum"
+  "Requests that wait to be written into the ledger's database."
 )
 
 /** All of them, for the page in docs and for what reads them. */

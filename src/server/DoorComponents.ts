@@ -4,8 +4,10 @@ import * as Option from "effect/Option"
 import { LedgerStatus } from "../accounting/Ledger.ts"
 import { Shedding } from "../admission/Shedding.ts"
 import { type ComponentHealth, Health } from "../gateway/Health.ts"
+import * as Catalogue from "../observability/Catalogue.ts"
 import { Exporter } from "../observability/Export.ts"
 import type { ExportState } from "../observability/ExportQueue.ts"
+import { CurrentInstruments } from "../observability/Instruments.ts"
 import * as Tracing from "../observability/Tracing.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -47,13 +49,32 @@ const storage = Effect.map(Effect.serviceOption(LedgerStatus), (status) => (): R
   return [{ component: "storage", status: state === "ok" ? "pass" : "warn", output }]
 })
 
-/** What the door knows about itself takes part in health. */
+/** How the writing of the ledger goes; without a database there is nothing that could be late or lost. */
+const showLedger = Effect.gen(function*() {
+  const instruments = yield* CurrentInstruments
+  const status = Option.getOrUndefined(yield* Effect.serviceOption(LedgerStatus))
+  if (status === undefined || status.read().kind === "memory") return
+  const entries = instruments.counter(Catalogue.ledgerEntries)
+  const [kept, lost] = [entries.of("written"), entries.of("dropped")]
+  const waiting = instruments.gauge(Catalogue.ledgerQueue).of()
+  let told = { written: 0, dropped: 0 }
+  yield* instruments.observe(() => {
+    const { dropped, pending, written } = status.read()
+    kept.add(written - told.written)
+    lost.add(dropped - told.dropped)
+    told = { written, dropped }
+    waiting.set(pending)
+  })
+})
+
+/** What the door knows about itself takes part in health, and in the metrics where nothing else counts it. */
 export const includeDoor = Effect.gen(function*() {
   const health = yield* Health
   const settings = yield* ServerOptions
   const shedding = yield* Shedding
   const exporter = yield* telemetry
   const store = yield* storage
+  yield* showLedger
   health.include({
     components: () => [...exporter(), ...store(), eventLoop(settings, shedding)],
     inFlight: () => shedding.seen().inFlight

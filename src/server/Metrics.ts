@@ -4,9 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { LedgerStatus } from "../accounting/Ledger.ts"
 import { Shedding } from "../admission/Shedding.ts"
 import type { Priority } from "../domain/Priority.ts"
 import * as Catalogue from "../observability/Catalogue.ts"
@@ -87,23 +85,6 @@ export const Gathering = Context.Reference<
   (own: Effect.Effect<string>) => Effect.Effect<Effect.Effect<string>, never, Scope.Scope>
 >("breakwater/server/Metrics/Gathering", { defaultValue: () => Effect.succeed })
 
-/** How the writing of the ledger goes; without a database there is nothing that could be late or lost. */
-const showLedger = Effect.fnUntraced(function*(instruments: Instruments) {
-  const status = Option.getOrUndefined(yield* Effect.serviceOption(LedgerStatus))
-  if (status === undefined || status.read().kind === "memory") return
-  const entries = instruments.counter(Catalogue.ledgerEntries)
-  const [kept, lost] = [entries.of("written"), entries.of("dropped")]
-  const waiting = instruments.gauge(Catalogue.ledgerQueue).of()
-  let told = { written: 0, dropped: 0 }
-  yield* instruments.observe(() => {
-    const { dropped, pending, written } = status.read()
-    kept.add(written - told.written)
-    lost.add(dropped - told.dropped)
-    told = { written, dropped }
-    waiting.set(pending)
-  })
-})
-
 /** `GET /metrics`, behind the admin rule unless `publicMetrics`. */
 export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const router = yield* HttpRouter.HttpRouter
@@ -120,7 +101,6 @@ export const layer = Layer.effectDiscard(Effect.gen(function*() {
     limit.set(seen.limit)
     lag.set(seen.lagMs / 1000)
   })
-  yield* showLedger(instruments)
   const page = Effect.map(
     yield* gather(Effect.sync(() => Prometheus.render(instruments))),
     (text) => HttpServerResponse.text(text, { contentType: Prometheus.contentType })
