@@ -287,7 +287,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
     const alone = await Gateway.start()
     const { page } = await visit(browser, alone.origin)
     const cost = page.locator("#now .tile", { hasText: "Cost" }).locator(".value")
-    expect(await cost.textContent()).toBe("–")
+    await cost.filter({ hasText: /^–$/ }).waitFor()
     await fetch(`${alone.url}/chat/completions`, {
       method: "POST",
       headers: { "content-type": "application/json" },
