@@ -99,7 +99,7 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
     let dropped = 0
     let failure: string | undefined
     let failures = 0
-    let isLeaving = false
+    /** There while the end waits for the batch under way; nothing more is sent meanwhile. */
     let settled: (() => void) | undefined
     const state = (): ExportState => ({ queued: items.length + onTheWay, exported, dropped, failure })
     yield* show(state)
@@ -144,16 +144,17 @@ export const make = <A>(options: QueueOptions<A>): Effect.Effect<ExportQueue<A>,
       )
     })
     const drain: Effect.Effect<void> = Effect.suspend(() =>
-      items.length === 0 || isLeaving ? Effect.void : Effect.flatMap(step, (goesOn) => goesOn ? drain : Effect.void)
+      items.length === 0 || settled !== undefined
+        ? Effect.void
+        : Effect.flatMap(step, (goesOn) => goesOn ? drain : Effect.void)
     )
     /** The batch under way has its answer: one that is cut off here may have arrived, and would come a second time. */
     const answered = Effect.callback<void>((resume) => {
-      isLeaving = true
       settled = () => resume(Effect.void)
       if (onTheWay === 0) settled()
     })
     const rest = Effect.suspend(() => {
-      isLeaving = false
+      settled = undefined
       return drain
     })
     const full = Effect.callback<void>((resume) => {

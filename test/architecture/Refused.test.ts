@@ -59,8 +59,7 @@ export const i = (j: () => void) => {
 ${lines(20)}  return [j, k]
 }`
   ],
-  // A sample that it has to let pass: tests are free of the rules on reasons and ambient state.
-  "test/resilience/Free.test.ts": [undefined, `export const a = (b: any) => [console.log(b), Date.now(), b as string]`]
+  "test/resilience/Free.test.ts": [undefined, `export const a = (b: any) => [console.log(b), Date.now(), b as string]`] // let pass, for it is a test
 }
 
 /** Effect diagnostic → a file of src that earns it; one of each group is enough to see that the settings reach tsc. */

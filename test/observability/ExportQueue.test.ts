@@ -28,6 +28,13 @@ const started = (options: Partial<ExportQueue.QueueOptions<number>> = {}) => {
   )
 }
 
+/** A queue that begins to close when it is told to; gives the fiber that closes it. */
+const closable = Effect.gen(function*() {
+  const scope = yield* Scope.make()
+  const queue = yield* Scope.provide(started(), scope)
+  return { ...queue, close: Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true }) }
+})
+
 const fill = (push: (item: number) => void, count: number): void => {
   for (let at = 0; at < count; at++) push(at)
 }
@@ -153,15 +160,14 @@ describe("the queue of the export", () => {
 
   it.effect("waits for the answer to what is on its way when it closes, and does not send it twice", () =>
     Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const { push, state, world } = yield* Scope.provide(started(), scope)
+      const { close, push, state, world } = yield* closable
       let asked = 0
       world.answer = Effect.andThen(Effect.sync(() => void asked++), Effect.delay(Effect.succeed(0), 1000))
       fill(push, 3)
       yield* TestClock.adjust(1000)
       expect({ asked, sent: world.sent }).toEqual({ asked: 1, sent: [] })
       push(3)
-      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      const closing = yield* close
       yield* TestClock.adjust(2000)
       yield* Fiber.join(closing)
       expect({ asked, sent: world.sent }).toEqual({ asked: 2, sent: [[0, 1, 2], [3]] })
@@ -170,14 +176,13 @@ describe("the queue of the export", () => {
 
   it.effect("sends what was on its way when it closes once more if there is no answer in half of the time", () =>
     Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const { push, state, world } = yield* Scope.provide(started(), scope)
+      const { close, push, state, world } = yield* closable
       world.answer = Effect.never
       fill(push, 3)
       yield* TestClock.adjust(1000)
       expect(state().queued).toBe(3)
       world.answer = Effect.succeed(0)
-      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      const closing = yield* close
       yield* TestClock.adjust(1499)
       expect(world.sent).toEqual([])
       yield* TestClock.adjust(1)
@@ -188,11 +193,10 @@ describe("the queue of the export", () => {
 
   it.effect("counts what is on its way at the end as dropped when no answer comes", () =>
     Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const { push, state, world } = yield* Scope.provide(started(), scope)
+      const { close, push, state, world } = yield* closable
       world.answer = Effect.never
       fill(push, 3)
-      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      const closing = yield* close
       yield* TestClock.adjust(3000)
       yield* Fiber.join(closing)
       expect(state()).toMatchObject({ queued: 0, exported: 0, dropped: 3 })

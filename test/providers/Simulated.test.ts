@@ -21,7 +21,7 @@ const callOf = (model: string, body: Body = {}): ProviderCall => {
   }
 }
 
-// Tests look into answers as any client would: as untyped JSON.
+// Tests look into answers as clients do: as untyped JSON.
 const parsed = (text: string) => JSON.parse(text)
 const dataOf = (frame: Frame) => parsed(new TextDecoder().decode(frame.bytes).slice("data: ".length))
 
