@@ -6,15 +6,16 @@ import type { CostAbsence } from "../domain/DecisionRecord.ts"
 import type { TokenKinds } from "../domain/LedgerEntry.ts"
 import { type PicoUsd, plus, times } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
+import { byLength, type Estimator } from "./Estimate.ts"
 import { compile, type Dated, listPrice, type ModelPrices, type Price, type Rates } from "./Prices.ts"
 
 /** Tokens by the rate that they are charged at; input kinds add up to the prompt, output kinds to the completion. */
 export type Buckets = { readonly [Kind in keyof Rates]: number }
 
-/** What it cost and who said so, or why that is not known. */
+/** What it cost and who said so, or why that is not known and, where its tokens could be guessed, what it may have been. */
 export type Cost =
   | { readonly picoUsd: PicoUsd; readonly source: "provider" | "computed" }
-  | { readonly absent: CostAbsence }
+  | { readonly absent: CostAbsence; readonly estimate?: PicoUsd }
 
 const part = (count: number | undefined, whole: number): number =>
   count === undefined || count <= 0 ? 0 : count < whole ? count : whole
@@ -108,8 +109,13 @@ export interface PricedProvider {
   readonly prices?: Readonly<Record<string, ModelPrices>> | undefined
 }
 
+/** The same of tokens that nobody counted: a price makes a cost of them no more than an estimate. */
+export const asEstimate = (cost: Cost): Cost => "picoUsd" in cost ? { absent: "usage", estimate: cost.picoUsd } : cost
+
 /** Prices of every provider at hand. */
 export interface PriceBook {
+  /** Who guesses at tokens that nobody counted. */
+  readonly estimator: Estimator
   /** The cost of an answer of a provider's model that was asked for at a moment in ms since 1970. */
   readonly costOf: (provider: string, model: string, usage: Usage | undefined, atMs: number) => Cost
 }
@@ -136,9 +142,10 @@ const lookup = ({ kind, prices = {} }: PricedProvider) => {
 }
 
 /** The book of these providers; of one that is not among them nothing is known. */
-export const makeBook = (providers: Iterable<PricedProvider>): PriceBook => {
+export const makeBook = (providers: Iterable<PricedProvider>, estimator = byLength): PriceBook => {
   const lookups = new Map(Array.from(providers, (provider) => [provider.name, lookup(provider)]))
   return {
+    estimator,
     costOf: (provider, model, usage, atMs) => {
       if (usage === undefined) return { absent: "usage" }
       if (usage.reportedCost !== undefined) return { picoUsd: usage.reportedCost, source: "provider" }

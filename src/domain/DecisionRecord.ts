@@ -32,6 +32,10 @@ const CostSource = Schema.Literals(["provider", "computed"]).annotate({
   description: "Who says so: the provider in its answer, or our prices and the tokens that it counted."
 })
 
+const Estimate = Schema.String.annotate({
+  description: "Where the cost is not known: what it may have been, by guessed tokens. In no sum of cost."
+})
+
 const Attempt = Schema.Struct({
   target: Schema.String,
   outcome: Schema.String.annotate({
@@ -54,7 +58,11 @@ const Attempt = Schema.Struct({
       description: "What it cost in USD, an exact decimal, also if it failed; absent if not known."
     })
   ),
-  cost_source: Schema.optionalKey(CostSource)
+  cost_source: Schema.optionalKey(CostSource),
+  estimated_output_tokens: Schema.optionalKey(
+    Schema.Number.annotate({ description: "A guess by the length of what came, where the upstream did not count it." })
+  ),
+  estimated_usd: Schema.optionalKey(Estimate)
 })
 
 /** Why a cost is not known. */
@@ -87,6 +95,7 @@ export const DecisionRecord = Schema.Struct({
   ),
   cost_source: Schema.optionalKey(CostSource),
   cost_absent: Schema.optionalKey(CostAbsence),
+  estimated_usd: Schema.optionalKey(Estimate),
   input_tokens: Schema.optionalKey(
     Schema.Number.annotate({ description: "As the provider counted them, cached ones included." })
   ),
