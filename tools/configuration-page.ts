@@ -127,6 +127,15 @@ const docs: Readonly<Record<string, Doc>> = {
   "providers.NAME.prices.*.usdPerMtok.inputAudio": { text: "" },
   "providers.NAME.prices.*.usdPerMtok.outputAudio": { text: "" },
   "providers.NAME.prices.*.tiers[]": { text: "`above` (tokens) and `usdPerMtok`; a tier rules the whole request" },
+  "providers.NAME.prices.*.serviceTiers.*": {
+    text:
+      "what the prices are multiplied by where the answer names this service tier, as a decimal; one that is not named is unpriced"
+  },
+  "providers.NAME.prices.*.regions.*": { text: "the same by region; where both apply, by both" },
+  "providers.NAME.region": {
+    text:
+      "where its answers are made, for a provider that has another price there; what the answer says itself rules; default: no such place"
+  },
   "providers.NAME.models[]": { text: "model ids to list as `NAME/id` and to call by their bare name" },
   "models.ALIAS.strategy": { default: "ordered", text: "in the order written, or drawn by weight" },
   "models.ALIAS.targets[].provider": { text: "NAME of a provider" },

@@ -72,6 +72,7 @@ const providers = (
       .filter((key) => Redacted.value(key) !== "none"),
     headers: entry.headers ?? {},
     prices: entry.prices ?? {},
+    region: entry.region,
     maxConcurrency: entry.maxConcurrency === undefined ? undefined : AdaptiveLimit.fromInput(entry.maxConcurrency),
     breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
     models: entry.models ?? []

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { makeBook } from "../accounting/Cost.ts"
-import type { ModelPrices } from "../accounting/Prices.ts"
+import type { OwnPrices } from "../accounting/Prices.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type BreakerSettings, defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings, type TimeoutSettings } from "../resilience/Deadline.ts"
@@ -23,7 +23,9 @@ export interface GatewaySettings {
   readonly retry?: Partial<RetrySettings> | undefined
   readonly breaker?: Partial<BreakerSettings> | undefined
   /** Prices by provider name and model, in place of the list's; default none. */
-  readonly prices?: Readonly<Record<string, Readonly<Record<string, ModelPrices>>>> | undefined
+  readonly prices?: Readonly<Record<string, Readonly<Record<string, OwnPrices>>>> | undefined
+  /** Where a provider's answers are made, by its name, where that has a price of its own; default none. */
+  readonly regions?: Readonly<Record<string, string>> | undefined
   readonly perProvider?: Target.GuardSettings["perProvider"] | undefined
 }
 
@@ -54,7 +56,12 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
   })
   const completion = Layer.unwrap(Effect.gen(function*() {
     const { providers } = yield* Providers
-    const priced = Array.from(providers.values(), ({ kind, name }) => ({ name, kind, prices: settings.prices?.[name] }))
+    const priced = Array.from(providers.values(), ({ kind, name }) => ({
+      name,
+      kind,
+      prices: settings.prices?.[name],
+      region: settings.regions?.[name]
+    }))
     return Completion.layer({ retry, prices: makeBook(priced), meter: yield* FlowMetrics.make })
   }))
   return Layer.merge(Ai.layer, Layer.effectDiscard(FlowMetrics.watch)).pipe(
