@@ -6,10 +6,8 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Shedding } from "../admission/Shedding.ts"
-import { gatewaySettings } from "../config/GatewaySettings.ts"
-import { application } from "../config/Layers.ts"
+import { application, repricing } from "../config/Layers.ts"
 import { Health } from "../gateway/Health.ts"
-import { Pricing } from "../gateway/Pricing.ts"
 import { OpenStreams } from "../server/OpenStreams.ts"
 import { SinkOf } from "../server/Sink.ts"
 import * as EventLoop from "./EventLoop.ts"
@@ -35,9 +33,8 @@ export const serve = Effect.fnUntraced(function*(settings: Parameters<typeof app
     (own: Context.Context<HttpServer.HttpServer | Scope.Scope>) => ofRequests(Context.merge(own, context))
   )
   yield* EventLoop.watch(Context.get(context, Shedding).look)
-  const { replace } = Context.get(context, Pricing)
   const running: Running = {
-    reprice: (settings) => replace(gatewaySettings(settings)),
+    reprice: repricing(context),
     setPhase: Context.get(context, Health).setPhase,
     endStreams: Context.get(context, OpenStreams).endAll
   }
