@@ -64,6 +64,7 @@ const HttpUrl = Schema.String.check(
 )
 
 export const ProviderSectionInput = Schema.Struct({
+  enabled: Schema.optionalKey(Schema.Boolean),
   kind: Schema.optionalKey(Schema.String),
   baseUrl: Schema.optionalKey(HttpUrl),
   apiKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),

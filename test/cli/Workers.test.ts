@@ -13,13 +13,13 @@ beforeAll(async () => {
   writeFileSync(file, JSON.stringify({ server: { port: 0, workers: 2, drain: { notReady: "1ms" } } }))
   child = start("node", [join(root, "src/main.ts"), "--config", file], { cwd: folder })
   address = await url(child)
-})
+}, 60_000)
 
 afterAll(async () => {
   child.process.kill("SIGTERM")
   await child.ended
   rmSync(folder, { recursive: true })
-})
+}, 60_000)
 
 const ask = async () => {
   const answer = await fetch(`${address}/v1/chat/completions`, {
