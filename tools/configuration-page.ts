@@ -105,6 +105,10 @@ const docs: Readonly<Record<string, Doc>> = {
     default: duration(server.drain.streams),
     text: "how long open answers may run after it stopped accepting"
   },
+  "providers.NAME.enabled": {
+    default: true,
+    text: "`false` switches it off: it is as if it were not there, the simulated provider (`providers.simulated`) too"
+  },
   "providers.NAME.kind": {
     text: "dialect or preset (below), some of which do not answer yet; default: NAME, if that is a kind"
   },
@@ -127,6 +131,15 @@ const docs: Readonly<Record<string, Doc>> = {
   "providers.NAME.prices.*.usdPerMtok.inputAudio": { text: "" },
   "providers.NAME.prices.*.usdPerMtok.outputAudio": { text: "" },
   "providers.NAME.prices.*.tiers[]": { text: "`above` (tokens) and `usdPerMtok`; a tier rules the whole request" },
+  "providers.NAME.prices.*.serviceTiers.*": {
+    text:
+      "what the prices are multiplied by where the answer names this service tier, as a decimal; one that is not named is unpriced"
+  },
+  "providers.NAME.prices.*.regions.*": { text: "the same by region; where both apply, by both" },
+  "providers.NAME.region": {
+    text:
+      "where its answers are made, for a provider that has another price there; what the answer says itself rules; default: no such place"
+  },
   "providers.NAME.models[]": { text: "model ids to list as `NAME/id` and to call by their bare name" },
   "models.ALIAS.strategy": { default: "ordered", text: "in the order written, or drawn by weight" },
   "models.ALIAS.targets[].provider": { text: "NAME of a provider" },
@@ -315,7 +328,7 @@ ${sections.join("\n")}
 ## Kinds of providers
 
 Without a \`providers\` section every kind whose variables are set is on, under its own name, and a local Ollama if it answers. The
-provider \`simulated\` is always there. A target on a kind that does not answer yet fails at once, and its alias goes on to the next.
+provider \`simulated\` is there too, unless \`providers.simulated.enabled\` is \`false\`. A target on a kind that does not answer yet fails at once, and its alias goes on to the next.
 
 The address of \`vllm\` is the one Breakwater itself listens on by default: a provider whose address is the gateway's own is refused, so give
 one of them another port.

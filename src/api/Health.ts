@@ -89,6 +89,15 @@ const TargetState = Schema.Struct({
       })
     ),
     reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." })),
+    forMs: Schema.optionalKey(
+      Milliseconds.annotate({ description: "How long it has been in this state; absent = since the start." })
+    ),
+    cause: Schema.optionalKey(Schema.String.annotate({ description: "What brought it there." })),
+    openedBy: Schema.optionalKey(
+      Schema.String.annotate({
+        description: "While it is open or half-open: why it was opened, and the tag of the last failure before that."
+      })
+    ),
     forcedForMs: Schema.optionalKey(
       Milliseconds.annotate({
         description: "Until what an operator forced ends by itself; absent when only a reset does."

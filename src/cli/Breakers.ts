@@ -132,7 +132,7 @@ const seconds = (ms: number): string => {
   return whole < 120 ? `${whole} s` : `${Math.ceil(whole / 60)} min`
 }
 
-/** A circuit that is open counts nothing: what opened it is its last error. */
+/** A circuit that is open counts nothing. */
 const counts = ({ callsInWindow, failureRate, state }: Breaker): ReadonlyArray<string> =>
   state === "open" || state === "half-open"
     ? ["-", "-"]
@@ -144,12 +144,14 @@ export const list = (server: Server) =>
     targets(server),
     (all) =>
       Console.log(table([
-        ["target", "state", "lasts", "calls", "failed", "last error", "reason"],
+        ["target", "state", "for", "lasts", "calls", "failed", "opened by", "last error", "reason"],
         ...all.map(({ breaker, lastError, target }) => [
           target,
           breaker.state,
+          breaker.forMs === undefined ? "-" : seconds(breaker.forMs),
           lasts(breaker),
           ...counts(breaker),
+          breaker.openedBy ?? "-",
           lastError ?? "-",
           breaker.reason ?? "-"
         ])

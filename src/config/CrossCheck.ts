@@ -14,7 +14,7 @@ import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
 import { isBuilt, type Kind, kindNamed, kinds, notBuiltYet } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
 
-/** The provider that always exists. */
+/** The provider that exists unless the file switches it off. */
 export const simulatedName = "simulated"
 
 const entriesAt = (document: unknown, path: Path): ReadonlyArray<readonly [string, unknown]> => {
@@ -137,8 +137,12 @@ const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
   return [...found, ...checkKey(valueAt(document, path), name, kind)]
 }
 
+const isOff = (document: unknown, provider: string): boolean =>
+  valueAt(document, ["providers", provider, "enabled"]) === false
+
+/** One that is switched off needs nothing. */
 const checkProviders = (document: unknown): ReadonlyArray<Problem> =>
-  entriesAt(document, ["providers"]).flatMap(([name, provider]) => {
+  entriesAt(document, ["providers"]).filter(([name]) => !isOff(document, name)).flatMap(([name, provider]) => {
     const found: Array<Problem> = []
     const path = ["providers", name]
     if (name === "" || name.includes("/")) {
@@ -188,6 +192,9 @@ const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<s
     const provider = valueAt(target, ["provider"])
     const model = valueAt(target, ["model"])
     if (typeof provider !== "string") return []
+    if (isOff(document, provider)) {
+      return [problem([...path, index, "provider"], provider, "this provider is switched off (enabled: false)")]
+    }
     if (!providers.has(provider)) return [unknownProvider([...path, index, "provider"], provider, providers)]
     if (kindOf(document, provider) === simulatedName && typeof model === "string" && !simulatedModels.has(model)) {
       const message = `the simulated provider has no such model; known: ${simulatedNames.join(", ")}`
@@ -206,7 +213,8 @@ const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<s
 }
 
 const checkModels = (document: unknown): ReadonlyArray<Problem> => {
-  const providers = new Set([...entriesAt(document, ["providers"]).map(([name]) => name), simulatedName])
+  const written = [...entriesAt(document, ["providers"]).map(([name]) => name), simulatedName]
+  const providers = new Set(written.filter((name) => !isOff(document, name)))
   return entriesAt(document, ["models"]).flatMap(([alias]) => {
     const left = alias.split("/")[0] ?? ""
     const confusing = alias.includes("/") && providers.has(left)

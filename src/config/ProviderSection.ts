@@ -1,7 +1,7 @@
 /** The `providers` section: the upstreams by name, their keys and their own limits. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { ModelPrices } from "../accounting/Prices.ts"
+import type { OwnPrices } from "../accounting/Prices.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
 import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
 import { type Concurrency, ConcurrencyInput } from "../resilience/AdaptiveLimit.ts"
@@ -21,7 +21,9 @@ export interface ProviderSection {
   readonly maxConcurrency: Concurrency | undefined
   readonly breaker: BreakerSettings
   /** By model, in place of the list's; default none. */
-  readonly prices: Readonly<Record<string, ModelPrices>>
+  readonly prices: Readonly<Record<string, OwnPrices>>
+  /** Where its answers are made, if that has a price of its own. */
+  readonly region: string | undefined
   /** Model ids to list as `name/id`. */
   readonly models: ReadonlyArray<string>
 }
@@ -42,11 +44,19 @@ const UsdPerMtok = Schema.Struct({
   outputAudio: Schema.optionalKey(Decimal)
 })
 
+const Factor = Schema.Union([Schema.String, Schema.Finite]).check(
+  Schema.makeFilter((written) => parseUsdPerMtok(String(written)) !== undefined, {
+    message: "expected what a price is multiplied by, such as \"0.5\" or \"1.1\", with at most six decimal places"
+  })
+)
+
 const ModelPricesInput = Schema.Struct({
   usdPerMtok: Schema.optionalKey(UsdPerMtok),
   tiers: Schema.optionalKey(
     Schema.Array(Schema.Struct({ above: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), usdPerMtok: UsdPerMtok }))
-  )
+  ),
+  serviceTiers: Schema.optionalKey(Schema.Record(Schema.String, Factor)),
+  regions: Schema.optionalKey(Schema.Record(Schema.String, Factor))
 })
 
 const HttpUrl = Schema.String.check(
@@ -54,6 +64,7 @@ const HttpUrl = Schema.String.check(
 )
 
 export const ProviderSectionInput = Schema.Struct({
+  enabled: Schema.optionalKey(Schema.Boolean),
   kind: Schema.optionalKey(Schema.String),
   baseUrl: Schema.optionalKey(HttpUrl),
   apiKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
@@ -62,6 +73,7 @@ export const ProviderSectionInput = Schema.Struct({
   maxConcurrency: Schema.optionalKey(ConcurrencyInput),
   breaker: Schema.optionalKey(BreakerSettingsInput),
   prices: Schema.optionalKey(Schema.Record(Schema.String, ModelPricesInput)),
+  region: Schema.optionalKey(Schema.NonEmptyString),
   models: Schema.optionalKey(Schema.Array(Schema.String))
 })
 

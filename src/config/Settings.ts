@@ -20,7 +20,7 @@ import {
 
 export interface Settings {
   readonly server: ServerSection
-  /** In the file's order; the simulated provider is always among them. */
+  /** In the file's order, without those that are switched off; the simulated provider is among them unless it is. */
   readonly providers: ReadonlyArray<ProviderSection>
   /** By alias, in the file's order. */
   readonly models: Readonly<Record<string, AliasSettings>>
@@ -64,7 +64,7 @@ const providers = (
   const all: ReadonlyArray<readonly [string, ProviderInput]> = written.some(([name]) => name === simulatedName)
     ? written
     : [...written, [simulatedName, { kind: "simulated" }] as const]
-  return all.map(([name, entry]): ProviderSection => ({
+  return all.filter(([, { enabled }]) => enabled !== false).map(([name, entry]): ProviderSection => ({
     name,
     kind: entry.kind ?? name,
     baseUrl: entry.baseUrl,
@@ -72,6 +72,7 @@ const providers = (
       .filter((key) => Redacted.value(key) !== "none"),
     headers: entry.headers ?? {},
     prices: entry.prices ?? {},
+    region: entry.region,
     maxConcurrency: entry.maxConcurrency === undefined ? undefined : AdaptiveLimit.fromInput(entry.maxConcurrency),
     breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
     models: entry.models ?? []

@@ -152,6 +152,20 @@ providers:
       }
     }))
 
+  it.effect("switches a provider off, the simulated one too, which then nobody knows", () =>
+    Effect.gen(function*() {
+      const text = "providers: { simulated: { enabled: false }, openai: { enabled: false }, local: { kind: ollama } }"
+      const { settings } = yield* settingsOf(text)
+      expect(settings.providers.map(({ name }) => name)).toEqual(["local"])
+      const error = yield* Effect.flip(
+        settingsOf(`${text}\nmodels: { a: { targets: [{ provider: simulated, model: sim }] } }`)
+      )
+      expect(error.problems).toMatchObject([{
+        path: "models.a.targets[0].provider",
+        message: "this provider is switched off (enabled: false)"
+      }])
+    }))
+
   it.effect("is the default: an empty file means the same limits, retry and breaker", () =>
     Effect.gen(function*() {
       const full = yield* settingsOf(contract)

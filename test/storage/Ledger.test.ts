@@ -20,9 +20,12 @@ const entries = Array.from({ length: 700 }, (_, number) => ({
 
 /** The sums again, written apart from the code: BigInt throughout. */
 const expected = (by: (typeof sumKinds)[number], sinceMs: number) => {
-  const sums = new Map<string, { requests: number; attempts: number; input: bigint; cost: bigint; guessed: bigint }>()
+  const sums = new Map<
+    string,
+    { requests: number; attempts: number; input: bigint; cost: bigint; guessed: bigint; words: bigint }
+  >()
   const at = (name: string) => {
-    const found = sums.get(name) ?? { requests: 0, attempts: 0, input: 0n, cost: 0n, guessed: 0n }
+    const found = sums.get(name) ?? { requests: 0, attempts: 0, input: 0n, cost: 0n, guessed: 0n, words: 0n }
     sums.set(name, found)
     return found
   }
@@ -41,6 +44,7 @@ const expected = (by: (typeof sumKinds)[number], sinceMs: number) => {
         const sum = at(name)
         sum.attempts += 1
         sum.input += BigInt(attempt.tokens?.input ?? 0)
+        sum.words += BigInt(attempt.estimated?.input ?? 0) * 1_000_000n + BigInt(attempt.estimated?.output ?? 0)
         if (attempt.costSource === "estimated") sum.guessed += BigInt(attempt.cost ?? 0)
         else sum.cost += BigInt(attempt.cost ?? 0)
       }
@@ -57,7 +61,8 @@ const seen = (sums: ReadonlyArray<Sum>) =>
       attempts: sum.attempts,
       input: BigInt(sum.input),
       cost: BigInt(sum.cost),
-      guessed: BigInt(sum.estimated)
+      guessed: BigInt(sum.estimated),
+      words: BigInt(sum.estimatedInput) * 1_000_000n + BigInt(sum.estimatedOutput)
     }]).toSorted()
   )
 
