@@ -194,8 +194,8 @@ export const checkChat = (
       param: "messages"
     })
   }
-  const image = judgeImages(decoded.value, imageHosts)
-  if (image !== undefined) return new InvalidRequest(image)
   // The schema only checks, so the checked value is the decoded one; it keeps the members that a dialect may still want to map.
-  return { source, request: value as ChatRequest }
+  const request = value as ChatRequest
+  const image = judgeImages(request, imageHosts)
+  return image === undefined ? { source, request } : new InvalidRequest(image)
 }

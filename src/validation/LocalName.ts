@@ -11,6 +11,8 @@ const localSuffixes: ReadonlySet<string> = new Set([
   "lan",
   "local",
   "localdomain",
+  "localdomain4",
+  "localdomain6",
   "localhost",
   "onion",
   "private",

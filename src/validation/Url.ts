@@ -113,7 +113,9 @@ interface HostOf {
 
 const judgeAddress = (text: string, table: AddressTable): HostOf | UrlRefused => {
   const judgement = table.judge(text)
-  return judgement._tag === "Refused" ? refuse("address", judgement.why) : { hostname: text, address: judgement.address }
+  return judgement._tag === "Refused"
+    ? refuse("address", judgement.why)
+    : { hostname: text, address: judgement.address }
 }
 
 const judgeHost = (host: string, table: AddressTable): HostOf | UrlRefused => {
@@ -142,9 +144,9 @@ const judgeParsed = (url: URL, policy: UrlPolicy): CheckedUrl | UrlRefused => {
  */
 export const checkUrl = (text: string, policy: UrlPolicy): CheckedUrl | UrlRefused => {
   if (text.length > policy.maxLength) return refuse("length")
-  const written = /^(https?):\/\/([^/?#]*)/i.exec(text)
+  const written = /^https?:\/\/([^/?#]+)/i.exec(text)
   if (written === null) return refuse(/^(?!https?:)[a-z][a-z0-9+.-]*:/i.test(text) ? "scheme" : "form")
-  const authority = written[2] ?? ""
+  const authority = written[1] ?? ""
   if (authority.includes("@")) return refuse("credentials")
   // eslint-disable-next-line no-control-regex -- control characters are what it looks for
   if (/[\u0000-\u001f\u007f]/.test(text) || /[\\%]/.test(authority)) return refuse("host")
