@@ -1,9 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as Schema from "effect/Schema"
-import { ChatRequest } from "../../src/domain/Chat.ts"
 import { checkChat } from "../../src/server/RequestBody.ts"
 import { defaultServerSettings } from "../../src/server/ServerSettings.ts"
-import { judgeImages } from "../../src/validation/ImageUrl.ts"
 import { allowedUrls, refusedUrls } from "./UrlCases.ts"
 
 const text = { type: "text", text: "what is this?" }
