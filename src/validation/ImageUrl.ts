@@ -16,8 +16,8 @@ export interface ImageProblem {
 /** Signed URLs are long, and nothing is fetched here: four times what a fetch takes. */
 const passedOn: UrlPolicy = { ...publicPolicy, maxLength: 4 * publicPolicy.maxLength }
 
-/** Members that upstreams read a URL from: `image_url`, `video_url`, `url`, … and two that hold bytes or a URL. */
-const isUrlMember = (name: string): boolean => /url$/i.test(name) || name === "file_data" || name === "data"
+/** Members that upstreams read a URL from: `image_url`, `video_url`, `url`, `fileUri`, … and some that hold bytes, an id or a URL. */
+const isUrlMember = (name: string): boolean => /ur[il]$/i.test(name) || /^(?:file_data|file_id|data)$/.test(name)
 
 /** A scheme, or a host without one; what is neither is an id or plain base64. */
 const looksLikeUrl = /^\s*(?:[a-z][a-z0-9+.-]*:|[/\\]{2})/i
@@ -60,7 +60,11 @@ const judge = (value: unknown, at: Place, policy: UrlPolicy): ImageProblem | und
       if (!isUrlMember(name) || !looksLikeUrl.test(inner)) continue
       const fault = faultOf(member, inner, policy)
       if (fault !== undefined) {
-        return { message: `Invalid '${path}': the URL ${fault}.`, param: path, code: "invalid_image_url" }
+        return {
+          message: `Invalid '${path}': expected the URL of a public host or a data URI, but this one ${fault}.`,
+          param: path,
+          code: "invalid_image_url"
+        }
       }
     } else {
       const found = judge(inner, { path, member, depth: at.depth + 1 }, policy)

@@ -119,7 +119,8 @@ const limits = { silenceMs: 200, connectTimeoutMs: 500, totalMs: 3000 }
 const fetched = (
   url: string,
   request: Partial<CallerTransport.CallerRequest> = {},
-  settings: Parameters<typeof CallerTransport.layer>[0] = {}
+  settings: Parameters<typeof CallerTransport.layer>[0] = {},
+  addresses = table
 ) =>
   Effect.flatMap(CallerTransport.CallerTransport, (transport) => transport.get(url, { ...wanted, ...request })).pipe(
     Effect.match({
@@ -128,7 +129,7 @@ const fetched = (
     }),
     Effect.provide(
       CallerTransport.layer({ ...limits, ...settings }).pipe(
-        Layer.provide(Url.layer({ table, ports: new Set([port]) })),
+        Layer.provide(Url.layer({ table: addresses, ports: new Set([port]) })),
         Layer.provide(NameLookup.layer())
       )
     )
@@ -180,6 +181,22 @@ describe("a URL of a caller", () => {
     Effect.gen(function*() {
       expect(yield* fetched(at(`${"a".repeat(63)}.lost.test`))).toBe("local")
       expect(yield* fetched(at("name.nowhere.invalid."))).toBe("local")
+    }))
+})
+
+describe("a connection", () => {
+  it.live("that ended up elsewhere than at what was judged carries nothing", () =>
+    Effect.gen(function*() {
+      const server = createServer((request, response) => {
+        seen.push({ path: request.url ?? "", headers: request.headers, socket: request.socket })
+        response.writeHead(200, asGif).end(picture)
+      })
+      yield* Effect.promise(() => listen(server, port, "127.0.0.1"))
+      // To the system 0.0.0.0 is another word for 127.0.0.1; a table that overlooked it would allow it.
+      const blind = makeTable({ refused: [["127.0.0.0/8", "loopback"]], reachable: [] })
+      expect(yield* fetched(at("0.0.0.0"), {}, {}, blind)).toBe("broken")
+      server.close().closeAllConnections()
+      expect(seen).toEqual([])
     }))
 })
 

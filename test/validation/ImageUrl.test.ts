@@ -26,7 +26,8 @@ describe("the URLs of a request", () => {
     ])
     expect(problem).toMatchObject({
       _tag: "InvalidRequest",
-      message: "Invalid 'messages[2].content[2].image_url.url': the URL names an address that is not public.",
+      message: "Invalid 'messages[2].content[2].image_url.url': expected the URL of a public host or a data URI, " +
+        "but this one names an address that is not public.",
       param: "messages[2].content[2].image_url.url",
       code: "invalid_image_url"
     })
@@ -105,6 +106,8 @@ describe("the URLs of a request", () => {
     expect(paramOf({ type: "image", source: { url: "//localhost/" } })).toBe(at("source.url"))
     expect(paramOf({ type: "tool_result", content: [image(bad)] })).toBe(at("content[0].image_url.url"))
     expect(paramOf({ type: "file", file: { file_data: bad } })).toBe(at("file.file_data"))
+    expect(paramOf({ type: "file", file: { file_id: bad } })).toBe(at("file.file_id"))
+    expect(paramOf({ type: "media", fileData: { fileUri: bad } })).toBe(at("fileData.fileUri"))
     expect(paramOf({ type: "input_audio", input_audio: { data: bad, format: "wav" } })).toBe(at("input_audio.data"))
     expect(paramOf({ type: "text", text: "x", image_url: { url: bad } })).toBe(at("image_url.url"))
   })
