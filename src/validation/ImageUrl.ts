@@ -17,7 +17,8 @@ export interface ImageProblem {
 const passedOn: UrlPolicy = { ...publicPolicy, maxLength: 4 * publicPolicy.maxLength }
 
 /** Members that upstreams read a URL from: `image_url`, `video_url`, `url`, `fileUri`, … and some that hold bytes, an id or a URL. */
-const isUrlMember = (name: string): boolean => /ur[il]$/i.test(name) || /^(?:file_data|file_id|data)$/.test(name)
+const isUrlMember = (name: string): boolean =>
+  name !== "text" && name !== "type" && (/ur[il]$/i.test(name) || /^(?:file_data|file_id|data)$/.test(name))
 
 /** A scheme, or a host without one; what is neither is an id or plain base64. */
 const looksLikeUrl = /^\s*(?:[a-z][a-z0-9+.-]*:|[/\\]{2})/i
@@ -44,34 +45,36 @@ const faultOf = (member: string, text: string, policy: UrlPolicy): string | unde
   return "rule" in checked ? checked.message : undefined
 }
 
-interface Place {
+interface Found {
+  /** From the value on, such as `[1].image_url.url`. */
   readonly path: string
-  /** The member of the part that the value belongs to, where its own name says nothing: `image_url` of `image_url.url`. */
-  readonly member: string
-  readonly depth: number
+  readonly fault: string
 }
 
-const judge = (value: unknown, at: Place, policy: UrlPolicy): ImageProblem | undefined => {
-  if (typeof value !== "object" || value === null || at.depth > maxDepth) return undefined
+/**
+ * The first fault below a value. `member` is what the value is of, where its own name says nothing: `image_url` of
+ * `image_url.url`. Paths are put together on the way back, for most requests have no fault.
+ */
+const judge = (value: object, member: string, depth: number, policy: UrlPolicy): Found | undefined => {
+  const isList = Array.isArray(value)
   for (const [name, inner] of Object.entries(value)) {
-    const path = Array.isArray(value) ? `${at.path}[${name}]` : `${at.path}.${name}`
-    const member = name === "url" ? at.member : name
-    if (typeof inner === "string") {
-      if (!isUrlMember(name) || !looksLikeUrl.test(inner)) continue
-      const fault = faultOf(member, inner, policy)
-      if (fault !== undefined) {
-        return {
-          message: `Invalid '${path}': expected the URL of a public host or a data URI, but this one ${fault}.`,
-          param: path,
-          code: "invalid_image_url"
-        }
-      }
-    } else {
-      const found = judge(inner, { path, member, depth: at.depth + 1 }, policy)
-      if (found !== undefined) return found
+    const own = name === "url" ? member : name
+    const found = typeof inner === "string"
+      ? judgeText(inner, name, own, policy)
+      : typeof inner === "object" && inner !== null && depth < maxDepth
+      ? judge(inner, own, depth + 1, policy)
+      : undefined
+    if (found !== undefined) {
+      return { path: `${isList ? `[${name}]` : `.${name}`}${found.path}`, fault: found.fault }
     }
   }
   return undefined
+}
+
+const judgeText = (text: string, name: string, member: string, policy: UrlPolicy): Found | undefined => {
+  if (!isUrlMember(name) || !looksLikeUrl.test(text)) return undefined
+  const fault = faultOf(member, text, policy)
+  return fault === undefined ? undefined : { path: "", fault }
 }
 
 /**
@@ -82,14 +85,18 @@ export const judgeImages = (
   { messages }: Pick<ChatRequest, "messages">,
   hosts: ReadonlyArray<string> = []
 ): ImageProblem | undefined => {
-  for (const [index, { content }] of messages.entries()) {
-    if (!Array.isArray(content)) continue
-    const found = judge(
-      content,
-      { path: `messages[${index}].content`, member: "", depth: 0 },
-      hosts.length === 0 ? passedOn : { ...passedOn, hosts }
-    )
-    if (found !== undefined) return found
+  for (let index = 0; index < messages.length; index++) {
+    const content = messages[index]?.content
+    if (typeof content === "string" || !Array.isArray(content)) continue
+    const found = judge(content, "", 0, hosts.length === 0 ? passedOn : { ...passedOn, hosts })
+    if (found !== undefined) {
+      const param = `messages[${index}].content${found.path}`
+      return {
+        message: `Invalid '${param}': expected the URL of a public host or a data URI, but this one ${found.fault}.`,
+        param,
+        code: "invalid_image_url"
+      }
+    }
   }
   return undefined
 }

@@ -181,19 +181,13 @@ describe("an image of a caller", () => {
       ]
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => void lines.push(JSON.stringify(message)))
-      const told = yield* Effect.forEach(faults, (fault) =>
-        Effect.flatMap(Images, (images) =>
-          Effect.flip(images.load({ url: "https://example.com/a", param }))).pipe(
-            Effect.provide(
-              Layer.provide(layerNoDeps({ fetch: true }), transportOf({ "https://example.com/a": fault }).layer)
-            ),
-            Effect.provide(Logger.layer([logger]))
-          ))
-      expect(
-        new Set(told.map((error) =>
-          JSON.stringify(reason(error))
-        )).size
-      ).toBe(1)
+      const told = yield* Effect.forEach(faults, (fault) => {
+        const { layer: transport } = transportOf({ "https://example.com/a": fault })
+        const loaded = Effect.flatMap(Images, (images) => images.load({ url: "https://example.com/a", param }))
+        const images = Layer.provide(layerNoDeps({ fetch: true }), transport)
+        return Effect.provide(Effect.flip(loaded), Layer.merge(images, Logger.layer([logger])))
+      })
+      expect(new Set(told.map((error) => JSON.stringify(reason(error)))).size).toBe(1)
       expect(told[0] === undefined ? undefined : reason(told[0])).toEqual({
         tag: "InvalidRequest",
         status: 400,
