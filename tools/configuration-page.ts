@@ -5,6 +5,7 @@ import { inactiveKeys, unguarded } from "../src/config/Inactive.ts"
 import { isBuilt, kinds } from "../src/config/ProviderSection.ts"
 import { defaultServerSection as server } from "../src/config/ServerSection.ts"
 import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySection.ts"
+import { defaultImagesSettings as images } from "../src/providers/ImagesSettings.ts"
 import { defaultBreakerSettings as breaker } from "../src/resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings as timeouts } from "../src/resilience/Deadline.ts"
 import { defaultRetrySettings as retry } from "../src/resilience/Retry.ts"
@@ -172,6 +173,15 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "retries a target may get beyond its successes"
   },
   ...under("defaults.breaker", breakerDocs(true)),
+  "images.fetch": {
+    default: images.fetch,
+    text:
+      "fetches the http(s) URLs of images for upstreams that take bytes only, from public addresses alone; otherwise a 400"
+  },
+  "images.hosts[]": {
+    text: "hosts that an image's URL may name, exact or as `*.example.com`, whoever fetches it; none = every public one"
+  },
+  "images.maxSize": { default: size(images.maxSize), text: "one image for an upstream that takes bytes only" },
   "telemetry.logs.format": { default: telemetry.logs.format, text: "how log lines are written" },
   "telemetry.logs.level": { default: telemetry.logs.level, text: "least severe level that is written" },
   "telemetry.otlp.endpoint": { text: "base URL of an OTLP/HTTP collector" },
@@ -301,7 +311,7 @@ export const configurationPage = (): string => {
   const keys = keysUnder(ConfigurationFile.ast, "")
   const unknown = Object.keys(docs).filter((path) => !keys.some((key) => key.path === path))
   if (unknown.length > 0) throw new Error(`the schema does not have ${unknown.join(", ")}`)
-  const sections = ["server", "providers", "models", "defaults", "telemetry", "storage"].map((title) =>
+  const sections = ["server", "providers", "models", "defaults", "images", "telemetry", "storage"].map((title) =>
     section(`\`${title}\``, keys.filter(({ path }) => path.startsWith(`${title}.`)))
   )
   return `# Configuration

@@ -1,8 +1,9 @@
-/** The `providers` section: the upstreams by name, their keys and their own limits. */
+/** The `providers` section: the upstreams by name, their keys and their own limits; and `images`, which some of them need. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { OwnPrices } from "../accounting/Prices.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
+import { SizeText } from "../domain/Quantity.ts"
 import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
 import { type Concurrency, ConcurrencyInput } from "../resilience/AdaptiveLimit.ts"
 import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
@@ -120,3 +121,13 @@ export const isBuilt = (kind: string): boolean => builtKinds.includes(kind)
 
 /** What is said of such a kind wherever it is shown. */
 export const notBuiltYet = "not built yet"
+
+export const ImagesSectionInput = Schema.Struct({
+  fetch: Schema.optionalKey(Schema.Boolean),
+  hosts: Schema.optionalKey(Schema.Array(Schema.String.check(
+    Schema.isPattern(/^(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$/, {
+      message: "expected a host in lower case such as images.example.com, or *.example.com for all below it"
+    })
+  ))),
+  maxSize: Schema.optionalKey(SizeText)
+})

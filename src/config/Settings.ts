@@ -1,6 +1,7 @@
 /** What the file means once every default has been filled in: the value that Layers are made from. */
 import * as Redacted from "effect/Redacted"
 import type { AliasSettings } from "../gateway/Route.ts"
+import { defaultImagesSettings, type ImagesSettings } from "../providers/ImagesSettings.ts"
 import * as AdaptiveLimit from "../resilience/AdaptiveLimit.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Deadline from "../resilience/Deadline.ts"
@@ -29,6 +30,7 @@ export interface Settings {
     readonly retry: Retry.RetrySettings
     readonly breaker: CircuitBreaker.BreakerSettings
   }
+  readonly images: ImagesSettings
   readonly telemetry: TelemetrySection
   readonly storage: StorageSection
 }
@@ -49,6 +51,7 @@ const server = (file: ConfigurationFile): ServerSection => {
     keys: clientKeys(file),
     adminKey: file.server?.adminKey,
     limits: { ...defaultServerSection.limits, ...limits },
+    imageHosts: file.images?.hosts ?? defaultServerSection.imageHosts,
     shedding: { inFlight: inFlight ?? shedding.inFlight, lagMs: lag ?? shedding.lagMs },
     drain: { ...defaultServerSection.drain, ...file.server?.drain }
   }
@@ -109,6 +112,7 @@ export const toSettings = (file: ConfigurationFile): Settings => {
     providers: providers(file, breaker),
     models: models(file, timeouts),
     defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },
+    images: { ...defaultImagesSettings, ...file.images },
     telemetry: telemetry(file),
     storage: { ...defaultStorageSection, sql: file.storage?.sql }
   }

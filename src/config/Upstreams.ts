@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { gatewayError, UpstreamUnreachable } from "../domain/GatewayError.ts"
+import * as Images from "../providers/Images.ts"
 import * as Kinds from "../providers/Kinds.ts"
 import type { Provider } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
@@ -27,8 +28,8 @@ const make = (section: ProviderSection) =>
       )
   )
 
-/** Every provider of the file over one transport. */
-export const layer = ({ defaults, providers }: Settings): Layer.Layer<Providers> =>
+/** Every provider of the file over one transport, and the images of callers over another. */
+export const layer = ({ defaults, images, providers }: Settings): Layer.Layer<Providers> =>
   Providers.layer(providers.map(make)).pipe(
-    Layer.provide(Transport.layer({ connectTimeoutMs: defaults.timeouts.connectMs }))
+    Layer.provide([Transport.layer({ connectTimeoutMs: defaults.timeouts.connectMs }), Images.layer(images)])
   )

@@ -538,3 +538,30 @@ describe("a reference to the environment", () => {
       expect(Exit.isSuccess(exit)).toBe(true)
     }))
 })
+
+describe("images", () => {
+  it.effect("are not fetched unless the file says so, and their hosts hold at the door too", () =>
+    Effect.gen(function*() {
+      const plain = yield* settingsOf("{}")
+      expect(plain.settings.images).toEqual({ fetch: false, hosts: [], maxSize: 20 * 1024 ** 2 })
+      expect(plain.settings.server.imageHosts).toEqual([])
+      const { settings } = yield* settingsOf(
+        "images: { fetch: true, hosts: [\"a.example.com\", \"*.example.org\"], maxSize: 5mb }"
+      )
+      expect(settings.images).toEqual({
+        fetch: true,
+        hosts: ["a.example.com", "*.example.org"],
+        maxSize: 5 * 1024 ** 2
+      })
+      expect(settings.server.imageHosts).toEqual(["a.example.com", "*.example.org"])
+    }))
+
+  it.effect.each(["A.example.com", "https://a.example.com", "*", "*.com.", "a.*.com", "localhost", "a.com:443"])(
+    "have no host such as %s",
+    (host) =>
+      Effect.gen(function*() {
+        const [first] = yield* problemsOf(`images: { hosts: [${JSON.stringify(host)}] }`)
+        expect(first?.path).toBe("images.hosts[0]")
+      })
+  )
+})
