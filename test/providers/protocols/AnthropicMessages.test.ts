@@ -28,7 +28,11 @@ const refusalOf = (fields: Fields, model = usual) => {
 
 const droppedOf = (fields: Fields, model = usual) => lowered(fields, model).dropped
 
-const call = (id: string, name: string, input: string) => ({ id, type: "function", function: { name, arguments: input } })
+const call = (id: string, name: string, input: string) => ({
+  id,
+  type: "function",
+  function: { name, arguments: input }
+})
 const tool = (name: string, more: Fields = {}) => ({ type: "function", function: { name, ...more } })
 
 const user = { role: "user", content: "hi" }
@@ -48,7 +52,10 @@ describe("a request to Anthropic", () => {
   })
 
   it("says system and developer in order in one place", () => {
-    const messages = [{ role: "system", content: "a" }, user, { role: "developer", content: [{ type: "text", text: "b" }] }]
+    const messages = [{ role: "system", content: "a" }, user, {
+      role: "developer",
+      content: [{ type: "text", text: "b" }]
+    }]
     expect(bodyOf({ messages })).toMatchObject({
       system: [{ type: "text", text: "a" }, { type: "text", text: "b" }],
       messages: [{ role: "user" }]
@@ -96,7 +103,11 @@ describe("the calls of tools", () => {
     },
     { role: "user", content: "Be quick." },
     { role: "tool", tool_call_id: "functions.sea:0", content: "calm" },
-    { role: "tool", tool_call_id: "call_1", content: [{ type: "text", text: "low" }, { type: "image_url", image_url: { url: "https://a/b.png" } }] }
+    {
+      role: "tool",
+      tool_call_id: "call_1",
+      content: [{ type: "text", text: "low" }, { type: "image_url", image_url: { url: "https://a/b.png" } }]
+    }
   ]
 
   it("and their results come back in Anthropic's order, with ids that it takes and all digits", () => {
@@ -149,7 +160,10 @@ describe("the calls of tools", () => {
 })
 
 describe("tools", () => {
-  const tools = [tool("a", { description: "A", parameters: { type: "object", properties: { x: { type: "string" } } } }), tool("b")]
+  const tools = [
+    tool("a", { description: "A", parameters: { type: "object", properties: { x: { type: "string" } } } }),
+    tool("b")
+  ]
 
   it("have an input of the type object", () => {
     expect(bodyOf({ tools }).tools).toEqual([
@@ -225,7 +239,8 @@ describe("tools", () => {
 })
 
 describe("content", () => {
-  const partsOf = (...content: ReadonlyArray<unknown>) => bodyOf({ messages: [{ role: "user", content }] }).messages[0].content
+  const partsOf = (...content: ReadonlyArray<unknown>) =>
+    bodyOf({ messages: [{ role: "user", content }] }).messages[0].content
   const image = (url: string) => ({ type: "image_url", image_url: { url } })
   const file = (fields: Fields) => ({ type: "file", file: fields })
 
@@ -311,7 +326,11 @@ describe("the form of the answer", () => {
   })
 
   it("is asked for where it does not, which is told to the caller", () => {
-    for (const [fields, model] of [[{ response_format }, "claude-3-7-sonnet-20250219"], [{ response_format: { type: "json_object" } }, usual]] as const) {
+    for (
+      const [fields, model] of [[{ response_format }, "claude-3-7-sonnet-20250219"], [{
+        response_format: { type: "json_object" }
+      }, usual]] as const
+    ) {
       const said = lowered(fields, model)
       expect(JSON.parse(said.body).output_config).toBeUndefined()
       expect(JSON.parse(said.body).system[0].text).toMatch(/^Answer with one JSON object/)
@@ -334,7 +353,10 @@ describe("reasoning", () => {
   it("has a budget within the caller's limit, which is raised only where it has no room at all", () => {
     expect(thinking("high", usual, { max_completion_tokens: 5000 }))
       .toMatchObject({ max_tokens: 5000, thinking: { budget_tokens: 4000 } })
-    expect(thinking("high", usual, { max_tokens: 100 })).toMatchObject({ max_tokens: 1124, thinking: { budget_tokens: 1024 } })
+    expect(thinking("high", usual, { max_tokens: 100 })).toMatchObject({
+      max_tokens: 1124,
+      thinking: { budget_tokens: 1024 }
+    })
   })
 
   it("is an effort on models that have them, as near as they have it", () => {
@@ -358,8 +380,14 @@ describe("reasoning", () => {
 
   it("cannot be had of old models, nor beside a demanded tool, nor without the thoughts before a call", () => {
     expect(droppedOf({ reasoning_effort: "low" }, "claude-3-5-haiku-20241022")).toEqual(["reasoning_effort"])
-    expect(droppedOf({ reasoning_effort: "low", tools: [tool("a")], tool_choice: "required" })).toEqual(["reasoning_effort"])
-    const messages = [user, { role: "assistant", tool_calls: [call("a", "f", "{}")] }, { role: "tool", tool_call_id: "a", content: "1" }]
+    expect(droppedOf({ reasoning_effort: "low", tools: [tool("a")], tool_choice: "required" })).toEqual([
+      "reasoning_effort"
+    ])
+    const messages = [user, { role: "assistant", tool_calls: [call("a", "f", "{}")] }, {
+      role: "tool",
+      tool_call_id: "a",
+      content: "1"
+    }]
     expect(droppedOf({ reasoning_effort: "low", messages })).toEqual(["reasoning_effort"])
     expect(droppedOf({ reasoning_effort: "low", messages }, "claude-opus-4-8")).toBeUndefined()
   })
@@ -372,13 +400,14 @@ describe("reasoning", () => {
 
 describe("parameters", () => {
   it("that have a word go by it", () => {
-    expect(bodyOf({ max_tokens: 5, stop: "END", user: "u", safety_identifier: "s", service_tier: "default", top_k: 3 })).toMatchObject({
-      max_tokens: 5,
-      stop_sequences: ["END"],
-      metadata: { user_id: "s" },
-      service_tier: "standard_only",
-      top_k: 3
-    })
+    expect(bodyOf({ max_tokens: 5, stop: "END", user: "u", safety_identifier: "s", service_tier: "default", top_k: 3 }))
+      .toMatchObject({
+        max_tokens: 5,
+        stop_sequences: ["END"],
+        metadata: { user_id: "s" },
+        service_tier: "standard_only",
+        top_k: 3
+      })
   })
 
   it("have the model's own limit where it is known and the caller has none", () => {
@@ -388,7 +417,10 @@ describe("parameters", () => {
   })
 
   it("of sampling follow what the model takes", () => {
-    expect(bodyOf({ temperature: 0.5, top_p: 0.9 }, "claude-3-7-sonnet")).toMatchObject({ temperature: 0.5, top_p: 0.9 })
+    expect(bodyOf({ temperature: 0.5, top_p: 0.9 }, "claude-3-7-sonnet")).toMatchObject({
+      temperature: 0.5,
+      top_p: 0.9
+    })
     expect(bodyOf({ temperature: 0.5, top_p: 1 }).top_p).toBeUndefined()
     expect(droppedOf({ temperature: 0.5, top_p: 1 })).toBeUndefined()
     expect(droppedOf({ temperature: 0.5, top_p: 0.9 })).toEqual(["top_p"])
@@ -434,7 +466,9 @@ describe("a model's name", () => {
   it("says how it thinks, whatever stands around it", () => {
     const named = (...names: ReadonlyArray<string>) => names.map((name) => abilitiesOf(name).thinking)
     expect(named("claude-3-5-haiku-20241022", "claude-2")).toEqual(["none", "none"])
-    expect(named("claude-3-7-sonnet-20250219", "claude-sonnet-4-20250514", "claude-sonnet-4@20250514", "claude-haiku-4-5"))
+    expect(
+      named("claude-3-7-sonnet-20250219", "claude-sonnet-4-20250514", "claude-sonnet-4@20250514", "claude-haiku-4-5")
+    )
       .toEqual(["budget", "budget", "budget", "budget"])
     expect(named("anthropic.claude-opus-4-6-v1:0", "claude-opus-5", "claude-haiku-5-5", "claude-mythos-preview"))
       .toEqual(["adaptive", "adaptive", "adaptive", "adaptive"])
@@ -452,7 +486,15 @@ describe("signed thoughts", () => {
   ]
   const usage = { input_tokens: 3, output_tokens: 5 }
   const content = [thought, hidden, { type: "text", text: "So." }, calls[0], { ...thought, thinking: "" }, calls[1]]
-  const message = { id: "msg_1", type: "message", role: "assistant", model: usual, content, stop_reason: "tool_use", usage }
+  const message = {
+    id: "msg_1",
+    type: "message",
+    role: "assistant",
+    model: usual,
+    content,
+    stop_reason: "tool_use",
+    usage
+  }
 
   const whole = () => {
     const read = old.readAnswer(JSON.stringify(message), fallback)
@@ -467,7 +509,11 @@ describe("signed thoughts", () => {
     say({ type: "message_start", message: { ...message, content: [] } })
     for (const [index, block] of content.entries()) {
       const { signature, ...unsigned } = { signature: "", ...block }
-      say({ type: "content_block_start", index, content_block: signature === "" ? block : { ...unsigned, thinking: "" } })
+      say({
+        type: "content_block_start",
+        index,
+        content_block: signature === "" ? block : { ...unsigned, thinking: "" }
+      })
       if ("thinking" in unsigned) {
         say({ type: "content_block_delta", index, delta: { type: "thinking_delta", thinking: unsigned.thinking } })
         say({ type: "content_block_delta", index, delta: { type: "signature_delta", signature } })
@@ -482,7 +528,11 @@ describe("signed thoughts", () => {
   const answered = (ids: ReadonlyArray<string>, more: Fields = {}) => ({
     messages: [
       user,
-      { role: "assistant", content: "So.", tool_calls: [call(ids[0] ?? "", "a", "{\"x\":1}"), call(ids[1] ?? "", "b", "{}")] },
+      {
+        role: "assistant",
+        content: "So.",
+        tool_calls: [call(ids[0] ?? "", "a", "{\"x\":1}"), call(ids[1] ?? "", "b", "{}")]
+      },
       ...ids.map((id) => ({ role: "tool", tool_call_id: id, content: "done" }))
     ],
     ...more
@@ -519,7 +569,12 @@ describe("signed thoughts", () => {
   })
 
   it("are taken from the message of a caller who keeps what he does not know", () => {
-    const messages = [user, { role: "assistant", content: "So.", thinking_blocks: [thought], tool_calls: [call("t", "a", "")] }, {
+    const messages = [user, {
+      role: "assistant",
+      content: "So.",
+      thinking_blocks: [thought],
+      tool_calls: [call("t", "a", "")]
+    }, {
       role: "tool",
       tool_call_id: "t",
       content: "done"
@@ -534,7 +589,12 @@ describe("an answer of Anthropic", () => {
     const said = old.readAnswer(typeof value === "string" ? value : JSON.stringify(value), fallback)
     return "_tag" in said ? said._tag : JSON.parse(said.text).choices[0]
   }
-  const message = { type: "message", content: [], stop_reason: "end_turn", usage: { input_tokens: 1, output_tokens: 0 } }
+  const message = {
+    type: "message",
+    content: [],
+    stop_reason: "end_turn",
+    usage: { input_tokens: 1, output_tokens: 0 }
+  }
 
   it("that is none is called so", () => {
     expect(read("<html>")).toBe("MalformedAnswer")
@@ -549,11 +609,17 @@ describe("an answer of Anthropic", () => {
   })
 
   it("keeps all digits of a call's arguments", () => {
-    const text = "{\"content\":[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{\"n\":12345678901234567890}}],\"stop_reason\":\"tool_use\"}"
+    const text =
+      "{\"content\":[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{\"n\":12345678901234567890}}],\"stop_reason\":\"tool_use\"}"
     expect(read(text).message.tool_calls[0].function.arguments).toBe("{\"n\":12345678901234567890}")
   })
 
-  for (const [said, finish] of [["pause_turn", "stop"], ["model_context_window_exceeded", "length"], ["constructor", "stop"]]) {
+  for (
+    const [said, finish] of [["pause_turn", "stop"], ["model_context_window_exceeded", "length"], [
+      "constructor",
+      "stop"
+    ]]
+  ) {
     it(`that ends with ${said} ends with ${finish}`, () => {
       expect(read({ ...message, content: [{ type: "text", text: "x" }], stop_reason: said }).finish_reason).toBe(finish)
     })
@@ -565,7 +631,11 @@ describe("an answer of Anthropic", () => {
     const say = (value: unknown) => machine.next({ event: "", data: JSON.stringify(value), bytes: undefined }, frames)
     say({ type: "message_start", message })
     say({ type: "ping" })
-    say({ type: "content_block_start", index: 0, content_block: { type: "server_tool_use", id: "s", name: "web", input: {} } })
+    say({
+      type: "content_block_start",
+      index: 0,
+      content_block: { type: "server_tool_use", id: "s", name: "web", input: {} }
+    })
     say({ type: "content_block_delta", index: 0, delta: { type: "input_json_delta", partial_json: "{\"q\":1}" } })
     say({ type: "content_block_start", index: 1, content_block: { type: "tool_use", id: "t", name: "f", input: {} } })
     say({ type: "content_block_delta", index: 1, delta: { type: "input_json_delta", partial_json: "" } })
