@@ -73,6 +73,7 @@ const providers = (
     baseUrl: entry.baseUrl,
     apiKeys: (entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]))
       .filter((key) => Redacted.value(key) !== "none"),
+    version: entry.version,
     headers: entry.headers ?? {},
     prices: entry.prices ?? {},
     region: entry.region,
@@ -93,6 +94,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
         prefill: capabilities?.prefill
       })),
       onInterrupted: entry.stream?.onInterrupted,
+      parameters: entry.parameters,
       timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
     }])
   )

@@ -21,7 +21,7 @@ import { retryAfterMs } from "./RetryHint.ts"
 import type { ResponseHeaders } from "./TransportExchange.ts"
 
 /** Whose error bodies are read; one table per family. */
-export type ErrorFamily = "openai"
+export type ErrorFamily = "openai" | "anthropic" | "gemini" | "bedrock"
 
 interface ErrorFacts {
   /** As it came, at most 2,000 characters; only looked at, never shown. */
@@ -161,7 +161,7 @@ const vagueWords: ReadonlyMap<string, Kind> = new Map([
   ...words("refused", ["invalid_request_error", "invalid_request", "bad_request", "badrequesterror"])
 ])
 
-const contextLooks = /maximum context length|prompt is too long|context (?:length|window|size)|input is too long/i
+const contextLooks = /maximum context length|prompt is too long|context (?:length|window|size|limit)|input is too long/i
 // At the beginning only: further on a refusal may repeat the caller's words, and those must not cost us a credential.
 const keyLooks = /^(?:incorrect|invalid) api[ -]?key|^api key (?:not valid|is invalid)/i
 const moneyLooks =
