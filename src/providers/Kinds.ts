@@ -63,6 +63,9 @@ export const make = (
   const [first, ...rest] = settings.apiKeys ?? []
   if (keyName !== undefined && first === undefined) return problem(`apiKey is missing: usually \${${keyName}}`)
   if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
+  if (settings.kind === "gemini") {
+    return Effect.flatMap(Effect.promise(() => import("./Gemini.ts")), (Gemini) => Gemini.make({ ...settings, name }))
+  }
   return settings.kind === "openai" && first !== undefined
     // 220 modules, a fifth of the start.
     ? Effect.flatMap(

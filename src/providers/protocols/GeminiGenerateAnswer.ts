@@ -4,14 +4,24 @@ import { MalformedAnswer, type Reason } from "../../domain/GatewayError.ts"
 import type { Fallback, ReadAnswer } from "../Dialect.ts"
 import { toReason } from "../ProviderError.ts"
 import { isReason } from "./GeminiGenerateParts.ts"
-import { callIdOf, finishOf, isBlocked, isSilent, logprobsOf, type Said, saidBy, tierOf, usageOf } from "./GeminiGenerateSaid.ts"
+import {
+  callIdOf,
+  finishOf,
+  isBlocked,
+  isSilent,
+  logprobsOf,
+  type Said,
+  saidBy,
+  tierOf,
+  usageOf
+} from "./GeminiGenerateSaid.ts"
 import { isObject, isText, type Json, type JsonObject, parse, readFinish } from "./OpenAiChatShape.ts"
 import { mendUsage } from "./OpenAiUsage.ts"
 
 const malformed = (message: string): Reason => new MalformedAnswer({ message, upstreamStatus: 200 })
 
 const textOf = (said: ReadonlyArray<Said>, kind: "text" | "thinking"): string =>
-  said.map((one) => one.kind === kind && "text" in one ? one.text : "").join("")
+  said.map((one) => one.kind === kind ? one.text : "").join("")
 
 /** An image as several gateways give it, since OpenAI's chat has no place for one. */
 export const imagePart = (url: string): JsonObject => ({ type: "image_url", image_url: { url } })

@@ -1,12 +1,12 @@
 /**
  * A conversation in Gemini's words: `systemInstruction` and `contents`. Trap: a call's thought signature has to come back with it,
- * and plain clients of OpenAI keep nothing but its id, so that is where it travels (`CallId.ts`).
+ * and plain clients of OpenAI keep nothing but its id, so that is where it travels (`OpaqueState.ts`).
  */
 import type { ChatMessage } from "../../domain/Chat.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
-import * as CallId from "./CallId.ts"
 import { isReason, partsOf, refuse } from "./GeminiGenerateParts.ts"
 import { isObject, isText, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
+import * as OpaqueState from "./OpaqueState.ts"
 
 export interface Conversation {
   readonly systemInstruction: JsonObject | undefined
@@ -71,9 +71,10 @@ const callPart = (call: JsonObject, param: string, writing: Writing): JsonObject
   if (args === undefined) return refuse(`${param}.function.arguments`, "The arguments are not a JSON object.")
   const name = String(called["name"])
   if (!isText(call["id"])) return { functionCall: { name, args } }
-  const { id, signature } = CallId.read(call["id"], "gemini")
+  const id = OpaqueState.idOf(call["id"])
   writing.names.set(id, name)
-  return { functionCall: { id, name, args }, thoughtSignature: signature ?? signatureBeside(call) }
+  const thoughtSignature = OpaqueState.stateOf(call["id"], "g") ?? signatureBeside(call)
+  return { functionCall: { id, name, args }, thoughtSignature }
 }
 
 const addCalls = (calls: ReadonlyArray<Json>, param: string, parts: Array<JsonObject>, writing: Writing) => {
@@ -112,7 +113,7 @@ const responseOf = (text: string): JsonObject => {
 }
 
 const addResult = (message: JsonObject, param: string, writing: Writing): Reason | undefined => {
-  const id = isText(message["tool_call_id"]) ? CallId.read(message["tool_call_id"], "gemini").id : undefined
+  const id = isText(message["tool_call_id"]) ? OpaqueState.idOf(message["tool_call_id"]) : undefined
   const name = id === undefined ? String(message["name"]) : writing.names.get(id)
   if (name === undefined) return refuse(`${param}.tool_call_id`, "No call before this message has this id.")
   const parts = partsOf(message["content"], `${param}.content`)

@@ -1,19 +1,25 @@
 /** What Gemini's candidates say, in OpenAI's words: parts, finish reasons, log probabilities and use. For answers and streams. */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { UpstreamFailed } from "../../domain/GatewayError.ts"
-import * as CallId from "./CallId.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
+import * as OpaqueState from "./OpaqueState.ts"
 
 /** Reads as: a text for the caller, thinking, the call of a function, or an image. */
 export type Said =
-  | { readonly kind: "text" | "thinking"; readonly text: string }
-  | { readonly kind: "call"; readonly id: string | undefined; readonly name: string; readonly arguments: string
-    readonly signature: string | undefined }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "thinking"; readonly text: string }
+  | {
+    readonly kind: "call"
+    readonly id: string | undefined
+    readonly name: string
+    readonly arguments: string
+    readonly signature: string | undefined
+  }
   | { readonly kind: "image"; readonly url: string }
 
 const listOf = (value: Json | undefined): ReadonlyArray<Json> => Array.isArray(value) ? value : []
 
-/** A member in the spelling of JSON, or as Google's own protocol buffers spell it. */
+/** Undefined for code that was run and the like, which OpenAI's chat has no words for. */
 const readPart = (part: Json): Said | undefined => {
   if (!isObject(part)) return undefined
   const { functionCall: call, inlineData: inline, text, thoughtSignature } = part
@@ -41,7 +47,7 @@ export const saidBy = (candidate: JsonObject): ReadonlyArray<Said> => {
 export const callIdOf = (
   { id, signature }: { readonly id: string | undefined; readonly signature: string | undefined },
   fallback: string
-): string => CallId.write(id ?? fallback, signature, "gemini")
+): string => signature === undefined ? id ?? fallback : OpaqueState.carry(id ?? fallback, "g", signature)
 
 const finishes: Readonly<Record<string, string>> = {
   STOP: "stop",
