@@ -5,8 +5,8 @@
 import type { ChatMessage } from "../../domain/Chat.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
 import { isReason, partsOf, refuse } from "./GeminiGenerateParts.ts"
-import { isObject, isText, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 import * as OpaqueState from "./OpaqueState.ts"
+import { isObject, isText, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 
 export interface Conversation {
   readonly systemInstruction: JsonObject | undefined

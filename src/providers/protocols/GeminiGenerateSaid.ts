@@ -1,8 +1,8 @@
 /** What Gemini's candidates say, in OpenAI's words: parts, finish reasons, log probabilities and use. For answers and streams. */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { UpstreamFailed } from "../../domain/GatewayError.ts"
-import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 import * as OpaqueState from "./OpaqueState.ts"
+import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 /** Reads as: a text for the caller, thinking, the call of a function, or an image. */
 export type Said =
