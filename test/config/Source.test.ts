@@ -188,9 +188,15 @@ describe("the order of sources", () => {
 describe("without a file", () => {
   it.effect("every provider with a key is on, the others are off with a reason, the simulated one exists", () =>
     Effect.gen(function*() {
-      const env = { CEREBRAS_API_KEY: "c", GROQ_API_KEY: "g", XAI_API_KEY: "" }
+      const env = { CEREBRAS_API_KEY: "c", GEMINI_API_KEY: "m", GROQ_API_KEY: "g", XAI_API_KEY: "" }
       const { off, settings } = yield* loadIn({ env, ollama: true })
-      expect(settings.providers.map((provider) => provider.name)).toEqual(["cerebras", "groq", "ollama", "simulated"])
+      expect(settings.providers.map((provider) => provider.name)).toEqual([
+        "gemini",
+        "cerebras",
+        "groq",
+        "ollama",
+        "simulated"
+      ])
       expect(off).toContainEqual({ name: "xai", why: "XAI_API_KEY not set" })
       expect(off).toContainEqual({ name: "openai", why: "OPENAI_API_KEY not set" })
     }))
@@ -202,7 +208,6 @@ describe("without a file", () => {
       expect(settings.providers.map((provider) => provider.name)).toEqual(["simulated"])
       expect(off.filter(({ why }) => why === "not built yet").map(({ name }) => name)).toEqual([
         "anthropic",
-        "gemini",
         "azure-openai",
         "bedrock"
       ])

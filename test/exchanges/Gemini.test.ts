@@ -155,7 +155,8 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
     it(`of ${exchange.name} gives the same frames wherever its bytes are split`, () => {
       const whole = play([bytes]).texts.join("")
       expect(play(Array.from(bytes, (byte) => Uint8Array.of(byte))).texts.join("")).toBe(whole)
-      for (let at = 1; at < bytes.length; at++) {
+      // Every place of all but the longest.
+      for (let at = 1; at < bytes.length; at += Math.ceil(bytes.length / 3000)) {
         if (play([bytes.subarray(0, at), bytes.subarray(at)]).texts.join("") !== whole) expect.fail(`split at ${at}`)
       }
     })

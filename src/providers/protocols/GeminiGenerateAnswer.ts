@@ -112,7 +112,7 @@ export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reaso
     created: secondsOf(answer["createTime"]) ?? fallback.created,
     model: isText(answer["modelVersion"]) ? answer["modelVersion"] : fallback.model,
     choices,
-    ...(tier === "flex" || tier === "priority" ? { service_tier: tier } : {}),
+    ...(tier === undefined ? {} : { service_tier: tier }),
     ...(wire === undefined ? {} : { usage: wire })
   }
   // Put together to the type just now.

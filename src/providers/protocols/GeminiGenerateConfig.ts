@@ -38,13 +38,16 @@ const levelOf = (model: string, effort: Exclude<Effort, "default">): string => {
   return level === "MEDIUM" && /gemini-3-pro/i.test(model) ? "HIGH" : level
 }
 
+/** The number in a model's name; one without any, such as `gemini-flash-latest`, is taken for the newest. */
+export const generationOf = (model: string): number =>
+  Number(/gemini-(\d+(?:\.\d+)?)/i.exec(model)?.[1] ?? (/gemini/i.test(model) ? Number.POSITIVE_INFINITY : 0))
+
 /** Undefined where the model does not think. */
 const thinkingOf = (model: string, effort: Exclude<Effort, "default">): JsonObject | undefined => {
-  if (!/gemini/i.test(model)) return undefined
-  const version = Number(/gemini-(\d+(?:\.\d+)?)/i.exec(model)?.[1] ?? Number.POSITIVE_INFINITY)
-  if (version < 2.5) return undefined
+  const generation = generationOf(model)
+  if (generation < 2.5) return undefined
   const includeThoughts = effort !== "none"
-  if (version >= 3) return { thinkingLevel: levelOf(model, effort), includeThoughts }
+  if (generation >= 3) return { thinkingLevel: levelOf(model, effort), includeThoughts }
   const least = /pro/i.test(model) ? leastProBudget : 0
   return { thinkingBudget: Math.max(budgets[effort], least), includeThoughts }
 }

@@ -4,6 +4,7 @@
  */
 import type { ChatMessage } from "../../domain/Chat.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
+import { generationOf } from "./GeminiGenerateConfig.ts"
 import { isReason, partsOf, refuse } from "./GeminiGenerateParts.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { isObject, isText, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
@@ -32,9 +33,6 @@ interface Writing {
 
 /** Google's own word for a call that its model did not make, such as one of another provider's. */
 const foreignSignature = "skip_thought_signature_validator"
-
-/** From Gemini 3 on a call without a signature is refused, where earlier models only think worse. */
-const needsSignature = (model: string): boolean => /gemini-(?:[3-9]|\d\d)/i.test(model)
 
 const attachment = (attached: Array<JsonObject>): ReadonlyArray<Turn> =>
   attached.length === 0 ? [] : [{ role: "user", parts: attached.splice(0), isResults: false }]
@@ -82,8 +80,8 @@ const addCalls = (calls: ReadonlyArray<Json>, param: string, parts: Array<JsonOb
     if (!isObject(call)) continue
     const part = callPart(call, `${param}[${at}]`, writing)
     if (isReason(part)) return part
-    // Of calls that were made at once only the first has one.
-    if (at === 0 && needsSignature(writing.model)) part["thoughtSignature"] ??= foreignSignature
+    // Gemini 3 refuses a call without one, where earlier models only think worse. Of calls made at once only the first has it.
+    if (at === 0 && generationOf(writing.model) >= 3) part["thoughtSignature"] ??= foreignSignature
     parts.push(part)
   }
   return undefined

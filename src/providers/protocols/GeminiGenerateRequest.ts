@@ -54,7 +54,10 @@ export const lower = ({ model, request }: ProviderCall, stream: boolean): Lowere
   const loose = request as unknown as JsonObject
   const tools = lowerTools(loose, dropped)
   if (isReason(tools)) return tools
-  const generationConfig = lowerConfig(request, model, dropped)
+  // Translated streams have no place for log probabilities.
+  const asked = stream && request.logprobs === true ? { ...request, logprobs: false, top_logprobs: null } : request
+  if (asked !== request) dropped.push("logprobs")
+  const generationConfig = lowerConfig(asked, model, dropped)
   if (isReason(generationConfig)) return generationConfig
   const serviceTier = tierOf(request, dropped)
   const { cached_content: cached, safety_settings: safety } = loose

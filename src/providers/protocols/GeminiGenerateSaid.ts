@@ -134,8 +134,8 @@ export const usageOf = ({ usageMetadata: said }: JsonObject): JsonObject | undef
 export const isSilent = ({ usageMetadata: said }: JsonObject): boolean =>
   !isObject(said) || countOf(said["candidatesTokenCount"]) === 0
 
-/** The tier that served it, where Gemini names one; OpenAI's word for the usual one is another. */
+/** The tier that served it, where Gemini names another than its usual one. */
 export const tierOf = ({ usageMetadata: said }: JsonObject): string | undefined => {
-  const tier = isObject(said) && isText(said["serviceTier"]) ? said["serviceTier"].toLowerCase() : undefined
-  return tier?.replace(/^service_tier_/, "")
+  const named = isObject(said) && isText(said["serviceTier"]) ? said["serviceTier"].toLowerCase() : ""
+  return ["flex", "priority"].find((tier) => named.endsWith(tier))
 }
