@@ -134,6 +134,10 @@ const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
       problem([...path, "baseUrl"], undefined, `required, but missing: kind ${kind.kind} has no address of its own`)
     )
   }
+  const version = valueAt(document, [...path, "version"])
+  if (version !== undefined && kind.kind !== "anthropic") {
+    found.push(problem([...path, "version"], version, "only the kind anthropic has versions"))
+  }
   return [...found, ...checkKey(valueAt(document, path), name, kind)]
 }
 

@@ -1,4 +1,4 @@
-/** A provider's settings to the provider, by its kind. A dialect that brings a package of its own is loaded when it is asked for. */
+/** A provider's settings to the provider, by its kind. A dialect of its own is loaded when it is asked for. */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
@@ -9,7 +9,7 @@ import type { Transport } from "./Transport.ts"
 
 /** A kind's settings; the file's section of a provider has them all. */
 export interface ProviderSettings {
-  /** `openai`, `openai-compatible`, `simulated`, or a preset. */
+  /** `openai`, `anthropic`, `gemini`, `openai-compatible`, `simulated`, or a preset. */
   readonly kind: string
   /** Absent = the kind's own. */
   readonly baseUrl?: string | undefined
@@ -17,6 +17,8 @@ export interface ProviderSettings {
   readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  /** Of the dialect, for `anthropic`; absent = the usual one. */
+  readonly version?: string | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
   /** Model ids to list as `name/id`. */
@@ -65,6 +67,13 @@ export const make = (
   if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
   if (settings.kind === "gemini") {
     return Effect.flatMap(Effect.promise(() => import("./Gemini.ts")), (Gemini) => Gemini.make({ ...settings, name }))
+  }
+  // Most gateways have none.
+  if (settings.kind === "anthropic") {
+    return Effect.flatMap(
+      Effect.promise(() => import("./Anthropic.ts")),
+      (Anthropic) => Anthropic.make({ ...settings, name })
+    )
   }
   return settings.kind === "openai" && first !== undefined
     // 220 modules, a fifth of the start.

@@ -13,6 +13,9 @@ export interface Preset {
 /** OpenAI itself. */
 export const openAiBaseUrl = "https://api.openai.com/v1"
 
+/** Anthropic itself, up to the part before `/v1/messages`. */
+export const anthropicBaseUrl = "https://api.anthropic.com"
+
 /** The Gemini API. */
 export const geminiBaseUrl = "https://generativelanguage.googleapis.com/v1beta"
 
@@ -43,12 +46,14 @@ export const presetNamed = (name: string): Preset | undefined =>
 export const requiredKey = (kind: string, baseUrl: string | undefined): string | undefined => {
   if (kind === "openai") return "OPENAI_API_KEY"
   if (baseUrl !== undefined) return undefined
+  if (kind === "anthropic") return "ANTHROPIC_API_KEY"
   return kind === "gemini" ? "GEMINI_API_KEY" : presetNamed(kind)?.keyName
 }
 
 /** The kinds that are built; `Kinds.make` makes providers of these. */
 export const builtKinds: ReadonlyArray<string> = [
   "openai",
+  "anthropic",
   "gemini",
   "openai-compatible",
   "simulated",

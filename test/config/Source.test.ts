@@ -207,7 +207,6 @@ describe("without a file", () => {
       const { off, settings } = yield* loadIn({ env })
       expect(settings.providers.map((provider) => provider.name)).toEqual(["simulated"])
       expect(off.filter(({ why }) => why === "not built yet").map(({ name }) => name)).toEqual([
-        "anthropic",
         "azure-openai",
         "bedrock"
       ])

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { geminiGenerate } from "../../src/providers/protocols/GeminiGenerate.ts"
+import { GenerateEvents } from "../../src/providers/protocols/GeminiGenerateEvents.ts"
 import type { Frame } from "../../src/providers/Provider.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
-import { SseParser } from "../../src/providers/Sse.ts"
 import { ofChunks, ofMessage, type Said, usageOf } from "./Conversation.ts"
 import type { Exchange } from "./Recorded.ts"
 import { isPresent, isStream, makeValidator, named } from "./Recorded.ts"
@@ -84,7 +84,7 @@ interface Played {
 }
 
 const play = (pieces: Iterable<Uint8Array>, includeUsage = true): Played => {
-  const parser = new SseParser()
+  const parser = new GenerateEvents()
   const machine = geminiGenerate.openStream({ includeUsage, fallback })
   const frames: Array<Frame> = []
   for (const piece of pieces) for (const event of parser.push(piece)) machine.next(event, frames)

@@ -94,6 +94,10 @@ const addAssistant = (message: JsonObject, param: string, writing: Writing): Rea
   if (isObject(message["audio"])) return refuse(`${param}.audio`, "Gemini does not know the audio of earlier answers.")
   const said = partsOf(message["content"], `${param}.content`)
   if (isReason(said)) return said
+  // Where earlier answers put their images, see `imagePart`.
+  const images = partsOf(message["images"], `${param}.images`)
+  if (isReason(images)) return images
+  said.push(...images)
   if (isText(message["refusal"])) said.push({ text: message["refusal"] })
   const calls = message["tool_calls"]
   const failed = Array.isArray(calls)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { geminiGenerate } from "../../../src/providers/protocols/GeminiGenerate.ts"
+import { GenerateEvents } from "../../../src/providers/protocols/GeminiGenerateEvents.ts"
 import * as OpaqueState from "../../../src/providers/protocols/OpaqueState.ts"
 import { openAiChat } from "../../../src/providers/protocols/OpenAiChatDialect.ts"
 import type { Frame } from "../../../src/providers/Provider.ts"
@@ -496,6 +497,12 @@ describe("the signature of a thought", () => {
     ])
   })
 
+  it("is no matter for the images of earlier answers, which come back as well", () => {
+    const images = [{ type: "image_url", image_url: { url: `data:image/png;base64,${pixel}` } }]
+    expect(contentsOf([question, { role: "assistant", content: "Here.", images }])[1].parts)
+      .toEqual([{ text: "Here." }, { inlineData: { mimeType: "image/png", data: pixel } }])
+  })
+
   it("is not needed for the id that Gemini gave to be kept", () => {
     expect(messageOf(answerOf([call("tide", {}, "75a235hd")])).tool_calls[0].id).toBe("75a235hd")
   })
@@ -666,6 +673,32 @@ describe("a stream", () => {
     const { frames, machine } = play([answerOf([{ text: "a" }], {}, { finishReason: undefined }), { error }])
     expect(frames).toHaveLength(1)
     expect(machine.failure).toMatchObject({ _tag: "RateLimited", retryAfterMs: 46_000 })
+  })
+
+  it("ends in an error that stands behind its events as it is, wherever its bytes are split", () => {
+    const error = { code: 503, message: "The model is overloaded.", status: "UNAVAILABLE" }
+    const event = `data: ${JSON.stringify(answerOf([{ text: "a" }], {}, { finishReason: undefined }))}\r\n\r\n`
+    const failureOf = (stray: string, size: number) => {
+      const bytes = Buffer.from(event + stray)
+      const parser = new GenerateEvents()
+      const machine = geminiGenerate.openStream({ includeUsage: true, fallback })
+      const frames: Array<Frame> = []
+      for (let at = 0; at < bytes.length; at += size) {
+        for (const one of parser.push(bytes.subarray(at, at + size))) machine.next(one, frames)
+      }
+      for (const one of parser.end()) machine.next(one, frames)
+      machine.end(frames)
+      expect(frames).toHaveLength(1)
+      return machine.failure?._tag
+    }
+    for (const text of [JSON.stringify({ error }), JSON.stringify([{ error }], null, 2)]) {
+      for (const size of [1, 7, 64, 10_000]) {
+        expect(failureOf(text, size)).toBe("Overloaded")
+        expect(failureOf(`${text}\r\n\r\n`, size)).toBe("Overloaded")
+      }
+    }
+    expect(failureOf("{\"error\": {", 64)).toBe("StreamInterrupted")
+    expect(failureOf("x".repeat(200_000), 10_000)).toBe("StreamInterrupted")
   })
 
   it("breaks off where the model stumbles", () => {
