@@ -90,6 +90,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
         prefill: capabilities?.prefill
       })),
       onInterrupted: entry.stream?.onInterrupted,
+      parameters: entry.parameters,
       timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
     }])
   )

@@ -179,7 +179,7 @@ const vagueWords: ReadonlyMap<string, Kind> = new Map([
 ])
 
 const contextLooks =
-  /maximum context length|^the input token count\b|prompt is too long|context (?:length|window|size)|input is too long/i
+  /maximum context length|^the input token count\b|prompt is too long|context (?:length|window|size|limit)|input is too long/i
 // At the beginning only: further on a refusal may repeat the caller's words, and those must not cost us a credential.
 const keyLooks = /^(?:incorrect|invalid) api[ -]?key|^api key (?:not valid|is invalid)/i
 const moneyLooks =

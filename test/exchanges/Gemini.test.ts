@@ -5,14 +5,14 @@ import type { Frame } from "../../src/providers/Provider.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
 import { ofChunks, ofMessage, type Said, usageOf } from "./Conversation.ts"
 import type { Exchange } from "./Recorded.ts"
-import { isPresent, isStream, makeValidator, named } from "./Recorded.ts"
+import { exchangesOf, isPresent, isStream, makeValidator } from "./Recorded.ts"
 
 const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
-const exchanges = [...named("--generateContent--"), ...named("--streamGenerateContent--")]
+const exchanges = [...exchangesOf("--generateContent--"), ...exchangesOf("--streamGenerateContent--")]
 const answered = exchanges.filter(({ response }) => response.status === 200)
 const streams = answered.filter(isStream)
 const wholes = answered.filter((exchange) => !isStream(exchange))
-const refused = [...exchanges, ...named("gemini--embeddings--")].filter(({ response }) => response.status !== 200)
+const refused = [...exchanges, ...exchangesOf("gemini--embeddings--")].filter(({ response }) => response.status !== 200)
 
 // Recorded JSON of Gemini's, read by hand.
 type Loose = any

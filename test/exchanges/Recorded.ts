@@ -19,8 +19,8 @@ export interface Exchange {
 const folder = join(import.meta.dirname, "../../../shared/fixtures")
 export const isPresent = existsSync(join(folder, "exchanges"))
 
-/** The exchanges whose names have this part. */
-export const named = (part: string): ReadonlyArray<Exchange> =>
+/** Those whose name has this part. */
+export const exchangesOf = (part: string): ReadonlyArray<Exchange> =>
   isPresent
     ? readdirSync(join(folder, "exchanges"))
       .filter((name) => name.includes(part))
@@ -29,7 +29,7 @@ export const named = (part: string): ReadonlyArray<Exchange> =>
     : []
 
 /** The exchanges of OpenAI's chat dialect. */
-export const exchanges = named("--chat-completions--")
+export const exchanges: ReadonlyArray<Exchange> = exchangesOf("--chat-completions--")
 
 /** The raw text of a stream; a client's capture is framed again. */
 export const sseOf = ({ response }: Exchange): string =>

@@ -27,6 +27,7 @@ beforeAll(async () => {
     },
     models: {
       tidal: target("gemini-3-fake"),
+      exact: { ...target("gemini-3-fake"), parameters: "reject" },
       blocked: target("gemini-blocked"),
       dying: target("gemini-dies"),
       fallback: {
@@ -159,6 +160,23 @@ describe("the openai package and Gemini", () => {
     })
     await expect(failed).rejects.toMatchObject({ status: 400, param: "messages[0].content[0].file.file_id" })
     expect(upstream.asked.length).toBe(before)
+  })
+
+  it("are answered by another target, if there is one, where Gemini cannot be told all of it", async () => {
+    const { response } = await client.chat.completions.create({
+      model: "fallback",
+      messages: [{ role: "user", content: [{ type: "file", file: { file_id: "file-1" } }] }]
+    }).withResponse()
+    expect(response.headers.get("x-breakwater-provider")).toBe("simulated")
+  })
+
+  it("hear which parameters were left out, or are refused where the alias says so", async () => {
+    const ask = (model: string) =>
+      client.chat.completions.create({ model, messages: [question], user: "u-1", seed: 7, verbosity: "low" })
+    const { response } = await ask("tidal").withResponse()
+    expect(response.headers.get("x-breakwater-dropped-params")).toBe("user, verbosity")
+    expect(lastAsked()?.body.generationConfig).toEqual({ seed: 7 })
+    await expect(ask("exact")).rejects.toMatchObject({ status: 400, param: "user" })
   })
 
   it("hear of an answer that breaks off in its middle", async () => {

@@ -1,7 +1,7 @@
 /** What a request asks for beside its conversation, in Gemini's words: sampling, the form of the answer, thinking and tools. */
 import type { ChatRequest } from "../../domain/Chat.ts"
-import type { Reason } from "../../domain/GatewayError.ts"
-import { isReason, refuse } from "./GeminiGenerateParts.ts"
+import { type Reason, unsupported } from "../../domain/GatewayError.ts"
+import { isReason } from "./GeminiGenerateParts.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 type Effort = NonNullable<ChatRequest["reasoning_effort"]>
@@ -66,7 +66,9 @@ const formatOf = ({ response_format: format }: ChatRequest): JsonObject => {
 const modalitiesOf = ({ modalities }: ChatRequest): Array<Json> | undefined | Reason => {
   if (modalities === undefined || modalities === null || modalities.every((one) => one === "text")) return undefined
   const other = modalities.findIndex((one) => one !== "text" && one !== "image")
-  if (other >= 0) return refuse(`modalities[${other}]`, `Gemini's answers are not given as ${modalities[other]} here.`)
+  if (other >= 0) {
+    return unsupported(`modalities[${other}]`, `Gemini's answers are not given as ${modalities[other]} here.`)
+  }
   return modalities.map((one) => one.toUpperCase())
 }
 
@@ -131,7 +133,7 @@ const lowerChoice = (choice: Json | undefined): JsonObject | Reason | undefined 
   const named = isObject(called) ? called : isText(choice["name"]) ? choice : undefined
   if (named !== undefined) return { mode: "ANY", allowedFunctionNames: [named["name"] ?? ""] }
   if (!isObject(allowed) || !Array.isArray(allowed["tools"])) {
-    return refuse("tool_choice", "Gemini can be told to call functions only.")
+    return unsupported("tool_choice", "Gemini can be told to call functions only.")
   }
   const names = allowed["tools"].flatMap((tool) =>
     isObject(tool) && isObject(tool["function"]) ? [tool["function"]["name"] ?? ""] : []
@@ -153,7 +155,7 @@ export const lowerTools = (request: JsonObject, dropped: Array<string>): Tools |
     const type = String(tool["type"])
     const ownName = ownTools[type]
     if (type === "function" && isObject(tool["function"])) declared.push(declarationOf(tool["function"]))
-    else if (ownName === undefined) return refuse(`tools[${at}].type`, `Gemini has no tools of the type ${type}.`)
+    else if (ownName === undefined) return unsupported(`tools[${at}].type`, `Gemini has no tools of the type ${type}.`)
     else own.push({ [ownName]: tool[type] ?? {} })
   }
   const older: ReadonlyArray<Json> = Array.isArray(functions) && offered.length === 0 ? functions : []

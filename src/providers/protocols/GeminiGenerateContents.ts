@@ -3,9 +3,9 @@
  * and plain clients of OpenAI keep nothing but its id, so that is where it travels (`OpaqueState.ts`).
  */
 import type { ChatMessage } from "../../domain/Chat.ts"
-import type { Reason } from "../../domain/GatewayError.ts"
+import { InvalidRequest, type Reason, unsupported } from "../../domain/GatewayError.ts"
 import { generationOf } from "./GeminiGenerateConfig.ts"
-import { isReason, partsOf, refuse } from "./GeminiGenerateParts.ts"
+import { isReason, partsOf } from "./GeminiGenerateParts.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { isObject, isText, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 
@@ -63,10 +63,10 @@ const signatureBeside = (call: JsonObject): string | undefined => {
 
 const callPart = (call: JsonObject, param: string, writing: Writing): JsonObject | Reason => {
   const called = call["function"]
-  if (!isObject(called)) return refuse(param, "Gemini has calls of functions only.")
+  if (!isObject(called)) return unsupported(param, "Gemini has calls of functions only.")
   const text = isText(called["arguments"]) && called["arguments"].trim() !== "" ? called["arguments"] : "{}"
   const args = objectOf(text)
-  if (args === undefined) return refuse(`${param}.function.arguments`, "The arguments are not a JSON object.")
+  if (args === undefined) return unsupported(`${param}.function.arguments`, "The arguments are not a JSON object.")
   const name = String(called["name"])
   if (!isText(call["id"])) return { functionCall: { name, args } }
   const id = OpaqueState.idOf(call["id"])
@@ -91,7 +91,9 @@ const addCalls = (calls: ReadonlyArray<Json>, param: string, parts: Array<JsonOb
 const oldCalls = (called: Json | undefined): ReadonlyArray<Json> => isObject(called) ? [{ function: called }] : []
 
 const addAssistant = (message: JsonObject, param: string, writing: Writing): Reason | undefined => {
-  if (isObject(message["audio"])) return refuse(`${param}.audio`, "Gemini does not know the audio of earlier answers.")
+  if (isObject(message["audio"])) {
+    return unsupported(`${param}.audio`, "Gemini does not know the audio of earlier answers.")
+  }
   const said = partsOf(message["content"], `${param}.content`)
   if (isReason(said)) return said
   // Where earlier answers put their images, see `imagePart`.
@@ -117,7 +119,11 @@ const responseOf = (text: string): JsonObject => {
 const addResult = (message: JsonObject, param: string, writing: Writing): Reason | undefined => {
   const id = isText(message["tool_call_id"]) ? OpaqueState.idOf(message["tool_call_id"]) : undefined
   const name = id === undefined ? String(message["name"]) : writing.names.get(id)
-  if (name === undefined) return refuse(`${param}.tool_call_id`, "No call before this message has this id.")
+  if (name === undefined) {
+    const message =
+      "No call before this message has this id. Send the call, in an assistant message, before its result."
+    return new InvalidRequest({ message, param: `${param}.tool_call_id` })
+  }
   const parts = partsOf(message["content"], `${param}.content`)
   if (isReason(parts)) return parts
   const texts = parts.flatMap(({ text }) => isText(text) ? [text] : [])
@@ -149,7 +155,7 @@ export const lowerMessages = (messages: ReadonlyArray<ChatMessage>, model: strin
   turns.push(...attachment(attached))
   // Instructions alone are no conversation to Gemini.
   if (turns.length === 0) turns.push({ role: "user", parts: system.splice(0), isResults: false })
-  if (turns[0]?.parts.length === 0) return refuse("messages", "No message says anything.")
+  if (turns[0]?.parts.length === 0) return unsupported("messages", "No message says anything.")
   return {
     systemInstruction: system.length === 0 ? undefined : { parts: system },
     contents: turns.map(({ parts, role }) => ({ role, parts }))

@@ -2,13 +2,11 @@
  * OpenAI's content parts in Gemini's words. What Gemini cannot be told is refused with its place in the request and never left
  * out, because a question without its image is another question.
  */
-import { InvalidRequest, type Reason } from "../../domain/GatewayError.ts"
+import { type Reason, unsupported } from "../../domain/GatewayError.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 /** `Reason`s are tagged, and nothing of the request is. */
 export const isReason = (value: object): value is Reason => "_tag" in value
-
-export const refuse = (param: string, message: string): Reason => new InvalidRequest({ message, param })
 
 const imageTypes: Readonly<Record<string, string>> = {
   avif: "image/avif",
@@ -69,7 +67,7 @@ const fromUri = (uri: string, usual: string, param: string): JsonObject | Reason
   if (isAddress(uri)) return { fileData: { mimeType: typeOfAddress(uri), fileUri: uri } }
   const data = dataOf(uri, usual)
   return data === undefined
-    ? refuse(param, "Gemini takes an http(s) or gs address or a data URI with base64 content here.")
+    ? unsupported(param, "Gemini takes an http(s) or gs address or a data URI with base64 content here.")
     : { inlineData: { ...data } }
 }
 
@@ -88,8 +86,8 @@ const filePart = (file: JsonObject, param: string): JsonObject | Reason => {
   }
   if (isText(id) && isAddress(id)) return { fileData: { mimeType: typeOfAddress(id), fileUri: id } }
   return isText(id)
-    ? refuse(`${param}.file_id`, "Gemini does not know this file. Send its content as file_data.")
-    : refuse(`${param}.file_data`, "The file has no content. Send it as file_data.")
+    ? unsupported(`${param}.file_id`, "Gemini does not know this file. Send its content as file_data.")
+    : unsupported(`${param}.file_data`, "The file has no content. Send it as file_data.")
 }
 
 /** One part; undefined where it says nothing. `param` is its place in the request. */
@@ -105,7 +103,7 @@ const partOf = (part: Json, param: string): JsonObject | undefined | Reason => {
     if (type === "input_audio") return audioPart(value)
     if (type === "file") return filePart(value, `${param}.file`)
   }
-  return refuse(`${param}.type`, `Gemini cannot be sent a part of the type ${String(type)}.`)
+  return unsupported(`${param}.type`, `Gemini cannot be sent a part of the type ${String(type)}.`)
 }
 
 /** A content, whatever its form. Gemini refuses empty texts, so those are left out. */
