@@ -93,8 +93,7 @@ const isNothing = (answer: JsonObject, { choices }: ChatCompletion): boolean =>
   isSilent(answer) &&
   choices.every(({ finish_reason, message }) => finish_reason === "stop" && carriesNothing(message))
 
-/** A body of status 200 to an answer, or to the reason it is none. */
-export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
+const read = (text: string, fallback: Fallback): ReadAnswer | Reason => {
   const value = parse(text)
   // Without `alt=sse` a stream is a list, and so are some errors.
   const answer = Array.isArray(value) && value.length === 1 ? value[0] : value
@@ -119,4 +118,14 @@ export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reaso
   const completion = written as unknown as ChatCompletion
   if (isNothing(answer, completion)) return malformed("The upstream's answer has nothing in it.")
   return { text: JSON.stringify(written), completion, usage }
+}
+
+/** A body of status 200 to an answer, or to the reason it is none. */
+export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
+  try {
+    return read(text, fallback)
+  } catch {
+    // Arguments that are nested so deeply that they cannot be written again.
+    return malformed("The upstream's answer cannot be read.")
+  }
 }

@@ -1,6 +1,6 @@
 /** A chat request as the body of Gemini's `generateContent`, and where it goes. */
 import type { ChatRequest } from "../../domain/Chat.ts"
-import type { Reason } from "../../domain/GatewayError.ts"
+import { type Reason, unsupported } from "../../domain/GatewayError.ts"
 import type { Lowered } from "../Dialect.ts"
 import type { ProviderCall } from "../Provider.ts"
 import { lowerConfig, lowerTools } from "./GeminiGenerateConfig.ts"
@@ -38,7 +38,7 @@ const tierOf = ({ service_tier: tier }: ChatRequest, dropped: Array<string>): st
 
 /** `models/x`, `tunedModels/x` and the like stand for themselves. */
 const pathOf = (model: string, stream: boolean): string => {
-  const path = model.split("/").map(encodeURIComponent).join("/")
+  const path = model.toWellFormed().split("/").map(encodeURIComponent).join("/")
   return `/${model.includes("/") ? path : `models/${path}`}:${
     stream ? "streamGenerateContent?alt=sse" : "generateContent"
   }`
@@ -46,7 +46,7 @@ const pathOf = (model: string, stream: boolean): string => {
 
 const isFilled = (names: Array<string>): names is [string, ...Array<string>] => names.length > 0
 
-export const lower = ({ model, request }: ProviderCall, stream: boolean): Lowered | Reason => {
+const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Reason => {
   const dropped: Array<string> = unsayable.filter((name) => isSaid(request[name]))
   const conversation = lowerMessages(request.messages, model)
   if (isReason(conversation)) return conversation
@@ -71,4 +71,14 @@ export const lower = ({ model, request }: ProviderCall, stream: boolean): Lowere
     serviceTier
   }
   return { body: JSON.stringify(body), path: pathOf(model, stream), dropped: isFilled(dropped) ? dropped : undefined }
+}
+
+/** The request, or why Gemini cannot be told it. */
+export const lower = (call: ProviderCall, stream: boolean): Lowered | Reason => {
+  try {
+    return write(call, stream)
+  } catch {
+    // Only the stack can have run out: a string may hold JSON that is nested deeper than a body may be.
+    return unsupported("messages", "The arguments of a call or the result of a tool are nested too deeply.")
+  }
 }

@@ -65,7 +65,7 @@ export class GenerateStream implements StreamMachine {
     } else if (isObject(said["error"]) || event.event === "error") {
       this.failure = toReason("gemini", { body: said, nowMs: this.options.fallback.nowMs })
     } else {
-      this.read(said, out)
+      this.readSafely(said, out)
     }
   }
 
@@ -78,6 +78,15 @@ export class GenerateStream implements StreamMachine {
     }
     this.isDone = true
     this.sendUsage(out)
+  }
+
+  private readSafely(answer: JsonObject, out: Array<Frame>): void {
+    try {
+      this.read(answer, out)
+    } catch {
+      // Arguments that are nested so deeply that they cannot be written again.
+      this.failure = new MalformedAnswer({ message: "The upstream's stream cannot be read." })
+    }
   }
 
   private read(answer: JsonObject, out: Array<Frame>): void {
