@@ -9,7 +9,7 @@ import { ofChunks, ofMessage } from "../../exchanges/Conversation.ts"
 import { callOf } from "../Calls.ts"
 import { makeRandom, pick } from "../Seeded.ts"
 
-const rounds = process.env["BREAKWATER_FULL"] === "1" ? 50_000 : 600
+const rounds = process.env["BREAKWATER_FULL"] === "1" ? 10_000 : 600
 
 // Made here, of any shape.
 type Loose = any
