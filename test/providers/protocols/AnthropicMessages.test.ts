@@ -118,7 +118,7 @@ describe("the calls of tools", () => {
         role: "assistant",
         content: [
           { type: "text", text: "Let me see." },
-          { type: "tool_use", id: "call_1", name: "tide", input: { at: 12345678901234567890 } },
+          { type: "tool_use", id: "call_1", name: "tide", input: { at: Number("12345678901234567890") } },
           { type: "tool_use", id: "functions_sea_0", name: "sea", input: {} }
         ]
       },
