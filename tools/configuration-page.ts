@@ -350,6 +350,10 @@ provider \`simulated\` is there too, unless \`providers.simulated.enabled\` is \
 The address of \`vllm\` is the one Breakwater itself listens on by default: a provider whose address is the gateway's own is refused, so give
 one of them another port.
 
+\`gemini\` speaks \`generateContent\`. It answers for Vertex AI as well: there \`baseUrl\` is
+\`https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google\` and \`apiKey\` an access token, sent as
+Bearer. What a Gemini model thought about a call of a tool comes back to it in the id of that call, so clients must not shorten those ids.
+
 ${table(["kind", "answers", "its own address", "on without a file when set", "needs in the file"], kindRows)}
 `
 }

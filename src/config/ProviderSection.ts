@@ -4,7 +4,14 @@ import * as Schema from "effect/Schema"
 import type { OwnPrices } from "../accounting/Prices.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
 import { SizeText } from "../domain/Quantity.ts"
-import { anthropicBaseUrl, builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
+import {
+  anthropicBaseUrl,
+  builtKinds,
+  geminiBaseUrl,
+  openAiBaseUrl,
+  type Preset,
+  presets
+} from "../providers/Presets.ts"
 import { type Concurrency, ConcurrencyInput } from "../resilience/AdaptiveLimit.ts"
 import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 
@@ -107,7 +114,7 @@ const presetKinds = Object.entries<Preset>(presets).map(([kind, preset]): Kind =
 export const kinds: ReadonlyArray<Kind> = [
   { kind: "openai", keyName: "OPENAI_API_KEY", baseUrl: openAiBaseUrl, needsKey: true },
   { kind: "anthropic", keyName: "ANTHROPIC_API_KEY", baseUrl: anthropicBaseUrl, needsKey: true },
-  { kind: "gemini", keyName: "GEMINI_API_KEY", needsKey: true },
+  { kind: "gemini", keyName: "GEMINI_API_KEY", baseUrl: geminiBaseUrl, needsKey: true },
   {
     kind: "azure-openai",
     keyName: "AZURE_OPENAI_API_KEY",

@@ -9,7 +9,7 @@ import type { Transport } from "./Transport.ts"
 
 /** A kind's settings; the file's section of a provider has them all. */
 export interface ProviderSettings {
-  /** `openai`, `anthropic`, `openai-compatible`, `simulated`, or a preset. */
+  /** `openai`, `anthropic`, `gemini`, `openai-compatible`, `simulated`, or a preset. */
   readonly kind: string
   /** Absent = the kind's own. */
   readonly baseUrl?: string | undefined
@@ -65,6 +65,9 @@ export const make = (
   const [first, ...rest] = settings.apiKeys ?? []
   if (keyName !== undefined && first === undefined) return problem(`apiKey is missing: usually \${${keyName}}`)
   if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
+  if (settings.kind === "gemini") {
+    return Effect.flatMap(Effect.promise(() => import("./Gemini.ts")), (Gemini) => Gemini.make({ ...settings, name }))
+  }
   // Most gateways have none.
   if (settings.kind === "anthropic") {
     return Effect.flatMap(

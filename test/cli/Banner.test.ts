@@ -65,9 +65,9 @@ describe("the ledger", () => {
 describe("a provider whose kind is not built yet", () => {
   it.effect("is off, and so is its key in the environment", () =>
     Effect.gen(function*() {
-      const text = yield* said("", { GEMINI_API_KEY: "k", GROQ_API_KEY: "k" })
+      const text = yield* said("", { AZURE_OPENAI_API_KEY: "k", GROQ_API_KEY: "k" })
       expect(text).toMatch(/providers on\n\s+groq\s+groq\n\s+simulated\s+simulated\n/)
-      expect(text).toMatch(/providers off\n[^]*\n\s+gemini\s+not built yet\n/)
+      expect(text).toMatch(/providers off\n[^]*\n\s+azure-openai\s+not built yet\n/)
     }))
 
   it.effect("is off where the file names it, with the targets on it", () =>

@@ -395,14 +395,14 @@ providers:
       const { inactive } = yield* settingsOf(`
 providers:
   bedrock: {}
-  google: { kind: gemini, apiKey: k }
+  blue: { kind: azure-openai, apiKey: k, baseUrl: "http://127.0.0.1:1" }
 models:
-  best: { targets: [{ provider: simulated, model: sim }, { provider: google, model: m }] }
+  best: { targets: [{ provider: simulated, model: sim }, { provider: blue, model: m }] }
 `)
       expect(inactive).toEqual([
         { path: "providers.bedrock", why: "kind bedrock is not built yet" },
-        { path: "providers.google", why: "kind gemini is not built yet" },
-        { path: "models.best.targets[1]", why: "kind gemini is not built yet: this target fails at once" }
+        { path: "providers.blue", why: "kind azure-openai is not built yet" },
+        { path: "models.best.targets[1]", why: "kind azure-openai is not built yet: this target fails at once" }
       ])
     }))
 })
@@ -460,10 +460,10 @@ describe("a target's provider", () => {
   it.effect("that is a kind which is not built yet is called that, and a misspelt kind is found", () =>
     Effect.gen(function*() {
       const problems = yield* problemsOf(`
-models: { fast: { targets: [{ provider: gemini, model: m }, { provider: openia, model: m }] } }
+models: { fast: { targets: [{ provider: bedrock, model: m }, { provider: openia, model: m }] } }
 `)
       expect(problems[0]?.message).toBe(
-        "no provider of this name; known: simulated; kind gemini is not built yet"
+        "no provider of this name; known: simulated; kind bedrock is not built yet"
       )
       expect(problems[1]?.suggestion).toBe("openai")
       expect(problems[1]?.message).toContain("add a section providers.openai with apiKey: ${OPENAI_API_KEY}")

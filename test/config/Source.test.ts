@@ -188,20 +188,25 @@ describe("the order of sources", () => {
 describe("without a file", () => {
   it.effect("every provider with a key is on, the others are off with a reason, the simulated one exists", () =>
     Effect.gen(function*() {
-      const env = { CEREBRAS_API_KEY: "c", GROQ_API_KEY: "g", XAI_API_KEY: "" }
+      const env = { CEREBRAS_API_KEY: "c", GEMINI_API_KEY: "m", GROQ_API_KEY: "g", XAI_API_KEY: "" }
       const { off, settings } = yield* loadIn({ env, ollama: true })
-      expect(settings.providers.map((provider) => provider.name)).toEqual(["cerebras", "groq", "ollama", "simulated"])
+      expect(settings.providers.map((provider) => provider.name)).toEqual([
+        "gemini",
+        "cerebras",
+        "groq",
+        "ollama",
+        "simulated"
+      ])
       expect(off).toContainEqual({ name: "xai", why: "XAI_API_KEY not set" })
       expect(off).toContainEqual({ name: "openai", why: "OPENAI_API_KEY not set" })
     }))
 
   it.effect("a key of a provider whose kind is not built yet turns nothing on", () =>
     Effect.gen(function*() {
-      const env = { GEMINI_API_KEY: "a", AZURE_OPENAI_API_KEY: "b", AZURE_OPENAI_ENDPOINT: "http://127.0.0.1:1" }
+      const env = { AZURE_OPENAI_API_KEY: "b", AZURE_OPENAI_ENDPOINT: "http://127.0.0.1:1" }
       const { off, settings } = yield* loadIn({ env })
       expect(settings.providers.map((provider) => provider.name)).toEqual(["simulated"])
       expect(off.filter(({ why }) => why === "not built yet").map(({ name }) => name)).toEqual([
-        "gemini",
         "azure-openai",
         "bedrock"
       ])
