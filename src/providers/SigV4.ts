@@ -2,8 +2,8 @@
  * AWS Signature Version 4 of one request whose body is in hand and whose path has no query. Trap: the path that is signed is the
  * path as it is sent, percent-encoded once more.
  */
-import { createHash, createHmac } from "node:crypto"
 import * as Redacted from "effect/Redacted"
+import { createHash, createHmac } from "node:crypto"
 
 export interface AwsCredentials {
   readonly accessKeyId: string
@@ -81,7 +81,9 @@ export const makeSigner = (scope: SigningScope) => {
       sha256(request.body)
     ].join("\n")
     const within = `${day}/${region}/${service}/aws4_request`
-    const signature = hmac(signingKey, ["AWS4-HMAC-SHA256", stamp, within, sha256(canonical)].join("\n")).toString("hex")
+    const signature = hmac(signingKey, ["AWS4-HMAC-SHA256", stamp, within, sha256(canonical)].join("\n")).toString(
+      "hex"
+    )
     const authorization =
       `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${within}, SignedHeaders=${names}, Signature=${signature}`
     return { ...added, authorization }
