@@ -21,7 +21,7 @@ import { retryAfterMs } from "./RetryHint.ts"
 import type { ResponseHeaders } from "./TransportExchange.ts"
 
 /** Whose error bodies are read; one table per family. */
-export type ErrorFamily = "openai"
+export type ErrorFamily = "openai" | "anthropic" | "gemini" | "bedrock"
 
 interface ErrorFacts {
   /** As it came, at most 2,000 characters; only looked at, never shown. */

@@ -1,0 +1,11 @@
+/** OpenAI's chat as a dialect: the caller's own text goes up, and the upstream's own text comes back. */
+import type { Dialect } from "../Dialect.ts"
+import { lower, readAnswer } from "./OpenAiChat.ts"
+import { ChatStream } from "./OpenAiChatStream.ts"
+
+export const openAiChat: Dialect = {
+  family: "openai",
+  lower: ({ model, source }, stream) => ({ body: lower(source, model, stream) }),
+  readAnswer,
+  openStream: (options) => new ChatStream(options)
+}
