@@ -1,0 +1,84 @@
+/**
+ * OpenAI's tools as Bedrock's toolConfig. Trap: a conversation in which tools were called needs one, and an empty one is refused; so
+ * tools that the request does not bring any more are made up from their names.
+ */
+import type { Reason } from "../../domain/GatewayError.ts"
+import { cachePointOf, isReason, refuse } from "./BedrockConverseParts.ts"
+import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
+
+const specOf = (tool: Json, param: string): ReadonlyArray<JsonObject> | Reason => {
+  const written = isObject(tool) ? tool["function"] : undefined
+  if (!isObject(tool) || !isObject(written)) return refuse(`${param}.type`, "Bedrock has tools of type function alone.")
+  const { description, name, parameters, strict } = written
+  const toolSpec = {
+    name,
+    description: isText(description) ? description : undefined,
+    inputSchema: { json: isObject(parameters) ? { type: "object", ...parameters } : { type: "object", properties: {} } },
+    strict: strict === true ? true : undefined
+  }
+  return [{ toolSpec }, ...cachePointOf(tool)]
+}
+
+const nameOf = ({ toolSpec }: JsonObject): Json | undefined => isObject(toolSpec) ? toolSpec["name"] : undefined
+
+interface Choice {
+  /** Absent = the model decides. */
+  readonly toolChoice?: JsonObject
+  /** Tools that it may call; absent = all. */
+  readonly allowed?: ReadonlyArray<Json | undefined>
+}
+
+const nameIn = (holder: Json | undefined): Json | undefined =>
+  isObject(holder) && isObject(holder["function"]) ? holder["function"]["name"] : undefined
+
+const choiceOf = (written: Json | undefined): Choice | Reason => {
+  if (written === "none") return { allowed: [] }
+  if (written === "required" || written === "any") return { toolChoice: { any: {} } }
+  if (!isObject(written)) return {}
+  const named = nameIn(written)
+  if (isText(named)) return { toolChoice: { tool: { name: named } } }
+  const listed = written["allowed_tools"]
+  if (!isObject(listed) || !Array.isArray(listed["tools"])) {
+    return refuse("tool_choice", "Bedrock has tools of type function alone.")
+  }
+  return { allowed: listed["tools"].map(nameIn), ...(listed["mode"] === "required" ? { toolChoice: { any: {} } } : {}) }
+}
+
+const specsOf = (tools: Json | undefined): ReadonlyArray<JsonObject> | Reason => {
+  const specs: Array<JsonObject> = []
+  for (const [index, tool] of (Array.isArray(tools) ? tools : []).entries()) {
+    const spec = specOf(tool, `tools[${index}]`)
+    if (isReason(spec)) return spec
+    specs.push(...spec)
+  }
+  return specs
+}
+
+/** `called`: tools that the conversation has calls of. Undefined = there is nothing to say of tools. */
+export const lowerTools = (
+  request: JsonObject,
+  called: ReadonlySet<string>,
+  dropped: Array<string>
+): { readonly toolConfig: JsonObject } | Reason | undefined => {
+  if (Array.isArray(request["functions"])) return refuse("functions", "Bedrock has no functions: use tools.")
+  const specs = specsOf(request["tools"])
+  if (isReason(specs)) return specs
+  const choice = choiceOf(request["tool_choice"])
+  if (isReason(choice)) return choice
+  const { allowed, toolChoice } = choice
+  const offered = allowed === undefined
+    ? specs
+    : specs.filter((spec) => nameOf(spec) === undefined || allowed.includes(nameOf(spec)))
+  const some = offered.filter((spec) => nameOf(spec) !== undefined)
+  if (some.length > 0) {
+    if (request["parallel_tool_calls"] === false) dropped.push("parallel_tool_calls")
+    return { toolConfig: { tools: [...offered], toolChoice } }
+  }
+  if (called.size === 0) return undefined
+  // There is no word for none: they must be named, and so they may be called.
+  if (allowed !== undefined) dropped.push("tool_choice")
+  const known = specs.filter((spec) => called.has(String(nameOf(spec))))
+  const missing = [...called].filter((name) => !known.some((spec) => nameOf(spec) === name))
+  const madeUp = missing.map((name) => ({ toolSpec: { name, inputSchema: { json: { type: "object" } } } }))
+  return { toolConfig: { tools: [...known, ...madeUp] } }
+}
