@@ -39,7 +39,8 @@ const textOf = (value: unknown): string => typeof value === "string" ? value : "
 const classOf = (name: string): string =>
   (name.split(":")[0]?.split("#").at(-1) ?? "").toLowerCase().replace(/(?:exception|error)$/, "")
 
-const tooLong = /too many (?:input )?tokens\b(?!.*\bper\b)|input tokens exceeded|input is too long|exceeds? (?:the )?maximum length/i
+const tooLong =
+  /too many (?:input )?tokens\b(?!.*\bper\b)|input tokens exceeded|input is too long|exceeds? (?:the )?maximum length/i
 /** Of Bedrock's limits the one of a day is not waited for. */
 const daily = /\bper day\b|\bdaily\b/i
 /** A model that the account, the region or the way of asking does not have, as a fault of the request. */
@@ -57,14 +58,10 @@ const codeOf = (name: string, said: string): string => {
   return codes[known] ?? ""
 }
 
-/** `{error: {message, code}}` of an error answer; `name`: the class where the event stream says it. */
-export const openAiErrorOf = (
-  body: unknown,
-  headers: ResponseHeaders | undefined,
-  name: string = (headers === undefined ? undefined : headerOf(headers, "x-amzn-errortype")) ?? ""
-): unknown => {
+/** `{error: {message, code}}`; the class stands in the header `x-amzn-errortype`, where an exception of a stream puts its own. */
+export const openAiErrorOf = (body: unknown, headers: ResponseHeaders = {}): unknown => {
   const said = isRecord(body) ? body : {}
   const message = textOf(said["message"]) || textOf(said["Message"]) || textOf(body)
-  const code = codeOf(name || textOf(said["__type"]), message)
+  const code = codeOf(headerOf(headers, "x-amzn-errortype") || textOf(said["__type"]), message)
   return { error: code === "" ? { message } : { message, code } }
 }

@@ -17,6 +17,7 @@ import {
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
 import * as Redaction from "../observability/Redaction.ts"
+import { openAiErrorOf } from "./BedrockError.ts"
 import { retryAfterMs } from "./RetryHint.ts"
 import type { ResponseHeaders } from "./TransportExchange.ts"
 
@@ -267,8 +268,8 @@ const reasonOf = (kind: Kind, facts: ErrorFacts, fields: Omit<ReasonFields, "mes
 }
 
 /** The reason behind an error answer, or behind an error inside an answer of status 200. */
-export const toReason = (_family: ErrorFamily, error: UpstreamError): Reason => {
-  const facts = readFacts(error.body)
+export const toReason = (family: ErrorFamily, error: UpstreamError): Reason => {
+  const facts = readFacts(family === "bedrock" ? openAiErrorOf(error.body, error.headers) : error.body)
   return reasonOf(kindOf(facts, error.status), facts, {
     upstreamStatus: error.status,
     retryAfterMs: retryAfterMs({ headers: error.headers, body: error.body, message: facts.said }, error.nowMs)

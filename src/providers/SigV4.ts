@@ -2,6 +2,7 @@
  * AWS Signature Version 4 of one request whose body is in hand and whose path has no query. Trap: the path that is signed is the
  * path as it is sent, percent-encoded once more.
  */
+import * as DateTime from "effect/DateTime"
 import * as Redacted from "effect/Redacted"
 import { createHash, createHmac } from "node:crypto"
 
@@ -41,7 +42,8 @@ const encoded = (segment: string): string =>
   encodeURIComponent(segment).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 
 /** `20150830T123600Z` */
-const stampOf = (nowMs: number): string => new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/g, "")
+const stampOf = (nowMs: number): string =>
+  DateTime.formatIso(DateTime.makeUnsafe(nowMs)).replaceAll(/[-:]|\.\d{3}/g, "")
 
 /** The key of one day, region and service. */
 const keyOf = ({ credentials, region, service }: SigningScope, day: string): Buffer =>
@@ -55,7 +57,7 @@ export const makeSigner = (scope: SigningScope) => {
   const { credentials, region, service } = scope
   const token = credentials.sessionToken
   let signingDay = ""
-  let signingKey = Buffer.alloc(0)
+  let signingKey: Buffer = Buffer.alloc(0)
   return (request: SignedRequest, nowMs: number): Readonly<Record<string, string>> => {
     const stamp = stampOf(nowMs)
     const day = stamp.slice(0, 8)

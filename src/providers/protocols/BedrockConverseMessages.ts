@@ -4,8 +4,8 @@
  */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { blocksOf, cachePointOf, isReason, refuse } from "./BedrockConverseParts.ts"
-import { isObject, isText, type Json, type JsonObject, parse } from "./OpenAiChatShape.ts"
 import * as OpaqueState from "./OpaqueState.ts"
+import { isObject, isText, type Json, type JsonObject, parse } from "./OpenAiChatShape.ts"
 
 export interface Conversation {
   readonly system: ReadonlyArray<JsonObject>

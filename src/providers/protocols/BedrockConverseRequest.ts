@@ -117,7 +117,7 @@ export const lower = ({ model, request }: ProviderCall, stream: boolean): Lowere
   const conversation = lowerMessages(written, takesThoughts(model))
   if (isReason(conversation)) return conversation
   const { called, lacksThoughts, messages, system } = conversation
-  const tools = lowerTools(loose, called, dropped)
+  const tools = lowerTools(loose, model, called, dropped)
   if (tools !== undefined && isReason(tools)) return tools
   const thinking = thinkingIn(request, model, tools?.toolConfig, lacksThoughts, dropped)
   const inferenceConfig = inferenceOf(request, dropped)

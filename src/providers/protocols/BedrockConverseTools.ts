@@ -4,17 +4,20 @@
  */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { cachePointOf, isReason, refuse } from "./BedrockConverseParts.ts"
+import { takesStrictTools } from "./BedrockModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
-const specOf = (tool: Json, param: string): ReadonlyArray<JsonObject> | Reason => {
+const specOf = (tool: Json, param: string, takesStrict: boolean): ReadonlyArray<JsonObject> | Reason => {
   const written = isObject(tool) ? tool["function"] : undefined
   if (!isObject(tool) || !isObject(written)) return refuse(`${param}.type`, "Bedrock has tools of type function alone.")
   const { description, name, parameters, strict } = written
   const toolSpec = {
     name,
     description: isText(description) ? description : undefined,
-    inputSchema: { json: isObject(parameters) ? { type: "object", ...parameters } : { type: "object", properties: {} } },
-    strict: strict === true ? true : undefined
+    inputSchema: {
+      json: isObject(parameters) ? { type: "object", ...parameters } : { type: "object", properties: {} }
+    },
+    strict: strict === true && takesStrict ? true : undefined
   }
   return [{ toolSpec }, ...cachePointOf(tool)]
 }
@@ -44,24 +47,29 @@ const choiceOf = (written: Json | undefined): Choice | Reason => {
   return { allowed: listed["tools"].map(nameIn), ...(listed["mode"] === "required" ? { toolChoice: { any: {} } } : {}) }
 }
 
-const specsOf = (tools: Json | undefined): ReadonlyArray<JsonObject> | Reason => {
+const specsOf = (tools: Json | undefined, takesStrict: boolean): ReadonlyArray<JsonObject> | Reason => {
   const specs: Array<JsonObject> = []
   for (const [index, tool] of (Array.isArray(tools) ? tools : []).entries()) {
-    const spec = specOf(tool, `tools[${index}]`)
+    const spec = specOf(tool, `tools[${index}]`, takesStrict)
     if (isReason(spec)) return spec
     specs.push(...spec)
   }
   return specs
 }
 
+const isStrict = (tool: Json): boolean =>
+  isObject(tool) && isObject(tool["function"]) && tool["function"]["strict"] === true
+
 /** `called`: tools that the conversation has calls of. Undefined = there is nothing to say of tools. */
 export const lowerTools = (
   request: JsonObject,
+  model: string,
   called: ReadonlySet<string>,
   dropped: Array<string>
 ): { readonly toolConfig: JsonObject } | Reason | undefined => {
   if (Array.isArray(request["functions"])) return refuse("functions", "Bedrock has no functions: use tools.")
-  const specs = specsOf(request["tools"])
+  const takesStrict = takesStrictTools(model)
+  const specs = specsOf(request["tools"], takesStrict)
   if (isReason(specs)) return specs
   const choice = choiceOf(request["tool_choice"])
   if (isReason(choice)) return choice
@@ -72,6 +80,7 @@ export const lowerTools = (
   const some = offered.filter((spec) => nameOf(spec) !== undefined)
   if (some.length > 0) {
     if (request["parallel_tool_calls"] === false) dropped.push("parallel_tool_calls")
+    if (!takesStrict && Array.isArray(request["tools"]) && request["tools"].some(isStrict)) dropped.push("strict")
     return { toolConfig: { tools: [...offered], toolChoice } }
   }
   if (called.size === 0) return undefined

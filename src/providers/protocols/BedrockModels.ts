@@ -10,6 +10,9 @@ const claudeOf = (model: string): number | undefined => {
 /** Claude's signed thoughts come back with the calls of tools; a profile's name does not say what is behind it. */
 export const takesThoughts = (model: string): boolean => /claude|inference-profile/.test(model)
 
+/** Who is known to keep to a tool's schema when asked to; others refuse the word. */
+export const takesStrictTools = (model: string): boolean => (claudeOf(model) ?? 0) >= 4.5
+
 const efforts: Readonly<Record<string, string>> = {
   minimal: "low",
   low: "low",
@@ -62,7 +65,9 @@ const adaptive = (version: number, { effort, isForced }: ThinkingAsk): Thinking 
   const named = efforts[effort] ?? "high"
   const said = version < 4.7 && named === "xhigh" ? "high" : named
   // Effort rules what is written as well as what is thought.
-  if (isForced) return { isOn: false, fields: { output_config: { effort: said === "low" || said === "medium" ? said : "high" } } }
+  if (isForced) {
+    return { isOn: false, fields: { output_config: { effort: said === "low" || said === "medium" ? said : "high" } } }
+  }
   return { isOn: true, fields: { thinking: { type: "adaptive" }, output_config: { effort: said } } }
 }
 
@@ -81,7 +86,9 @@ export const thinkingOf = (ask: ThinkingAsk): Thinking | undefined => {
   if (model.includes("nova-2")) {
     return {
       isOn: false,
-      fields: { reasoningConfig: level === "none" ? { type: "disabled" } : { type: "enabled", maxReasoningEffort: level } }
+      fields: {
+        reasoningConfig: level === "none" ? { type: "disabled" } : { type: "enabled", maxReasoningEffort: level }
+      }
     }
   }
   return effort === "none" ? { isOn: false } : undefined
