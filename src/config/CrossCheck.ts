@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
 import { nearest } from "../domain/Suggestion.ts"
+import { cloudProblems } from "../providers/CloudSettings.ts"
 import { requiredKey } from "../providers/Presets.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
 import { defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
@@ -115,6 +116,14 @@ const checkKey = (section: unknown, name: string, { kind, keyName, needsKey }: K
   )]
 }
 
+/** What the kinds of the clouds are told beside address and key. */
+const checkCloud = (section: unknown, name: string, { kind }: Kind): ReadonlyArray<Problem> => {
+  const keys = [valueAt(section, ["apiKey"]), ...listAt(section, ["apiKeys"])]
+  const hasKey = keys.some((key) => key !== undefined && key !== "none")
+  return cloudProblems(kind, (key) => key === "apiKey" ? hasKey : valueAt(section, [key]) !== undefined)
+    .map(({ key, problem: message }) => problem(["providers", name, key], undefined, message))
+}
+
 const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
   const path = ["providers", name]
   const written = valueAt(document, [...path, "kind"])
@@ -134,7 +143,8 @@ const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
       problem([...path, "baseUrl"], undefined, `required, but missing: kind ${kind.kind} has no address of its own`)
     )
   }
-  return [...found, ...checkKey(valueAt(document, path), name, kind)]
+  const section = valueAt(document, path)
+  return [...found, ...checkKey(section, name, kind), ...checkCloud(section, name, kind)]
 }
 
 const checkProviders = (document: unknown): ReadonlyArray<Problem> =>

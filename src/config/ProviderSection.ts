@@ -3,11 +3,12 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { ModelPrices } from "../accounting/Prices.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
+import type { CloudSettings } from "../providers/CloudSettings.ts"
 import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
 import { type Concurrency, ConcurrencyInput } from "../resilience/AdaptiveLimit.ts"
 import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 
-export interface ProviderSection {
+export interface ProviderSection extends CloudSettings {
   /** Its name in the file: the left half of `provider/model`. */
   readonly name: string
   /** Dialect or preset. */
@@ -62,7 +63,17 @@ export const ProviderSectionInput = Schema.Struct({
   maxConcurrency: Schema.optionalKey(ConcurrencyInput),
   breaker: Schema.optionalKey(BreakerSettingsInput),
   prices: Schema.optionalKey(Schema.Record(Schema.String, ModelPricesInput)),
-  models: Schema.optionalKey(Schema.Array(Schema.String))
+  models: Schema.optionalKey(Schema.Array(Schema.String)),
+  region: Schema.optionalKey(
+    Schema.String.check(
+      Schema.isPattern(/^[a-z]{2,8}(?:-[a-z0-9]+)+-\d+$/, { message: "expected a region of AWS, such as us-east-1" })
+    )
+  ),
+  accessKeyId: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  secretAccessKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  sessionToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  entraToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  apiVersion: Schema.optionalKey(Schema.String)
 })
 
 /** What the environment or the file must say for a kind; `keyName` = the variable that turns it on without a file. */
@@ -71,6 +82,8 @@ export interface Kind {
   readonly keyName?: string
   /** A second variable that must be set as well. */
   readonly endpointName?: string
+  /** The key that it is for; default `baseUrl`. */
+  readonly endpointKey?: "baseUrl" | "region"
   /** Its own address; absent = it has none, or is not built. */
   readonly baseUrl?: string
   readonly needsBaseUrl?: boolean
@@ -95,7 +108,14 @@ export const kinds: ReadonlyArray<Kind> = [
     needsKey: true,
     needsBaseUrl: true
   },
-  { kind: "bedrock" },
+  {
+    kind: "bedrock",
+    keyName: "AWS_BEARER_TOKEN_BEDROCK",
+    endpointName: "AWS_REGION",
+    endpointKey: "region",
+    needsKey: true
+  },
+  { kind: "bedrock-mantle", needsKey: true },
   ...presetKinds,
   { kind: "openai-compatible", needsBaseUrl: true },
   { kind: "simulated" }

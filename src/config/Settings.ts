@@ -74,7 +74,13 @@ const providers = (
     prices: entry.prices ?? {},
     maxConcurrency: entry.maxConcurrency === undefined ? undefined : AdaptiveLimit.fromInput(entry.maxConcurrency),
     breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
-    models: entry.models ?? []
+    models: entry.models ?? [],
+    region: entry.region,
+    accessKeyId: entry.accessKeyId,
+    secretAccessKey: entry.secretAccessKey,
+    sessionToken: entry.sessionToken,
+    entraToken: entry.entraToken,
+    apiVersion: entry.apiVersion
   }))
 }
 

@@ -89,7 +89,7 @@ const readFile = Effect.fnUntraced(function*(flags: Flags) {
 const discover = Effect.fnUntraced(function*(ollama: boolean) {
   const on: Record<string, unknown> = {}
   const off: Array<ProviderOff> = []
-  for (const { endpointName, keyName, kind } of kinds) {
+  for (const { endpointKey = "baseUrl", endpointName, keyName, kind } of kinds) {
     if (!isBuilt(kind)) off.push({ name: kind, why: notBuiltYet })
     if (keyName === undefined || !isBuilt(kind)) continue
     const hasKey = yield* isSet(keyName)
@@ -98,7 +98,7 @@ const discover = Effect.fnUntraced(function*(ollama: boolean) {
       on[kind] = {
         kind,
         apiKey: `\${${keyName}}`,
-        ...(endpointName === undefined ? {} : { baseUrl: `\${${endpointName}}` })
+        ...(endpointName === undefined ? {} : { [endpointKey]: `\${${endpointName}}` })
       }
     } else {
       const missing = [...(hasKey ? [] : [keyName]), ...(hasEndpoint ? [] : [endpointName])]

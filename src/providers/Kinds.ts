@@ -1,6 +1,8 @@
 /** A provider's settings to the provider, by its kind. A dialect that brings a package of its own is loaded when it is asked for. */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import * as CloudKinds from "./CloudKinds.ts"
+import type { CloudSettings } from "./CloudSettings.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import { builtKinds, presetNamed, requiredKey } from "./Presets.ts"
 import type { Provider } from "./Provider.ts"
@@ -8,7 +10,7 @@ import * as Simulated from "./Simulated.ts"
 import type { Transport } from "./Transport.ts"
 
 /** A kind's settings; the file's section of a provider has them all. */
-export interface ProviderSettings {
+export interface ProviderSettings extends CloudSettings {
   /** `openai`, `openai-compatible`, `simulated`, or a preset. */
   readonly kind: string
   /** Absent = the kind's own. */
@@ -63,6 +65,8 @@ export const make = (
   const [first, ...rest] = settings.apiKeys ?? []
   if (keyName !== undefined && first === undefined) return problem(`apiKey is missing: usually \${${keyName}}`)
   if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
+  const cloud = CloudKinds.make(name, settings)
+  if (cloud !== undefined) return cloud
   return settings.kind === "openai" && first !== undefined
     // 220 modules, a fifth of the start.
     ? Effect.flatMap(

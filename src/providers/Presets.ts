@@ -41,4 +41,12 @@ export const requiredKey = (kind: string, baseUrl: string | undefined): string |
   kind === "openai" ? "OPENAI_API_KEY" : baseUrl === undefined ? presetNamed(kind)?.keyName : undefined
 
 /** The kinds that are built; `Kinds.make` makes providers of these. */
-export const builtKinds: ReadonlyArray<string> = ["openai", "openai-compatible", "simulated", ...Object.keys(presets)]
+export const builtKinds: ReadonlyArray<string> = [
+  "openai",
+  "azure-openai",
+  "bedrock",
+  "bedrock-mantle",
+  "openai-compatible",
+  "simulated",
+  ...Object.keys(presets)
+]
