@@ -82,7 +82,9 @@ const checkSent = (provider: string, section: unknown): ReadonlyArray<Problem> =
       : [problem([...path, "headers", name], undefined, "is no name that an HTTP header can have")]
   )
   const values: ReadonlyArray<readonly [Path, unknown]> = [
-    [["apiKey"], valueAt(section, ["apiKey"])],
+    ...["apiKey", "accessKeyId", "secretAccessKey", "sessionToken", "entraToken"].map((key) =>
+      [[key], valueAt(section, [key])] as const
+    ),
     ...listAt(section, ["apiKeys"]).map((key, index) => [["apiKeys", index], key] as const),
     ...entriesAt(section, ["headers"]).map(([name, value]) => [["headers", name], value] as const)
   ]

@@ -86,7 +86,8 @@ const readFacts = (body: unknown): ErrorFacts => {
     message: scrub(said),
     // Google's `status` is what others call a type.
     type: (textOf(inner["type"]) || textOf(inner["status"]) || textOf(outer["type"])).toLowerCase(),
-    code: detailed || textOf(inner["code"]) || textOf(outer["code"]) || textOf(outer["statusCode"]),
+    code: detailed || textOf(inner["code"]) || textOf(recordOf(inner["innererror"])["code"]) || textOf(outer["code"]) ||
+      textOf(outer["statusCode"]),
     param: param === "" ? undefined : param.slice(0, 200),
     quotas: quotasOf(inner["details"])
   }
