@@ -145,6 +145,10 @@ const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
       problem([...path, "baseUrl"], undefined, `required, but missing: kind ${kind.kind} has no address of its own`)
     )
   }
+  const version = valueAt(document, [...path, "version"])
+  if (version !== undefined && kind.kind !== "anthropic") {
+    found.push(problem([...path, "version"], version, "only the kind anthropic has versions"))
+  }
   const section = valueAt(document, path)
   return [...found, ...checkKey(section, name, kind), ...checkCloud(section, name, kind)]
 }

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import type { ModelPrices } from "../accounting/Prices.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
 import type { CloudSettings } from "../providers/CloudSettings.ts"
-import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
+import { anthropicBaseUrl, builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
 import { type Concurrency, ConcurrencyInput } from "../resilience/AdaptiveLimit.ts"
 import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 
@@ -17,6 +17,8 @@ export interface ProviderSection extends CloudSettings {
   readonly baseUrl: string | undefined
   /** Empty = the upstream asks for none; written as `apiKey: none`, or not at all. */
   readonly apiKeys: ReadonlyArray<Redacted.Redacted>
+  /** `anthropic-version` of the kind `anthropic`; absent = 2023-06-01. */
+  readonly version: string | undefined
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
   /** Requests in flight at once, for each target; absent = no limit of ours. */
   readonly maxConcurrency: Concurrency | undefined
@@ -54,11 +56,16 @@ const HttpUrl = Schema.String.check(
   Schema.isPattern(/^https?:\/\/[^\s/]+/i, { message: "expected an absolute http(s) URL, such as https://host/v1" })
 )
 
+const Version = Schema.String.check(
+  Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/, { message: "expected a date, such as \"2023-06-01\"" })
+)
+
 export const ProviderSectionInput = Schema.Struct({
   kind: Schema.optionalKey(Schema.String),
   baseUrl: Schema.optionalKey(HttpUrl),
   apiKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   apiKeys: Schema.optionalKey(Schema.Array(Schema.RedactedFromValue(Schema.String))),
+  version: Schema.optionalKey(Version),
   headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.RedactedFromValue(Schema.String))),
   maxConcurrency: Schema.optionalKey(ConcurrencyInput),
   breaker: Schema.optionalKey(BreakerSettingsInput),
@@ -99,7 +106,7 @@ const presetKinds = Object.entries<Preset>(presets).map(([kind, preset]): Kind =
 /** Every kind that a file may name, those that are not built yet included. */
 export const kinds: ReadonlyArray<Kind> = [
   { kind: "openai", keyName: "OPENAI_API_KEY", baseUrl: openAiBaseUrl, needsKey: true },
-  { kind: "anthropic", keyName: "ANTHROPIC_API_KEY", needsKey: true },
+  { kind: "anthropic", keyName: "ANTHROPIC_API_KEY", baseUrl: anthropicBaseUrl, needsKey: true },
   { kind: "gemini", keyName: "GEMINI_API_KEY", needsKey: true },
   {
     kind: "azure-openai",

@@ -70,6 +70,7 @@ const providers = (
     baseUrl: entry.baseUrl,
     apiKeys: (entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]))
       .filter((key) => Redacted.value(key) !== "none"),
+    version: entry.version,
     headers: entry.headers ?? {},
     prices: entry.prices ?? {},
     maxConcurrency: entry.maxConcurrency === undefined ? undefined : AdaptiveLimit.fromInput(entry.maxConcurrency),

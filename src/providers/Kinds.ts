@@ -1,4 +1,4 @@
-/** A provider's settings to the provider, by its kind. A dialect that brings a package of its own is loaded when it is asked for. */
+/** A provider's settings to the provider, by its kind. A dialect of its own is loaded when it is asked for. */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as CloudKinds from "./CloudKinds.ts"
@@ -11,7 +11,7 @@ import type { Transport } from "./Transport.ts"
 
 /** A kind's settings; the file's section of a provider has them all. */
 export interface ProviderSettings extends CloudSettings {
-  /** `openai`, `openai-compatible`, `simulated`, or a preset. */
+  /** `openai`, `anthropic`, `azure-openai`, `bedrock`, `bedrock-mantle`, `openai-compatible`, `simulated`, or a preset. */
   readonly kind: string
   /** Absent = the kind's own. */
   readonly baseUrl?: string | undefined
@@ -19,6 +19,8 @@ export interface ProviderSettings extends CloudSettings {
   readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  /** Of the dialect, for `anthropic`; absent = the usual one. */
+  readonly version?: string | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
   /** Model ids to list as `name/id`. */
@@ -67,6 +69,13 @@ export const make = (
   if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
   const cloud = CloudKinds.make(name, settings)
   if (cloud !== undefined) return cloud
+  // Most gateways have none.
+  if (settings.kind === "anthropic") {
+    return Effect.flatMap(
+      Effect.promise(() => import("./Anthropic.ts")),
+      (Anthropic) => Anthropic.make({ ...settings, name })
+    )
+  }
   return settings.kind === "openai" && first !== undefined
     // 220 modules, a fifth of the start.
     ? Effect.flatMap(

@@ -13,6 +13,9 @@ export interface Preset {
 /** OpenAI itself. */
 export const openAiBaseUrl = "https://api.openai.com/v1"
 
+/** Anthropic itself, up to the part before `/v1/messages`. */
+export const anthropicBaseUrl = "https://api.anthropic.com"
+
 export const presets = {
   cerebras: { baseUrl: "https://api.cerebras.ai/v1", keyName: "CEREBRAS_API_KEY" },
   deepseek: { baseUrl: "https://api.deepseek.com/v1", keyName: "DEEPSEEK_API_KEY" },
@@ -38,11 +41,18 @@ export const presetNamed = (name: string): Preset | undefined =>
  * address of the operator's own may ask for none, but under `openai` its client sends a key always.
  */
 export const requiredKey = (kind: string, baseUrl: string | undefined): string | undefined =>
-  kind === "openai" ? "OPENAI_API_KEY" : baseUrl === undefined ? presetNamed(kind)?.keyName : undefined
+  kind === "openai"
+    ? "OPENAI_API_KEY"
+    : baseUrl !== undefined
+    ? undefined
+    : kind === "anthropic"
+    ? "ANTHROPIC_API_KEY"
+    : presetNamed(kind)?.keyName
 
 /** The kinds that are built; `Kinds.make` makes providers of these. */
 export const builtKinds: ReadonlyArray<string> = [
   "openai",
+  "anthropic",
   "azure-openai",
   "bedrock",
   "bedrock-mantle",

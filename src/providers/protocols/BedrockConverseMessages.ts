@@ -12,7 +12,7 @@ export interface Conversation {
   readonly messages: ReadonlyArray<JsonObject>
   /** Tools that were called, by name. */
   readonly called: ReadonlySet<string>
-  /** The last answer called tools without the signed thoughts that came before. */
+  /** Results of tools are given whose calls have lost the thoughts before them. */
   readonly lacksThoughts: boolean
 }
 
@@ -125,9 +125,10 @@ const calledBy = (turns: ReadonlyArray<Turn>): ReadonlySet<string> =>
     )
   )
 
+/** Whether thoughts are missing matters only while a call's results are on the way to the model. */
 const lacksThoughts = (turns: ReadonlyArray<Turn>): boolean => {
-  const content = turns.findLast(({ role }) => role === "assistant")?.content ?? []
-  return content.some(({ toolUse }) => toolUse !== undefined) && content[0]?.["reasoningContent"] === undefined
+  if (turns.at(-1)?.content.some(isResult) !== true) return false
+  return turns.at(-2)?.content[0]?.["reasoningContent"] === undefined
 }
 
 /** `takesThoughts`: the model wants its signed thoughts back. */

@@ -6,62 +6,93 @@ import type { ProviderCall } from "../Provider.ts"
 import { lowerMessages } from "./BedrockConverseMessages.ts"
 import { isReason, refuse } from "./BedrockConverseParts.ts"
 import { lowerTools } from "./BedrockConverseTools.ts"
-import { mendSampling, mergeFields, takesThoughts, type Thinking, thinkingOf } from "./BedrockModels.ts"
-import { isObject, isText, type JsonObject } from "./OpenAiChatShape.ts"
+import { claudeOf, mendSampling, takesThoughts, type Thinking, thinkingOf } from "./BedrockModels.ts"
+import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
-/** Parameters of OpenAI's that Converse has no words for. */
-const unsayable: ReadonlyArray<keyof ChatRequest> = [
-  "audio",
-  "frequency_penalty",
-  "logit_bias",
-  "logprobs",
-  "metadata",
-  "moderation",
-  "prediction",
-  "presence_penalty",
-  "prompt_cache_key",
-  "prompt_cache_options",
-  "prompt_cache_retention",
-  "safety_identifier",
-  "seed",
-  "store",
-  "top_logprobs",
-  "user",
-  "verbosity",
-  "web_search_options"
-]
+/** Members of Converse's own that OpenAI has no place for: they pass as they are. */
+const own = ["guardrailConfig", "requestMetadata", "performanceConfig", "additionalModelResponseFieldPaths"] as const
 
-/** 0 is what a penalty is where nobody says one, and a false where nobody asks. */
-const isSaid = (name: keyof ChatRequest, value: unknown): boolean =>
-  value !== undefined && value !== null && value !== false && (name === "seed" || value !== 0)
+/** Members that are said in one way or another, or that only the gateway heeds. */
+const said: ReadonlySet<string> = new Set([
+  "model",
+  "messages",
+  "max_completion_tokens",
+  "max_tokens",
+  "temperature",
+  "top_p",
+  "n",
+  "stop",
+  "stream",
+  "stream_options",
+  "tools",
+  "tool_choice",
+  "parallel_tool_calls",
+  "functions",
+  "function_call",
+  "modalities",
+  "response_format",
+  "reasoning_effort",
+  "service_tier",
+  "additionalModelRequestFields",
+  ...own
+])
+
+/** Values with which a parameter says nothing, as JSON. */
+const saysNothing: ReadonlyMap<string, string> = new Map([
+  ["frequency_penalty", "0"],
+  ["presence_penalty", "0"],
+  ["logit_bias", "{}"],
+  ["logprobs", "false"],
+  ["store", "false"],
+  ["verbosity", "\"medium\""],
+  ["metadata", "{}"]
+])
+
+/** Names that are told; a request may have any number of members. */
+const maxNames = 20
+
+const noteUnsaid = (request: JsonObject, dropped: Set<string>): void => {
+  for (const [name, value] of Object.entries(request)) {
+    if (said.has(name) || value === null || value === undefined) continue
+    if (saysNothing.has(name) && JSON.stringify(value) === saysNothing.get(name)) continue
+    // It goes into a header.
+    dropped.add(name.slice(0, 64).replaceAll(/[^\w.-]/g, "_"))
+    if (dropped.size >= maxNames) return
+  }
+}
 
 const usualTiers: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default"])
-const tiers: ReadonlySet<unknown> = new Set(["flex", "priority"])
+const tiers: ReadonlySet<unknown> = new Set(["flex", "priority", "reserved"])
 
-const tierOf = ({ service_tier: tier }: ChatRequest, dropped: Array<string>): JsonObject | undefined => {
+const tierOf = ({ service_tier: tier }: ChatRequest, dropped: Set<string>): JsonObject | undefined => {
   if (tiers.has(tier)) return { type: tier ?? undefined }
-  if (!usualTiers.has(tier)) dropped.push("service_tier")
+  if (!usualTiers.has(tier)) dropped.add("service_tier")
   return undefined
 }
 
+const limitOf = (request: ChatRequest): number | undefined =>
+  request.max_completion_tokens ?? request.max_tokens ?? undefined
+
 /** Bedrock's scale of temperatures ends at 1. */
-const inferenceOf = (request: ChatRequest, dropped: Array<string>): JsonObject => {
+const inferenceOf = (request: ChatRequest, dropped: Set<string>): JsonObject => {
   const { stop, temperature, top_p: topP } = request
-  if (temperature !== undefined && temperature !== null && temperature > 1) dropped.push("temperature")
-  const stops = (typeof stop === "string" ? [stop] : stop ?? []).filter((text) => text !== "")
+  if (typeof temperature === "number" && temperature > 1) dropped.add("temperature")
+  const written = typeof stop === "string" ? [stop] : stop ?? []
+  const stops = written.filter((text) => text.trim() !== "")
+  if (stops.length < written.length) dropped.add("stop")
   return {
-    maxTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
+    maxTokens: limitOf(request),
     temperature: typeof temperature === "number" ? Math.min(temperature, 1) : undefined,
     topP: topP ?? undefined,
     stopSequences: stops.length === 0 ? undefined : stops
   }
 }
 
-const outputOf = (format: ChatRequest["response_format"], dropped: Array<string>): JsonObject | undefined => {
+const outputOf = (format: ChatRequest["response_format"], dropped: Set<string>): JsonObject | undefined => {
   if (format === undefined || format === null || format.type === "text") return undefined
   const written = format.type === "json_schema" ? format.json_schema : undefined
-  if (written === undefined || !written.schema) {
-    dropped.push("response_format")
+  if (!written?.schema) {
+    dropped.add("response_format")
     return undefined
   }
   const { description, name, schema } = written
@@ -73,30 +104,51 @@ const outputOf = (format: ChatRequest["response_format"], dropped: Array<string>
   return { textFormat: { type: "json_schema", structure: { jsonSchema } } }
 }
 
-const isEmpty = (value: JsonObject): boolean => Object.values(value).every((member) => member === undefined)
-
-/** Members of Converse's own that OpenAI has no place for and that callers may write as they are. */
-const own = ["guardrailConfig", "requestMetadata", "performanceConfig", "additionalModelResponseFieldPaths"] as const
-
 const thinkingIn = (
   request: ChatRequest,
   model: string,
-  tools: JsonObject | undefined,
+  isForced: boolean,
   lacksThoughts: boolean,
-  dropped: Array<string>
+  dropped: Set<string>
 ): Thinking => {
   const { reasoning_effort: effort } = request
   if (effort === undefined || effort === null || effort === "default") return { isOn: false }
-  const choice = tools?.["toolChoice"]
-  const found = thinkingOf({
-    model,
-    effort,
-    lacksThoughts,
-    maxTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
-    isForced: isObject(choice) && choice["auto"] === undefined
-  })
-  if (found === undefined) dropped.push("reasoning_effort")
+  const found = thinkingOf({ model, effort, lacksThoughts, isForced, maxTokens: limitOf(request) })
+  if (found === undefined) dropped.add("reasoning_effort")
   return found ?? { isOn: false }
+}
+
+/** The caller's own fields come over those that are made here. */
+const fieldsOf = (ours: JsonObject | undefined, callers: Json | undefined): JsonObject | undefined =>
+  isObject(callers) ? { ...ours, ...callers } : ours
+
+const isForced = (toolConfig: JsonObject | undefined): boolean => toolConfig?.["toolChoice"] !== undefined
+
+const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): JsonObject | Reason => {
+  // A checked request is JSON, and has members that its schema does not name.
+  const loose = request as unknown as JsonObject
+  const written = request.messages as unknown as ReadonlyArray<JsonObject>
+  const conversation = lowerMessages(written, takesThoughts(model))
+  if (isReason(conversation)) return conversation
+  const { called, lacksThoughts, messages, system } = conversation
+  const tools = lowerTools(loose, model, called, dropped)
+  if (tools !== undefined && isReason(tools)) return tools
+  const toolConfig = tools?.toolConfig
+  const thinking = thinkingIn(request, model, isForced(toolConfig), lacksThoughts, dropped)
+  const inferenceConfig = inferenceOf(request, dropped)
+  if (thinking.maxTokens !== undefined) inferenceConfig["maxTokens"] = thinking.maxTokens
+  if (claudeOf(model) !== undefined) mendSampling(inferenceConfig, model, thinking.isOn, dropped)
+  noteUnsaid(loose, dropped)
+  return {
+    messages: [...messages],
+    system: system.length === 0 ? undefined : [...system],
+    inferenceConfig: Object.values(inferenceConfig).some((value) => value !== undefined) ? inferenceConfig : undefined,
+    toolConfig,
+    outputConfig: outputOf(request.response_format, dropped),
+    serviceTier: tierOf(request, dropped),
+    additionalModelRequestFields: fieldsOf(thinking.fields, loose["additionalModelRequestFields"]),
+    ...Object.fromEntries(own.map((name) => [name, loose[name] ?? undefined]))
+  }
 }
 
 /** An ARN has colons and slashes of its own. */
@@ -105,37 +157,19 @@ const pathOf = (model: string, stream: boolean): string =>
 
 const streamHeaders = { accept: "application/vnd.amazon.eventstream" } as const
 
-const isFilled = (names: Array<string>): names is [string, ...Array<string>] => names.length > 0
-
 export const lower = ({ model, request }: ProviderCall, stream: boolean): Lowered | Reason => {
-  // A checked request is JSON.
-  const loose = request as unknown as JsonObject
-  if ((request.n ?? 1) > 1) return refuse("n", "Bedrock gives one choice.")
-  if (request.modalities?.some((modality) => modality !== "text")) return refuse("modalities", "Bedrock gives text.")
-  const dropped: Array<string> = unsayable.filter((name) => isSaid(name, request[name]))
-  const written = request.messages as unknown as ReadonlyArray<JsonObject>
-  const conversation = lowerMessages(written, takesThoughts(model))
-  if (isReason(conversation)) return conversation
-  const { called, lacksThoughts, messages, system } = conversation
-  const tools = lowerTools(loose, model, called, dropped)
-  if (tools !== undefined && isReason(tools)) return tools
-  const thinking = thinkingIn(request, model, tools?.toolConfig, lacksThoughts, dropped)
-  const inferenceConfig = inferenceOf(request, dropped)
-  mendSampling(inferenceConfig, model, thinking.isOn, dropped)
-  const body: JsonObject = {
-    messages: [...messages],
-    system: system.length === 0 ? undefined : [...system],
-    inferenceConfig: isEmpty(inferenceConfig) ? undefined : inferenceConfig,
-    toolConfig: tools?.toolConfig,
-    outputConfig: outputOf(request.response_format, dropped),
-    serviceTier: tierOf(request, dropped),
-    additionalModelRequestFields: mergeFields(thinking.fields, loose["additionalModelRequestFields"])
+  if ((request.n ?? 1) > 1) return refuse("n", "Bedrock's models give one answer: n cannot be more than 1.")
+  if (request.modalities?.some((modality) => modality !== "text") === true) {
+    return refuse("modalities", "Bedrock answers in text.")
   }
-  for (const name of own) if (loose[name] !== undefined) body[name] = loose[name]
+  const dropped = new Set<string>()
+  const body = bodyOf(model, request, dropped)
+  if (isReason(body)) return body
+  const [first, ...more] = dropped
   return {
     body: JSON.stringify(body),
     path: pathOf(model, stream),
     headers: stream ? streamHeaders : undefined,
-    dropped: isFilled(dropped) ? [...new Set(dropped)] as unknown as typeof dropped : undefined
+    dropped: first === undefined ? undefined : [first, ...more]
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { cachePointOf, isReason, refuse } from "./BedrockConverseParts.ts"
-import { takesStrictTools } from "./BedrockModels.ts"
+import { canBeForced, takesStrictTools } from "./BedrockModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 const specOf = (tool: Json, param: string, takesStrict: boolean): ReadonlyArray<JsonObject> | Reason => {
@@ -65,7 +65,7 @@ export const lowerTools = (
   request: JsonObject,
   model: string,
   called: ReadonlySet<string>,
-  dropped: Array<string>
+  dropped: Set<string>
 ): { readonly toolConfig: JsonObject } | Reason | undefined => {
   if (Array.isArray(request["functions"])) return refuse("functions", "Bedrock has no functions: use tools.")
   const takesStrict = takesStrictTools(model)
@@ -79,13 +79,15 @@ export const lowerTools = (
     : specs.filter((spec) => nameOf(spec) === undefined || allowed.includes(nameOf(spec)))
   const some = offered.filter((spec) => nameOf(spec) !== undefined)
   if (some.length > 0) {
-    if (request["parallel_tool_calls"] === false) dropped.push("parallel_tool_calls")
-    if (!takesStrict && Array.isArray(request["tools"]) && request["tools"].some(isStrict)) dropped.push("strict")
-    return { toolConfig: { tools: [...offered], toolChoice } }
+    if (request["parallel_tool_calls"] === false) dropped.add("parallel_tool_calls")
+    if (!takesStrict && Array.isArray(request["tools"]) && request["tools"].some(isStrict)) dropped.add("strict")
+    if (toolChoice === undefined || canBeForced(model)) return { toolConfig: { tools: [...offered], toolChoice } }
+    dropped.add("tool_choice")
+    return { toolConfig: { tools: [...offered] } }
   }
   if (called.size === 0) return undefined
   // There is no word for none: they must be named, and so they may be called.
-  if (allowed !== undefined) dropped.push("tool_choice")
+  if (allowed !== undefined) dropped.add("tool_choice")
   const known = specs.filter((spec) => called.has(String(nameOf(spec))))
   const missing = [...called].filter((name) => !known.some((spec) => nameOf(spec) === name))
   const madeUp = missing.map((name) => ({ toolSpec: { name, inputSchema: { json: { type: "object" } } } }))
