@@ -111,6 +111,7 @@ const docs: Readonly<Record<string, Doc>> = {
   "providers.NAME.baseUrl": { text: "address of the upstream; default: the kind's own" },
   "providers.NAME.apiKey": { text: "key for the upstream" },
   "providers.NAME.apiKeys[]": { text: "several keys in place of one" },
+  "providers.NAME.version": { text: "`anthropic-version` of the kind `anthropic`; default `2023-06-01`" },
   "providers.NAME.headers.*": { text: "headers for every request to it" },
   "providers.NAME.maxConcurrency": {
     text:
@@ -143,6 +144,12 @@ const docs: Readonly<Record<string, Doc>> = {
       + "to the letter, or is not sent before it is whole"
   },
   ...under("models.ALIAS.timeouts", timeoutDocs(false)),
+  "models.ALIAS.parameters": {
+    default: "warn",
+    text:
+      "parameters that a target's dialect has no words for are left out and named in `x-breakwater-dropped-params`, or the "
+      + "target is not asked, and with nobody else left the request is refused"
+  },
   ...under("defaults.timeouts", timeoutDocs(true)),
   "defaults.retry.attempts": { default: retry.attempts, text: "tries on one target, the first included" },
   "defaults.retry.base": {

@@ -96,6 +96,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
         prefill: capabilities?.prefill
       })),
       onInterrupted: entry.stream?.onInterrupted,
+      parameters: entry.parameters,
       timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
     }])
   )

@@ -7,13 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
-import {
-  type GatewayError,
-  gatewayError,
-  InvalidRequest,
-  MalformedAnswer,
-  type Reason
-} from "../domain/GatewayError.ts"
+import { type GatewayError, gatewayError, MalformedAnswer, type Reason, unsupported } from "../domain/GatewayError.ts"
 import type { Credentials, Noted } from "../resilience/Credential.ts"
 import type { Dialect, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
@@ -243,7 +237,9 @@ const lower = (dialect: Dialect, call: ProviderCall, stream: boolean): Lowered |
   const lowered = dialect.lower(call, stream)
   if (call.parameters !== "reject" || isReason(lowered) || lowered.dropped === undefined) return lowered
   const [param] = lowered.dropped
-  return new InvalidRequest({ message: `${param} cannot be said to the model that would answer.`, param })
+  const message =
+    `The model that would answer cannot be told ${param}, and its alias says that such a request is refused.`
+  return unsupported(param, message)
 }
 
 const requestTo = (endpoint: Endpoint, call: ProviderCall, lowered: Lowered, stream: boolean): TransportRequest => {

@@ -98,8 +98,6 @@ describe("the contract's file", () => {
       expect(settings.server.adminKey).toBeUndefined()
       expect(settings.telemetry.otlp.endpoint).toBeUndefined()
       expect(inactive.map((key) => key.path)).toEqual([
-        "providers.claude",
-        "models.fast.targets[1]",
         "models.fast.timeouts.connect"
       ])
     }))
@@ -383,14 +381,14 @@ providers:
       const { inactive } = yield* settingsOf(`
 providers:
   bedrock: {}
-  claude: { kind: anthropic, apiKey: k }
+  google: { kind: gemini, apiKey: k }
 models:
-  best: { targets: [{ provider: simulated, model: sim }, { provider: claude, model: m }] }
+  best: { targets: [{ provider: simulated, model: sim }, { provider: google, model: m }] }
 `)
       expect(inactive).toEqual([
         { path: "providers.bedrock", why: "kind bedrock is not built yet" },
-        { path: "providers.claude", why: "kind anthropic is not built yet" },
-        { path: "models.best.targets[1]", why: "kind anthropic is not built yet: this target fails at once" }
+        { path: "providers.google", why: "kind gemini is not built yet" },
+        { path: "models.best.targets[1]", why: "kind gemini is not built yet: this target fails at once" }
       ])
     }))
 })
@@ -448,10 +446,10 @@ describe("a target's provider", () => {
   it.effect("that is a kind which is not built yet is called that, and a misspelt kind is found", () =>
     Effect.gen(function*() {
       const problems = yield* problemsOf(`
-models: { fast: { targets: [{ provider: anthropic, model: m }, { provider: openia, model: m }] } }
+models: { fast: { targets: [{ provider: gemini, model: m }, { provider: openia, model: m }] } }
 `)
       expect(problems[0]?.message).toBe(
-        "no provider of this name; known: simulated; kind anthropic is not built yet"
+        "no provider of this name; known: simulated; kind gemini is not built yet"
       )
       expect(problems[1]?.suggestion).toBe("openai")
       expect(problems[1]?.message).toContain("add a section providers.openai with apiKey: ${OPENAI_API_KEY}")

@@ -197,11 +197,10 @@ describe("without a file", () => {
 
   it.effect("a key of a provider whose kind is not built yet turns nothing on", () =>
     Effect.gen(function*() {
-      const env = { ANTHROPIC_API_KEY: "a", AZURE_OPENAI_API_KEY: "b", AZURE_OPENAI_ENDPOINT: "http://127.0.0.1:1" }
+      const env = { GEMINI_API_KEY: "a", AZURE_OPENAI_API_KEY: "b", AZURE_OPENAI_ENDPOINT: "http://127.0.0.1:1" }
       const { off, settings } = yield* loadIn({ env })
       expect(settings.providers.map((provider) => provider.name)).toEqual(["simulated"])
       expect(off.filter(({ why }) => why === "not built yet").map(({ name }) => name)).toEqual([
-        "anthropic",
         "gemini",
         "azure-openai",
         "bedrock"

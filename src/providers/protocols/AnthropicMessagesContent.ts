@@ -3,7 +3,7 @@
  * an empty text, a result without its call and a call without its result are each answered with a 400.
  */
 import type { ChatMessage, ContentPart } from "../../domain/ChatMessage.ts"
-import { InvalidRequest, type Reason } from "../../domain/GatewayError.ts"
+import { InvalidRequest, type Reason, unsupported } from "../../domain/GatewayError.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { isObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 
@@ -19,7 +19,14 @@ export class Lowering {
   /** Beta features that the request needs. */
   readonly betas = new Set<string>()
 
+  /** Another dialect may have words for it. */
   refuse(param: string, message: string): undefined {
+    this.refusal ??= unsupported(param, message)
+    return undefined
+  }
+
+  /** It makes sense in no dialect. */
+  reject(param: string, message: string): undefined {
     this.refusal ??= new InvalidRequest({ message, param })
     return undefined
   }
@@ -88,7 +95,7 @@ const fileBlock = (file: FilePart["file"], at: string, lowering: Lowering): Bloc
     lowering.betas.add("files-api-2025-04-14")
     return titled({ type: "document", source: { type: "file", file_id: id } }, filename)
   }
-  if (!data) return lowering.refuse(at, "The file has neither file_data nor file_id.")
+  if (!data) return lowering.reject(at, "The file has neither file_data nor file_id.")
   if (/^https?:/i.test(data)) return titled(byUrl("document", data), filename)
   const [head = "", written] = dataUri.exec(data.slice(0, 200)) ?? []
   const mediaType = (written ?? namedType(filename ?? "")).toLowerCase()
@@ -244,7 +251,7 @@ class Conversing {
   /** Every call must have got its result. */
   settle(at: string): void {
     if (this.pending.size === 0) return
-    this.lowering.refuse(at, "A call of a tool has no message of the role tool that answers it.")
+    this.lowering.reject(at, "A call of a tool has no message of the role tool that answers it.")
   }
 
   private turn(role: Turn["role"]): OpenTurn {
@@ -265,7 +272,7 @@ class Conversing {
 
   private result(message: Extract<ChatMessage, { readonly role: "tool" }>, at: string): void {
     if (!this.pending.delete(toolId(message.tool_call_id))) {
-      this.lowering.refuse(`${at}.tool_call_id`, "No call of a tool before this message has this id.")
+      this.lowering.reject(`${at}.tool_call_id`, "No call of a tool before this message has this id.")
     }
     this.turn("user").results.push(resultBlock(message, at, this.lowering))
   }
@@ -288,6 +295,6 @@ export const lowerMessages = (messages: ReadonlyArray<ChatMessage>, lowering: Lo
     .filter(({ content }) => content.length > 0)
   const last = turns.at(-1)
   if (last !== undefined) return { system: conversing.system, turns: [...turns.slice(0, -1), trimmed(last)] }
-  if (conversing.system.length === 0) lowering.refuse("messages", "No message has any content.")
+  if (conversing.system.length === 0) lowering.reject("messages", "No message has any content.")
   return { system: [], turns: [{ role: "user", content: conversing.system }] }
 }
