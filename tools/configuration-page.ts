@@ -112,6 +112,18 @@ const docs: Readonly<Record<string, Doc>> = {
   "providers.NAME.apiKey": { text: "key for the upstream" },
   "providers.NAME.apiKeys[]": { text: "several keys in place of one" },
   "providers.NAME.version": { text: "`anthropic-version` of the kind `anthropic`; default `2023-06-01`" },
+  "providers.NAME.region": { text: "AWS's region of the kinds `bedrock` and `bedrock-mantle`, such as `us-east-1`" },
+  "providers.NAME.accessKeyId": {
+    text: "AWS's keys in place of `apiKey`, for the kind `bedrock`: they sign each request"
+  },
+  "providers.NAME.secretAccessKey": { text: "" },
+  "providers.NAME.sessionToken": { text: "of temporary keys of AWS's; it is not renewed" },
+  "providers.NAME.entraToken": {
+    text: "a token of Entra in place of `apiKey`, for the kind `azure-openai`; it is not renewed"
+  },
+  "providers.NAME.apiVersion": {
+    text: "of the kind `azure-openai`: with it a model is the name of a deployment in the path; default: the v1 address"
+  },
   "providers.NAME.headers.*": { text: "headers for every request to it" },
   "providers.NAME.maxConcurrency": {
     text:
@@ -281,14 +293,16 @@ const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
 const section = (title: string, keys: ReadonlyArray<Key>): string =>
   `## ${title}\n\n${table(["key", "type", "default", "what"], rows(keys))}\n`
 
-const kindRows = kinds.map(({ baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey }) => [
+const kindRows = kinds.map(({ baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey, needsRegion }) => [
   `\`${kind}\``,
   isBuilt(kind) ? "yes" : "not yet",
   baseUrl === undefined ? "" : `\`${baseUrl}\``,
   [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and "),
-  [needsKey === true ? "`apiKey`" : "", needsBaseUrl === true ? "`baseUrl`" : ""].filter((need) => need !== "").join(
-    ", "
-  )
+  [
+    needsKey === true ? "`apiKey`" : "",
+    needsBaseUrl === true ? "`baseUrl`" : "",
+    needsRegion === true ? "`region`" : ""
+  ].filter((need) => need !== "").join(", ")
 ])
 
 export const configurationPage = (): string => {

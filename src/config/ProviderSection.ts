@@ -95,6 +95,7 @@ export interface Kind {
   readonly baseUrl?: string
   readonly needsBaseUrl?: boolean
   readonly needsKey?: boolean
+  readonly needsRegion?: boolean
 }
 
 const presetKinds = Object.entries<Preset>(presets).map(([kind, preset]): Kind => ({
@@ -120,9 +121,10 @@ export const kinds: ReadonlyArray<Kind> = [
     keyName: "AWS_BEARER_TOKEN_BEDROCK",
     endpointName: "AWS_REGION",
     endpointKey: "region",
-    needsKey: true
+    needsKey: true,
+    needsRegion: true
   },
-  { kind: "bedrock-mantle", needsKey: true },
+  { kind: "bedrock-mantle", needsKey: true, needsRegion: true },
   ...presetKinds,
   { kind: "openai-compatible", needsBaseUrl: true },
   { kind: "simulated" }

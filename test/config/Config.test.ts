@@ -272,7 +272,7 @@ models:
             "value": undefined,
           },
           {
-            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated",
+            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, bedrock-mantle, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated",
             "path": "providers.openai.kind",
             "suggestion": "openai",
             "value": ""opnai"",
@@ -380,13 +380,13 @@ providers:
     Effect.gen(function*() {
       const { inactive } = yield* settingsOf(`
 providers:
-  bedrock: {}
+  gemini: { apiKey: k }
   google: { kind: gemini, apiKey: k }
 models:
   best: { targets: [{ provider: simulated, model: sim }, { provider: google, model: m }] }
 `)
       expect(inactive).toEqual([
-        { path: "providers.bedrock", why: "kind bedrock is not built yet" },
+        { path: "providers.gemini", why: "kind gemini is not built yet" },
         { path: "providers.google", why: "kind gemini is not built yet" },
         { path: "models.best.targets[1]", why: "kind gemini is not built yet: this target fails at once" }
       ])

@@ -3,6 +3,7 @@ import { EventStreamParser } from "../../src/providers/EventStream.ts"
 import { bedrockConverse } from "../../src/providers/protocols/BedrockConverse.ts"
 import type { Frame } from "../../src/providers/Provider.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
+import { callOf } from "../providers/Calls.ts"
 import { isPresent, type Recording, recordings } from "./BedrockRecorded.ts"
 import { ofChunks, ofMessage, type Said } from "./Conversation.ts"
 import { makeValidator } from "./Recorded.ts"
@@ -170,6 +171,97 @@ describe.skipIf(!isPresent)("a recorded error", () => {
     it(`of ${name} is ${reasons[name]}`, () => {
       const reason = toReason("bedrock", { status, headers, body, nowMs: 0 })
       expect([reason._tag, reason.upstreamStatus]).toEqual([reasons[name], status])
+    })
+  }
+})
+
+/** A recorded request without what says nothing: empty members, and the status of a result that went well. */
+const bare = (value: Loose): Loose => {
+  if (Array.isArray(value)) return value.map(bare)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name, member]: Loose) =>
+        !(name === "status" && member === "success") && !(name === "type" && member === "tool_use") &&
+        !(["system", "inferenceConfig"].includes(name) && Object.keys(member).length === 0) &&
+        !(name === "toolChoice" && member.auto !== undefined) && !(name === "serviceTier" && member.type === "default")
+      )
+      .map(([name, member]) => [name, bare(member)])
+  )
+}
+
+/** The recorded request in OpenAI's words, put together without our code. */
+const asked = ({ request }: Recording): Loose => {
+  const parts = (content: ReadonlyArray<Loose>): ReadonlyArray<Loose> => {
+    const out: Array<Loose> = []
+    for (const { cachePoint, image, text } of content) {
+      if (cachePoint) out.splice(-1, 1, { ...out.at(-1), cache_control: { type: "ephemeral" } })
+      if (text !== undefined) out.push({ type: "text", text })
+      if (image) {
+        out.push({ type: "image_url", image_url: { url: `data:image/${image.format};base64,${image.source.bytes}` } })
+      }
+    }
+    return out
+  }
+  const messages = request.messages.flatMap(({ content, role }: Loose): ReadonlyArray<Loose> => {
+    const results = content.flatMap(({ toolResult }: Loose) =>
+      toolResult ? [{ role: "tool", tool_call_id: toolResult.toolUseId, content: parts(toolResult.content) }] : []
+    )
+    const calls = content.flatMap(({ toolUse }: Loose) =>
+      toolUse
+        ? [{
+          id: toolUse.toolUseId,
+          type: "function",
+          function: { name: toolUse.name, arguments: JSON.stringify(toolUse.input) }
+        }]
+        : []
+    )
+    const said = parts(content)
+    if (results.length > 0) return results
+    return [calls.length > 0 ? { role, content: said, tool_calls: calls } : { role, content: said }]
+  })
+  const { additionalModelRequestFields: fields, inferenceConfig, outputConfig, system = [], toolConfig } = request
+  const schema = outputConfig?.textFormat.structure.jsonSchema
+  return {
+    messages: [...(system.length > 0 ? [{ role: "system", content: parts(system) }] : []), ...messages],
+    ...(toolConfig
+      ? {
+        tools: toolConfig.tools.map(({ toolSpec }: Loose) => ({
+          type: "function",
+          function: { name: toolSpec.name, description: toolSpec.description, parameters: toolSpec.inputSchema.json }
+        })),
+        tool_choice: toolConfig.toolChoice?.any ? "required" : "auto"
+      }
+      : {}),
+    ...(inferenceConfig?.stopSequences ? { stop: inferenceConfig.stopSequences } : {}),
+    ...(inferenceConfig?.topP ? { top_p: inferenceConfig.topP } : {}),
+    ...(schema
+      ? { response_format: { type: "json_schema", json_schema: { ...schema, schema: JSON.parse(schema.schema) } } }
+      : {}),
+    ...(fields?.output_config ? { reasoning_effort: fields.output_config.effort } : {}),
+    ...(fields?.thinking.budget_tokens ? { reasoning_effort: "minimal" } : {})
+  }
+}
+
+/** A schema's text is compared by what it says. */
+const withSchema = (body: Loose): Loose => {
+  const schema = body.outputConfig?.textFormat.structure.jsonSchema
+  return schema ? { ...body, schema: JSON.parse(schema.schema), outputConfig: schema.name } : body
+}
+
+describe.skipIf(!isPresent)("a recorded request", () => {
+  const usual = recordings.filter(({ request }) =>
+    request.toolConfig?.tools.every(({ toolSpec }: Loose) => toolSpec !== undefined) ?? true
+  )
+  for (const recording of usual) {
+    it(`of ${recording.name} is what the same request in OpenAI's words comes to`, () => {
+      const model = decodeURIComponent(recording.path.split("/")[2] ?? "")
+      const stream = recording.path.endsWith("-stream")
+      const lowered = bedrockConverse.lower(callOf(model, asked(recording)), stream)
+      if ("_tag" in lowered) throw new Error(lowered.message)
+      expect(lowered.dropped).toBeUndefined()
+      expect(withSchema(JSON.parse(lowered.body))).toEqual(withSchema(bare(recording.request)))
+      expect(decodeURIComponent(lowered.path ?? "")).toBe(decodeURIComponent(recording.path))
     })
   }
 })

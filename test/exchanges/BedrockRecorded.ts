@@ -45,5 +45,5 @@ const read = (name: string): Recording => {
 }
 
 export const recordings: ReadonlyArray<Recording> = isPresent
-  ? readdirSync(folder).filter((name) => /^bedrock--converse/.test(name)).sort().map(read)
+  ? readdirSync(folder).filter((name) => name.startsWith("bedrock--converse")).sort().map(read)
   : []

@@ -15,9 +15,24 @@ const reasonOf = (status: number, name: string | undefined, message: string, key
 /** Status, class, message and what it is. */
 const table: ReadonlyArray<readonly [number, string, string, string]> = [
   [400, "ValidationException", "messages.0.role is wrong", "UpstreamRefused"],
-  [400, "ValidationException:http://internal.amazon.com/x/", "Input is too long for requested model.", "ContextLengthExceeded"],
-  [400, "ValidationException", "The model returned the following errors: prompt is too long: 9 > 8", "ContextLengthExceeded"],
-  [400, "ValidationException", "Input Tokens Exceeded: Number of input tokens exceeds maximum length.", "ContextLengthExceeded"],
+  [
+    400,
+    "ValidationException:http://internal.amazon.com/x/",
+    "Input is too long for requested model.",
+    "ContextLengthExceeded"
+  ],
+  [
+    400,
+    "ValidationException",
+    "The model returned the following errors: prompt is too long: 9 > 8",
+    "ContextLengthExceeded"
+  ],
+  [
+    400,
+    "ValidationException",
+    "Input Tokens Exceeded: Number of input tokens exceeds maximum length.",
+    "ContextLengthExceeded"
+  ],
   [400, "ValidationException", "The provided model identifier is invalid.", "UpstreamModelMissing"],
   [
     400,
@@ -55,7 +70,9 @@ describe("an error of Bedrock's", () => {
   }
 
   it("is told by its status and words where no class is named", () => {
-    expect(reasonOf(403, undefined, "Authentication failed: check your API key.", "Message")._tag).toBe("CredentialRejected")
+    expect(reasonOf(403, undefined, "Authentication failed: check your API key.", "Message")._tag).toBe(
+      "CredentialRejected"
+    )
     expect(reasonOf(429, undefined, "Too many requests")._tag).toBe("RateLimited")
     expect(toReason("bedrock", { status: 502, headers: {}, body: "<html>", nowMs: 0 })._tag).toBe("UpstreamFailed")
     expect(toReason("bedrock", { status: 400, headers: {}, body: { __type: "x#ThrottlingException" }, nowMs: 0 })._tag)

@@ -56,7 +56,7 @@ const readBlock = (block: JsonObject, said: Said): void => {
 
 const malformed = (message: string): Reason => new MalformedAnswer({ message, upstreamStatus: 200 })
 
-export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
+const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
   const answer = parse(text)
   const output = isObject(answer) ? answer["output"] : undefined
   const message = isObject(output) ? output["message"] : undefined

@@ -127,7 +127,7 @@ const isForced = (toolConfig: JsonObject | undefined): boolean => toolConfig?.["
 const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): JsonObject | Reason => {
   // A checked request is JSON, and has members that its schema does not name.
   const loose = request as unknown as JsonObject
-  const written = request.messages as unknown as ReadonlyArray<JsonObject>
+  const written = Array.isArray(loose["messages"]) ? loose["messages"].filter(isObject) : []
   const conversation = lowerMessages(written, takesThoughts(model))
   if (isReason(conversation)) return conversation
   const { called, lacksThoughts, messages, system } = conversation
