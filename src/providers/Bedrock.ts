@@ -1,6 +1,6 @@
 /**
  * Amazon Bedrock by its Converse API: any of its models, with AWS's signature over each request or with a Bedrock API key as a
- * bearer. What Bedrock offers in OpenAI's own dialect is another address of the same keys, `mantleUrl`.
+ * bearer. What Bedrock offers in OpenAI's own dialect is another address, see `CloudKinds.ts`.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -29,7 +29,7 @@ export interface BedrockOptions {
 }
 
 /** The region's address of Converse. */
-export const runtimeUrl = (region: string): string => `https://bedrock-runtime.${region}.amazonaws.com`
+const runtimeUrl = (region: string): string => `https://bedrock-runtime.${region}.amazonaws.com`
 
 const isKeys = (auth: BedrockOptions["auth"]): auth is readonly [Redacted.Redacted, ...Array<Redacted.Redacted>] =>
   Array.isArray(auth)

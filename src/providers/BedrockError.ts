@@ -6,29 +6,29 @@ import { headerOf } from "./RetryHint.ts"
 import type { ResponseHeaders } from "./TransportExchange.ts"
 
 /** By class, without its ending and in lower case. A class that is not here leaves the word to the status. */
-const codes: Readonly<Record<string, string>> = {
-  throttling: "rate_limit_exceeded",
-  toomanyrequests: "rate_limit_exceeded",
-  servicequotaexceeded: "insufficient_quota",
-  accessdenied: "permission_denied",
-  unrecognizedclient: "invalid_api_key",
-  invalidsignature: "invalid_api_key",
-  incompletesignature: "invalid_api_key",
-  signaturedoesnotmatch: "invalid_api_key",
-  missingauthenticationtoken: "invalid_api_key",
-  expiredtoken: "invalid_api_key",
-  invalidclienttokenid: "invalid_api_key",
-  optinrequired: "permission_denied",
-  resourcenotfound: "model_not_found",
-  modeltimeout: "timeout_error",
-  modelnotready: "overloaded_error",
-  serviceunavailable: "overloaded_error",
-  internalserver: "server_error",
-  internalfailure: "server_error",
-  modelerror: "server_error",
-  modelstreamerror: "server_error",
-  conflict: "server_error"
-}
+const codes: ReadonlyMap<string, string> = new Map([
+  ["throttling", "rate_limit_exceeded"],
+  ["toomanyrequests", "rate_limit_exceeded"],
+  ["servicequotaexceeded", "insufficient_quota"],
+  ["accessdenied", "permission_denied"],
+  ["unrecognizedclient", "invalid_api_key"],
+  ["invalidsignature", "invalid_api_key"],
+  ["incompletesignature", "invalid_api_key"],
+  ["signaturedoesnotmatch", "invalid_api_key"],
+  ["missingauthenticationtoken", "invalid_api_key"],
+  ["expiredtoken", "invalid_api_key"],
+  ["invalidclienttokenid", "invalid_api_key"],
+  ["optinrequired", "permission_denied"],
+  ["resourcenotfound", "model_not_found"],
+  ["modeltimeout", "timeout_error"],
+  ["modelnotready", "overloaded_error"],
+  ["serviceunavailable", "overloaded_error"],
+  ["internalserver", "server_error"],
+  ["internalfailure", "server_error"],
+  ["modelerror", "server_error"],
+  ["modelstreamerror", "server_error"],
+  ["conflict", "server_error"]
+])
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -55,7 +55,7 @@ const codeOf = (name: string, said: string): string => {
     if (noModel.test(said)) return "model_not_found"
     return known === "" ? "" : "invalid_request_error"
   }
-  return codes[known] ?? ""
+  return codes.get(known) ?? ""
 }
 
 /** `{error: {message, code}}`; the class stands in the header `x-amzn-errortype`, where an exception of a stream puts its own. */

@@ -20,8 +20,9 @@ const annotationsOf = (citations: Json | undefined, at: number): ReadonlyArray<J
     const location = isObject(citation) ? citation["location"] : undefined
     const web = isObject(location) ? location["web"] : undefined
     if (!isObject(citation) || !isObject(web) || typeof web["url"] !== "string") return []
-    const title = citation["title"] ?? web["domain"] ?? ""
-    return [{ type: "url_citation", url_citation: { url: web["url"], title, start_index: at, end_index: at } }]
+    const { title = web["domain"] } = citation
+    const named = typeof title === "string" ? title : ""
+    return [{ type: "url_citation", url_citation: { url: web["url"], title: named, start_index: at, end_index: at } }]
   })
 
 interface Said {

@@ -5,17 +5,17 @@ import { isObject, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 export const isBrokenEnd = (reason: Json | undefined): boolean =>
   reason === "malformed_tool_use" || reason === "malformed_model_output"
 
-const finishes: Readonly<Record<string, string>> = {
-  end_turn: "stop",
-  stop_sequence: "stop",
-  max_tokens: "length",
-  model_context_window_exceeded: "length",
-  content_filtered: "content_filter",
-  guardrail_intervened: "content_filter"
-}
+const finishes: ReadonlyMap<string, string> = new Map([
+  ["end_turn", "stop"],
+  ["stop_sequence", "stop"],
+  ["max_tokens", "length"],
+  ["model_context_window_exceeded", "length"],
+  ["content_filtered", "content_filter"],
+  ["guardrail_intervened", "content_filter"]
+])
 
 /** OpenAI's reason; that there are calls is seen from the calls, for tools that Bedrock runs by itself are called too. */
-export const finishOf = (reason: Json | undefined): string => finishes[String(reason)] ?? "stop"
+export const finishOf = (reason: Json | undefined): string => finishes.get(String(reason)) ?? "stop"
 
 /** A call of a tool that Bedrock runs by itself is no call of the caller's. */
 export const isOwnTool = ({ type }: JsonObject): boolean => type === "server_tool_use"

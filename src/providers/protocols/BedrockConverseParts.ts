@@ -10,27 +10,27 @@ export const isReason = (value: object): value is Reason => "_tag" in value
 
 export const refuse = (param: string, message: string): Reason => new InvalidRequest({ message, param })
 
-const imageFormats: Readonly<Record<string, string>> = {
-  gif: "gif",
-  jpeg: "jpeg",
-  jpg: "jpeg",
-  png: "png",
-  webp: "webp"
-}
+const imageFormats: ReadonlyMap<string, string> = new Map([
+  ["gif", "gif"],
+  ["jpeg", "jpeg"],
+  ["jpg", "jpeg"],
+  ["png", "png"],
+  ["webp", "webp"]
+])
 
 const documentFormats: ReadonlySet<string> = new Set(["csv", "doc", "docx", "html", "md", "pdf", "txt", "xls", "xlsx"])
 
-const documentTypes: Readonly<Record<string, string>> = {
-  "application/msword": "doc",
-  "application/pdf": "pdf",
-  "application/vnd.ms-excel": "xls",
-  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-  "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
-  "text/csv": "csv",
-  "text/html": "html",
-  "text/markdown": "md",
-  "text/plain": "txt"
-}
+const documentTypes: ReadonlyMap<string, string> = new Map([
+  ["application/msword", "doc"],
+  ["application/pdf", "pdf"],
+  ["application/vnd.ms-excel", "xls"],
+  ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"],
+  ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"],
+  ["text/csv", "csv"],
+  ["text/html", "html"],
+  ["text/markdown", "md"],
+  ["text/plain", "txt"]
+])
 
 const audioFormats: ReadonlySet<string> = new Set([
   "aac",
@@ -71,7 +71,7 @@ const imageBlock = (image: JsonObject, param: string): JsonObject | Reason => {
     return refuse(`${param}.image_url.url`, "Bedrock fetches no addresses: give the image as a data URI, or as s3://….")
   }
   const name = data === undefined ? extensionOf(url) : data.type.replace(/^image\//, "")
-  const format = imageFormats[name]
+  const format = imageFormats.get(name)
   if (format === undefined) {
     return refuse(`${param}.image_url.url`, "Bedrock takes images as png, jpeg, gif or webp.")
   }
@@ -90,7 +90,7 @@ const documentBlock = (file: JsonObject, param: string): JsonObject | Reason => 
   }
   const data = dataOf(written) ?? { type: "", bytes: written }
   const name = isText(filename) ? filename : ""
-  const format = documentTypes[data.type] ?? extensionOf(name)
+  const format = documentTypes.get(data.type) ?? extensionOf(name)
   if (!documentFormats.has(format)) {
     return refuse(`${param}.file`, `Bedrock takes files as ${[...documentFormats].join(", ")}.`)
   }

@@ -482,3 +482,49 @@ describe("a model's name", () => {
     expect(lowered({}, nova).headers).toBeUndefined()
   })
 })
+
+describe("thoughts in a stream", () => {
+  const streamed = (events: ReadonlyArray<readonly [string, Loose]>): ReadonlyArray<Loose> => {
+    const machine = bedrockConverse.openStream({
+      includeUsage: false,
+      fallback: { id: "c", created: 1, model: "m", nowMs: 0 }
+    })
+    const out: Parameters<typeof machine.next>[1] = []
+    for (const [event, payload] of events) machine.next({ event, data: JSON.stringify(payload), bytes: undefined }, out)
+    return out.map(({ chunk }) => chunk.choices[0]?.delta)
+  }
+  const thinks = (contentBlockIndex: number, reasoningContent: Loose) =>
+    ["contentBlockDelta", { contentBlockIndex, delta: { reasoningContent } }] as const
+  const calls = (contentBlockIndex: number, toolUseId: string) =>
+    ["contentBlockStart", { contentBlockIndex, start: { toolUse: { toolUseId, name: "tide" } } }] as const
+  const carriedBy = (deltas: ReadonlyArray<Loose>): ReadonlyArray<Loose> =>
+    deltas.flatMap((delta) => delta?.tool_calls ?? []).filter(({ id }) => id !== undefined)
+      .map(({ id }) => [OpaqueState.idOf(id), JSON.parse(OpaqueState.stateOf(id, "b") ?? "null")])
+
+  it("are read, and where they are signed or sealed they come with the next call", () => {
+    const deltas = streamed([
+      thinks(0, { text: "Let me " }),
+      thinks(0, { text: "see" }),
+      thinks(0, { signature: "si" }),
+      thinks(0, { signature: "g" }),
+      thinks(1, { redactedContent: "cmVk" }),
+      calls(2, "t1"),
+      calls(3, "t2"),
+      thinks(4, { text: "more", signature: "x" }),
+      calls(5, "t3")
+    ])
+    expect(deltas.map((delta) => delta?.reasoning_content ?? "").join("|")).toMatch(/^Let me \|see\|.*more/)
+    expect(carriedBy(deltas)).toEqual([
+      ["t1", [
+        { reasoningContent: { reasoningText: { text: "Let me see", signature: "sig" } } },
+        { reasoningContent: { redactedContent: "cmVk" } }
+      ]],
+      ["t2", null],
+      ["t3", [{ reasoningContent: { reasoningText: { text: "more", signature: "x" } } }]]
+    ])
+  })
+
+  it("that nobody signed stay where they are", () => {
+    expect(carriedBy(streamed([thinks(0, { text: "hm" }), calls(1, "t1")]))).toEqual([["t1", null]])
+  })
+})
