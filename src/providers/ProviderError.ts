@@ -163,7 +163,7 @@ const vagueWords: ReadonlyMap<string, Kind> = new Map([
   ...words("refused", ["invalid_request_error", "invalid_request", "bad_request", "badrequesterror"])
 ])
 
-const contextLooks = /maximum context length|prompt is too long|context (?:length|window|size)|input is too long/i
+const contextLooks = /maximum context length|prompt is too long|context (?:length|window|size|limit)|input is too long/i
 // At the beginning only: further on a refusal may repeat the caller's words, and those must not cost us a credential.
 const keyLooks = /^(?:incorrect|invalid) api[ -]?key|^api key (?:not valid|is invalid)/i
 const moneyLooks =
