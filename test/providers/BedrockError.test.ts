@@ -213,6 +213,19 @@ describe("a whole answer of Bedrock's", () => {
     })
   })
 
+  it("keeps all digits of a call's arguments", () => {
+    const text = JSON.stringify(answer([{ toolUse: { toolUseId: "t", name: "f", input: { n: 7 } } }], "tool_use"))
+    const result = bedrockConverse.readAnswer(text.replace("{\"n\":7}", "{\"n\":12345678901234567890}"), {
+      id: "c",
+      created: 1,
+      model: "m",
+      nowMs: 0
+    })
+    if ("_tag" in result) throw new Error(result.message)
+    expect(JSON.parse(result.text).choices[0].message.tool_calls[0].function.arguments)
+      .toBe("{\"n\":12345678901234567890}")
+  })
+
   it("takes the text of cited answers", () => {
     const cited = { citationsContent: { content: [{ text: "4 m" }], citations: [] } }
     expect(read(answer([{ text: "It is " }, cited]))).toMatchObject({

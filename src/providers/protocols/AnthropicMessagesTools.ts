@@ -34,7 +34,7 @@ const described = (description: unknown, constraints: ReadonlyArray<string>): st
   )
 
 /** A schema that can be kept to: objects are closed, and what cannot be kept to stands in the description. */
-const keepable = (schema: unknown): unknown => {
+export const keepable = (schema: unknown): unknown => {
   if (Array.isArray(schema)) return schema.map(keepable)
   if (!isObject(schema)) return schema
   const kept: Record<string, unknown> = {}

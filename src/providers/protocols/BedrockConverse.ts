@@ -8,7 +8,7 @@ import { lower } from "./BedrockConverseRequest.ts"
 import { ConverseStream } from "./BedrockConverseStream.ts"
 import { writeCompletion, type WrittenCall } from "./CompletionWriter.ts"
 import * as OpaqueState from "./OpaqueState.ts"
-import { isObject, type Json, type JsonObject, parse } from "./OpenAiChatShape.ts"
+import { isObject, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 
 const textIn = (blocks: Json | undefined): string =>
   (Array.isArray(blocks) ? blocks : [])
@@ -58,7 +58,8 @@ const readBlock = (block: JsonObject, said: Said): void => {
 const malformed = (message: string): Reason => new MalformedAnswer({ message, upstreamStatus: 200 })
 
 const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
-  const answer = parse(text)
+  const parsed = parse(text)
+  const answer = parsed === undefined ? undefined : parseKeepingDigits(text, parsed)
   const output = isObject(answer) ? answer["output"] : undefined
   const message = isObject(output) ? output["message"] : undefined
   if (!isObject(answer) || !isObject(message)) return malformed("The upstream's answer is no answer of Converse.")

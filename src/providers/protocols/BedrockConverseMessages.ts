@@ -2,10 +2,10 @@
  * OpenAI's messages as those of Bedrock Converse: neighbours of one role are one message, and what tools answered comes first in the
  * message behind their calls.
  */
-import type { Reason } from "../../domain/GatewayError.ts"
-import { blocksOf, cachePointOf, isReason, refuse } from "./BedrockConverseParts.ts"
+import { InvalidRequest, type Reason, unsupported } from "../../domain/GatewayError.ts"
+import { blocksOf, cachePointOf, isReason } from "./BedrockConverseParts.ts"
 import * as OpaqueState from "./OpaqueState.ts"
-import { isObject, isText, type Json, type JsonObject, parse } from "./OpenAiChatShape.ts"
+import { isObject, isText, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 
 export interface Conversation {
   readonly system: ReadonlyArray<JsonObject>
@@ -25,11 +25,19 @@ interface Turn {
 const toolUseId = (id: Json | undefined): string =>
   OpaqueState.idOf(String(id ?? "")).replaceAll(/[^\w-]/g, "_").slice(0, 64)
 
-/** Undefined for arguments that are no object. */
-const inputOf = (written: Json | undefined): JsonObject | undefined => {
+const inputOf = (written: Json | undefined): Json => {
   if (!isText(written) || written.trim() === "") return {}
   const value = parse(written)
-  return isObject(value) ? value : undefined
+  // A model may have written what is no JSON; what it wrote is told all the same.
+  return isObject(value) ? parseKeepingDigits(written, value) : { arguments: written }
+}
+
+/** Name and input of a call; undefined for what is no call. */
+const calledBy = (call: Json): { readonly name: Json | undefined; readonly input: Json } | undefined => {
+  if (!isObject(call)) return undefined
+  const { custom, function: called } = call
+  if (isObject(called)) return { name: called["name"], input: inputOf(called["arguments"]) }
+  return isObject(custom) ? { name: custom["name"], input: { input: custom["input"] ?? "" } } : undefined
 }
 
 /** The signed thoughts that a call's id brings back. */
@@ -39,18 +47,10 @@ const thoughtsOf = (id: Json | undefined): ReadonlyArray<JsonObject> => {
   return Array.isArray(thoughts) ? thoughts.filter(isObject) : []
 }
 
-const callBlocks = (
-  call: Json,
-  takesThoughts: boolean,
-  param: string
-): ReadonlyArray<JsonObject> | Reason => {
-  const called = isObject(call) ? call["function"] : undefined
-  if (!isObject(call) || !isObject(called)) return refuse(param, "Bedrock has calls of functions alone.")
-  const input = inputOf(called["arguments"])
-  if (input === undefined) {
-    return refuse(`${param}.function.arguments`, "Bedrock takes arguments as a JSON object alone.")
-  }
-  const use = { toolUse: { toolUseId: toolUseId(call["id"]), name: called["name"], input } }
+const callBlocks = (call: Json, takesThoughts: boolean): ReadonlyArray<JsonObject> => {
+  const called = calledBy(call)
+  if (called === undefined || !isObject(call)) return []
+  const use = { toolUse: { toolUseId: toolUseId(call["id"]), ...called } }
   return [...(takesThoughts ? thoughtsOf(call["id"]) : []), use]
 }
 
@@ -60,18 +60,13 @@ const assistantBlocks = (
   param: string
 ): ReadonlyArray<JsonObject> | Reason => {
   for (const name of ["function_call", "audio"]) {
-    if (isObject(message[name])) return refuse(`${param}.${name}`, `Bedrock has no ${name} in a message.`)
+    if (isObject(message[name])) return unsupported(`${param}.${name}`, `Bedrock has no ${name} in a message.`)
   }
   const said = blocksOf(message["content"] ?? message["refusal"] ?? undefined, `${param}.content`)
   if (isReason(said)) return said
   const calls = message["tool_calls"]
   if (!Array.isArray(calls)) return said
-  const uses: Array<JsonObject> = []
-  for (const [index, call] of calls.entries()) {
-    const blocks = callBlocks(call, takesThoughts, `${param}.tool_calls[${index}]`)
-    if (isReason(blocks)) return blocks
-    uses.push(...blocks)
-  }
+  const uses = calls.flatMap((call) => callBlocks(call, takesThoughts))
   // Thoughts come before everything that was said because of them.
   const isThought = (block: JsonObject): boolean => block["reasoningContent"] !== undefined
   const first = uses.findIndex((block) => !isThought(block))
@@ -89,7 +84,7 @@ const toolBlocks = (message: JsonObject, param: string): ReadonlyArray<JsonObjec
 
 const turnOf = (message: JsonObject, takesThoughts: boolean, param: string): Turn | Reason => {
   const { role } = message
-  if (role === "function") return refuse(`${param}.role`, "Bedrock has no role function: use tools.")
+  if (role === "function") return unsupported(`${param}.role`, "Bedrock has no role function: use tools.")
   const blocks = role === "assistant"
     ? assistantBlocks(message, takesThoughts, param)
     : role === "tool"
@@ -106,6 +101,13 @@ const ordered = ({ content, role }: Turn): Turn =>
     ? { role, content: [...content.filter(isResult), ...content.filter((block) => !isResult(block))] }
     : { role, content }
 
+/** White space at the end of an answer that is to be continued is refused. */
+const trimmed = ({ content, role }: Turn): Turn => {
+  const last = content.at(-1)
+  if (role === "user" || typeof last?.["text"] !== "string") return { role, content }
+  return { role, content: [...content.slice(0, -1), { text: last["text"].trimEnd() }] }
+}
+
 /** Names of documents must differ. */
 const nameDocuments = (turns: ReadonlyArray<Turn>): void => {
   const seen = new Map<string, number>()
@@ -118,7 +120,7 @@ const nameDocuments = (turns: ReadonlyArray<Turn>): void => {
   }
 }
 
-const calledBy = (turns: ReadonlyArray<Turn>): ReadonlySet<string> =>
+const calledIn = (turns: ReadonlyArray<Turn>): ReadonlySet<string> =>
   new Set(
     turns.flatMap(({ content }) =>
       content.flatMap(({ toolUse }) => isObject(toolUse) && isText(toolUse["name"]) ? [toolUse["name"]] : [])
@@ -150,13 +152,15 @@ export const lowerMessages = (
     if (last?.role === turn.role) last.content.push(...turn.content)
     else if (turn.content.length > 0) turns.push(turn)
   }
-  if (turns.length === 0) return refuse("messages", "Bedrock answers no conversation in which nothing is said.")
+  // Instructions without anything else are what is asked.
+  if (turns.length === 0 && system.length > 0) turns.push({ role: "user", content: system.splice(0) })
+  if (turns.length === 0) return new InvalidRequest({ message: "Nothing is said in the messages.", param: "messages" })
   nameDocuments(turns)
-  const messages = turns.map(ordered)
+  const messages = turns.map((turn, index) => ordered(index === turns.length - 1 ? trimmed(turn) : turn))
   return {
     system,
     messages: messages.map(({ content, role }) => ({ role, content })),
-    called: calledBy(turns),
+    called: calledIn(turns),
     lacksThoughts: lacksThoughts(turns)
   }
 }

@@ -2,13 +2,11 @@
  * OpenAI's content parts as blocks of Bedrock Converse. What Bedrock cannot be told is refused with its place in the request and
  * never left out, because a question without its image is another question.
  */
-import { InvalidRequest, type Reason } from "../../domain/GatewayError.ts"
+import { type Reason, unsupported } from "../../domain/GatewayError.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 /** `Reason`s are tagged, and nothing of a request is. */
 export const isReason = (value: object): value is Reason => "_tag" in value
-
-export const refuse = (param: string, message: string): Reason => new InvalidRequest({ message, param })
 
 const imageFormats: ReadonlyMap<string, string> = new Map([
   ["gif", "gif"],
@@ -68,12 +66,15 @@ const imageBlock = (image: JsonObject, param: string): JsonObject | Reason => {
   const isStored = /^s3:/i.test(url)
   const data = isStored ? undefined : dataOf(url)
   if (!isStored && data === undefined) {
-    return refuse(`${param}.image_url.url`, "Bedrock fetches no addresses: give the image as a data URI, or as s3://….")
+    return unsupported(
+      `${param}.image_url.url`,
+      "Bedrock fetches no addresses: give the image as a data URI, or as s3://…."
+    )
   }
   const name = data === undefined ? extensionOf(url) : data.type.replace(/^image\//, "")
   const format = imageFormats.get(name)
   if (format === undefined) {
-    return refuse(`${param}.image_url.url`, "Bedrock takes images as png, jpeg, gif or webp.")
+    return unsupported(`${param}.image_url.url`, "Bedrock takes images as png, jpeg, gif or webp.")
   }
   return { image: { format, source: data === undefined ? { s3Location: { uri: url } } : { bytes: data.bytes } } }
 }
@@ -86,13 +87,13 @@ const documentName = (filename: string): string =>
 const documentBlock = (file: JsonObject, param: string): JsonObject | Reason => {
   const { file_data: written, filename } = file
   if (!isText(written)) {
-    return refuse(`${param}.file`, "Bedrock has no files of its own: give the file's content as file_data.")
+    return unsupported(`${param}.file`, "Bedrock has no files of its own: give the file's content as file_data.")
   }
   const data = dataOf(written) ?? { type: "", bytes: written }
   const name = isText(filename) ? filename : ""
   const format = documentTypes.get(data.type) ?? extensionOf(name)
   if (!documentFormats.has(format)) {
-    return refuse(`${param}.file`, `Bedrock takes files as ${[...documentFormats].join(", ")}.`)
+    return unsupported(`${param}.file`, `Bedrock takes files as ${[...documentFormats].join(", ")}.`)
   }
   return { document: { format, name: documentName(name), source: { bytes: data.bytes } } }
 }
@@ -101,7 +102,7 @@ const audioBlock = (audio: JsonObject, param: string): JsonObject | Reason => {
   const format = String(audio["format"]).toLowerCase()
   return audioFormats.has(format)
     ? { audio: { format, source: { bytes: audio["data"] } } }
-    : refuse(`${param}.input_audio.format`, `Bedrock takes sound as ${[...audioFormats].join(", ")}.`)
+    : unsupported(`${param}.input_audio.format`, `Bedrock takes sound as ${[...audioFormats].join(", ")}.`)
 }
 
 /** Undefined for a text without a character that shows: Bedrock refuses those. */
@@ -115,7 +116,7 @@ const blockOf = (part: JsonObject, param: string): JsonObject | Reason | undefin
   if (type === "image_url" && isObject(image)) return imageBlock(image, param)
   if (type === "file" && isObject(file)) return documentBlock(file, param)
   if (type === "input_audio" && isObject(audio)) return audioBlock(audio, param)
-  return refuse(`${param}.type`, `Bedrock has no part ${String(type)}.`)
+  return unsupported(`${param}.type`, `Bedrock has no part ${String(type)}.`)
 }
 
 /** The cache point that a part, a message or a tool asks for, in OpenAI's words or in those that Anthropic's callers use. */

@@ -1,12 +1,20 @@
 /** A chat request as the body of Bedrock's Converse, and where it goes. */
 import type { ChatRequest } from "../../domain/Chat.ts"
-import type { Reason } from "../../domain/GatewayError.ts"
+import { type Reason, unsupported } from "../../domain/GatewayError.ts"
 import type { Lowered } from "../Dialect.ts"
 import type { ProviderCall } from "../Provider.ts"
 import { lowerMessages } from "./BedrockConverseMessages.ts"
-import { isReason, refuse } from "./BedrockConverseParts.ts"
+import { isReason } from "./BedrockConverseParts.ts"
 import { lowerTools } from "./BedrockConverseTools.ts"
-import { claudeOf, mendSampling, takesThoughts, type Thinking, thinkingOf } from "./BedrockModels.ts"
+import {
+  claudeOf,
+  mendSampling,
+  schemaFor,
+  takesSchemas,
+  takesThoughts,
+  type Thinking,
+  thinkingOf
+} from "./BedrockModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 /** Members of Converse's own that OpenAI has no place for: they pass as they are. */
@@ -88,20 +96,30 @@ const inferenceOf = (request: ChatRequest, dropped: Set<string>): JsonObject => 
   }
 }
 
-const outputOf = (format: ChatRequest["response_format"], dropped: Set<string>): JsonObject | undefined => {
-  if (format === undefined || format === null || format.type === "text") return undefined
+interface AnswerForm {
+  readonly config?: JsonObject
+  /** Where there is only that. */
+  readonly instruction?: JsonObject
+}
+
+const formOf = (format: ChatRequest["response_format"], model: string, dropped: Set<string>): AnswerForm => {
+  if (format === undefined || format === null || format.type === "text") return {}
   const written = format.type === "json_schema" ? format.json_schema : undefined
-  if (!written?.schema) {
+  const schema = written?.schema ?? undefined
+  if (schema === undefined || !takesSchemas(model)) {
+    // It may be asked for, but nobody keeps the model to it.
     dropped.add("response_format")
-    return undefined
+    const form = schema === undefined ? "" : ` that is valid under this JSON schema: ${JSON.stringify(schema)}`
+    const text = `Answer with one JSON object${form}. Write nothing before it and nothing after it.`
+    return { instruction: { text } }
   }
-  const { description, name, schema } = written
+  const description = written?.description ?? undefined
   const jsonSchema = {
-    name: name ?? undefined,
-    schema: JSON.stringify(schema),
-    description: isText(description ?? undefined) ? description : undefined
+    name: written?.name ?? undefined,
+    schema: JSON.stringify(schemaFor(model, schema)),
+    description: isText(description) ? description : undefined
   }
-  return { textFormat: { type: "json_schema", structure: { jsonSchema } } }
+  return { config: { textFormat: { type: "json_schema", structure: { jsonSchema } } } }
 }
 
 const thinkingIn = (
@@ -139,12 +157,14 @@ const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): Json
   if (thinking.maxTokens !== undefined) inferenceConfig["maxTokens"] = thinking.maxTokens
   if (claudeOf(model) !== undefined) mendSampling(inferenceConfig, model, thinking.isOn, dropped)
   noteUnsaid(loose, dropped)
+  const form = formOf(request.response_format, model, dropped)
+  const instructions = form.instruction === undefined ? [...system] : [...system, form.instruction]
   return {
     messages: [...messages],
-    system: system.length === 0 ? undefined : [...system],
+    system: instructions.length === 0 ? undefined : instructions,
     inferenceConfig: Object.values(inferenceConfig).some((value) => value !== undefined) ? inferenceConfig : undefined,
     toolConfig,
-    outputConfig: outputOf(request.response_format, dropped),
+    outputConfig: form.config,
     serviceTier: tierOf(request, dropped),
     additionalModelRequestFields: fieldsOf(thinking.fields, loose["additionalModelRequestFields"]),
     ...Object.fromEntries(own.map((name) => [name, loose[name] ?? undefined]))
@@ -158,9 +178,9 @@ const pathOf = (model: string, stream: boolean): string =>
 const streamHeaders = { accept: "application/vnd.amazon.eventstream" } as const
 
 export const lower = ({ model, request }: ProviderCall, stream: boolean): Lowered | Reason => {
-  if ((request.n ?? 1) > 1) return refuse("n", "Bedrock's models give one answer: n cannot be more than 1.")
+  if ((request.n ?? 1) > 1) return unsupported("n", "Bedrock's models give one answer: n cannot be more than 1.")
   if (request.modalities?.some((modality) => modality !== "text") === true) {
-    return refuse("modalities", "Bedrock answers in text.")
+    return unsupported("modalities", "Bedrock answers in text.")
   }
   const dropped = new Set<string>()
   const body = bodyOf(model, request, dropped)

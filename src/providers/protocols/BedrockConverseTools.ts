@@ -2,22 +2,24 @@
  * OpenAI's tools as Bedrock's toolConfig. Trap: a conversation in which tools were called needs one, and an empty one is refused; so
  * tools that the request does not bring any more are made up from their names.
  */
-import type { Reason } from "../../domain/GatewayError.ts"
-import { cachePointOf, isReason, refuse } from "./BedrockConverseParts.ts"
-import { canBeForced, takesStrictTools } from "./BedrockModels.ts"
+import { type Reason, unsupported } from "../../domain/GatewayError.ts"
+import { cachePointOf, isReason } from "./BedrockConverseParts.ts"
+import { canBeForced, schemaFor, takesStrictTools } from "./BedrockModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
-const specOf = (tool: Json, param: string, takesStrict: boolean): ReadonlyArray<JsonObject> | Reason => {
+const specOf = (tool: Json, param: string, model: string): ReadonlyArray<JsonObject> | Reason => {
   const written = isObject(tool) ? tool["function"] : undefined
-  if (!isObject(tool) || !isObject(written)) return refuse(`${param}.type`, "Bedrock has tools of type function alone.")
+  if (!isObject(tool) || !isObject(written)) {
+    return unsupported(`${param}.type`, "Bedrock has tools of type function alone.")
+  }
   const { description, name, parameters, strict } = written
+  const isKept = strict === true && takesStrictTools(model)
+  const json: Json = isObject(parameters) ? { type: "object", ...parameters } : { type: "object", properties: {} }
   const toolSpec = {
     name,
     description: isText(description) ? description : undefined,
-    inputSchema: {
-      json: isObject(parameters) ? { type: "object", ...parameters } : { type: "object", properties: {} }
-    },
-    strict: strict === true && takesStrict ? true : undefined
+    inputSchema: { json: isKept ? schemaFor(model, json) : json },
+    strict: isKept ? true : undefined
   }
   return [{ toolSpec }, ...cachePointOf(tool)]
 }
@@ -42,15 +44,15 @@ const choiceOf = (written: Json | undefined): Choice | Reason => {
   if (isText(named)) return { toolChoice: { tool: { name: named } } }
   const listed = written["allowed_tools"]
   if (!isObject(listed) || !Array.isArray(listed["tools"])) {
-    return refuse("tool_choice", "Bedrock has tools of type function alone.")
+    return unsupported("tool_choice", "Bedrock has tools of type function alone.")
   }
   return { allowed: listed["tools"].map(nameIn), ...(listed["mode"] === "required" ? { toolChoice: { any: {} } } : {}) }
 }
 
-const specsOf = (tools: Json | undefined, takesStrict: boolean): ReadonlyArray<JsonObject> | Reason => {
+const specsOf = (tools: Json | undefined, model: string): ReadonlyArray<JsonObject> | Reason => {
   const specs: Array<JsonObject> = []
   for (const [index, tool] of (Array.isArray(tools) ? tools : []).entries()) {
-    const spec = specOf(tool, `tools[${index}]`, takesStrict)
+    const spec = specOf(tool, `tools[${index}]`, model)
     if (isReason(spec)) return spec
     specs.push(...spec)
   }
@@ -67,9 +69,8 @@ export const lowerTools = (
   called: ReadonlySet<string>,
   dropped: Set<string>
 ): { readonly toolConfig: JsonObject } | Reason | undefined => {
-  if (Array.isArray(request["functions"])) return refuse("functions", "Bedrock has no functions: use tools.")
-  const takesStrict = takesStrictTools(model)
-  const specs = specsOf(request["tools"], takesStrict)
+  if (Array.isArray(request["functions"])) return unsupported("functions", "Bedrock has no functions: use tools.")
+  const specs = specsOf(request["tools"], model)
   if (isReason(specs)) return specs
   const choice = choiceOf(request["tool_choice"])
   if (isReason(choice)) return choice
@@ -80,7 +81,8 @@ export const lowerTools = (
   const some = offered.filter((spec) => nameOf(spec) !== undefined)
   if (some.length > 0) {
     if (request["parallel_tool_calls"] === false) dropped.add("parallel_tool_calls")
-    if (!takesStrict && Array.isArray(request["tools"]) && request["tools"].some(isStrict)) dropped.add("strict")
+    const isAsked = Array.isArray(request["tools"]) && request["tools"].some(isStrict)
+    if (isAsked && !takesStrictTools(model)) dropped.add("strict")
     if (toolChoice === undefined || canBeForced(model)) return { toolConfig: { tools: [...offered], toolChoice } }
     dropped.add("tool_choice")
     return { toolConfig: { tools: [...offered] } }

@@ -1,5 +1,6 @@
 /** What the families of models behind Bedrock differ in: how they are told to think, and what they refuse to be told. */
 import { type Abilities, abilitiesOf } from "./AnthropicMessagesModels.ts"
+import { keepable } from "./AnthropicMessagesTools.ts"
 import type { JsonObject } from "./OpenAiChatShape.ts"
 
 /** Undefined for what is no Claude, as far as its name tells: that of an inference profile of one's own tells nothing. */
@@ -11,6 +12,17 @@ export const takesThoughts = (model: string): boolean => /claude|inference-profi
 
 /** Who is known to keep to a tool's schema when asked to; others refuse the word. */
 export const takesStrictTools = (model: string): boolean => claudeOf(model)?.hasSchemas === true
+
+/** Families that are known to keep to no schema of their answer. */
+const schemaless = /amazon\.(?:nova|titan)|meta\.llama|cohere\.|ai21\./
+
+/** Who keeps to a JSON schema of its answer, as far as is known. */
+export const takesSchemas = (model: string): boolean => claudeOf(model)?.hasSchemas ?? !schemaless.test(model)
+
+/** A schema as the model can keep to it. */
+export const schemaFor = <Schema>(model: string, schema: Schema): Schema =>
+  // A schema stays one.
+  claudeOf(model) === undefined ? schema : keepable(schema) as Schema
 
 /** Whether a tool may be demanded. */
 export const canBeForced = (model: string): boolean => claudeOf(model)?.canBeForced !== false

@@ -19,7 +19,7 @@ const bodyOf = (fields: Loose, model = nova): Loose => JSON.parse(lowered(fields
 const messagesOf = (messages: ReadonlyArray<Loose>, model = nova): Loose => bodyOf({ messages }, model).messages
 const refusalOf = (fields: Loose, model = nova) => {
   const result = bedrockConverse.lower(callOf(model, fields), false)
-  return "_tag" in result ? [result._tag, result.param] : undefined
+  return "_tag" in result ? [result._tag, result.param, result.code] : undefined
 }
 
 const call = (id: string, name = "tide", written = "{\"a\":1}") => ({
@@ -134,7 +134,29 @@ describe("a conversation", () => {
   })
 
   it("in which nothing is said is refused", () => {
-    expect(refusalOf({ messages: [{ role: "user", content: " " }] })).toEqual(["InvalidRequest", "messages"])
+    expect(refusalOf({ messages: [{ role: "user", content: " " }] })).toEqual(["InvalidRequest", "messages", undefined])
+  })
+
+  it("that has nothing but instructions asks them", () => {
+    expect(bodyOf({ messages: [{ role: "system", content: "Say hi." }] })).toEqual({
+      messages: [{ role: "user", content: [{ text: "Say hi." }] }]
+    })
+  })
+
+  it("has no white space at the end of an answer that is to go on", () => {
+    expect(messagesOf([hi, { role: "assistant", content: "One, two, " }])[1].content).toEqual([{ text: "One, two," }])
+  })
+
+  it("tells what a model wrote in place of arguments, calls of the type custom, and all digits", () => {
+    const written = (calls: ReadonlyArray<Loose>) =>
+      lowered({ messages: [hi, { role: "assistant", tool_calls: calls }] }).body
+    expect(written([call("a", "f", "{bad")])).toContain("\"input\":{\"arguments\":\"{bad\"}")
+    expect(written([call("a", "f", "{\"n\":12345678901234567890}")])).toContain(
+      "\"input\":{\"n\":12345678901234567890}"
+    )
+    expect(written([{ id: "a", type: "custom", custom: { name: "x", input: "y" } }])).toContain(
+      "{\"toolUseId\":\"a\",\"name\":\"x\",\"input\":{\"input\":\"y\"}}"
+    )
   })
 
   it("has cache points where Anthropic's or OpenAI's words ask for them", () => {
@@ -217,12 +239,6 @@ describe("a part", () => {
   })
 
   it("of an earlier turn that Bedrock cannot be told is refused likewise", () => {
-    const broken = call("c", "tide", "{\"a\":")
-    expect(refusalOf({ messages: [hi, { role: "assistant", tool_calls: [broken] }] })?.[1])
-      .toBe("messages[1].tool_calls[0].function.arguments")
-    const custom = { id: "c", type: "custom", custom: { name: "x", input: "y" } }
-    expect(refusalOf({ messages: [hi, { role: "assistant", tool_calls: [custom] }] })?.[1])
-      .toBe("messages[1].tool_calls[0]")
     expect(refusalOf({ messages: [hi, { role: "function", name: "f", content: "x" }] })?.[1]).toBe("messages[1].role")
     expect(refusalOf({ messages: [hi, { role: "assistant", audio: { id: "a" } }] })?.[1]).toBe("messages[1].audio")
   })
@@ -287,7 +303,10 @@ describe("tools", () => {
 
   it("are strict where the model knows the word, else that is named", () => {
     const tools = [tool("a", { strict: true })]
-    expect(toolsOf({ tools }, sonnet45).config.tools[0].toolSpec.strict).toBe(true)
+    expect(toolsOf({ tools }, sonnet45).config.tools[0].toolSpec).toMatchObject({
+      strict: true,
+      inputSchema: { json: { additionalProperties: false } }
+    })
     expect(toolsOf({ tools })).toEqual({ config: { tools: [spec("a")] }, dropped: ["strict"] })
   })
 
@@ -366,19 +385,50 @@ describe("a parameter", () => {
   })
 
   it("that would make another answer is refused", () => {
-    expect(refusalOf({ n: 2 })).toEqual(["InvalidRequest", "n"])
-    expect(refusalOf({ modalities: ["text", "audio"] })).toEqual(["InvalidRequest", "modalities"])
+    expect(refusalOf({ n: 2 })).toEqual(["InvalidRequest", "n", "unsupported_parameter"])
+    expect(refusalOf({ modalities: ["text", "audio"] })).toEqual([
+      "InvalidRequest",
+      "modalities",
+      "unsupported_parameter"
+    ])
   })
 
   it("for a schema is the schema's text", () => {
     const schema = { type: "object", properties: {} }
     const format = { type: "json_schema", json_schema: { name: "Tide", schema, strict: true, description: "of today" } }
-    expect(bodyOf({ response_format: format }).outputConfig).toEqual({
+    const outputConfig = {
       textFormat: {
         type: "json_schema",
         structure: { jsonSchema: { name: "Tide", description: "of today", schema: JSON.stringify(schema) } }
       }
+    }
+    expect(bodyOf({ response_format: format }, "minimax.minimax-m2").outputConfig).toEqual(outputConfig)
+  })
+
+  it("for a schema is cut to what a Claude keeps to", () => {
+    const schema = { type: "object", properties: { a: { type: "string", maxLength: 9 } } }
+    const format = { type: "json_schema", json_schema: { name: "Tide", schema } }
+    const { jsonSchema } = bodyOf({ response_format: format }, sonnet45).outputConfig.textFormat.structure
+    expect(JSON.parse(jsonSchema.schema)).toEqual({
+      type: "object",
+      properties: { a: { type: "string", description: "{maxLength: 9}" } },
+      additionalProperties: false
     })
+  })
+
+  it("for JSON is asked for where nobody keeps to it, which is named", () => {
+    const schema = { type: "object", properties: {} }
+    const formats = [
+      [{ type: "json_object" }, sonnet45],
+      [{ type: "json_schema", json_schema: { name: "Tide", schema } }, nova],
+      [{ type: "json_schema", json_schema: { name: "Tide", schema } }, "anthropic.claude-3-haiku-20240307-v1:0"]
+    ] as const
+    for (const [format, model] of formats) {
+      const { body, dropped } = lowered({ response_format: format }, model)
+      expect(dropped).toEqual(["response_format"])
+      expect(JSON.parse(body).outputConfig).toBeUndefined()
+      expect(JSON.parse(body).system[0].text).toMatch(/^Answer with one JSON object/)
+    }
   })
 
   it("of sampling is what the Claude at hand takes of it", () => {
