@@ -32,7 +32,7 @@ class PlainFrame implements Frame {
 }
 
 export class ChunkWriter {
-  /** The finish reason was said. */
+  /** The finish reason was said; what comes after it is left out, but for usage. */
   isFinished = false
 
   private readonly includesUsage: boolean
@@ -90,7 +90,7 @@ export class ChunkWriter {
 
   /** Members of a delta that have no method here; `isContent`: it says something to the caller. */
   delta(delta: JsonObject, out: Array<Frame>, isContent = true): void {
-    this.chunk(this.withRole(delta), null, out, isContent)
+    if (!this.isFinished) this.chunk(this.withRole(delta), null, out, isContent)
   }
 
   /**
@@ -117,7 +117,7 @@ export class ChunkWriter {
   }
 
   private plain(name: "content" | "reasoning_content", text: string, out: Array<Frame>): void {
-    if (text === "") return
+    if (text === "" || this.isFinished) return
     if (!this.hasRole) return this.delta({ [name]: text }, out)
     if (this.head === "") {
       const whole = JSON.stringify(this.base([]))
