@@ -2,7 +2,7 @@
 import type * as SchemaAST from "effect/SchemaAST"
 import { ConfigurationFile } from "../src/config/Config.ts"
 import { inactiveKeys, unguarded } from "../src/config/Inactive.ts"
-import { isBuilt, kinds } from "../src/config/ProviderSection.ts"
+import { kinds } from "../src/config/ProviderSection.ts"
 import { defaultServerSection as server } from "../src/config/ServerSection.ts"
 import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySection.ts"
 import { defaultImagesSettings as images } from "../src/providers/ImagesSettings.ts"
@@ -111,12 +111,23 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "`false` switches it off: it is as if it were not there, the simulated provider (`providers.simulated`) too"
   },
   "providers.NAME.kind": {
-    text: "dialect or preset (below), some of which do not answer yet; default: NAME, if that is a kind"
+    text: "dialect or preset (below); default: NAME, if that is a kind"
   },
   "providers.NAME.baseUrl": { text: "address of the upstream; default: the kind's own" },
   "providers.NAME.apiKey": { text: "key for the upstream" },
   "providers.NAME.apiKeys[]": { text: "several keys in place of one" },
   "providers.NAME.version": { text: "`anthropic-version` of the kind `anthropic`; default `2023-06-01`" },
+  "providers.NAME.accessKeyId": {
+    text: "AWS's keys in place of `apiKey`, for the kind `bedrock`: they sign each request"
+  },
+  "providers.NAME.secretAccessKey": { text: "" },
+  "providers.NAME.sessionToken": { text: "of temporary keys of AWS's; it is not renewed" },
+  "providers.NAME.entraToken": {
+    text: "a token of Entra in place of `apiKey`, for the kind `azure-openai`; it is not renewed"
+  },
+  "providers.NAME.apiVersion": {
+    text: "of the kind `azure-openai`: with it a model is the name of a deployment in the path; default: the v1 address"
+  },
   "providers.NAME.headers.*": { text: "headers for every request to it" },
   "providers.NAME.maxConcurrency": {
     text:
@@ -140,7 +151,7 @@ const docs: Readonly<Record<string, Doc>> = {
   "providers.NAME.prices.*.regions.*": { text: "the same by region; where both apply, by both" },
   "providers.NAME.region": {
     text:
-      "where its answers are made, for a provider that has another price there; what the answer says itself rules; default: no such place"
+      "AWS's region of the kinds `bedrock` and `bedrock-mantle`; of the others where their answers are made, if that has another price; what the answer says itself rules"
   },
   "providers.NAME.models[]": { text: "model ids to list as `NAME/id` and to call by their bare name" },
   "models.ALIAS.strategy": { default: "ordered", text: "in the order written, or drawn by weight" },
@@ -304,14 +315,15 @@ const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
 const section = (title: string, keys: ReadonlyArray<Key>): string =>
   `## ${title}\n\n${table(["key", "type", "default", "what"], rows(keys))}\n`
 
-const kindRows = kinds.map(({ baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey }) => [
+const kindRows = kinds.map(({ baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey, needsRegion }) => [
   `\`${kind}\``,
-  isBuilt(kind) ? "yes" : "not yet",
   baseUrl === undefined ? "" : `\`${baseUrl}\``,
   [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and "),
-  [needsKey === true ? "`apiKey`" : "", needsBaseUrl === true ? "`baseUrl`" : ""].filter((need) => need !== "").join(
-    ", "
-  )
+  [
+    needsKey === true ? "`apiKey`" : "",
+    needsBaseUrl === true ? "`baseUrl`" : "",
+    needsRegion === true ? "`region`" : ""
+  ].filter((need) => need !== "").join(", ")
 ])
 
 export const configurationPage = (): string => {
@@ -345,7 +357,7 @@ ${sections.join("\n")}
 ## Kinds of providers
 
 Without a \`providers\` section every kind whose variables are set is on, under its own name, and a local Ollama if it answers. The
-provider \`simulated\` is there too, unless \`providers.simulated.enabled\` is \`false\`. A target on a kind that does not answer yet fails at once, and its alias goes on to the next.
+provider \`simulated\` is there too, unless \`providers.simulated.enabled\` is \`false\`.
 
 The address of \`vllm\` is the one Breakwater itself listens on by default: a provider whose address is the gateway's own is refused, so give
 one of them another port.
@@ -354,6 +366,6 @@ one of them another port.
 \`https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google\` and \`apiKey\` an access token, sent as
 Bearer. What a Gemini model thought about a call of a tool comes back to it in the id of that call, so clients must not shorten those ids.
 
-${table(["kind", "answers", "its own address", "on without a file when set", "needs in the file"], kindRows)}
+${table(["kind", "its own address", "on without a file when set", "needs in the file"], kindRows)}
 `
 }

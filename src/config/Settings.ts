@@ -79,7 +79,12 @@ const providers = (
     region: entry.region,
     maxConcurrency: entry.maxConcurrency === undefined ? undefined : AdaptiveLimit.fromInput(entry.maxConcurrency),
     breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
-    models: entry.models ?? []
+    models: entry.models ?? [],
+    accessKeyId: entry.accessKeyId,
+    secretAccessKey: entry.secretAccessKey,
+    sessionToken: entry.sessionToken,
+    entraToken: entry.entraToken,
+    apiVersion: entry.apiVersion
   }))
 }
 

@@ -55,6 +55,9 @@ export const builtKinds: ReadonlyArray<string> = [
   "openai",
   "anthropic",
   "gemini",
+  "azure-openai",
+  "bedrock",
+  "bedrock-mantle",
   "openai-compatible",
   "simulated",
   ...Object.keys(presets)

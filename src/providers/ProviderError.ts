@@ -17,6 +17,7 @@ import {
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
 import * as Redaction from "../observability/Redaction.ts"
+import { openAiErrorOf } from "./BedrockError.ts"
 import { retryAfterMs } from "./RetryHint.ts"
 import type { ResponseHeaders } from "./TransportExchange.ts"
 
@@ -89,7 +90,8 @@ const readFacts = (body: unknown): ErrorFacts => {
     message: scrub(said),
     // Google's `status` is what others call a type.
     type: (textOf(inner["type"]) || textOf(inner["status"]) || textOf(outer["type"])).toLowerCase(),
-    code: detailed || googleReasonOf(inner["details"]) || textOf(inner["code"]) || textOf(outer["code"]) ||
+    code: detailed || googleReasonOf(inner["details"]) || textOf(inner["code"]) ||
+      textOf(recordOf(inner["innererror"])["code"]) || textOf(outer["code"]) ||
       textOf(outer["statusCode"]),
     param: param === "" ? undefined : param.slice(0, 200),
     quotas: quotasOf(inner["details"])
@@ -289,8 +291,8 @@ const reasonOf = (kind: Kind, facts: ErrorFacts, fields: Omit<ReasonFields, "mes
 }
 
 /** The reason behind an error answer, or behind an error inside an answer of status 200. */
-export const toReason = (_family: ErrorFamily, error: UpstreamError): Reason => {
-  const facts = readFacts(error.body)
+export const toReason = (family: ErrorFamily, error: UpstreamError): Reason => {
+  const facts = readFacts(family === "bedrock" ? openAiErrorOf(error.body, error.headers) : error.body)
   return reasonOf(kindOf(facts, error.status), facts, {
     upstreamStatus: error.status,
     retryAfterMs: retryAfterMs({ headers: error.headers, body: error.body, message: facts.said }, error.nowMs)

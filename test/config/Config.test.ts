@@ -286,7 +286,7 @@ models:
             "value": undefined,
           },
           {
-            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated",
+            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, bedrock-mantle, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated",
             "path": "providers.openai.kind",
             "suggestion": "openai",
             "value": ""opnai"",
@@ -389,22 +389,6 @@ providers:
         }
       }
     }).pipe(Effect.provide(Transport.layer())))
-
-  it.effect("that is not built yet is accepted, and named with the targets on it", () =>
-    Effect.gen(function*() {
-      const { inactive } = yield* settingsOf(`
-providers:
-  bedrock: {}
-  blue: { kind: azure-openai, apiKey: k, baseUrl: "http://127.0.0.1:1" }
-models:
-  best: { targets: [{ provider: simulated, model: sim }, { provider: blue, model: m }] }
-`)
-      expect(inactive).toEqual([
-        { path: "providers.bedrock", why: "kind bedrock is not built yet" },
-        { path: "providers.blue", why: "kind azure-openai is not built yet" },
-        { path: "models.best.targets[1]", why: "kind azure-openai is not built yet: this target fails at once" }
-      ])
-    }))
 })
 
 describe("a key that is said to be not active", () => {
