@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
 import { nearest } from "../domain/Suggestion.ts"
-import { cloudProblems } from "../providers/CloudSettings.ts"
+import { cloudProblems, isAwsRegion, wrongRegion } from "../providers/CloudSettings.ts"
 import { requiredKey } from "../providers/Presets.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
 import { defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
@@ -115,9 +115,13 @@ const checkKey = (section: unknown, name: string, { kind }: Kind): ReadonlyArray
 }
 
 /** What the kinds of the clouds are told beside address and key. */
-const checkCloud = (section: unknown, name: string, { kind }: Kind): ReadonlyArray<Problem> => {
+const checkCloud = (section: unknown, name: string, { kind, needsRegion }: Kind): ReadonlyArray<Problem> => {
   const keys = [valueAt(section, ["apiKey"]), ...listAt(section, ["apiKeys"])]
   const hasKey = keys.some((key) => key !== undefined && key !== "none")
+  const region = valueAt(section, ["region"])
+  if (needsRegion === true && typeof region === "string" && !isAwsRegion(region)) {
+    return [problem(["providers", name, "region"], region, wrongRegion)]
+  }
   return cloudProblems(kind, (key) => key === "apiKey" ? hasKey : valueAt(section, [key]) !== undefined)
     .map(({ key, problem: message }) => problem(["providers", name, key], undefined, message))
 }

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { BedrockOptions } from "./Bedrock.ts"
-import { cloudProblems } from "./CloudSettings.ts"
+import { cloudProblems, isAwsRegion, wrongRegion } from "./CloudSettings.ts"
 import type { ProviderProblem, ProviderSettings } from "./Kinds.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import type { Provider } from "./Provider.ts"
@@ -12,9 +12,6 @@ type Making = Effect.Effect<Provider, ProviderProblem, Transport>
 
 /** AWS's endpoint in OpenAI's dialect. */
 const mantleUrl = (region: string): string => `https://bedrock-mantle.${region}.api.aws/openai/v1`
-
-/** It becomes part of a host's name. */
-const isRegion = /^[a-z]{2,8}(?:-[a-z0-9]+)+-\d+$/
 
 const problem = (text: string): Effect.Effect<never, ProviderProblem> => Effect.fail({ problem: text })
 
@@ -74,7 +71,7 @@ export const make = (name: string, settings: ProviderSettings): Making | undefin
   const maker = makers[settings.kind]
   if (maker === undefined) return undefined
   const { region } = settings
-  return region === undefined || isRegion.test(region)
+  return region === undefined || settings.kind === "azure-openai" || isAwsRegion(region)
     ? maker(name, settings)
-    : problem("region is no region of AWS, such as us-east-1")
+    : problem(`region: ${wrongRegion}`)
 }

@@ -17,6 +17,12 @@ export interface CloudSettings {
 
 type Key = keyof CloudSettings
 
+/** A region of AWS; it becomes part of a host's name. */
+export const isAwsRegion = (region: string): boolean => /^[a-z]{2,8}(?:-[a-z0-9]+)+-\d+$/.test(region)
+
+/** What is said of another. */
+export const wrongRegion = "expected a region of AWS, such as us-east-1"
+
 /** What each kind may be told; no other kind knows any of it. */
 const keysOf: Readonly<Record<string, ReadonlyArray<Key>>> = {
   "azure-openai": ["entraToken", "apiVersion"],

@@ -62,8 +62,8 @@ describe("a provider of a cloud", () => {
 
   it.effect("has keys that no other kind has", () =>
     Effect.gen(function*() {
-      expect(yield* problemsOf({ kind: "groq", apiKey: "k", region: "us-east-1" })).toEqual([
-        "providers.it.region: kind groq has no such key; bedrock and bedrock-mantle have"
+      expect(yield* problemsOf({ kind: "groq", apiKey: "k", accessKeyId: "AKID" })).toEqual([
+        "providers.it.accessKeyId: kind groq has no such key; bedrock has"
       ])
       expect(yield* problemsOf({ ...bedrock, apiKey: "k", apiVersion: "2024-10-21" })).toEqual([
         "providers.it.apiVersion: kind bedrock has no such key; azure-openai has"
@@ -110,6 +110,6 @@ describe("a provider of a cloud", () => {
           made++
         }
       }
-      expect(made).toBe(9)
+      expect(made).toBe(11)
     }).pipe(Effect.provide(Transport.layer())))
 })

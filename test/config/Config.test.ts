@@ -441,13 +441,14 @@ describe("a value in a message", () => {
 })
 
 describe("a target's provider", () => {
-  it.effect("that is a kind which is not built yet is called that, and a misspelt kind is found", () =>
+  it.effect("that is a kind is told how to be added, and a misspelt kind is found", () =>
     Effect.gen(function*() {
       const problems = yield* problemsOf(`
 models: { fast: { targets: [{ provider: bedrock, model: m }, { provider: openia, model: m }] } }
 `)
       expect(problems[0]?.message).toBe(
-        "no provider of this name; known: simulated; kind bedrock is not built yet"
+        "no provider of this name; known: simulated; add a section providers.bedrock with apiKey: " +
+          "${AWS_BEARER_TOKEN_BEDROCK}, or set AWS_BEARER_TOKEN_BEDROCK, which is enough in a file without providers"
       )
       expect(problems[1]?.suggestion).toBe("openai")
       expect(problems[1]?.message).toContain("add a section providers.openai with apiKey: ${OPENAI_API_KEY}")

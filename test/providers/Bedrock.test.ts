@@ -50,6 +50,6 @@ layer(Transport.layer())("Bedrock", (it) => {
       expect(yield* problemOf({ kind: "bedrock", apiKeys: [key] })).toContain("region")
       expect(yield* problemOf({ kind: "bedrock", region: "us-east-1" })).toContain("AWS_BEARER_TOKEN_BEDROCK")
       expect(yield* problemOf({ kind: "azure-openai", apiKeys: [key] })).toContain("baseUrl")
-      expect(yield* problemOf({ kind: "openai", apiKeys: [key], region: "us-east-1" })).toContain("region")
+      expect(yield* problemOf({ kind: "openai", apiKeys: [key], apiVersion: "1" })).toContain("apiVersion")
     }))
 })
