@@ -21,6 +21,8 @@ export interface ProviderSettings extends CloudSettings {
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   /** Of the dialect, for `anthropic`; absent = the usual one. */
   readonly version?: string | undefined
+  /** Most tokens of an answer of a model, where that is known; for dialects that must have a limit. */
+  readonly maxOutput?: ((model: string) => number | undefined) | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
   /** Model ids to list as `name/id`. */
