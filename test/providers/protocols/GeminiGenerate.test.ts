@@ -336,6 +336,7 @@ describe("what a request asks for beside its conversation", () => {
       responseLogprobs: true,
       logprobs: 3
     })
+    expect(configOf({ stop: "" })).toEqual({})
     expect(configOf({ max_tokens: 5, stop: "END", n: 1 })).toEqual({ maxOutputTokens: 5, stopSequences: ["END"] })
   })
 
