@@ -40,10 +40,11 @@ export interface ThinkingOptions {
 const isThought = (block: Block | undefined): boolean =>
   block?.["type"] === "thinking" || block?.["type"] === "redacted_thinking"
 
-/** Results of tools are given whose calls have lost the thoughts before them. */
+/** The calls whose results are given began without thoughts, or have lost them; later calls of the same turn need none. */
 const lacksThoughts = ({ turns }: Conversation): boolean => {
-  if (turns.at(-1)?.content[0]?.["type"] !== "tool_result") return false
-  return !isThought(turns.at(-2)?.content[0])
+  let at = turns.length - 1
+  while (turns[at]?.content[0]?.["type"] === "tool_result") at -= 2
+  return at < turns.length - 1 && !isThought(turns[at + 1]?.content[0])
 }
 
 const levelOf = (effort: Effort, { hasMax, hasXhigh }: Abilities): string => {

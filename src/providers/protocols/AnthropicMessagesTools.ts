@@ -33,6 +33,9 @@ const described = (description: unknown, constraints: ReadonlyArray<string>): st
     "\n\n"
   )
 
+const isOfObjects = ({ properties, type }: Block): boolean =>
+  type === "object" || isObject(properties) || (Array.isArray(type) && type.includes("object"))
+
 /** A schema that can be kept to: objects are closed, and what cannot be kept to stands in the description. */
 const keepable = (schema: unknown): unknown => {
   if (Array.isArray(schema)) return schema.map(keepable)
@@ -49,7 +52,7 @@ const keepable = (schema: unknown): unknown => {
     else kept[name] = keepable(value)
   }
   if (constraints.length > 0) kept["description"] = described(kept["description"], constraints)
-  if (kept["type"] === "object") kept["additionalProperties"] = false
+  if (isOfObjects(kept)) kept["additionalProperties"] = false
   return kept
 }
 

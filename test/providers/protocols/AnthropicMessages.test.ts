@@ -390,6 +390,10 @@ describe("reasoning", () => {
     }]
     expect(droppedOf({ reasoning_effort: "low", messages })).toEqual(["reasoning_effort"])
     expect(droppedOf({ reasoning_effort: "low", messages }, "claude-opus-4-8")).toBeUndefined()
+    const thinking_blocks = [{ type: "thinking", thinking: "Hm.", signature: "c2ln" }]
+    const first = { role: "assistant", thinking_blocks, tool_calls: [call("z", "f", "{}")] }
+    const begun = [user, first, { role: "tool", tool_call_id: "z", content: "0" }, ...messages.slice(1)]
+    expect(droppedOf({ reasoning_effort: "low", messages: begun })).toBeUndefined()
   })
 
   it("passes as it is where the caller speaks Anthropic's own way", () => {
