@@ -101,6 +101,13 @@ describe("the openai package and Gemini", () => {
     })
   })
 
+  it("pay for what was thought as well", async () => {
+    const { response } = await client.chat.completions
+      .create({ model: "google/gemini-2.5-flash", messages: [question] }).withResponse()
+    // 20 tokens at 0.30 and 8 + 4 at 2.50 USD for a million.
+    expect(response.headers.get("x-breakwater-cost-usd")).toBe("0.000036")
+  })
+
   it("get a streamed answer and its usage at the end", async () => {
     const stream = await client.chat.completions
       .create({ model: "tidal", messages: [question], stream: true, stream_options: { include_usage: true } })

@@ -56,6 +56,12 @@ const thinkingOf = (model: string, effort: Exclude<Effort, "default">): JsonObje
 const seedOf = (seed: number | null | undefined): number | undefined =>
   typeof seed === "number" && Math.abs(seed) < 2 ** 31 ? seed : undefined
 
+/** Gemini refuses an empty one. */
+const stopsOf = ({ stop }: ChatRequest): Array<string> | undefined => {
+  const stops = (typeof stop === "string" ? [stop] : stop ?? []).filter((one) => one !== "")
+  return stops.length === 0 ? undefined : stops
+}
+
 const formatOf = ({ response_format: format }: ChatRequest): JsonObject => {
   if (format === undefined || format === null || format.type === "text") return {}
   // A schema is JSON of the caller's, checked to be an object.
@@ -74,7 +80,7 @@ const modalitiesOf = ({ modalities }: ChatRequest): Array<Json> | undefined | Re
 
 /** `generationConfig`, and what of it could not be said. */
 export const lowerConfig = (request: ChatRequest, model: string, dropped: Array<string>): JsonObject | Reason => {
-  const { reasoning_effort: effort, seed, stop } = request
+  const { reasoning_effort: effort, seed } = request
   const responseModalities = modalitiesOf(request)
   if (responseModalities !== undefined && isReason(responseModalities)) return responseModalities
   const isAsked = effort !== undefined && effort !== null && effort !== "default"
@@ -88,7 +94,7 @@ export const lowerConfig = (request: ChatRequest, model: string, dropped: Array<
     topP: request.top_p ?? undefined,
     // No member of OpenAI's, but many clients send it.
     topK: typeof topK === "number" ? topK : undefined,
-    stopSequences: typeof stop === "string" ? [stop] : stop?.length === 0 ? undefined : stop?.slice(),
+    stopSequences: stopsOf(request),
     seed: seedOf(seed),
     presencePenalty: request.presence_penalty ?? undefined,
     frequencyPenalty: request.frequency_penalty ?? undefined,

@@ -44,9 +44,13 @@ const pathOf = (model: string, stream: boolean): string => {
   }`
 }
 
+/** A name that would lead out of the endpoint's own path, to another project say. */
+const isAstray = (model: string): boolean => model.split("/").some((part) => /^\.{0,2}$/.test(part))
+
 const isFilled = (names: Array<string>): names is [string, ...Array<string>] => names.length > 0
 
 const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Reason => {
+  if (isAstray(model)) return unsupported("model", "This is no name of a model of Gemini's.")
   const dropped: Array<string> = unsayable.filter((name) => isSaid(request[name]))
   const conversation = lowerMessages(request.messages, model)
   if (isReason(conversation)) return conversation

@@ -109,6 +109,10 @@ const countOfModality = (details: Json | undefined, modality: string): number | 
   return isObject(found) && typeof found["tokenCount"] === "number" ? found["tokenCount"] : undefined
 }
 
+/** Some events of a stream tell no counts yet. */
+export const isCounted = ({ usageMetadata: said }: JsonObject): boolean =>
+  isObject(said) && typeof said["promptTokenCount"] === "number"
+
 /** Usage in OpenAI's members: thinking is part of the completion there, and here it stands beside. Undefined = not counted yet. */
 export const usageOf = ({ usageMetadata: said }: JsonObject): JsonObject | undefined => {
   if (!isObject(said) || typeof said["promptTokenCount"] !== "number") return undefined

@@ -10,7 +10,17 @@ import { toReason } from "../ProviderError.ts"
 import type { SseEvent } from "../Sse.ts"
 import { ChunkWriter } from "./ChunkWriter.ts"
 import { imagePart } from "./GeminiGenerateAnswer.ts"
-import { callIdOf, finishOf, isBlocked, isSilent, type Said, saidBy, tierOf, usageOf } from "./GeminiGenerateSaid.ts"
+import {
+  callIdOf,
+  finishOf,
+  isBlocked,
+  isCounted,
+  isSilent,
+  type Said,
+  saidBy,
+  tierOf,
+  usageOf
+} from "./GeminiGenerateSaid.ts"
 import { isObject, isText, type JsonObject, parse } from "./OpenAiChatShape.ts"
 
 /** Events that are no JSON and are passed over before the answer is given up. */
@@ -31,8 +41,8 @@ export class GenerateStream implements StreamMachine {
   private id: string
   private model: string | undefined
   private readonly choices = new Map<number, Choice>()
-  private usage: JsonObject | undefined
-  private tier: string | undefined
+  /** The last event that told counts; they are read once. */
+  private counted: JsonObject | undefined
   private hasSentUsage = false
 
   constructor(options: StreamOptions) {
@@ -94,8 +104,7 @@ export class GenerateStream implements StreamMachine {
       if (isText(answer["responseId"])) this.id = answer["responseId"]
       if (isText(answer["modelVersion"])) this.model = answer["modelVersion"]
     }
-    this.usage = usageOf(answer) ?? this.usage
-    this.tier = tierOf(answer) ?? this.tier
+    if (isCounted(answer)) this.counted = answer
     const { candidates } = answer
     if (isBlocked(answer)) this.finish(this.choiceOf(0), "content_filter", out)
     for (const [at, candidate] of (Array.isArray(candidates) ? candidates : []).entries()) {
@@ -151,8 +160,9 @@ export class GenerateStream implements StreamMachine {
   /** The totals once; any writer may write them, because they are of all choices. */
   private sendUsage(out: Array<Frame>): void {
     const [choice] = this.choices.values()
-    if (this.usage === undefined || this.hasSentUsage || choice === undefined) return
+    if (this.counted === undefined || this.hasSentUsage || choice === undefined) return
     this.hasSentUsage = true
-    choice.writer.usage(this.usage, out, this.tier)
+    const usage = usageOf(this.counted)
+    if (usage !== undefined) choice.writer.usage(usage, out, tierOf(this.counted))
   }
 }

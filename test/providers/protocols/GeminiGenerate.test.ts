@@ -48,6 +48,14 @@ describe("where a request goes", () => {
   })
 })
 
+describe("a model's name", () => {
+  it("that leads out of the endpoint's path is refused", () => {
+    const names = ["../../other/locations/x", "models/..", "a/./b", "/x", "models//x", "x/"]
+    for (const name of names) expect(refusalOf({}, name)).toBe("model")
+    expect(lower({}, "models/..%2f..").path).toBe("/models/..%252f..:generateContent")
+  })
+})
+
 describe("a conversation", () => {
   it("has its instructions apart, in their order", () => {
     const { contents, systemInstruction } = bodyOf({
@@ -336,6 +344,7 @@ describe("what a request asks for beside its conversation", () => {
       responseLogprobs: true,
       logprobs: 3
     })
+    expect(configOf({ stop: "" })).toEqual({})
     expect(configOf({ max_tokens: 5, stop: "END", n: 1 })).toEqual({ maxOutputTokens: 5, stopSequences: ["END"] })
   })
 
