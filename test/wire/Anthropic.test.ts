@@ -110,6 +110,7 @@ beforeAll(async () => {
     models: {
       best: { targets: [{ provider: "gpt", model: "gpt" }, sonnet] },
       moved: { targets: [{ provider: "claude", model: "claude-busy" }, { provider: "gpt", model: "gpt-up" }] },
+      down: { targets: [{ provider: "gpt", model: "gpt" }, sonnet], parameters: "reject" },
       strict: { targets: [sonnet], parameters: "reject" },
       strictly: { targets: [sonnet, { provider: "gpt", model: "gpt-up" }], parameters: "reject" }
     },
@@ -226,6 +227,8 @@ describe("the openai package before Anthropic", () => {
     const refused = await client.chat.completions.create({ model: "strict", messages: [question], seed: 1 })
       .catch((error: unknown) => error)
     expect(refused).toMatchObject({ status: 400, param: "seed", code: "unsupported_parameter" })
+    if (!(refused instanceof OpenAI.APIError)) throw new Error("no answer")
+    expect(refused.headers.get("x-breakwater-attempts")).toBe("0")
     expect(asked.length).toBe(before)
     const taken = await client.chat.completions.create({ model: "strict", messages: [question] })
     expect(taken.choices[0]?.message.content).toBe("Nine metres.")
@@ -237,7 +240,14 @@ describe("the openai package before Anthropic", () => {
       .create({ model: "strictly", messages: [question], seed: 1 }).withResponse()
     expect(data.choices[0]?.message.content).toBe("Nine.")
     expect(response.headers.get("x-breakwater-provider")).toBe("gpt")
+    expect(response.headers.get("x-breakwater-attempts")).toBe("1")
     expect(asked.length).toBe(before)
+  })
+
+  it("hears of the upstream that is down rather than of the one that was not asked", async () => {
+    const refused = await client.chat.completions.create({ model: "down", messages: [question], seed: 1 })
+      .catch((error: unknown) => error)
+    expect(refused).toMatchObject({ status: 503, code: "upstream_overloaded" })
   })
 
   it("is told what no model of Anthropic can be told", async () => {
