@@ -1,10 +1,15 @@
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Bedrock from "../../src/providers/Bedrock.ts"
 import { EventStreamParser } from "../../src/providers/EventStream.ts"
 import { bedrockConverse } from "../../src/providers/protocols/BedrockConverse.ts"
 import type { Frame } from "../../src/providers/Provider.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
-import { callOf } from "../providers/Calls.ts"
+import * as Transport from "../../src/providers/Transport.ts"
+import { callOf, streamOf } from "../providers/Calls.ts"
 import { isPresent, type Recording, recordings } from "./BedrockRecorded.ts"
+import { type CloudUpstream, start } from "./CloudUpstream.ts"
 import { ofChunks, ofMessage, type Said } from "./Conversation.ts"
 import { makeValidator } from "./Recorded.ts"
 
@@ -263,6 +268,61 @@ describe.skipIf(!isPresent)("a recorded request", () => {
       expect(withSchema(JSON.parse(lowered.body))).toEqual(withSchema(bare(recording.request)))
       expect(decodeURIComponent(lowered.path ?? "")).toBe(decodeURIComponent(recording.path))
     })
+  }
+})
+
+describe.skipIf(!isPresent)("a recorded exchange over a socket", () => {
+  let next: Recording | undefined
+  let upstream: CloudUpstream
+  beforeAll(async () => {
+    upstream = await start(() => {
+      if (next === undefined) return { status: 500, pieces: [] }
+      const { body, bytes, events, headers, status } = next
+      const type = events.length > 0 ? "application/vnd.amazon.eventstream" : "application/json"
+      const size = Math.ceil(bytes.length / 7)
+      const pieces = Array.from({ length: 7 }, (_, at) => bytes.subarray(at * size, (at + 1) * size))
+      return {
+        status,
+        headers: {
+          "content-type": type,
+          "x-amzn-errortype": headers["x-amzn-errortype"] ?? "",
+          "x-amzn-requestid": "r-1"
+        },
+        pieces: events.length > 0 ? pieces : [JSON.stringify(body)]
+      }
+    })
+  })
+  afterAll(() => upstream.close())
+
+  for (const recording of recordings) {
+    it.live(`is read by the provider: ${recording.name}`, () =>
+      Effect.gen(function*() {
+        next = recording
+        const { events, status } = recording
+        const provider = yield* Bedrock.make({
+          name: "bedrock",
+          region: "us-east-1",
+          auth: { accessKeyId: "AKID", secretAccessKey: Redacted.make("s") },
+          baseUrl: upstream.url
+        })
+        if (events.length > 0) {
+          const fields = { stream: true, stream_options: { include_usage: true } }
+          const read = yield* streamOf(provider, callOf("asked", fields))
+          const alone = play([recording.bytes], true)
+          const stable = (text: string) => text.replaceAll(/"(?:id|model)":"[^"]*"|"created":\d+/g, "")
+          expect(read.error).toBeUndefined()
+          expect(stable(read.sent).replaceAll(/call_\w+/g, "")).toBe(
+            stable(alone.texts.join("")).replaceAll(/call_\w+/g, "")
+          )
+        } else if (status === 200) {
+          const answer = yield* provider.complete(callOf("asked"))
+          expect(answer.upstreamRequestId).toBe("r-1")
+          expect(answer.usage?.completionTokens).toBe(recording.body.usage.outputTokens)
+        } else {
+          const { reason } = yield* Effect.flip(provider.complete(callOf("asked")))
+          expect(reason._tag).toBe(reasons[recording.name])
+        }
+      }).pipe(Effect.provide(Transport.layer())))
   }
 })
 

@@ -127,10 +127,11 @@ const calledIn = (turns: ReadonlyArray<Turn>): ReadonlySet<string> =>
     )
   )
 
-/** Whether thoughts are missing matters only while a call's results are on the way to the model. */
+/** The calls whose results are given began without thoughts, or have lost them; later calls of the same turn need none. */
 const lacksThoughts = (turns: ReadonlyArray<Turn>): boolean => {
-  if (turns.at(-1)?.content.some(isResult) !== true) return false
-  return turns.at(-2)?.content[0]?.["reasoningContent"] === undefined
+  let at = turns.length - 1
+  while (turns[at]?.content.some(isResult) === true) at -= 2
+  return at < turns.length - 1 && turns[at + 1]?.content[0]?.["reasoningContent"] === undefined
 }
 
 /** `takesThoughts`: the model wants its signed thoughts back. */

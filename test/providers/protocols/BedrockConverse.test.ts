@@ -496,6 +496,20 @@ describe("an effort", () => {
       .toBeDefined()
   })
 
+  it("is said in a loop of tools whose first call has its thoughts", () => {
+    const thought = { reasoningContent: { reasoningText: { text: "hm", signature: "sig" } } }
+    const first = OpaqueState.carry("c1", "b", JSON.stringify([thought]))
+    const loop = (id: string) => [
+      hi,
+      { role: "assistant", tool_calls: [call(id)] },
+      { role: "tool", tool_call_id: id, content: "x" },
+      { role: "assistant", tool_calls: [call("c2")] },
+      { role: "tool", tool_call_id: "c2", content: "y" }
+    ]
+    expect(thinkingOf(sonnet45, "low", { messages: loop(first) }).said).toBeDefined()
+    expect(thinkingOf(sonnet45, "low", { messages: loop("c1") }).dropped).toEqual(["reasoning_effort"])
+  })
+
   it("turns a Claude's sampling off", () => {
     expect(lowered({ reasoning_effort: "low", temperature: 0.2 }, sonnet45).dropped).toEqual(["temperature"])
   })
