@@ -201,6 +201,10 @@ export const Monitoring = Schema.Struct({
   }).annotate({ description: "Since the start of the process." }),
   ...counts,
   targets: Schema.Array(TargetState),
+  routes: Schema.Array(Schema.Struct({ alias: Schema.String, route: Schema.String })).annotate({
+    description:
+      "Where the aliases of the file lead, in words: order, targets, what becomes of a broken stream, limits."
+  }),
   recent: Schema.Array(
     Schema.Struct({
       ...DecisionRecord.fields,

@@ -12,6 +12,7 @@ import * as FlowMetrics from "./FlowMetrics.ts"
 import * as Health from "./Health.ts"
 import * as Pricing from "./Pricing.ts"
 import * as Route from "./Route.ts"
+import * as RouteText from "./RouteText.ts"
 import * as Target from "./Target.ts"
 
 /** Everything the flow can be told; each part has a default. */
@@ -53,7 +54,7 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
     const { current } = yield* Pricing.Pricing
     return Completion.layer({ retry, prices: current, meter: yield* FlowMetrics.make })
   }))
-  return Layer.merge(Ai.layer, Layer.effectDiscard(FlowMetrics.watch)).pipe(
+  return Layer.mergeAll(Ai.layer, Layer.effectDiscard(FlowMetrics.watch), RouteText.layer).pipe(
     Layer.provideMerge(completion),
     Layer.provideMerge(Pricing.layer(settings)),
     Layer.provideMerge(routes),

@@ -3,6 +3,9 @@ import * as Effect from "effect/Effect"
 import type { Images } from "./Images.ts"
 import type { Provider } from "./Provider.ts"
 
+/** Kinds whose upstream takes the bytes of an image and no URL. Others fetch by themselves. */
+export const takesBytesOnly: ReadonlySet<string> = new Set(["bedrock"])
+
 /**
  * For dialects that translate `call.request`; the caller's text stays as it came. Fails with the 400 of `Images` before the upstream
  * is asked. A request without images costs one look at it.

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { type LedgerEntry, type Sum, sumKinds } from "../../src/domain/LedgerEntry.ts"
 import * as LedgerMemory from "../../src/storage/LedgerMemory.ts"
 import type { LedgerStore } from "../../src/storage/LedgerStore.ts"
@@ -132,6 +134,26 @@ describe("a ledger in SQLite", () => {
       expect(text.message).toMatch(/text\.db cannot be opened: .*not a database/)
       const none = yield* Effect.flip(Sqlite.ledger(join(folder, "no", "such.db")))
       expect(none.message).toMatch(/such\.db cannot be opened: unable to open/)
+    }))
+
+  it.live("answers while its writer has to wait for somebody else's lock", () =>
+    Effect.gen(function*() {
+      const path = join(folder, "locked.db")
+      const store = yield* Sqlite.ledger(path)
+      yield* store.append(entries.slice(0, 100))
+      const other = new DatabaseSync(path)
+      other.exec("BEGIN IMMEDIATE")
+      const writing = yield* Effect.forkChild(store.append(entries.slice(100, 200)))
+      yield* Effect.yieldNow
+      const count = Effect.map(
+        store.sums({ by: "key", sinceMs: 0 }),
+        (sums) => sums.reduce((all, sum) => all + sum.requests, 0)
+      )
+      expect(yield* count).toBe(100)
+      other.exec("COMMIT")
+      other.close()
+      yield* Fiber.join(writing)
+      expect(yield* count).toBe(200)
     }))
 
   it.live("blames an entry that no database would take, not the moment", () =>
