@@ -88,6 +88,12 @@ export const DecisionRecord = Schema.Struct({
     Milliseconds.annotate({ description: "From receipt to a stream's first content." })
   ),
   resumed: Schema.optionalKey(Schema.Number.annotate({ description: "How often a broken stream was taken up again." })),
+  dropped_parameters: Schema.optionalKey(
+    Schema.Array(Schema.String).annotate({
+      description:
+        "Parameters of the request that the upstream could not be told; `other` for names that OpenAI does not document."
+    })
+  ),
   cost_usd: Schema.optionalKey(
     Schema.String.annotate({
       description: "What the answer cost in USD, an exact decimal; failed attempts are not in it."

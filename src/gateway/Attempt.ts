@@ -44,6 +44,7 @@ const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): v
   decision.captured?.took(answer.completion)
   decision.finishReasons = choices.map((choice) => choice.finish_reason)
   decision.upstreamRequestId = answer.upstreamRequestId
+  if (answer.dropped !== undefined) decision.dropped = answer.dropped
   turn.span?.took(answer)
 }
 
@@ -169,6 +170,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   const time = yield* Effect.clockWith(Effect.succeed)
   yield* Report.answered(options, turn, time)
   decision.upstreamRequestId = answer.upstreamRequestId
+  if (answer.dropped !== undefined) decision.dropped = answer.dropped
   turn.span?.commit(answer.upstreamRequestId)
   return yield* Streaming.committed(held, answer, {
     scope,

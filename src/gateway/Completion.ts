@@ -96,8 +96,10 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
             decision,
             deadline,
             verdictMs: route.timeouts[verdict],
-            attempt: (target, clock, waitedMs) =>
-              attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) }, route)
+            attempt: (target, clock, waitedMs) => {
+              const call = Attempt.callOf(request, target, route.parameters)
+              return attempt({ target, clock, waitedMs, watchdog, decision, call }, route)
+            }
           })
           return trace === undefined
             ? answer

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { asEstimate, type Cost, type PriceBook } from "../accounting/Cost.ts"
-import type { ChatRequest } from "../domain/Chat.ts"
+import { ChatRequest } from "../domain/Chat.ts"
 import type { DecisionRecord, Ending, FailureClass } from "../domain/DecisionRecord.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import { toUsd } from "../domain/Money.ts"
@@ -99,6 +99,8 @@ export interface Decision {
   cost?: Cost
   finishReasons?: ReadonlyArray<string> | undefined
   upstreamRequestId?: string | undefined
+  /** Names of the caller's parameters that the upstream that answered could not be told; see `droppedOf`. */
+  dropped?: ReadonlyArray<string>
   /** Of the server span; absent while tracing is off. */
   traceId?: string
   /** Tag of the reason that ended the request, if it failed. */
@@ -147,6 +149,12 @@ export const aliasOf = ({ alias, isConfigured }: Decision): string =>
 /** `provider/model` that answered, as sinks may tell it. */
 export const winnerOf = ({ model, provider }: Decision): string | undefined =>
   provider === undefined ? undefined : `${provider}/${modelName(model ?? "*")}`
+
+const documented: ReadonlySet<string> = new Set(Object.keys(ChatRequest.fields))
+
+/** What was left out of the request, as sinks may tell it: a name that OpenAI does not document is the caller's own word. */
+export const droppedOf = ({ dropped }: Decision): ReadonlyArray<string> | undefined =>
+  dropped === undefined ? undefined : [...new Set(dropped.map((name) => documented.has(name) ? name : "other"))]
 
 /**
  * What the answer cost, or why that is not known; undefined where nobody answered. Of a stream it is for the time after its last
@@ -251,6 +259,7 @@ const costFields = (decision: Decision): CostFields =>
 export const toRecord = (decision: Decision): DecisionRecord => {
   const { endedAtMs, error, firstContentMs, resumed, startedAtMs, traceId, usage } = decision
   const winner = winnerOf(decision)
+  const dropped = droppedOf(decision)
   return {
     request_id: decision.requestId,
     at_ms: startedAtMs,
@@ -263,6 +272,7 @@ export const toRecord = (decision: Decision): DecisionRecord => {
     ...(winner === undefined ? {} : { winner }),
     ...(firstContentMs === undefined ? {} : { first_content_ms: firstContentMs }),
     ...(resumed === undefined ? {} : { resumed }),
+    ...(dropped === undefined ? {} : { dropped_parameters: dropped }),
     ...costFields(decision),
     ...(usage === undefined ? {} : { input_tokens: usage.promptTokens, output_tokens: usage.completionTokens }),
     ...(traceId === undefined ? {} : { trace_id: traceId }),

@@ -21,7 +21,8 @@ const skipReasons: Readonly<Record<string, string>> = {
   "credential rejected": "credential_rejected",
   "quota exhausted": "quota_exhausted",
   "cooling down": "cooling_down",
-  "model missing": "model_missing"
+  "model missing": "model_missing",
+  "parameter unsupported": "parameter_unsupported"
 }
 
 /** The rest of what a request adds to, by names that are known when it ends. */

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type { GatewayError } from "../domain/GatewayError.ts"
+import type { ParameterPolicy } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
 import { type Target, Targets } from "./Target.ts"
@@ -38,6 +39,8 @@ export interface AliasSettings {
   readonly onInterrupted?: OnInterrupted | undefined
   /** Overrides of the defaults, in milliseconds. */
   readonly timeouts?: Partial<TimeoutSettings> | undefined
+  /** `reject`: a target that cannot be told all that the caller asks for is not asked. Default warn. */
+  readonly parameters?: ParameterPolicy | undefined
 }
 
 export const AliasSettingsInput = Schema.Struct({
@@ -51,7 +54,8 @@ export const AliasSettingsInput = Schema.Struct({
   stream: Schema.optionalKey(Schema.Struct({
     onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
   })),
-  timeouts: Schema.optionalKey(TimeoutSettingsInput)
+  timeouts: Schema.optionalKey(TimeoutSettingsInput),
+  parameters: Schema.optionalKey(Schema.Literals(["warn", "reject"]))
 })
 
 /** The targets of one request, first choice first. */
@@ -61,6 +65,8 @@ export interface Route {
   readonly names: ReadonlyArray<string>
   readonly timeouts: TimeoutSettings
   readonly onInterrupted: OnInterrupted
+  /** Default warn. */
+  readonly parameters?: ParameterPolicy | undefined
   /** Targets that go on from the beginning of an answer. */
   readonly prefill: ReadonlySet<Target>
   /** It is one of the file's, so its name is one of few. */
@@ -131,6 +137,7 @@ const make = Effect.fnUntraced(function*(settings: {
       weights,
       timeouts: { ...settings.timeouts, ...alias.timeouts },
       onInterrupted: alias.onInterrupted ?? "error",
+      parameters: alias.parameters,
       prefill: new Set(found.filter((_, at) => alias.targets[at]?.prefill === true))
     })
   }

@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull } from "../domain/GatewayError.ts"
-import type { ProviderCall } from "../providers/Provider.ts"
+import type { ParameterPolicy, ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
@@ -42,11 +42,15 @@ export interface AttemptOptions {
   readonly watchdog: Watchdog
 }
 
-/** What one target is asked: the caller's text with the target's own name of the model. */
+/**
+ * What one target is asked: the caller's text with the target's own name of the model. `parameters`: what becomes of what it cannot
+ * be told.
+ */
 export const callOf = (
   { decision, request, source }: Pick<ProviderCall, "request" | "source"> & { readonly decision: Decision },
-  target: Target
-): ProviderCall => ({ source, request, model: target.model, requestId: decision.requestId })
+  target: Target,
+  parameters?: ParameterPolicy
+): ProviderCall => ({ source, request, model: target.model, requestId: decision.requestId, parameters })
 
 /** A place on a target: exactly one verdict before it is left, which gives everything back. */
 export interface Turn {
