@@ -57,8 +57,8 @@ const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect
 
 interface CompletionSettings {
   readonly retry: RetrySettings
-  /** What answers are charged by; absent = their cost is not worked out. */
-  readonly prices?: Decision["prices"]
+  /** What answers are charged by whose requests begin now; absent = their cost is not worked out. */
+  readonly prices?: () => Decision["prices"] & {}
   /** Who counts requests; absent = nobody. */
   readonly meter?: Decision["meter"]
 }
@@ -76,7 +76,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
-    if (prices !== undefined) decision.prices = prices
+    if (prices !== undefined) decision.prices = prices()
     if (meter !== undefined) decision.meter = meter
     keep?.(decision, request.request)
     const answered = Effect.flatMap(

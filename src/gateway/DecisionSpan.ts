@@ -35,7 +35,7 @@ export const annotate = (span: Tracer.Span, decision: Decision, startedAt: bigin
   const cost = costOf(decision)
   if (cost !== undefined) {
     if ("picoUsd" in cost) span.attribute("breakwater.cost.usd", toUsd(cost.picoUsd))
-    else span.attribute("breakwater.cost.status", "unpriced")
+    else span.attribute("breakwater.cost.status", cost.estimate === undefined ? "unpriced" : "estimated")
   }
   if (!isEventful(ended)) return
   span.attribute("breakwater.decision", JSON.stringify(toRecord(ended)))

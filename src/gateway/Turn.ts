@@ -63,6 +63,9 @@ export interface Turn {
   isOverdue: boolean
   /** The breaker has heard already that it is slow. */
   isSlow: boolean
+  /** What came since its upstream last said what it had used: events with content, and the bytes of their text. */
+  uncountedEvents: number
+  uncountedBytes: number
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
   /** Safe to run twice; a turn without a verdict counts as nothing. */
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
@@ -73,6 +76,22 @@ const ignored: CircuitBreaker.Outcome = { _tag: "Ignored" }
 const refuse = (options: AttemptOptions, why: string, reason: CircuitOpen | QueueFull) => {
   options.decision.skipped.push({ target: options.target.name, why })
   return Effect.fail(gatewayError(reason))
+}
+
+/** Guesses at what its upstream has not counted, at the end of the turn: the request and its words are not kept. */
+const estimate = ({ call, decision }: AttemptOptions, { record, uncountedBytes, uncountedEvents }: Turn): void => {
+  const { prices } = decision
+  if (prices === undefined) return
+  const { usage } = record
+  const promptTokens = usage?.promptTokens ?? prices.estimator.input(call.request)
+  const completionTokens = (usage?.completionTokens ?? 0) + prices.estimator.output(uncountedBytes, uncountedEvents)
+  decision.estimated = record.estimated = {
+    ...usage,
+    promptTokens,
+    completionTokens,
+    totalTokens: promptTokens + completionTokens,
+    reportedCost: undefined
+  }
 }
 
 const turnOf = (
@@ -93,25 +112,27 @@ const turnOf = (
   const span = options.decision.trace?.begin(options)
   let settled = false
   let left = false
-  const settle = (outcome: CircuitBreaker.Outcome) => {
-    settled = true
-    return breaker.record(permit, outcome)
-  }
-  const leave = (exit: Exit.Exit<unknown, unknown>) => {
-    if (left) return Effect.void
-    left = true
-    span?.leave(exit)
-    return settled ? release : Effect.andThen(settle(ignored), release)
-  }
-  return {
+  const turn: Turn = {
     span,
     sinceMs: monotonicMillisUnsafe(clock),
     record,
     isOverdue: false,
     isSlow: false,
-    settle,
-    leave
+    uncountedEvents: 0,
+    uncountedBytes: 0,
+    settle: (outcome) => {
+      settled = true
+      return breaker.record(permit, outcome)
+    },
+    leave: (exit) => {
+      if (left) return Effect.void
+      left = true
+      span?.leave(exit)
+      if (turn.uncountedEvents > 0) estimate(options, turn)
+      return settled ? release : Effect.andThen(turn.settle(ignored), release)
+    }
   }
+  return turn
 }
 
 const circuitOpen = (options: AttemptOptions, retryAfterMs: number) =>

@@ -68,9 +68,12 @@ export interface Frame {
   readonly isContent: boolean
   /** True once the answer is complete in itself (every choice has its finish_reason); only usage may follow. */
   readonly isTerminal: boolean
+  /** All that the answer has used up to here, in a frame that says so. */
   readonly usage: Usage | undefined
   /** True where it has text and nothing else to note: no finish reason and no usage, so `chunk`, read when asked for, need not be. */
   readonly isPlain?: true
+  /** Bytes of the text of a plain frame, as JSON writes it. */
+  readonly textBytes?: number
 }
 
 /** The end of a stream, or its failure, is there: `pull` says which. */

@@ -26,6 +26,8 @@ export interface Endpoint {
   readonly path: string
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
+  /** Headers that prove who asks, made of what is sent; absent = `headers` say it. */
+  readonly sign?: ((path: string, body: string) => Readonly<Record<string, string>>) | undefined
 }
 
 export interface WireOptions {
@@ -53,7 +55,8 @@ const isFilled = (frames: Array<Frame>): frames is [Frame, ...Array<Frame>] => f
 
 /** Cut to 128 characters, because it is kept in records. */
 const requestIdOf = (response: Pick<TransportResponse, "headers">): string | undefined =>
-  (headerOf(response.headers, "x-request-id") ?? headerOf(response.headers, "request-id"))?.slice(0, 128)
+  (headerOf(response.headers, "x-request-id") ?? headerOf(response.headers, "request-id") ??
+    headerOf(response.headers, "x-amzn-requestid") ?? headerOf(response.headers, "apim-request-id"))?.slice(0, 128)
 
 const parseBody = (text: string): unknown => {
   try {
@@ -239,13 +242,21 @@ const lower = (dialect: Dialect, call: ProviderCall, stream: boolean): Lowered |
   return unsupported(param, message)
 }
 
-const requestTo = (endpoint: Endpoint, call: ProviderCall, lowered: Lowered, stream: boolean): TransportRequest => ({
-  origin: endpoint.origin,
-  path: lowered.path === undefined ? endpoint.path : endpoint.path + lowered.path,
-  headers: { ...endpoint.headers, accept: stream ? "text/event-stream" : "application/json", ...lowered.headers },
-  body: lowered.body,
-  wire: call.wire
-})
+const requestTo = (endpoint: Endpoint, call: ProviderCall, lowered: Lowered, stream: boolean): TransportRequest => {
+  const path = lowered.path === undefined ? endpoint.path : endpoint.path + lowered.path
+  return {
+    origin: endpoint.origin,
+    path,
+    headers: {
+      ...endpoint.headers,
+      accept: stream ? "text/event-stream" : "application/json",
+      ...lowered.headers,
+      ...endpoint.sign?.(path, lowered.body)
+    },
+    body: lowered.body,
+    wire: call.wire
+  }
+}
 
 const isGood = ({ status }: Pick<TransportResponse, "status">): boolean => status >= 200 && status < 300
 

@@ -19,6 +19,7 @@ import {
   type Reason,
   UnsupportedMediaType
 } from "../domain/GatewayError.ts"
+import { judgeImages } from "../validation/ImageUrl.ts"
 import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
 import { type BodyFault, readBytes } from "./BodyBytes.ts"
 import { findFault } from "./JsonFault.ts"
@@ -164,8 +165,12 @@ export interface CheckedRequest {
   readonly request: ChatRequest
 }
 
-/** Everything that can be said about a body without asking anyone. */
-export const checkChat = (text: string, limits: ServerSettings["limits"]): CheckedRequest | Reason => {
+/** Everything that can be said about a body without asking anyone; `imageHosts` as in `ServerSettings`. */
+export const checkChat = (
+  text: string,
+  limits: ServerSettings["limits"],
+  imageHosts?: ServerSettings["imageHosts"]
+): CheckedRequest | Reason => {
   const parsed = parseJson(text)
   if ("_tag" in parsed) return parsed
   const { value } = parsed
@@ -190,5 +195,7 @@ export const checkChat = (text: string, limits: ServerSettings["limits"]): Check
     })
   }
   // The schema only checks, so the checked value is the decoded one; it keeps the members that a dialect may still want to map.
-  return { source, request: value as ChatRequest }
+  const request = value as ChatRequest
+  const image = judgeImages(request, imageHosts)
+  return image === undefined ? { source, request } : new InvalidRequest(image)
 }

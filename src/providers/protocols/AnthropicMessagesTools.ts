@@ -37,7 +37,7 @@ const isOfObjects = ({ properties, type }: Block): boolean =>
   type === "object" || isObject(properties) || (Array.isArray(type) && type.includes("object"))
 
 /** A schema that can be kept to: objects are closed, and what cannot be kept to stands in the description. */
-const keepable = (schema: unknown): unknown => {
+export const keepable = (schema: unknown): unknown => {
   if (Array.isArray(schema)) return schema.map(keepable)
   if (!isObject(schema)) return schema
   const kept: Record<string, unknown> = {}

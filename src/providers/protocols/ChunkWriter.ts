@@ -35,6 +35,7 @@ export class ChunkWriter {
   /** The finish reason was said; what comes after it is left out, but for usage. */
   isFinished = false
 
+  private readonly index: number
   private readonly includesUsage: boolean
   private identity: Pick<ChatChunk, "id" | "created" | "model">
   private head = ""
@@ -43,7 +44,9 @@ export class ChunkWriter {
   /** Of each call of a tool: whether it has got any arguments. */
   private readonly calls: Array<boolean> = []
 
-  constructor({ fallback: { created, id, model }, includeUsage }: StreamOptions) {
+  /** `index`: which choice it writes. */
+  constructor({ fallback: { created, id, model }, includeUsage }: StreamOptions, index = 0) {
+    this.index = index
     this.identity = { id, created, model }
     this.includesUsage = includeUsage
     this.tail = includeUsage ? "},\"finish_reason\":null}],\"usage\":null}\n\n" : "},\"finish_reason\":null}]}\n\n"
@@ -121,7 +124,7 @@ export class ChunkWriter {
     if (!this.hasRole) return this.delta({ [name]: text }, out)
     if (this.head === "") {
       const whole = JSON.stringify(this.base([]))
-      this.head = `data: ${whole.slice(0, -"]}".length)}{"index":0,"delta":{"`
+      this.head = `data: ${whole.slice(0, -"]}".length)}{"index":${this.index},"delta":{"`
     }
     out.push(new PlainFrame(Buffer.from(`${this.head}${name}":${JSON.stringify(text)}${this.tail}`)))
   }
@@ -139,7 +142,7 @@ export class ChunkWriter {
   }
 
   private chunk(delta: JsonObject, finishReason: string | null, out: Array<Frame>, isContent: boolean): void {
-    const chunk = this.base([{ index: 0, delta, finish_reason: finishReason }])
+    const chunk = this.base([{ index: this.index, delta, finish_reason: finishReason }])
     if (this.includesUsage) chunk["usage"] = null
     out.push(frameOf(chunk, encode(chunk), isContent, finishReason !== null, undefined))
   }

@@ -149,7 +149,8 @@ export class ChatStream implements StreamMachine {
     if (kept.length !== choices.length) chunk["choices"] = kept
     if (before.length > 0) this.sendChoices(before, out)
     const payload = changed ? this.rewritten(chunk, event) : this.withUsageRule(chunk, event)
-    out.push(this.frame(chunk, payload, kept, undefined))
+    // What it says so far counts if nothing more comes.
+    out.push(this.frame(chunk, payload, kept, brought && !this.isComplete ? this.usage?.usage : undefined))
     if (!changed && kept.length === 1 && before.length === 0) this.repeated.keep(kept[0], event, payload)
     if (brought && this.isComplete) this.sendUsage(out)
   }
