@@ -297,7 +297,9 @@ const listen = (
       const errand = errands.get(parcel.number)
       if (errand?.left.delete(worker.id) !== true) return
       if (parcel.outcome.body !== undefined) estate.note(errand.topic, worker.id, parcel.outcome.body)
-      errand.outcomes.push(parcel.outcome)
+      // One that has said its last does not answer any more.
+      const body = parcel.outcome.body ?? estate.lastOf(errand.topic, worker.id)
+      errand.outcomes.push(body === undefined ? parcel.outcome : { worker: worker.id, body })
       settle(parcel.number, errand)
     } else if (parcel.fleet === "last") {
       estate.note(parcel.topic, worker.id, parcel.body)
