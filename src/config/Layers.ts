@@ -1,13 +1,15 @@
 /** Settings to Layers: each room gets its own part of the file, and the whole becomes one application. */
 import * as Layer from "effect/Layer"
 import * as Ledger from "../accounting/Ledger.ts"
+import * as Admission from "../admission/Admission.ts"
+import * as Desk from "../admission/Desk.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import { gatewaySettings } from "./GatewaySettings.ts"
-import type { Settings } from "./Settings.ts"
+import { admissionSettings, type Settings } from "./Settings.ts"
 import * as Telemetry from "./Telemetry.ts"
 import * as Upstreams from "./Upstreams.ts"
 
@@ -19,9 +21,10 @@ export const gateway = (settings: Settings) =>
 
 /** Every route over the flow, on a router; gives the flow as well. Health is the fleet's wherever it is asked for. */
 export const application = (settings: Settings) => {
-  const flow = gateway(settings)
-  const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
   const ledger = Ledger.layer({ sql: settings.storage.sql }).pipe(Layer.provide(Fleet.layer))
+  const admission = Admission.layer(admissionSettings(settings)).pipe(Layer.provide([Desk.layerMemory, ledger]))
+  const flow = gateway(settings).pipe(Layer.provide(admission))
+  const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
   return Server.layer(settings.server).pipe(
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
     Layer.provideMerge(health),

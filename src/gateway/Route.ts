@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type { GatewayError } from "../domain/GatewayError.ts"
+import { type Limits, LimitsInput } from "../domain/Principal.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
 import { type Target, Targets } from "./Target.ts"
@@ -36,6 +37,8 @@ export interface AliasSettings {
    * is sent before the answer is whole. Default error.
    */
   readonly onInterrupted?: OnInterrupted | undefined
+  /** For all its callers together; kept by admission. Default none. */
+  readonly limits?: Limits | undefined
   /** Overrides of the defaults, in milliseconds. */
   readonly timeouts?: Partial<TimeoutSettings> | undefined
 }
@@ -51,6 +54,7 @@ export const AliasSettingsInput = Schema.Struct({
   stream: Schema.optionalKey(Schema.Struct({
     onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
   })),
+  limits: Schema.optionalKey(LimitsInput),
   timeouts: Schema.optionalKey(TimeoutSettingsInput)
 })
 

@@ -1,0 +1,240 @@
+/**
+ * Whether a caller may proceed: what its key may call, and then one call to the desk for rates, requests at once and money. For a
+ * caller, a model and a house without limits there is no call at all.
+ */
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { PriceBook } from "../accounting/Cost.ts"
+import { Ledger } from "../accounting/Ledger.ts"
+import type { ChatRequest } from "../domain/Chat.ts"
+import {
+  AdmissionUnavailable,
+  BudgetExhausted,
+  CallerRateLimited,
+  Forbidden,
+  type GatewayError,
+  gatewayError,
+  ModelNotFound
+} from "../domain/GatewayError.ts"
+import type { PicoUsd } from "../domain/Money.ts"
+import { type Budget, type Limits, mayCall, type Principal } from "../domain/Principal.ts"
+import type { Purse } from "./Budget.ts"
+import { Desk, type DeskFailed, type Order, type Refusal, type Use } from "./Desk.ts"
+import { estimate } from "./Estimate.ts"
+import * as History from "./History.ts"
+import type { Line, Standings } from "./RateLimit.ts"
+
+export interface AdmissionSettings {
+  /** Limits of an alias, for all its callers together. Default none. */
+  readonly models: Readonly<Record<string, Limits>>
+  /** What everybody together may spend. Default absent = no limit. */
+  readonly total: Budget | undefined
+  /** What the keys with a tag may spend together, by tag. Default none. */
+  readonly tags: Readonly<Record<string, Budget>>
+  /** Whether a request that a budget rules may go to a target whose price is not known. Default refuse. */
+  readonly unpriced: "refuse" | "allow"
+  /** Of a request whose use nobody told, because its caller left in the middle: what was reserved counts, or nothing. Default charge. */
+  readonly untold: "charge" | "release"
+  /** When what is counted cannot be reached: `open` lets requests pass. Default open for limits, closed for budgets. */
+  readonly whenAway: { readonly limits: "open" | "closed"; readonly budgets: "open" | "closed" }
+}
+
+export const defaultAdmissionSettings: AdmissionSettings = {
+  models: {},
+  total: undefined,
+  tags: {},
+  unpriced: "refuse",
+  untold: "charge",
+  whenAway: { limits: "open", budgets: "closed" }
+}
+
+/** A request that is ready to be sent. */
+export interface Asked {
+  readonly caller: Principal | undefined
+  readonly request: ChatRequest
+  /** Length of its text. */
+  readonly characters: number
+  /** Who may answer it: the provider's name in the file and its name of the model. */
+  readonly targets: ReadonlyArray<{ readonly provider: { readonly name: string }; readonly model: string }>
+  readonly prices: PriceBook | undefined
+  /** In milliseconds since 1970. */
+  readonly atMs: number
+}
+
+/** What a request was granted. */
+export interface Pass {
+  readonly standings: Standings
+  /** What counts for a part of the request whose use nobody told. */
+  readonly untold: PicoUsd
+  /** Gives back what was held and counts what was used; exactly once. */
+  readonly leave: (use: Use) => Effect.Effect<void>
+}
+
+export class Admission extends Context.Service<Admission, {
+  /** Why the caller may not put this in `model`; the same words as for a model that does not exist. */
+  readonly closed: (caller: Principal | undefined, model: string) => GatewayError | undefined
+  /** Undefined = nothing limits this request. Run it where it cannot be interrupted, and leave the pass. */
+  readonly enter: (asked: Asked) => Effect.Effect<Pass, GatewayError> | undefined
+}>()("breakwater/admission/Admission") {}
+
+interface Rules {
+  readonly lines: ReadonlyArray<Line>
+  readonly purses: ReadonlyArray<Purse>
+}
+
+const none: Rules = { lines: [], purses: [] }
+
+const purseOf = (name: string, { limit, per, soft }: Budget): Purse => ({ name, limit, per, soft })
+
+/** What limits a caller, whatever it calls. */
+const rulesOf = ({ budget, limits, name, tags = [] }: Principal, { tags: byTag }: AdmissionSettings): Rules => {
+  const lines: ReadonlyArray<Line> = limits === undefined ? [] : [{ ...limits, name: `key:${name}` }]
+  const ofTags = [...new Set(tags)].flatMap((tag) => {
+    const found = Object.hasOwn(byTag, tag) ? byTag[tag] : undefined
+    return found === undefined ? [] : [purseOf(`tag:${tag}`, found)]
+  })
+  const purses = [...(budget === undefined ? [] : [purseOf(`key:${name}`, budget)]), ...ofTags]
+  return lines.length === 0 && purses.length === 0 ? none : { lines, purses }
+}
+
+/** The most that it may cost at any of its targets; undefined = one of them has no known price. */
+const boundOf = ({ atMs, prices, targets }: Asked, input: number, output: number): PicoUsd | undefined => {
+  const usage = { promptTokens: input, completionTokens: output, totalTokens: input + output }
+  let most: PicoUsd = 0
+  for (const { model, provider } of targets) {
+    const cost = prices?.costOf(provider.name, model, usage, atMs)
+    if (cost === undefined || "absent" in cost) return undefined
+    if (cost.picoUsd > most) most = cost.picoUsd
+  }
+  return most
+}
+
+const seconds = (ms: number): string => `${Math.ceil(ms / 100) / 10} s`
+
+/** In a caller's words; of what others share only that it is used up. */
+const errorOf = ({ left, limit, name, retryAfterMs, untilMs = 0, why }: Refusal): GatewayError => {
+  const isOwn = name.startsWith("key:")
+  const whose = isOwn
+    ? "this key"
+    : name.startsWith("model:")
+    ? `the model '${name.slice(6)}'`
+    : "its operator's account"
+  if (why === "budget") {
+    const amount = isOwn
+      ? `The budget of this key is ${limit}, and the ${left} USD that are left do not cover what this request may cost.`
+      : "A budget that this key shares does not cover what this request may cost."
+    const until = DateTime.formatIso(DateTime.makeUnsafe(untilMs))
+    return gatewayError(
+      new BudgetExhausted({
+        message: `${amount} It begins anew at ${until}; until then a smaller max_tokens may fit.`,
+        retryAfterMs
+      })
+    )
+  }
+  const most = why === "concurrent" ? `${limit} requests at once` : `${limit} ${why} a minute`
+  return gatewayError(
+    new CallerRateLimited({
+      message: `Rate limit reached: ${whose} has ${most}. Try again in ${seconds(retryAfterMs)}.`,
+      retryAfterMs
+    })
+  )
+}
+
+const unpriced = gatewayError(
+  new Forbidden({
+    message:
+      "A budget rules this request, and a target that may answer it has no known price. Its operator can set one "
+      + "(providers.NAME.prices) or allow it (server.budgets.unpriced).",
+    code: "model_unpriced"
+  })
+)
+
+const away = gatewayError(
+  new AdmissionUnavailable({
+    message: "What this key has used cannot be looked up now.",
+    retryAfterMs: 1000
+  })
+)
+
+const noModel = (model: string): GatewayError =>
+  gatewayError(
+    new ModelNotFound({
+      message: `The model '${
+        model.slice(0, 200)
+      }' does not exist or this key may not call it. GET /v1/models lists what it may.`,
+      param: "model"
+    })
+  )
+
+const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
+  const desk = yield* Desk
+  const ledger = yield* Effect.serviceOption(Ledger)
+  const history = History.over(ledger._tag === "Some" ? ledger.value : undefined)
+  const { unpriced: onUnpriced, untold, whenAway } = settings
+  const total = settings.total === undefined ? undefined : purseOf("total", settings.total)
+  const ofModels = new Map(
+    Object.entries(settings.models).map(([alias, limits]): [string, Line] => [
+      alias,
+      { ...limits, name: `model:${alias}` }
+    ])
+  )
+  const known = new WeakMap<Principal, Rules>()
+  const rules = (caller: Principal): Rules => {
+    const found = known.get(caller)
+    if (found !== undefined) return found
+    const made = rulesOf(caller, settings)
+    known.set(caller, made)
+    return made
+  }
+  let last = 0
+
+  /** As a whole, or as much of it as may pass while what is counted cannot be reached. */
+  const ask = (order: Order, isTold: boolean): Effect.Effect<Standings, GatewayError> => {
+    const failed = ({ message }: DeskFailed): Effect.Effect<Standings, GatewayError> =>
+      (order.purses.length > 0 && whenAway.budgets === "closed")
+        || (order.lines.length > 0 && whenAway.limits === "closed")
+        ? Effect.andThen(Effect.logWarning(`requests with limits are refused: ${message}`), Effect.fail(away))
+        : Effect.as(Effect.logWarning(`limits are not enforced: ${message}`), {})
+    return Effect.matchEffect(desk.enter(order), {
+      onFailure: failed,
+      onSuccess: (outcome): Effect.Effect<Standings, GatewayError> => {
+        if ("granted" in outcome) return Effect.succeed(outcome.granted)
+        if ("refused" in outcome) return Effect.fail(errorOf(outcome.refused))
+        if (isTold) return failed({ _tag: "DeskFailed", message: "what was spent before is not known" })
+        return Effect.matchEffect(Effect.flatMap(history(outcome.unknown), desk.tell), {
+          onFailure: failed,
+          onSuccess: () => ask(order, true)
+        })
+      }
+    })
+  }
+
+  const enter = (asked: Asked): Effect.Effect<Pass, GatewayError> | undefined => {
+    const { caller, characters, request } = asked
+    const own = caller === undefined ? none : rules(caller)
+    const ofModel = ofModels.get(request.model)
+    if (own === none && ofModel === undefined && total === undefined) return undefined
+    const lines = ofModel === undefined ? own.lines : [...own.lines, ofModel]
+    const purses = total === undefined ? own.purses : [...own.purses, total]
+    const { about, input, output } = estimate(request, characters)
+    const bound = purses.length === 0 ? 0 : boundOf(asked, input, output)
+    if (bound === undefined && onUnpriced === "refuse") return Effect.fail(unpriced)
+    const order: Order = { id: `${++last}`, lines, purses, tokens: about, bound: bound ?? 0 }
+    return Effect.map(ask(order, false), (standings) => ({
+      standings,
+      untold: untold === "charge" ? order.bound : 0,
+      leave: (use) => desk.leave(order.id, use)
+    }))
+  }
+
+  return Admission.of({
+    closed: (caller, model) => caller === undefined || mayCall(caller, model) ? undefined : noModel(model),
+    enter
+  })
+})
+
+/** Admission at a desk; what was spent before a start is asked of the ledger, if there is one. */
+export const layer = (settings: Partial<AdmissionSettings> = {}): Layer.Layer<Admission, never, Desk> =>
+  Layer.effect(Admission, make({ ...defaultAdmissionSettings, ...settings }))
