@@ -61,11 +61,12 @@ export interface Asked {
   readonly prices: PriceBook | undefined
   /** In milliseconds since 1970. */
   readonly atMs: number
+  /** Hears how the rates stand, also of a request that is refused. */
+  readonly note: (standings: Standings) => void
 }
 
 /** What a request was granted. */
 export interface Pass {
-  readonly standings: Standings
   /** What counts for a part of the request whose use nobody told. */
   readonly untold: PicoUsd
   /** Gives back what was held and counts what was used; exactly once. */
@@ -75,8 +76,10 @@ export interface Pass {
 export class Admission extends Context.Service<Admission, {
   /** Why the caller may not put this in `model`; the same words as for a model that does not exist. */
   readonly closed: (caller: Principal | undefined, model: string) => GatewayError | undefined
-  /** Undefined = nothing limits this request. Run it where it cannot be interrupted, and leave the pass. */
-  readonly enter: (asked: Asked) => Effect.Effect<Pass, GatewayError> | undefined
+  /** Whether there is anything to ask for at all. */
+  readonly isLimited: (caller: Principal | undefined, model: string) => boolean
+  /** Everything that the request needs, or nothing. Run it where it cannot be interrupted, and leave the pass. */
+  readonly enter: (asked: Asked) => Effect.Effect<Pass, GatewayError>
 }>()("breakwater/admission/Admission") {}
 
 interface Rules {
@@ -191,46 +194,53 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
   let last = 0
 
   /** As a whole, or as much of it as may pass while what is counted cannot be reached. */
-  const ask = (order: Order, isTold: boolean): Effect.Effect<Standings, GatewayError> => {
-    const failed = ({ message }: DeskFailed): Effect.Effect<Standings, GatewayError> =>
+  const ask = (order: Order, note: Asked["note"], isTold: boolean): Effect.Effect<void, GatewayError> => {
+    const failed = ({ message }: DeskFailed): Effect.Effect<void, GatewayError> =>
       (order.purses.length > 0 && whenAway.budgets === "closed")
         || (order.lines.length > 0 && whenAway.limits === "closed")
         ? Effect.andThen(Effect.logWarning(`requests with limits are refused: ${message}`), Effect.fail(away))
-        : Effect.as(Effect.logWarning(`limits are not enforced: ${message}`), {})
+        : Effect.logWarning(`limits are not enforced: ${message}`)
     return Effect.matchEffect(desk.enter(order), {
       onFailure: failed,
-      onSuccess: (outcome): Effect.Effect<Standings, GatewayError> => {
-        if ("granted" in outcome) return Effect.succeed(outcome.granted)
-        if ("refused" in outcome) return Effect.fail(errorOf(outcome.refused))
+      onSuccess: (outcome): Effect.Effect<void, GatewayError> => {
+        if ("granted" in outcome) {
+          note(outcome.granted)
+          return Effect.void
+        }
+        if ("refused" in outcome) {
+          note(outcome.standings)
+          return Effect.fail(errorOf(outcome.refused))
+        }
         if (isTold) return failed({ _tag: "DeskFailed", message: "what was spent before is not known" })
         return Effect.matchEffect(Effect.flatMap(history(outcome.unknown), desk.tell), {
           onFailure: failed,
-          onSuccess: () => ask(order, true)
+          onSuccess: () => ask(order, note, true)
         })
       }
     })
   }
 
-  const enter = (asked: Asked): Effect.Effect<Pass, GatewayError> | undefined => {
+  const enter = (asked: Asked): Effect.Effect<Pass, GatewayError> => {
     const { caller, characters, request } = asked
     const own = caller === undefined ? none : rules(caller)
     const ofModel = ofModels.get(request.model)
-    if (own === none && ofModel === undefined && total === undefined) return undefined
     const lines = ofModel === undefined ? own.lines : [...own.lines, ofModel]
     const purses = total === undefined ? own.purses : [...own.purses, total]
     const { about, input, output } = estimate(request, characters)
     const bound = purses.length === 0 ? 0 : boundOf(asked, input, output)
     if (bound === undefined && onUnpriced === "refuse") return Effect.fail(unpriced)
     const order: Order = { id: `${++last}`, lines, purses, tokens: about, bound: bound ?? 0 }
-    return Effect.map(ask(order, false), (standings) => ({
-      standings,
+    const pass: Pass = {
       untold: untold === "charge" ? order.bound : 0,
       leave: (use) => desk.leave(order.id, use)
-    }))
+    }
+    return Effect.as(ask(order, asked.note, false), pass)
   }
 
   return Admission.of({
     closed: (caller, model) => caller === undefined || mayCall(caller, model) ? undefined : noModel(model),
+    isLimited: (caller, model) =>
+      total !== undefined || (caller !== undefined && rules(caller) !== none) || ofModels.has(model),
     enter
   })
 })

@@ -44,7 +44,7 @@ export interface Refusal {
 
 export type Outcome =
   | { readonly granted: RateLimit.Standings }
-  | { readonly refused: Refusal }
+  | { readonly refused: Refusal; readonly standings: RateLimit.Standings }
   | { readonly unknown: ReadonlyArray<Budget.Unknown> }
 
 /** What was spent in a window before the desk was there. */
@@ -128,7 +128,8 @@ const warn = (soft: ReadonlyArray<Budget.Purse>): Effect.Effect<void> =>
       ), { discard: true })
 
 const full = ({ concurrent, name }: RateLimit.Line): Outcome => ({
-  refused: { why: "concurrent", name, limit: String(concurrent), retryAfterMs: concurrentPauseMs }
+  refused: { why: "concurrent", name, limit: String(concurrent), retryAfterMs: concurrentPauseMs },
+  standings: {}
 })
 
 const exhausted = (purse: Budget.Purse, left: PicoUsd, untilMs: number, nowMs: number): Outcome => ({
@@ -139,7 +140,8 @@ const exhausted = (purse: Budget.Purse, left: PicoUsd, untilMs: number, nowMs: n
     left: toUsd(left),
     untilMs,
     retryAfterMs: untilMs - nowMs
-  }
+  },
+  standings: {}
 })
 
 /** Counts in this process. */
@@ -166,15 +168,14 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effe
     let standings: RateLimit.Standings = {}
     for (const line of order.lines) {
       const counted = yield* rates.take(line, order.tokens)
-      if ("refused" in counted) {
-        const { limit, of, retryAfterMs } = counted.refused
-        const refusal: Refusal = { why: of, name: line.name, limit: String(limit), retryAfterMs }
-        return { refused: refusal }
-      }
       standings = {
         requests: tighter(standings.requests, counted.standings.requests),
         tokens: tighter(standings.tokens, counted.standings.tokens)
       }
+      if (counted.refused === undefined) continue
+      const { limit, of, retryAfterMs } = counted.refused
+      const refused: Refusal = { why: of, name: line.name, limit: String(limit), retryAfterMs }
+      return { refused, standings }
     }
     return { granted: standings }
   })

@@ -33,7 +33,11 @@ export interface RateRefusal {
   readonly retryAfterMs: number
 }
 
-export type Counted = { readonly refused: RateRefusal } | { readonly standings: Standings }
+/** How the limits of the line stand, and which of them refused. */
+export interface Counted {
+  readonly standings: Standings
+  readonly refused?: RateRefusal | undefined
+}
 
 const window = Duration.minutes(1)
 const windowMs = 60_000
@@ -41,7 +45,21 @@ const windowMs = 60_000
 /** The store did not count. */
 export type StoreFailed = { readonly _tag: "StoreFailed"; readonly message: string }
 
-type Taken = { readonly standing: Standing } | { readonly retryAfterMs: number }
+interface Taken {
+  readonly standing: Standing
+  /** Nothing was taken, and this is how long the same would have to wait, in milliseconds. */
+  readonly retryAfterMs?: number
+}
+
+/** What a bucket holds that will have so many tokens after a pause. */
+const standingBefore = (limit: number, tokens: number, retryAfterMs: number): Standing => {
+  const msPerToken = windowMs / limit
+  return {
+    limit,
+    remaining: Math.max(0, Math.floor(tokens - retryAfterMs / msPerToken)),
+    resetMs: retryAfterMs + (limit - tokens) * msPerToken
+  }
+}
 
 const none: Standings = {}
 
@@ -65,10 +83,11 @@ const overOneMinute = (limiter: RateLimiter.RateLimiter) => {
         Effect.succeed<Taken>({
           standing: { limit, remaining: Math.max(0, Math.floor(remaining)), resetMs: Duration.toMillis(resetAfter) }
         }),
-      onFailure: ({ reason }): Effect.Effect<Taken, StoreFailed> =>
-        reason._tag === "RateLimitExceeded"
-          ? Effect.succeed({ retryAfterMs: Math.min(windowMs, Math.max(1, Duration.toMillis(reason.retryAfter))) })
-          : Effect.fail({ _tag: "StoreFailed", message: reason.message })
+      onFailure: ({ reason }): Effect.Effect<Taken, StoreFailed> => {
+        if (reason._tag !== "RateLimitExceeded") return Effect.fail({ _tag: "StoreFailed", message: reason.message })
+        const retryAfterMs = Math.max(1, Duration.toMillis(reason.retryAfter))
+        return Effect.succeed({ standing: standingBefore(limit, tokens, retryAfterMs), retryAfterMs })
+      }
     })
   return consume
 }
@@ -78,8 +97,13 @@ export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect
   RateLimiter.RateLimiter,
   (limiter) => {
     const consume = overOneMinute(limiter)
-    const refused = (of: RateRefusal["of"], limit: number, retryAfterMs: number): Counted => ({
-      refused: { of, limit, retryAfterMs }
+    const counted = (
+      of: RateRefusal["of"],
+      { retryAfterMs, standing }: Taken,
+      standings: Standings
+    ): Counted => ({
+      standings,
+      refused: retryAfterMs === undefined ? undefined : { of, limit: standing.limit, retryAfterMs }
     })
     const takeTokens = (
       { name, tpm }: Line,
@@ -90,10 +114,7 @@ export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect
       // One that is larger than the limit passes when nothing else was used, and leaves a debt behind.
       return Effect.map(
         consume(`${name}:tokens`, tpm, Math.min(tpm, tokens), "fail"),
-        (taken) =>
-          "retryAfterMs" in taken
-            ? refused("tokens", tpm, taken.retryAfterMs)
-            : { standings: { requests, tokens: taken.standing } }
+        (taken) => counted("tokens", taken, { requests, tokens: taken.standing })
       )
     }
     return {
@@ -103,9 +124,9 @@ export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect
         return Effect.flatMap(
           consume(`${name}:requests`, rpm, 1, "fail"),
           (taken) =>
-            "retryAfterMs" in taken
-              ? Effect.succeed(refused("requests", rpm, taken.retryAfterMs))
-              : takeTokens(line, tokens, taken.standing)
+            taken.retryAfterMs === undefined
+              ? takeTokens(line, tokens, taken.standing)
+              : Effect.succeed(counted("requests", taken, { requests: taken.standing }))
         )
       },
       owe: ({ name, tpm }, tokens) =>

@@ -42,23 +42,23 @@ export interface Admit {
 /** Admission, where the process has it. */
 export const make: Effect.Effect<Admit | undefined> = Effect.map(Effect.serviceOption(Admission), (found) => {
   if (found._tag === "None") return undefined
-  const { closed, enter } = found.value
+  const { closed, enter, isLimited } = found.value
   return {
     closed: ({ decision, request }) => closed(decision.caller, request.model),
-    pass: ({ decision, request, source }, targets) => {
-      const pass = enter({
-        caller: decision.caller,
-        request,
-        characters: source.text.length,
-        targets,
-        prices: decision.prices,
-        atMs: decision.startedAtMs
-      })
-      return pass === undefined ? undefined : Effect.tap(pass, ({ standings }) =>
-        Effect.sync(() => {
-          decision.standings = standings
-        }))
-    }
+    pass: ({ decision, request, source }, targets) =>
+      isLimited(decision.caller, request.model)
+        ? enter({
+          caller: decision.caller,
+          request,
+          characters: source.text.length,
+          targets,
+          prices: decision.prices,
+          atMs: decision.startedAtMs,
+          note: (standings) => {
+            decision.standings = standings
+          }
+        })
+        : undefined
   }
 })
 
