@@ -20,7 +20,7 @@ import {
 } from "../domain/GatewayError.ts"
 import type { PicoUsd } from "../domain/Money.ts"
 import { type Budget, type Limits, mayCall, type Principal } from "../domain/Principal.ts"
-import type { Purse } from "./Budget.ts"
+import type { Balance, Purse } from "./Budget.ts"
 import { Desk, type DeskFailed, type Order, type Refusal, type Use } from "./Desk.ts"
 import { estimate } from "./Estimate.ts"
 import * as History from "./History.ts"
@@ -78,6 +78,8 @@ export class Admission extends Context.Service<Admission, {
   readonly closed: (caller: Principal | undefined, model: string) => GatewayError | undefined
   /** Whether there is anything to ask for at all. */
   readonly isLimited: (caller: Principal | undefined, model: string) => boolean
+  /** What stands of the callers' own budgets; undefined = none, or nothing is known of it. */
+  readonly balances: (callers: ReadonlyArray<Principal>) => Effect.Effect<ReadonlyArray<Balance | undefined>>
   /** Everything that the request needs, or nothing. Run it where it cannot be interrupted, and leave the pass. */
   readonly enter: (asked: Asked) => Effect.Effect<Pass, GatewayError>
 }>()("breakwater/admission/Admission") {}
@@ -241,7 +243,12 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
     closed: (caller, model) => caller === undefined || mayCall(caller, model) ? undefined : noModel(model),
     isLimited: (caller, model) =>
       total !== undefined || (caller !== undefined && rules(caller) !== none) || ofModels.has(model),
-    enter
+    enter,
+    balances: (callers) =>
+      Effect.orElseSucceed(
+        desk.balances(callers.map(({ budget, name }) => ({ name: `key:${name}`, per: budget?.per ?? "day" }))),
+        () => []
+      )
   })
 })
 

@@ -44,11 +44,13 @@ export const makeDigest = (secret: string): (text: string) => string | undefined
   }
 }
 
-/** Keys by digest. */
+/** Whose a digest is. */
 export interface Entry {
   readonly principal: Principal
   /** When this digest ends, in milliseconds since 1970, apart from the principal's own end; absent = with that. */
   readonly untilMs?: number | undefined
+  /** When it was last shown, in milliseconds since 1970. */
+  lastUsedAtMs?: number
 }
 
 export class Keys extends Context.Service<Keys, {
@@ -83,7 +85,9 @@ export const makeRegistry = (keys: ReadonlyArray<StaticKey>, secret: string = do
         const entry = found === undefined ? undefined : entries.get(found)
         if (entry === undefined) return undefined
         const { principal, untilMs = Number.POSITIVE_INFINITY } = entry
-        return nowMs < untilMs && nowMs < (principal.expiresAtMs ?? Number.POSITIVE_INFINITY) ? principal : undefined
+        if (nowMs >= untilMs || nowMs >= (principal.expiresAtMs ?? Number.POSITIVE_INFINITY)) return undefined
+        entry.lastUsedAtMs = nowMs
+        return principal
       }
     })
   }

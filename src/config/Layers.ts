@@ -3,6 +3,7 @@ import * as Layer from "effect/Layer"
 import * as Ledger from "../accounting/Ledger.ts"
 import * as Admission from "../admission/Admission.ts"
 import * as Desk from "../admission/Desk.ts"
+import * as IssuedKeys from "../admission/IssuedKeys.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
@@ -23,10 +24,16 @@ export const gateway = (settings: Settings) =>
 export const application = (settings: Settings) => {
   const ledger = Ledger.layer({ sql: settings.storage.sql }).pipe(Layer.provide(Fleet.layer))
   const admission = Admission.layer(admissionSettings(settings)).pipe(Layer.provide([Desk.layerMemory, ledger]))
+  const keys = IssuedKeys.layer({
+    keys: settings.server.keys,
+    secret: settings.server.keySecret,
+    sql: settings.storage.sql
+  }).pipe(Layer.provide(Fleet.layer))
   const flow = gateway(settings).pipe(Layer.provide(admission))
   const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
   return Server.layer(settings.server).pipe(
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
+    Layer.provide([keys, admission]),
     Layer.provideMerge(health),
     Layer.provideMerge(flow),
     Layer.provideMerge(ledger),

@@ -11,6 +11,8 @@ import { classifySqliteError, SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import { Worker } from "node:worker_threads"
+import * as KeysOver from "./KeyStore.ts"
+import type { KeyStore } from "./KeyStore.ts"
 import * as LedgerSql from "./LedgerSql.ts"
 import { type LedgerStore, StorageFailed } from "./LedgerStore.ts"
 import type { Question, Reply } from "./SqliteThread.ts"
@@ -105,6 +107,20 @@ const makeClient = Effect.fnUntraced(function*(ask: Ask) {
   }).pipe(Effect.provide(Reactivity.layer))
 })
 
+const opened = (path: string) =>
+  Effect.mapError(
+    openThread(path),
+    ({ message }) =>
+      new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${message}`, isPassing: false })
+  )
+
+/** Issued keys in a SQLite file, which may be the ledger's. Fails as `ledger` does. */
+export const keys = Effect.fnUntraced(function*(path: string): Effect.fn.Return<KeyStore, StorageFailed, Scope.Scope> {
+  const client = yield* makeClient(yield* opened(path))
+  yield* LedgerSql.migrate(client)
+  return KeysOver.over(client)
+})
+
 /**
  * The ledger in a SQLite file, which is made if it is not there; closed with the scope. Fails if it cannot be opened or is no
  * database. What is appended goes to the thread in one piece, for each word with it waits for a busy process's turn.
@@ -112,11 +128,7 @@ const makeClient = Effect.fnUntraced(function*(ask: Ask) {
 export const ledger = Effect.fnUntraced(function*(
   path: string
 ): Effect.fn.Return<LedgerStore, StorageFailed, Scope.Scope> {
-  const ask = yield* Effect.mapError(
-    openThread(path),
-    ({ message }) =>
-      new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${message}`, isPassing: false })
-  )
+  const ask = yield* opened(path)
   const client = yield* makeClient(ask)
   yield* LedgerSql.migrate(client)
   return LedgerSql.make("sqlite", client, {
