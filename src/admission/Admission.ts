@@ -2,6 +2,7 @@
  * Whether a caller may proceed: what its key may call, and then one call to the desk for rates, requests at once and money. For a
  * caller, a model and a house without limits there is no call at all.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -20,7 +21,7 @@ import {
 } from "../domain/GatewayError.ts"
 import type { PicoUsd } from "../domain/Money.ts"
 import { type Budget, type Limits, mayCall, type Principal } from "../domain/Principal.ts"
-import type { Balance, Purse } from "./Budget.ts"
+import { type Balance, type Purse, windowAt } from "./Budget.ts"
 import { Desk, type DeskFailed, type Order, type Refusal, type Use } from "./Desk.ts"
 import { estimate } from "./Estimate.ts"
 import * as History from "./History.ts"
@@ -239,16 +240,29 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
     return Effect.as(ask(order, asked.note, false), pass)
   }
 
+  /** What the desk knows and, of purses that it was not asked for yet, what the ledger does. */
+  const balancesOf = Effect.fnUntraced(function*(callers: ReadonlyArray<Principal>) {
+    const purses = callers.map(({ budget, name }) => ({ name: `key:${name}`, per: budget?.per ?? "day" } as const))
+    const balances = yield* desk.balances(purses)
+    const nowMs = yield* Clock.currentTimeMillis
+    const unknown = purses.flatMap(({ name, per }, at) =>
+      balances[at] === undefined && callers[at]?.budget !== undefined
+        ? [{ name, per, sinceMs: windowAt(per, nowMs).startMs }]
+        : []
+    )
+    const told = new Map((yield* history(unknown)).map(({ name, spent }) => [name, spent]))
+    return purses.map(({ name, per }, at): Balance | undefined => {
+      const spent = told.get(name)
+      return spent === undefined ? balances[at] : { spent, reserved: 0, endMs: windowAt(per, nowMs).endMs }
+    })
+  })
+
   return Admission.of({
     closed: (caller, model) => caller === undefined || mayCall(caller, model) ? undefined : noModel(model),
     isLimited: (caller, model) =>
       total !== undefined || (caller !== undefined && rules(caller) !== none) || ofModels.has(model),
     enter,
-    balances: (callers) =>
-      Effect.orElseSucceed(
-        desk.balances(callers.map(({ budget, name }) => ({ name: `key:${name}`, per: budget?.per ?? "day" }))),
-        () => []
-      )
+    balances: (callers) => Effect.orElseSucceed(balancesOf(callers), () => [])
   })
 })
 

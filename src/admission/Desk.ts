@@ -234,7 +234,8 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effe
   }
 })
 
-const memory = RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory))
+/** Where rates are counted: in this process. */
+export const memory = RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory))
 
 /** Counts in the memory of this process. */
 export const layerMemory: Layer.Layer<Desk> = Layer.effect(Desk, Effect.map(make, ({ desk }) => desk)).pipe(

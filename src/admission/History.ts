@@ -16,14 +16,18 @@ const spentOf = (sums: ReadonlyArray<Sum>, name: string): PicoUsd => {
     .reduce<PicoUsd>((total, { cost }) => plus(total, cost), 0)
 }
 
-/** Looks it up; without a ledger nothing was spent. */
+/** Looks it up, with one question to the ledger for all purses of a kind and period; without a ledger nothing was spent. */
 export const over =
   (ledger: Ledger["Service"] | undefined) =>
-  (unknown: ReadonlyArray<Unknown>): Effect.Effect<ReadonlyArray<Told>, DeskFailed> =>
-    Effect.forEach(unknown, ({ name, per, sinceMs }) =>
-      ledger === undefined
-        ? Effect.succeed<Told>({ name, per, sinceMs, spent: 0 })
-        : Effect.mapBoth(ledger.sums({ by: kindOf(name), sinceMs }), {
-          onFailure: ({ message }): DeskFailed => ({ _tag: "DeskFailed", message }),
-          onSuccess: (sums): Told => ({ name, per, sinceMs, spent: spentOf(sums, name) })
-        }))
+  (unknown: ReadonlyArray<Unknown>): Effect.Effect<ReadonlyArray<Told>, DeskFailed> => {
+    const groups = Map.groupBy(unknown, ({ name, sinceMs }) => `${kindOf(name)} ${sinceMs}`)
+    const told = Effect.forEach(groups.values(), (group) => {
+      const [{ name, sinceMs } = { name: "", sinceMs: 0 }] = group
+      const sums = ledger?.sums({ by: kindOf(name), sinceMs }) ?? Effect.succeed<ReadonlyArray<Sum>>([])
+      return Effect.mapBoth(sums, {
+        onFailure: ({ message }): DeskFailed => ({ _tag: "DeskFailed", message }),
+        onSuccess: (found) => group.map((one): Told => ({ ...one, spent: spentOf(found, one.name) }))
+      })
+    })
+    return Effect.map(told, (lists) => lists.flat())
+  }

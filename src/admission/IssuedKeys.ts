@@ -86,7 +86,7 @@ const openStore = (sql: string | undefined) => {
   const file = /^sqlite:(?:\/\/)?(.+)$/.exec(sql ?? "")?.[1]
   return file === undefined
     ? Effect.succeed(KeyStore.memory)
-    : Effect.flatMap(Effect.promise(() => import("../storage/Sqlite.ts")), (module) => module.keys(file))
+    : Effect.flatMap(Effect.promise(() => import("../storage/SqliteKeys.ts")), (module) => module.keys(file))
 }
 
 /** The issued keys of this process. */

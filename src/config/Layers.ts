@@ -2,7 +2,7 @@
 import * as Layer from "effect/Layer"
 import * as Ledger from "../accounting/Ledger.ts"
 import * as Admission from "../admission/Admission.ts"
-import * as Desk from "../admission/Desk.ts"
+import * as FleetDesk from "../admission/FleetDesk.ts"
 import * as IssuedKeys from "../admission/IssuedKeys.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
@@ -23,7 +23,8 @@ export const gateway = (settings: Settings) =>
 /** Every route over the flow, on a router; gives the flow as well. Health is the fleet's wherever it is asked for. */
 export const application = (settings: Settings) => {
   const ledger = Ledger.layer({ sql: settings.storage.sql }).pipe(Layer.provide(Fleet.layer))
-  const admission = Admission.layer(admissionSettings(settings)).pipe(Layer.provide([Desk.layerMemory, ledger]))
+  const desk = FleetDesk.layer.pipe(Layer.provide(Fleet.layer))
+  const admission = Admission.layer(admissionSettings(settings)).pipe(Layer.provide([desk, ledger]))
   const keys = IssuedKeys.layer({
     keys: settings.server.keys,
     secret: settings.server.keySecret,

@@ -53,6 +53,8 @@ export class Fleet extends Context.Service<Fleet, {
    * is remembered of the topic; a handler that takes memos must not itself ask the fleet.
    */
   readonly handle: (topic: string, handler: Handler) => Effect.Effect<void, never, Scope.Scope>
+  /** Asks the primary, which keeps what all processes share; undefined = this process is alone and keeps it itself. */
+  readonly askPrimary: ((query: Message) => Effect.Effect<unknown, { readonly message: string }>) | undefined
 }>()("breakwater/storage/Fleet") {}
 
 /** Longest wait for the whole fleet's answer, in milliseconds. A worker that dies is not waited for. */
@@ -72,6 +74,7 @@ type Parcel =
   | { readonly fleet: "ask"; readonly number: number; readonly message: Message }
   | { readonly fleet: "run"; readonly number: number; readonly message: Message }
   | { readonly fleet: "done"; readonly number: number; readonly outcome: Outcome }
+  | { readonly fleet: "consult"; readonly number: number; readonly message: Message }
   | { readonly fleet: "recall"; readonly number: number; readonly topic: string }
   | { readonly fleet: "recalled"; readonly number: number; readonly messages: ReadonlyArray<Message> }
   | { readonly fleet: "answer"; readonly number: number; readonly outcomes: ReadonlyArray<Outcome> }
@@ -117,7 +120,11 @@ const fromOutcomes = (ask: (message: Message) => Effect.Effect<ReadonlyArray<Out
 /** A process alone. */
 export const layerSingle: Layer.Layer<Fleet> = Layer.sync(Fleet, () => {
   const { handle, run } = makeHandlers()
-  return Fleet.of({ handle, ...fromOutcomes((message) => Effect.map(run(0, message), (outcome) => [outcome])) })
+  return Fleet.of({
+    handle,
+    askPrimary: undefined,
+    ...fromOutcomes((message) => Effect.map(run(0, message), (outcome) => [outcome]))
+  })
 })
 
 const send = (parcel: Parcel) => Effect.sync(() => void process.send?.(parcel))
@@ -172,12 +179,21 @@ const layerWorker: Layer.Layer<Fleet> = Layer.effect(
       return yield* Deferred.await(answer).pipe(
         Effect.timeoutOrElse({
           duration: answerLimitMs,
-          orElse: () => Effect.succeed([{ worker: self, failed: "the fleet did not answer in time" }])
+          orElse: () =>
+            Effect.succeed<ReadonlyArray<Outcome>>([{ worker: self, failed: "the fleet did not answer in time" }])
         }),
         Effect.ensuring(Effect.sync(() => waiting.delete(number)))
       )
     })
     return Fleet.of({
+      askPrimary: (message) =>
+        Effect.flatMap(
+          request((number) => ({ fleet: "consult", number, message })),
+          ([outcome]) =>
+            outcome === undefined || outcome.failed !== undefined
+              ? Effect.fail({ message: outcome?.failed ?? "the primary said nothing" })
+              : Effect.succeed(outcome.body)
+        ),
       handle: (topic, handler) =>
         Effect.andThen(
           handle(topic, handler),
@@ -218,14 +234,38 @@ const makeMemories = () => {
   }
 }
 
+/** What the primary keeps for all its workers. */
+export interface Keeper {
+  readonly topic: string
+  /** Answers a worker, by its number. */
+  readonly answer: (body: unknown, worker: number) => Effect.Effect<unknown, { readonly message: string }>
+  /** A worker has ended, whatever it still held. */
+  readonly gone: (worker: number) => Effect.Effect<void>
+}
+
 /** The workers that may be asked. */
 interface Members {
   readonly serving: () => Iterable<Worker>
   readonly starting: () => Iterable<Worker>
 }
 
+/** Asks the keeper of a topic in a worker's name. */
+const consult = (
+  keepers: ReadonlyArray<Keeper>,
+  worker: Worker,
+  { body, topic }: Message
+): Effect.Effect<Outcome> => {
+  const keeper = keepers.find((one) => one.topic === topic)
+  if (keeper === undefined) return Effect.succeed({ worker: 0, failed: `nobody keeps ${topic}` })
+  return Effect.match(keeper.answer(body, worker.id), {
+    onFailure: ({ message }): Outcome => ({ worker: 0, failed: message }),
+    onSuccess: (answer): Outcome => ({ worker: 0, body: answer })
+  })
+}
+
 const listen = (
   members: Members,
+  keepers: ReadonlyArray<Keeper>,
   fork: (wait: Effect.Effect<void>) => Fiber.Fiber<void>
 ): Effect.Effect<void, never, Scope.Scope> => {
   const memories = makeMemories()
@@ -249,7 +289,13 @@ const listen = (
     })
   const onMessage = (worker: Worker, parcel: unknown) => {
     if (!isParcel(parcel)) return
-    if (parcel.fleet === "ask") {
+    if (parcel.fleet === "consult") {
+      const { number } = parcel
+      const answered = Effect.map(consult(keepers, worker, parcel.message), (outcome) => {
+        if (worker.isConnected()) worker.send({ fleet: "answer", number, outcomes: [outcome] })
+      })
+      fork(answered)
+    } else if (parcel.fleet === "ask") {
       const { body, memos, topic } = parcel.message
       memories.keep(parcel.message)
       const starting = memos === undefined
@@ -281,6 +327,7 @@ const listen = (
     }
   }
   const onExit = (worker: Worker) => {
+    for (const keeper of keepers) fork(keeper.gone(worker.id))
     for (const [number, errand] of errands) {
       if (errand.asker === worker) forget(number, errand)
       else if (errand.left.delete(worker.id)) settle(number, errand)
@@ -301,8 +348,11 @@ const listen = (
  * the workers that serve, and with memos those that are starting and have been told what was remembered before; one that dies
  * while it is asked is left out, and one that is silent has failed. Runs until the scope closes.
  */
-export const hub = (members: Members): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.flatMap(Effect.context(), (context) => listen(members, Effect.runForkWith(context)))
+export const hub = (
+  members: Members,
+  keepers: ReadonlyArray<Keeper> = []
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(Effect.context(), (context) => listen(members, keepers, Effect.runForkWith(context)))
 
 /** A worker's part under a primary, else a process alone. */
 export const layer: Layer.Layer<Fleet> = Layer.suspend(() => cluster.isWorker ? layerWorker : layerSingle)

@@ -11,8 +11,6 @@ import { classifySqliteError, SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import { Worker } from "node:worker_threads"
-import * as KeysOver from "./KeyStore.ts"
-import type { KeyStore } from "./KeyStore.ts"
 import * as LedgerSql from "./LedgerSql.ts"
 import { type LedgerStore, StorageFailed } from "./LedgerStore.ts"
 import type { Question, Reply } from "./SqliteThread.ts"
@@ -114,11 +112,11 @@ const opened = (path: string) =>
       new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${message}`, isPassing: false })
   )
 
-/** Issued keys in a SQLite file, which may be the ledger's. Fails as `ledger` does. */
-export const keys = Effect.fnUntraced(function*(path: string): Effect.fn.Return<KeyStore, StorageFailed, Scope.Scope> {
-  const client = yield* makeClient(yield* opened(path))
-  yield* LedgerSql.migrate(client)
-  return KeysOver.over(client)
+/** A client over a SQLite file with every table, in a thread of its own. Fails as `ledger` does. */
+export const client = Effect.fnUntraced(function*(path: string) {
+  const made = yield* makeClient(yield* opened(path))
+  yield* LedgerSql.migrate(made)
+  return made
 })
 
 /**
