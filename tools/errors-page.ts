@@ -83,8 +83,14 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["Forbidden", "model_unpriced", "a budget rules the request, and a target of its model has no known price"],
   ["Forbidden", "foreign_origin", "a POST from a foreign origin"],
   ["RouteNotFound", "target_not_found", "breaker control of an unknown target"],
+  ["InvalidRequest", "key_exists", "a key is to be issued under a name that one has, or had"],
+  ["InvalidRequest", "key_revoked", "a key is to be rotated that is revoked"],
+  ["InvalidRequest", "configured_key", "a key is to be changed that stands in the configuration"],
+  ["RouteNotFound", "key_not_found", "no client key has this name or id"],
+  ["RouteNotFound", "no_issued_keys", "the server was made without a store of keys"],
+  ["AdmissionUnavailable", "keys_unavailable", "the database of the keys does not take a change"],
   ["RouteNotFound", "request_not_found", "monitoring of a request that is not remembered"],
-  ["InternalFailure", "fleet_incomplete", "not every worker acknowledged a breaker's control"]
+  ["InternalFailure", "fleet_incomplete", "not every worker acknowledged a breaker's control or a change to a key"]
 ]
 
 /** Parser refusals whose code is also one of a reason. */

@@ -123,9 +123,10 @@ const warn = (soft: ReadonlyArray<Budget.Purse>): Effect.Effect<void> =>
   soft.length === 0
     ? Effect.void
     : Effect.forEach(soft, ({ limit, name, per, soft }) =>
-      Effect.logWarning(`the budget ${name} has spent ${soft * 100} % of ${toUsd(limit)} USD a ${per}`).pipe(
-        Effect.annotateLogs({ "event.name": "breakwater.budget.soft", "breakwater.budget": name })
-      ), { discard: true })
+      Effect.logWarning(`the budget ${name} has spent ${Math.round(soft * 100)} % of ${toUsd(limit)} USD a ${per}`)
+        .pipe(
+          Effect.annotateLogs({ "event.name": "breakwater.budget.soft", "breakwater.budget": name })
+        ), { discard: true })
 
 const full = ({ concurrent, name }: RateLimit.Line): Outcome => ({
   refused: { why: "concurrent", name, limit: String(concurrent), retryAfterMs: concurrentPauseMs },

@@ -6,6 +6,9 @@ import { type PicoUsd, plus } from "../domain/Money.ts"
 import type { Unknown } from "./Budget.ts"
 import type { DeskFailed, Told } from "./Desk.ts"
 
+/** Longest wait for the ledger, in milliseconds: the request that asked waits with it. */
+const limitMs = 5000
+
 /** By which sums a purse is found. */
 const kindOf = (name: string): SumKind => name.startsWith("key:") ? "key" : name.startsWith("tag:") ? "tag" : "day"
 
@@ -24,7 +27,11 @@ export const over =
     const told = Effect.forEach(groups.values(), (group) => {
       const [{ name, sinceMs } = { name: "", sinceMs: 0 }] = group
       const sums = ledger?.sums({ by: kindOf(name), sinceMs }) ?? Effect.succeed<ReadonlyArray<Sum>>([])
-      return Effect.mapBoth(sums, {
+      const inTime = Effect.timeoutOrElse(sums, {
+        duration: limitMs,
+        orElse: () => Effect.fail({ message: `the ledger gave no sums within ${limitMs / 1000} s` })
+      })
+      return Effect.mapBoth(inTime, {
         onFailure: ({ message }): DeskFailed => ({ _tag: "DeskFailed", message }),
         onSuccess: (found) => group.map((one): Told => ({ ...one, spent: spentOf(found, one.name) }))
       })
