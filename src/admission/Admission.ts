@@ -4,28 +4,18 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { PriceBook } from "../accounting/Cost.ts"
 import { Ledger } from "../accounting/Ledger.ts"
-import type { ChatRequest } from "../domain/Chat.ts"
-import {
-  AdmissionUnavailable,
-  BudgetExhausted,
-  CallerRateLimited,
-  Forbidden,
-  type GatewayError,
-  gatewayError,
-  ModelNotFound
-} from "../domain/GatewayError.ts"
+import type { GatewayError } from "../domain/GatewayError.ts"
 import type { PicoUsd } from "../domain/Money.ts"
 import { type Budget, type Limits, mayCall, type Principal } from "../domain/Principal.ts"
-import { type Balance, type Purse, windowAt } from "./Budget.ts"
-import { Desk, type DeskFailed, type Order, type Refusal, type Use } from "./Desk.ts"
-import { estimate } from "./Estimate.ts"
+import { type Balance, windowAt } from "./Budget.ts"
+import { Desk, type DeskFailed, type Order, type Use } from "./Desk.ts"
 import * as History from "./History.ts"
-import type { Line, Standings } from "./RateLimit.ts"
+import type { Line } from "./RateLimit.ts"
+import { away, errorOf, noModel, unpriced } from "./Refused.ts"
+import { type Asked, none, purseOf, type Rules, rulesOf, sizeOf } from "./Rules.ts"
 
 export interface AdmissionSettings {
   /** Limits of an alias, for all its callers together. Default none. */
@@ -51,21 +41,6 @@ export const defaultAdmissionSettings: AdmissionSettings = {
   whenAway: { limits: "open", budgets: "closed" }
 }
 
-/** A request that is ready to be sent. */
-export interface Asked {
-  readonly caller: Principal | undefined
-  readonly request: ChatRequest
-  /** Length of its text. */
-  readonly characters: number
-  /** Who may answer it: the provider's name in the file and its name of the model. */
-  readonly targets: ReadonlyArray<{ readonly provider: { readonly name: string }; readonly model: string }>
-  readonly prices: PriceBook | undefined
-  /** In milliseconds since 1970. */
-  readonly atMs: number
-  /** Hears how the rates stand, also of a request that is refused. */
-  readonly note: (standings: Standings) => void
-}
-
 /** What a request was granted. */
 export interface Pass {
   /** What counts for a part of the request whose use nobody told. */
@@ -85,95 +60,6 @@ export class Admission extends Context.Service<Admission, {
   readonly enter: (asked: Asked) => Effect.Effect<Pass, GatewayError>
 }>()("breakwater/admission/Admission") {}
 
-interface Rules {
-  readonly lines: ReadonlyArray<Line>
-  readonly purses: ReadonlyArray<Purse>
-}
-
-const none: Rules = { lines: [], purses: [] }
-
-const purseOf = (name: string, { limit, per, soft }: Budget): Purse => ({ name, limit, per, soft })
-
-/** What limits a caller, whatever it calls. */
-const rulesOf = ({ budget, limits, name, tags = [] }: Principal, { tags: byTag }: AdmissionSettings): Rules => {
-  const lines: ReadonlyArray<Line> = limits === undefined ? [] : [{ ...limits, name: `key:${name}` }]
-  const ofTags = [...new Set(tags)].flatMap((tag) => {
-    const found = Object.hasOwn(byTag, tag) ? byTag[tag] : undefined
-    return found === undefined ? [] : [purseOf(`tag:${tag}`, found)]
-  })
-  const purses = [...(budget === undefined ? [] : [purseOf(`key:${name}`, budget)]), ...ofTags]
-  return lines.length === 0 && purses.length === 0 ? none : { lines, purses }
-}
-
-/** The most that it may cost at any of its targets; undefined = one of them has no known price. */
-const boundOf = ({ atMs, prices, targets }: Asked, input: number, output: number): PicoUsd | undefined => {
-  const usage = { promptTokens: input, completionTokens: output, totalTokens: input + output }
-  let most: PicoUsd = 0
-  for (const { model, provider } of targets) {
-    const cost = prices?.costOf(provider.name, model, usage, atMs)
-    if (cost === undefined || "absent" in cost) return undefined
-    if (cost.picoUsd > most) most = cost.picoUsd
-  }
-  return most
-}
-
-const seconds = (ms: number): string => `${Math.ceil(ms / 100) / 10} s`
-
-/** In a caller's words; of what others share only that it is used up. */
-const errorOf = ({ left, limit, name, retryAfterMs, untilMs = 0, why }: Refusal): GatewayError => {
-  const isOwn = name.startsWith("key:")
-  const whose = isOwn
-    ? "this key"
-    : name.startsWith("model:")
-    ? `the model '${name.slice(6)}'`
-    : "its operator's account"
-  if (why === "budget") {
-    const amount = isOwn
-      ? `The budget of this key is ${limit}, and the ${left} USD that are left do not cover what this request may cost.`
-      : "A budget that this key shares does not cover what this request may cost."
-    const until = DateTime.formatIso(DateTime.makeUnsafe(untilMs))
-    return gatewayError(
-      new BudgetExhausted({
-        message: `${amount} It begins anew at ${until}; until then a smaller max_tokens may fit.`,
-        retryAfterMs
-      })
-    )
-  }
-  const most = why === "concurrent" ? `${limit} requests at once` : `${limit} ${why} a minute`
-  return gatewayError(
-    new CallerRateLimited({
-      message: `Rate limit reached: ${whose} has ${most}. Try again in ${seconds(retryAfterMs)}.`,
-      retryAfterMs
-    })
-  )
-}
-
-const unpriced = gatewayError(
-  new Forbidden({
-    message:
-      "A budget rules this request, and a target that may answer it has no known price. Its operator can set one "
-      + "(providers.NAME.prices) or allow it (server.budgets.unpriced).",
-    code: "model_unpriced"
-  })
-)
-
-const away = gatewayError(
-  new AdmissionUnavailable({
-    message: "What this key has used cannot be looked up now.",
-    retryAfterMs: 1000
-  })
-)
-
-const noModel = (model: string): GatewayError =>
-  gatewayError(
-    new ModelNotFound({
-      message: `The model '${
-        model.slice(0, 200)
-      }' does not exist or this key may not call it. GET /v1/models lists what it may.`,
-      param: "model"
-    })
-  )
-
 const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
   const desk = yield* Desk
   const ledger = yield* Effect.serviceOption(Ledger)
@@ -190,7 +76,7 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
   const rules = (caller: Principal): Rules => {
     const found = known.get(caller)
     if (found !== undefined) return found
-    const made = rulesOf(caller, settings)
+    const made = rulesOf(caller, settings.tags)
     known.set(caller, made)
     return made
   }
@@ -224,15 +110,14 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
   }
 
   const enter = (asked: Asked): Effect.Effect<Pass, GatewayError> => {
-    const { caller, characters, request } = asked
+    const { caller, request } = asked
     const own = caller === undefined ? none : rules(caller)
     const ofModel = ofModels.get(request.model)
     const lines = ofModel === undefined ? own.lines : [...own.lines, ofModel]
     const purses = total === undefined ? own.purses : [...own.purses, total]
-    const { about, input, output } = estimate(request, characters)
-    const bound = purses.length === 0 ? 0 : boundOf(asked, input, output)
-    if (bound === undefined && onUnpriced === "refuse") return Effect.fail(unpriced)
-    const order: Order = { id: `${++last}`, lines, purses, tokens: about, bound: bound ?? 0 }
+    const { bound, tokens } = sizeOf(asked)
+    if (bound === undefined && purses.length > 0 && onUnpriced === "refuse") return Effect.fail(unpriced)
+    const order: Order = { id: `${++last}`, lines, purses, tokens, bound: bound ?? 0 }
     const pass: Pass = {
       untold: untold === "charge" ? order.bound : 0,
       leave: (use) => desk.leave(order.id, use)

@@ -70,7 +70,8 @@ const flushMs = 60_000
 const decodeRecord = Schema.decodeUnknownEffect(IssuedKey)
 const decodeUses = Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Number))
 
-const refuse = (message: string, code: string) => gatewayError(new InvalidRequest({ message, param: "name", code }))
+const refuse = (fields: { readonly message: string; readonly code: string }) =>
+  gatewayError(new InvalidRequest({ ...fields, param: "name" }))
 
 const unknown = (name: string): GatewayError =>
   gatewayError(
@@ -181,7 +182,7 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
     return Effect.fail(
       isFree(name, settings)
         ? unknown(name)
-        : refuse(`The key ${name} stands in the configuration; change it there.`, "configured_key")
+        : refuse({ message: `The key ${name} stands in the configuration; change it there.`, code: "configured_key" })
     )
   }
 
@@ -214,7 +215,9 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
       }),
       issue: Effect.fnUntraced(function*(wish) {
         if (named(wish.name) !== undefined || !isFree(wish.name, settings)) {
-          return yield* Effect.fail(refuse(`There is a key ${wish.name} already, or there was one.`, "key_exists"))
+          return yield* Effect.fail(
+            refuse({ message: `There is a key ${wish.name} already, or there was one.`, code: "key_exists" })
+          )
         }
         const id = KeyText.makeId()
         const text = KeyText.makeText(id)
@@ -233,7 +236,9 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
       rotate: Effect.fnUntraced(function*(name, graceMs) {
         const before = yield* found(name)
         if (before.revokedAtMs !== undefined) {
-          return yield* Effect.fail(refuse(`The key ${before.name} is revoked; issue another.`, "key_revoked"))
+          return yield* Effect.fail(
+            refuse({ message: `The key ${before.name} is revoked; issue another.`, code: "key_revoked" })
+          )
         }
         const untilMs = (yield* Clock.currentTimeMillis) + graceMs
         const text = KeyText.makeText(before.id)
