@@ -30,9 +30,10 @@ const mediaOf = (content: Content): { readonly count: number; readonly character
   let characters = 0
   if (!Array.isArray(content)) return { count, characters }
   for (const part of content) {
-    if ("image_url" in part) characters += part.image_url.url.length
-    else if ("input_audio" in part) characters += part.input_audio.data.length
-    else if ("file" in part) characters += part.file.file_data?.length ?? 0
+    // By its type: a part that OpenAI does not document may have members of the same names.
+    if (part.type === "image_url" && "image_url" in part) characters += part.image_url.url.length
+    else if (part.type === "input_audio" && "input_audio" in part) characters += part.input_audio.data.length
+    else if (part.type === "file" && "file" in part) characters += part.file.file_data?.length ?? 0
     else continue
     count++
   }
