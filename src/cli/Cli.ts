@@ -1,4 +1,4 @@
-/** The command door: `breakwater [serve] | check | explain | usage | breakers`. */
+/** The command door: `breakwater [serve] | check | explain | keys | usage | breakers`. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
