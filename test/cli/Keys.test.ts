@@ -26,7 +26,7 @@ storage: { sql: "sqlite:${join(folder, "breakwater.db")}" }
   )
   server = start("node", [main, "--config", file, "--port", "0", "--workers", "2"])
   address = await url(server)
-})
+}, 60_000)
 
 afterAll(async () => {
   server.process.kill("SIGTERM")
@@ -55,21 +55,36 @@ describe("breakwater keys, with two workers", () => {
     const seen: Array<number> = []
     for (let at = 0; at < 6; at++) seen.push(await ask("k-alice-1"))
     expect(seen).toEqual([200, 200, 429, 429, 429, 429])
-  })
+  }, 30_000)
 
-  it("issues a key that every worker knows at once, lists it with what it has spent, and ends it everywhere", async () => {
-    const issued = await keys("issue", "dora", "--model", "sim", "--budget", "1/day", "--rpm", "50", "--tag", "team-a")
-    const key = /^bw_\w+$/m.exec(issued.output)?.[0] ?? ""
-    expect(issued.code).toBe(0)
-    for (let at = 0; at < 6; at++) expect(await ask(key)).toBe(200)
-    const listed = await keys()
-    expect(listed.output).toMatch(/^alice +\(file\) +active +all +2 rpm +0\.\d+ of 1 USD\/day/m)
-    expect(listed.output).toMatch(/^dora +\w{10} +active +sim +50 rpm +0\.\d+ of 1 USD\/day +team-a +– +20/m)
-    expect(listed.output).not.toContain(key)
-    expect((await keys("revoke", "dora")).output).toBe("dora is revoked\n")
-    for (let at = 0; at < 6; at++) expect(await ask(key)).toBe(401)
-    expect((await keys("issue", "dora")).output).toContain("There is a key dora already")
-  })
+  it(
+    "issues a key that every worker knows at once, lists it with what it has spent, and ends it everywhere",
+    async () => {
+      const issued = await keys(
+        "issue",
+        "dora",
+        "--model",
+        "sim",
+        "--budget",
+        "1/day",
+        "--rpm",
+        "50",
+        "--tag",
+        "team-a"
+      )
+      const key = /^bw_\w+$/m.exec(issued.output)?.[0] ?? ""
+      expect(issued.code).toBe(0)
+      for (let at = 0; at < 6; at++) expect(await ask(key)).toBe(200)
+      const listed = await keys()
+      expect(listed.output).toMatch(/^alice +\(file\) +active +all +2 rpm +0\.\d+ of 1 USD\/day/m)
+      expect(listed.output).toMatch(/^dora +\w{10} +active +sim +50 rpm +0\.\d+ of 1 USD\/day +team-a +– +20/m)
+      expect(listed.output).not.toContain(key)
+      expect((await keys("revoke", "dora")).output).toBe("dora is revoked\n")
+      for (let at = 0; at < 6; at++) expect(await ask(key)).toBe(401)
+      expect((await keys("issue", "dora")).output).toContain("There is a key dora already")
+    },
+    90_000
+  )
 })
 
 const order: Order = {
