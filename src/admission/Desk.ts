@@ -123,7 +123,9 @@ const warn = (soft: ReadonlyArray<Budget.Purse>): Effect.Effect<void> =>
   soft.length === 0
     ? Effect.void
     : Effect.forEach(soft, ({ limit, name, per, soft }) =>
-      Effect.logWarning(`the budget ${name} has spent ${Math.round(soft * 100)} % of ${toUsd(limit)} USD a ${per}`)
+      Effect.logWarning(
+        `the budget ${name} has spent ${Number((soft * 100).toPrecision(3))} % of ${toUsd(limit)} USD a ${per}`
+      )
         .pipe(
           Effect.annotateLogs({ "event.name": "breakwater.budget.soft", "breakwater.budget": name })
         ), { discard: true })

@@ -67,6 +67,9 @@ const usesTopic = "keys.uses"
 /** How often moments of last use are stored, in milliseconds. */
 const flushMs = 60_000
 
+/** What no issued key has for an id. */
+const fileId = ({ name }: Principal): string => `file:${name}`
+
 const decodeRecord = Schema.decodeUnknownEffect(IssuedKey)
 const decodeUses = Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Number))
 
@@ -152,7 +155,17 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
       apply(record)
       return null
     }))
-  yield* fleet.handle(usesTopic, () => Effect.sync(() => Object.fromEntries(uses())))
+  const ofFile = settings.keys.map(({ key, ...principal }) => ({
+    principal,
+    digest: registry.digest(Redacted.value(key)) ?? ""
+  }))
+  yield* fleet.handle(usesTopic, () =>
+    Effect.sync(() => ({
+      ...Object.fromEntries(
+        ofFile.map(({ digest, principal }) => [fileId(principal), registry.entries.get(digest)?.lastUsedAtMs ?? 0])
+      ),
+      ...Object.fromEntries(uses())
+    })))
   for (const { lastUsedAtMs, record } of yield* store.load) {
     apply(record)
     saw(record.id, lastUsedAtMs)
@@ -194,17 +207,17 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
       kind: store.kind,
       list: Effect.gen(function*() {
         const replies = yield* fleet.gather({ topic: usesTopic, body: null })
+        const seen = uses()
         for (const { body } of replies) {
           const told = yield* Effect.orElseSucceed(decodeUses(body), () => ({}))
-          for (const [id, atMs] of Object.entries(told)) saw(id, atMs)
+          for (const [id, atMs] of Object.entries(told)) if (atMs > (seen.get(id) ?? 0)) seen.set(id, atMs)
         }
-        const seen = uses()
         const issued = [...records.values()].toSorted((left, right) => left.createdAtMs - right.createdAtMs)
         return [
-          ...settings.keys.map(({ key, ...principal }): ListedKey => ({
+          ...ofFile.map(({ principal }): ListedKey => ({
             principal,
             issued: undefined,
-            lastUsedAtMs: registry.entries.get(digestOf(Redacted.value(key)))?.lastUsedAtMs
+            lastUsedAtMs: seen.get(fileId(principal))
           })),
           ...issued.map((record): ListedKey => ({
             principal: principalOf(record),
