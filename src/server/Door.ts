@@ -1,6 +1,7 @@
 /** Leads every route of the router, and what finds none, through the passage. */
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import { Keys } from "../admission/Keys.ts"
 import { Shedding } from "../admission/Shedding.ts"
 import * as Account from "../gateway/Account.ts"
 import { Health } from "../gateway/Health.ts"
@@ -8,7 +9,6 @@ import { EventLog } from "../observability/Logger.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import { OpenStreams } from "./OpenStreams.ts"
 import { pass } from "./Passage.ts"
-import { ServerOptions } from "./ServerSettings.ts"
 
 /** The middleware around everything. */
 export const layer = HttpRouter.use((router) =>
@@ -17,7 +17,7 @@ export const layer = HttpRouter.use((router) =>
       health: yield* Health,
       account: yield* Account.make,
       log: yield* EventLog,
-      settings: yield* ServerOptions,
+      keys: yield* Keys,
       shedding: yield* Shedding,
       watchdog: yield* Watchdog.make,
       pending: (yield* OpenStreams).pending

@@ -1,11 +1,11 @@
 /** What every exchange meets on its way through the door. */
+import type { Keys } from "../admission/Keys.ts"
 import type { Shedding } from "../admission/Shedding.ts"
 import type { Decision } from "../gateway/Decision.ts"
 import type { Health } from "../gateway/Health.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
 import type { PendingAnswers } from "./PendingAnswers.ts"
-import type { ServerSettings } from "./ServerSettings.ts"
 
 export interface Surroundings {
   readonly health: Health["Service"]
@@ -15,5 +15,5 @@ export interface Surroundings {
   readonly shedding: Shedding["Service"]
   readonly pending: PendingAnswers
   readonly watchdog: Watchdog
-  readonly settings: ServerSettings
+  readonly keys: Keys["Service"]
 }
