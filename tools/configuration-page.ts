@@ -8,6 +8,7 @@ import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySec
 import { defaultBreakerSettings as breaker } from "../src/resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings as timeouts } from "../src/resilience/Deadline.ts"
 import { defaultRetrySettings as retry } from "../src/resilience/Retry.ts"
+import { defaultRuleSettings } from "../src/validation/Rules.ts"
 import { table } from "./markdown-table.ts"
 
 const units = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1000]] as const
@@ -84,7 +85,18 @@ const docs: Readonly<Record<string, Doc>> = {
   "server.publicMetrics": { default: server.publicMetrics, text: "opens `GET /metrics` without the admin key" },
   "server.limits.body": { default: size(server.limits.body), text: "size of a request body" },
   "server.limits.depth": { default: server.limits.depth, text: "nesting of the JSON" },
+  "server.limits.members": {
+    default: server.limits.members,
+    text: "members and elements of all objects and arrays of a request together"
+  },
   "server.limits.messages": { default: server.limits.messages, text: "messages in one request" },
+  "server.limits.parts": { default: server.limits.parts, text: "content parts of all messages together" },
+  "server.limits.tools": { default: server.limits.tools, text: "tools, or functions, in one request" },
+  "server.limits.identifier": {
+    default: server.limits.identifier,
+    text: "characters of an identifier such as `user`, `prompt_cache_key` or the `name` of a message"
+  },
+  "server.limits.stop": { default: server.limits.stop, text: "characters of each stop sequence" },
   "server.keepAlive": {
     default: duration(server.keepAlive),
     text: "silence after which a stream that has begun gets a comment"
@@ -159,6 +171,14 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "retries a target may get beyond its successes"
   },
   ...under("defaults.breaker", breakerDocs(true)),
+  "validation.unicode": {
+    default: defaultRuleSettings.unicode,
+    text: "metadata with control, direction-override or tag characters is refused, or carried inside JSON only"
+  },
+  "validation.files.allow[]": {
+    text: "the only extensions that a `filename` of a request may have; default: all but dangerous ones"
+  },
+  "validation.files.deny[]": { text: "extensions that are refused besides the dangerous ones" },
   "telemetry.logs.format": { default: telemetry.logs.format, text: "how log lines are written" },
   "telemetry.logs.level": { default: telemetry.logs.level, text: "least severe level that is written" },
   "telemetry.otlp.endpoint": { text: "base URL of an OTLP/HTTP collector" },

@@ -68,6 +68,35 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "invalid_utf8", "the body is not UTF-8"],
   ["InvalidRequest", "missing_host", "HTTP/1.1 without a `Host`"],
   ["InvalidRequest", "too_deep", "the body is nested deeper than `server.limits.depth`"],
+  ["InvalidRequest", "too_many_members", "the body has more members and elements than `server.limits.members`"],
+  ["InvalidRequest", "too_many", "a list is longer than its limit under `server.limits`; the message says which"],
+  ["InvalidRequest", "too_long", "an identifier or a stop sequence is longer than its limit under `server.limits`"],
+  [
+    "InvalidRequest",
+    "hazardous_member",
+    "a member is named `__proto__`, `constructor` or `prototype` outside a JSON Schema"
+  ],
+  ["InvalidRequest", "routing_member", "a member such as `api_base` or `api_key`, which is the configuration's to say"],
+  [
+    "InvalidRequest",
+    "conflicting_members",
+    "two members that exclude each other, such as `max_tokens` and `max_completion_tokens`"
+  ],
+  ["InvalidRequest", "missing_companion", "a member that needs another, such as `tool_choice` without `tools`"],
+  ["InvalidRequest", "unknown_tool", "`tool_choice` names a tool that is not in `tools`"],
+  ["InvalidRequest", "unknown_tool_call", "a tool's result answers no call of an assistant message before it"],
+  ["InvalidRequest", "unsupported_value", "a value that the model is known not to take"],
+  ["InvalidRequest", "invalid_model_name", "a part of the model's name between slashes is `.` or `..`"],
+  [
+    "InvalidRequest",
+    "hidden_character",
+    "metadata or an identifier has a control, direction-override, tag or invisible character"
+  ],
+  [
+    "InvalidRequest",
+    "dangerous_filename",
+    "a file's name could harm where it is stored or shown; the message says by what"
+  ],
   ["InvalidRequest", "duplicate_member", "a member stands twice at the top of the body"],
   ["InvalidRequest", "unknown_priority", "`x-breakwater-priority` is no word that is known"],
   ["InvalidRequest", "invalid_timeout", "`x-request-timeout-ms` is no positive whole number of milliseconds"],

@@ -1,11 +1,12 @@
 /**
- * The `server` section as it is written: the door's own settings, the workers, and what a key may say for parts that are not
- * built yet.
+ * The `server` section as it is written, and the `validation` that is done at the door: the door's own settings, the workers, and
+ * what a key may say for parts that are not built yet.
  */
 import * as Schema from "effect/Schema"
 import { sheddingInput } from "../admission/Shedding.ts"
 import { DurationText, SizeText } from "../domain/Quantity.ts"
 import { defaultServerSettings, type ServerSettings } from "../server/ServerSettings.ts"
+import { RuleSettingsInput } from "../validation/Rules.ts"
 
 export interface ServerSection extends ServerSettings {
   /** Worker processes. Default 1 = this process alone. */
@@ -34,6 +35,9 @@ const KeyObject = Schema.Struct({
   expires: Schema.optionalKey(Schema.String)
 })
 
+/** The `validation` section. */
+export const ValidationSectionInput = RuleSettingsInput
+
 export const ServerSectionInput = Schema.Struct({
   host: Schema.optionalKey(Schema.String),
   port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
@@ -44,7 +48,12 @@ export const ServerSectionInput = Schema.Struct({
   limits: Schema.optionalKey(Schema.Struct({
     body: Schema.optionalKey(SizeText),
     depth: Schema.optionalKey(Positive),
+    members: Schema.optionalKey(Positive),
     messages: Schema.optionalKey(Positive),
+    parts: Schema.optionalKey(Positive),
+    tools: Schema.optionalKey(Positive),
+    identifier: Schema.optionalKey(Positive),
+    stop: Schema.optionalKey(Positive),
     ...sheddingInput
   })),
   keepAlive: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),

@@ -6,6 +6,7 @@ import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import * as Retry from "../resilience/Retry.ts"
 import type { ClientKey } from "../server/ServerSettings.ts"
+import * as Rules from "../validation/Rules.ts"
 import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
@@ -49,6 +50,7 @@ const server = (file: ConfigurationFile): ServerSection => {
     keys: clientKeys(file),
     adminKey: file.server?.adminKey,
     limits: { ...defaultServerSection.limits, ...limits },
+    rules: Rules.fromInput(file.validation ?? {}),
     shedding: { inFlight: inFlight ?? shedding.inFlight, lagMs: lag ?? shedding.lagMs },
     drain: { ...defaultServerSection.drain, ...file.server?.drain }
   }

@@ -2,6 +2,8 @@
 import * as Context from "effect/Context"
 import type * as Redacted from "effect/Redacted"
 import { defaultSheddingSettings, type SheddingSettings } from "../admission/Shedding.ts"
+import { defaultLimitSettings, type LimitSettings } from "../validation/Limits.ts"
+import { defaultRuleSettings, type RuleSettings } from "../validation/Rules.ts"
 
 /** A client key and the name it has in logs. */
 export interface ClientKey {
@@ -22,14 +24,12 @@ export interface ServerSettings {
   readonly adminKey: Redacted.Redacted<string> | undefined
   /** True opens `GET /metrics` without the admin key. Default false. */
   readonly publicMetrics: boolean
-  readonly limits: {
+  readonly limits: LimitSettings & {
     /** Bytes of a request body. Default 20 MiB. */
     readonly body: number
-    /** Levels of nesting in a request body. Default 64. */
-    readonly depth: number
-    /** Messages in one request. Default 2048. */
-    readonly messages: number
   }
+  /** What else is judged in a request. */
+  readonly rules: RuleSettings
   /** Milliseconds of silence after which a stream that has begun gets a comment, so that no proxy cuts it. Default 15 s. */
   readonly keepAlive: number
   /** When a request is turned away unread; `limits.inFlight` and `limits.lag` of the file. */
@@ -48,7 +48,8 @@ export const defaultServerSettings: ServerSettings = {
   keys: [],
   adminKey: undefined,
   publicMetrics: false,
-  limits: { body: 20 * 1024 ** 2, depth: 64, messages: 2048 },
+  limits: { ...defaultLimitSettings, body: 20 * 1024 ** 2 },
+  rules: defaultRuleSettings,
   keepAlive: 15_000,
   shedding: defaultSheddingSettings,
   drain: { notReady: 5000, streams: 300_000 }
