@@ -65,79 +65,69 @@ const nested = (levels: number): unknown => {
 }
 
 const values: ReadonlyArray<unknown> = [
-  ...[
-    null,
-    true,
-    false,
-    0,
-    -1,
-    1.5,
-    1e308,
-    -0,
-    9007199254740993,
-    "",
-    " ",
-    "x",
-    "\u0000",
-    "\u202e",
-    "\ud800",
-    "\u{e0041}"
-  ],
-  ...[
-    "__proto__",
-    "../../etc/passwd",
-    "' OR 1=1 --",
-    "<script>",
-    "${jndi:ldap://a}",
-    "a.exe",
-    "\r\nx: y",
-    "😀",
-    "a".repeat(5000)
-  ],
-  ...[
-    [],
-    {},
-    [null],
-    [[]],
-    { type: "text" },
-    { role: "tool" },
-    { toString: 1 },
-    { length: -1 },
-    { then: 1 },
-    nested(10),
-    nested(200)
-  ]
+  null,
+  true,
+  false,
+  0,
+  -1,
+  1.5,
+  1e308,
+  -0,
+  9007199254740992,
+  "",
+  " ",
+  "x",
+  "\u0000",
+  "\u202e",
+  "\ud800",
+  "\u{e0041}",
+  "__proto__",
+  "../../etc/passwd",
+  "' OR 1=1 --",
+  "<script>",
+  "${jndi:ldap://a}",
+  "a.exe",
+  "\r\nx: y",
+  "😀",
+  "a".repeat(5000),
+  [],
+  {},
+  [null],
+  [[]],
+  { type: "text" },
+  { role: "tool" },
+  { toString: 1 },
+  { length: -1 },
+  { next: 1 },
+  nested(10),
+  nested(200)
 ]
 
 const memberNames = [
-  ...[
-    "__proto__",
-    "constructor",
-    "prototype",
-    "toString",
-    "valueOf",
-    "hasOwnProperty",
-    "then",
-    "length",
-    "",
-    "\u0000",
-    "😀"
-  ],
-  ...[
-    "api_base",
-    "apiKey",
-    "extra_headers",
-    "model",
-    "messages",
-    "stream",
-    "tools",
-    "functions",
-    "stop",
-    "metadata",
-    "content",
-    "role",
-    "type"
-  ]
+  "__proto__",
+  "constructor",
+  "prototype",
+  "toString",
+  "valueOf",
+  "hasOwnProperty",
+  "then",
+  "length",
+  "",
+  "\u0000",
+  "😀",
+  "api_base",
+  "apiKey",
+  "extra_headers",
+  "model",
+  "messages",
+  "stream",
+  "tools",
+  "functions",
+  "stop",
+  "metadata",
+  "content",
+  "role",
+  "type"
 ]
 
 /** Every object and array below a value, itself included. */
@@ -220,14 +210,21 @@ describe("a request that was mutated at random", () => {
           body,
           headers: { "content-type": "application/json", ...headers }
         })
-        const all = `round ${round}: ${reply.status} ${reply.text.slice(0, 200)} for ${body.slice(0, 500)}`
         seen.set(reply.status, (seen.get(reply.status) ?? 0) + 1)
-        expect(reply.status, all).toBeLessThan(500)
-        expect(reply.headers.get("x-request-id"), all).toMatch(/^[\x21-\x7e]{1,128}$/)
-        if (reply.status === 200) continue
-        expect([400, 413, 415], all).toContain(reply.status)
-        expect(envelopeFaults(reply.text), all).toEqual([])
-        expect(reply.text, all).not.toMatch(/\bat .*\.ts:\d+|node_modules|SchemaError|undefined|\[object/)
+        const isFine = reply.status === 200
+        expect({
+          round,
+          body: body.slice(0, 500),
+          status: reply.status,
+          isNamed: /^[\x21-\x7e]{1,128}$/.test(reply.headers.get("x-request-id") ?? ""),
+          faults: isFine ? [] : envelopeFaults(reply.text),
+          leaks: /\bat .*\.ts:\d+|node_modules|SchemaError|undefined|\[object/.exec(isFine ? "" : reply.text)
+        }).toMatchObject({
+          status: expect.toSatisfy((status: number) => [200, 400, 413, 415].includes(status)),
+          isNamed: true,
+          faults: [],
+          leaks: null
+        })
       }
       // Both outcomes are common, else the mutations would be too mild or too wild to mean anything.
       expect(seen.get(200)).toBeGreaterThan(rounds / 50)

@@ -187,12 +187,14 @@ const sizes: ReadonlyArray<Rule> = [
   says: /Shorten it/
 }))
 
+const many = (count: number, value: unknown) => Array.from({ length: count }, () => value)
+
 const counts: ReadonlyArray<Rule> = [
-  { param: "messages", body: { messages: Array(2049).fill(user) }, says: /raise server\.limits\.messages/ },
-  { param: "tools", body: { tools: Array(1025).fill(tool) }, says: /raise server\.limits\.tools/ },
+  { param: "messages", body: { messages: many(2049, user) }, says: /raise server\.limits\.messages/ },
+  { param: "tools", body: { tools: many(1025, tool) }, says: /raise server\.limits\.tools/ },
   {
     param: "messages[1].content",
-    body: { messages: Array(2).fill({ role: "user", content: Array(2049).fill({ type: "text", text: "x" }) }) },
+    body: { messages: many(2, { role: "user", content: many(2049, { type: "text", text: "x" }) }) },
     says: /raise server\.limits\.parts/
   }
 ].map((rule) => ({ ...rule, what: `too many in ${rule.param}`, code: "too_many" }))
