@@ -97,6 +97,28 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "characters of an identifier such as `user`, `prompt_cache_key` or the `name` of a message"
   },
   "server.limits.stop": { default: server.limits.stop, text: "characters of each stop sequence" },
+  "server.limits.connections": {
+    default: server.limits.connections,
+    text: "connections that are open at once, per process; more are closed unheard"
+  },
+  "server.limits.connectionsPerAddress": {
+    text: "the same for one address that is no trusted proxy; absent = as many as there are"
+  },
+  "server.timeouts.headers": { default: duration(server.timeouts.headers), text: "to the end of a request's headers" },
+  "server.timeouts.body": {
+    default: duration(server.timeouts.body),
+    text: "to the end of a request, its headers included; answers may take as long as they like"
+  },
+  "server.timeouts.idle": {
+    default: duration(server.timeouts.idle),
+    text: "how long a connection without a request is kept; longer than a balancer in front keeps it"
+  },
+  "server.cors.origins[]": {
+    text: "origins of pages that may read what `/v1/*` answers, such as `https://app.example.com`; absent = none"
+  },
+  "server.trustedProxies[]": {
+    text: "addresses and networks of proxies whose `x-forwarded-for` is believed, such as `10.0.0.0/8`"
+  },
   "server.keepAlive": {
     default: duration(server.keepAlive),
     text: "silence after which a stream that has begun gets a comment"

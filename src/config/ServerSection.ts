@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import { sheddingInput } from "../admission/Shedding.ts"
 import { DurationText, SizeText } from "../domain/Quantity.ts"
 import { defaultServerSettings, type ServerSettings } from "../server/ServerSettings.ts"
+import { isNetwork } from "../validation/ClientAddress.ts"
 import { RuleSettingsInput } from "../validation/Rules.ts"
 
 export interface ServerSection extends ServerSettings {
@@ -17,6 +18,16 @@ export const defaultServerSection: ServerSection = { ...defaultServerSettings, w
 
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
 const Decimal = Schema.Union([Schema.String, Schema.Finite])
+
+const Origin = Schema.String.check(
+  Schema.isPattern(/^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/, {
+    expected:
+      "an origin as a browser writes it, such as https://app.example.com: in small letters, without a path, never *"
+  })
+)
+const Network = Schema.String.check(
+  Schema.makeFilter(isNetwork, { expected: "an address or a network, such as 10.0.0.0/8" })
+)
 
 const KeyObject = Schema.Struct({
   name: Schema.optionalKey(Schema.String),
@@ -54,8 +65,17 @@ export const ServerSectionInput = Schema.Struct({
     tools: Schema.optionalKey(Positive),
     identifier: Schema.optionalKey(Positive),
     stop: Schema.optionalKey(Positive),
+    connections: Schema.optionalKey(Positive),
+    connectionsPerAddress: Schema.optionalKey(Positive),
     ...sheddingInput
   })),
+  timeouts: Schema.optionalKey(Schema.Struct({
+    headers: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
+    body: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
+    idle: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0)))
+  })),
+  cors: Schema.optionalKey(Schema.Struct({ origins: Schema.NonEmptyArray(Origin) })),
+  trustedProxies: Schema.optionalKey(Schema.Array(Network)),
   keepAlive: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
   drain: Schema.optionalKey(Schema.Struct({
     notReady: Schema.optionalKey(DurationText),

@@ -50,6 +50,7 @@ const server = (file: ConfigurationFile): ServerSection => {
     keys: clientKeys(file),
     adminKey: file.server?.adminKey,
     limits: { ...defaultServerSection.limits, ...limits },
+    timeouts: { ...defaultServerSection.timeouts, ...file.server?.timeouts },
     rules: Rules.fromInput(file.validation ?? {}),
     shedding: { inFlight: inFlight ?? shedding.inFlight, lagMs: lag ?? shedding.lagMs },
     drain: { ...defaultServerSection.drain, ...file.server?.drain }

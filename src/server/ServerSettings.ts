@@ -4,6 +4,7 @@ import type * as Redacted from "effect/Redacted"
 import { defaultSheddingSettings, type SheddingSettings } from "../admission/Shedding.ts"
 import { defaultLimitSettings, type LimitSettings } from "../validation/Limits.ts"
 import { defaultRuleSettings, type RuleSettings } from "../validation/Rules.ts"
+import type { CorsSettings } from "./Cors.ts"
 
 /** A client key and the name it has in logs. */
 export interface ClientKey {
@@ -27,7 +28,24 @@ export interface ServerSettings {
   readonly limits: LimitSettings & {
     /** Bytes of a request body. Default 20 MiB. */
     readonly body: number
+    /** Connections that are open at once, per process; more are closed unheard. Default 10000. */
+    readonly connections: number
+    /** The same for one address that is no trusted proxy. Absent = as many as there are. Default absent. */
+    readonly connectionsPerAddress?: number | undefined
   }
+  /** In milliseconds. */
+  readonly timeouts: {
+    /** To the end of a request's headers. Default 10 s. */
+    readonly headers: number
+    /** To the end of a request, its headers included; answers may take as long as they like. Default 60 s. */
+    readonly body: number
+    /** How long a connection without a request is kept; longer than a balancer in front keeps it. Default 75 s. */
+    readonly idle: number
+  }
+  /** Pages that may read what the caller's routes answer. Absent = none. Default absent. */
+  readonly cors?: CorsSettings | undefined
+  /** Addresses and networks of proxies whose `x-forwarded-for` is believed. Default none. */
+  readonly trustedProxies: ReadonlyArray<string>
   /** What else is judged in a request. */
   readonly rules: RuleSettings
   /** Milliseconds of silence after which a stream that has begun gets a comment, so that no proxy cuts it. Default 15 s. */
@@ -48,7 +66,9 @@ export const defaultServerSettings: ServerSettings = {
   keys: [],
   adminKey: undefined,
   publicMetrics: false,
-  limits: { ...defaultLimitSettings, body: 20 * 1024 ** 2 },
+  limits: { ...defaultLimitSettings, body: 20 * 1024 ** 2, connections: 10_000 },
+  timeouts: { headers: 10_000, body: 60_000, idle: 75_000 },
+  trustedProxies: [],
   rules: defaultRuleSettings,
   keepAlive: 15_000,
   shedding: defaultSheddingSettings,

@@ -4,6 +4,7 @@ import type { Decision } from "../gateway/Decision.ts"
 import type { Health } from "../gateway/Health.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
+import type { ClientAddress } from "../validation/ClientAddress.ts"
 import type { PendingAnswers } from "./PendingAnswers.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
@@ -16,4 +17,5 @@ export interface Surroundings {
   readonly pending: PendingAnswers
   readonly watchdog: Watchdog
   readonly settings: ServerSettings
+  readonly callers: ClientAddress
 }
