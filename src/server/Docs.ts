@@ -45,6 +45,7 @@ const withPolicy = (response: Response): Effect.Effect<Response> => {
   const html = body._tag === "Uint8Array" ? decoder.decode(body.body) : ""
   return Effect.map(policyOf(html), (policy) =>
     HttpServerResponse.setHeaders(response, {
+      "content-type": "text/html; charset=utf-8",
       "content-security-policy": policy,
       "cross-origin-opener-policy": "same-origin",
       "x-frame-options": "DENY"

@@ -8,22 +8,28 @@ import { type GatewayError, gatewayError, InvalidRequest } from "../domain/Gatew
 
 type Refusal = Cause.Cause<GatewayError>
 
-const refusal = (message: string, code: string): Refusal =>
-  Cause.fail(gatewayError(new InvalidRequest({ message, code })))
+const refusal = (fields: { readonly message: string; readonly code: string }): Refusal =>
+  Cause.fail(gatewayError(new InvalidRequest(fields)))
 
-const missingHost = refusal("The request has no Host header, which HTTP/1.1 requires.", "missing_host")
-const invalidHost = refusal(
-  "The Host header has to be one name or address, with a port at most. Send exactly one.",
-  "invalid_host"
-)
-const invalidTarget = refusal(
-  "The request's target has to be a path, which begins with a slash: this server is no proxy.",
-  "invalid_target"
-)
+const missingHost = refusal({
+  message: "The request has no Host header, which HTTP/1.1 requires.",
+  code: "missing_host"
+})
+const invalidHost = refusal({
+  message: "The Host header has to be one name or address, with a port at most. Send exactly one.",
+  code: "invalid_host"
+})
+const invalidTarget = refusal({
+  message: "The request's target has to be a path, which begins with a slash: this server is no proxy.",
+  code: "invalid_target"
+})
 
 /** Pairs of name and value; well beyond what browsers and balancers add. */
 const mostHeaders = 100
-const tooManyHeaders = refusal(`The request has more than ${mostHeaders} headers.`, "too_many_headers")
+const tooManyHeaders = refusal({
+  message: `The request has more than ${mostHeaders} headers.`,
+  code: "too_many_headers"
+})
 
 /** RFC 9112 §3.2: a registered name, an IPv4 address or an IPv6 one in brackets, and a port. Empty where there is no authority. */
 const host = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-f:.]+\])(?::\d{0,5})?$/i
