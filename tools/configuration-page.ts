@@ -177,6 +177,11 @@ const docs: Readonly<Record<string, Doc>> = {
       + "to the letter, or is not sent before it is whole"
   },
   ...under("models.ALIAS.timeouts", timeoutDocs(false)),
+  "models.ALIAS.guards.mask.kinds[]": {
+    text: "what is replaced by its kind in brackets, such as `[email]`; absent = every kind"
+  },
+  "models.ALIAS.guards.mask.prompts": { text: "in what callers send; true where `mask` stands" },
+  "models.ALIAS.guards.mask.answers": { text: "in what models answer, streamed or not; true where `mask` stands" },
   ...under("defaults.timeouts", timeoutDocs(true)),
   "defaults.retry.attempts": { default: retry.attempts, text: "tries on one target, the first included" },
   "defaults.retry.base": {

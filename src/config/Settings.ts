@@ -92,6 +92,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
         prefill: capabilities?.prefill
       })),
       onInterrupted: entry.stream?.onInterrupted,
+      guards: entry.guards,
       timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
     }])
   )

@@ -13,14 +13,14 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import type { Answer, AnswerStream, ProviderCall } from "../providers/Provider.ts"
+import type { Answer, Provider, ProviderCall } from "../providers/Provider.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Attempt from "./Attempt.ts"
 import { type Decision, keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
+import * as Guarding from "./Guarding.ts"
 import * as Interruption from "./Interruption.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
@@ -41,7 +41,7 @@ export class Completion extends Context.Service<Completion, {
   /** A whole answer; every retry and failover is behind it. */
   readonly complete: (request: CompletionRequest) => Effect.Effect<Answer, GatewayError>
   /** A committed stream: this returns only when the first content event is in hand. Permits live as long as the scope. */
-  readonly stream: (request: CompletionRequest) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
+  readonly stream: (request: CompletionRequest) => ReturnType<Provider["stream"]>
 }>()("breakwater/gateway/Completion") {}
 
 const deadlineOf = (
@@ -68,54 +68,60 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   const watchdog = yield* Watchdog.make
   const keep = yield* keeper
 
-  /** Along the route of the alias until somebody has answered. */
+  /** Along the route of the alias until somebody has answered; guards, where there are any, stand before and behind it. */
   const along = <A, R>(
     request: CompletionRequest,
     verdict: "answerMs" | "firstTokenMs",
-    attempt: (options: Attempt.AttemptOptions, route: Route) => Effect.Effect<A, GatewayError, R>
+    attempt: (options: Attempt.AttemptOptions, route: Route) => Effect.Effect<A, GatewayError, R>,
+    guarded: (guards: NonNullable<Route["guards"]>, answer: A) => Effect.Effect<A, GatewayError>
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
     if (prices !== undefined) decision.prices = prices
     if (meter !== undefined) decision.meter = meter
     keep?.(decision, request.request)
-    const answered = Effect.flatMap(
-      routes.resolve(request.request.model),
-      (route) =>
-        Effect.withFiber<A, GatewayError, R>((fiber) => {
-          decision.candidates = route.names
-          if (route.isAlias === true) decision.isConfigured = true
-          const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
-          decision.deadlineMs = deadline.atMs
-          const trace = RequestTrace.open(fiber, decision, route)
-          if (trace !== undefined) decision.trace = trace
-          const answer = Failover.run({
-            targets: route.targets,
-            timeouts: route.timeouts,
-            retry,
-            decision,
-            deadline,
-            verdictMs: route.timeouts[verdict],
-            attempt: (target, clock, waitedMs) =>
-              attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) }, route)
-          })
-          return trace === undefined
-            ? answer
-            : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
+    const asked = (route: Route, sent: CompletionRequest) =>
+      Effect.withFiber<A, GatewayError, R>((fiber) => {
+        decision.candidates = route.names
+        if (route.isAlias === true) decision.isConfigured = true
+        const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
+        decision.deadlineMs = deadline.atMs
+        const trace = RequestTrace.open(fiber, decision, route)
+        if (trace !== undefined) decision.trace = trace
+        const answer = Failover.run({
+          targets: route.targets,
+          timeouts: route.timeouts,
+          retry,
+          decision,
+          deadline,
+          verdictMs: route.timeouts[verdict],
+          attempt: (target, clock, waitedMs) =>
+            attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(sent, target) }, route)
         })
-    )
+        return trace === undefined
+          ? answer
+          : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
+      })
+    const answered = Effect.flatMap(routes.resolve(request.request.model), (route) => {
+      const { guards } = route
+      return guards === undefined ? asked(route, request) : Effect.flatMap(
+        Effect.flatMap(Guarding.before(guards, request), (sent) => asked(route, sent)),
+        (answer) => guarded(guards, answer)
+      )
+    })
     return Effect.tapError(answered, noteFailure(decision))
   }
 
   return Completion.of({
-    complete: (request) => along(request, "answerMs", Attempt.complete),
+    complete: (request) => along(request, "answerMs", Attempt.complete, Guarding.after),
     stream: Effect.fnUntraced(function*(request) {
       const { decision } = request
       decision.stream = true
       const answer = yield* along(
         request,
         "firstTokenMs",
-        (options, route) => Interruption.stream(options, route, retry)
+        (options, route) => Interruption.stream(options, route, retry),
+        (guards, stream) => Effect.succeed(Guarding.stream(guards, stream))
       )
       decision.firstContentMs = (yield* Clock.currentTimeMillis) - decision.startedAtMs
       return answer

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
+import { type Guard, type GuardSettings, GuardSettingsInput, guardsOf } from "../validation/Guard.ts"
 import { type Target, Targets } from "./Target.ts"
 import { unknownModel } from "./UnknownModel.ts"
 
@@ -38,6 +39,8 @@ export interface AliasSettings {
   readonly onInterrupted?: OnInterrupted | undefined
   /** Overrides of the defaults, in milliseconds. */
   readonly timeouts?: Partial<TimeoutSettings> | undefined
+  /** What watches over its requests and answers. Default nothing. */
+  readonly guards?: GuardSettings | undefined
 }
 
 export const AliasSettingsInput = Schema.Struct({
@@ -51,7 +54,8 @@ export const AliasSettingsInput = Schema.Struct({
   stream: Schema.optionalKey(Schema.Struct({
     onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
   })),
-  timeouts: Schema.optionalKey(TimeoutSettingsInput)
+  timeouts: Schema.optionalKey(TimeoutSettingsInput),
+  guards: Schema.optionalKey(GuardSettingsInput)
 })
 
 /** The targets of one request, first choice first. */
@@ -63,6 +67,8 @@ export interface Route {
   readonly onInterrupted: OnInterrupted
   /** Targets that go on from the beginning of an answer. */
   readonly prefill: ReadonlySet<Target>
+  /** Absent where nothing watches, which is the rule. */
+  readonly guards?: ReadonlyArray<Guard> | undefined
   /** It is one of the file's, so its name is one of few. */
   readonly isAlias?: true
 }
@@ -130,6 +136,7 @@ const make = Effect.fnUntraced(function*(settings: {
       targets: found,
       weights,
       timeouts: { ...settings.timeouts, ...alias.timeouts },
+      guards: yield* guardsOf(alias.guards),
       onInterrupted: alias.onInterrupted ?? "error",
       prefill: new Set(found.filter((_, at) => alias.targets[at]?.prefill === true))
     })

@@ -148,6 +148,22 @@ validation: { unicode: lenient, files: { allow: [pdf], deny: [csv] } }
       expect(rules).toEqual({ unicode: "lenient", files: { allow: new Set(["pdf"]), deny: new Set(["csv"]) } })
     }))
 
+  it.effect("takes a mask for a model, and no guard that only an application could bring", () =>
+    Effect.gen(function*() {
+      const model = (guards: string) =>
+        `models: { m: { targets: [{ provider: simulated, model: sim }], guards: ${guards} } }\n`
+      const { settings } = yield* settingsOf(model("{ mask: { kinds: [email], prompts: false } }"))
+      expect(settings.models["m"]?.guards).toEqual({ mask: { kinds: ["email"], prompts: false } })
+      for (
+        const [wrong, path] of [["{ mask: { kinds: [name] } }", "models.m.guards.mask.kinds[0]"], [
+          "{ use: [x] }",
+          "models.m.guards.use"
+        ]]
+      ) {
+        expect((yield* problemsOf(model(wrong ?? ""))).map((problem) => problem.path)).toEqual([path])
+      }
+    }))
+
   it.effect("refuses an origin that no browser writes, a proxy that is no address, and extensions with a dot", () =>
     Effect.gen(function*() {
       for (
