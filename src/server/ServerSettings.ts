@@ -28,7 +28,7 @@ export interface ServerSettings {
   readonly limits: LimitSettings & {
     /** Bytes of a request body. Default 20 MiB. */
     readonly body: number
-    /** Connections that are open at once, per process; more are closed unheard. Default 10000. */
+    /** Connections that are open at once, per process; more are closed unheard. Default 20000. */
     readonly connections: number
     /** The same for one address that is no trusted proxy. Absent = as many as there are. Default absent. */
     readonly connectionsPerAddress?: number | undefined
@@ -66,7 +66,7 @@ export const defaultServerSettings: ServerSettings = {
   keys: [],
   adminKey: undefined,
   publicMetrics: false,
-  limits: { ...defaultLimitSettings, body: 20 * 1024 ** 2, connections: 10_000 },
+  limits: { ...defaultLimitSettings, body: 20 * 1024 ** 2, connections: 20_000 },
   timeouts: { headers: 10_000, body: 60_000, idle: 75_000 },
   trustedProxies: [],
   rules: defaultRuleSettings,

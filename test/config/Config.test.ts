@@ -141,7 +141,7 @@ server:
 validation: { unicode: lenient, files: { allow: [pdf], deny: [csv] } }
 `)
       const { cors, limits, rules, timeouts, trustedProxies } = settings.server
-      expect(limits).toMatchObject({ tools: 5, parts: 4096, connections: 10_000, connectionsPerAddress: 7 })
+      expect(limits).toMatchObject({ tools: 5, parts: 4096, connections: 20_000, connectionsPerAddress: 7 })
       expect(timeouts).toEqual({ headers: 2000, body: 60_000, idle: 75_000 })
       expect(cors?.origins).toHaveLength(2)
       expect(trustedProxies).toEqual(["10.0.0.0/8", "::1"])
