@@ -57,9 +57,9 @@ for (const [name, request] of Object.entries({ plain, tools })) {
   const text = JSON.stringify(request)
   const parsed: typeof request = JSON.parse(text)
   const source = scan(text)
-  if ("message" in source || "_tag" in checkChat(text, limits, rules)) throw new Error(`${name} is refused`)
+  if ("message" in source || "_tag" in checkChat(text, limits, [], rules)) throw new Error(`${name} is refused`)
   bench.add(`${name}: JSON.parse, for scale`, () => void JSON.parse(text))
-  bench.add(`${name}: whole check`, () => void checkChat(text, limits, rules))
+  bench.add(`${name}: whole check`, () => void checkChat(text, limits, [], rules))
   bench.add(`${name}: - shape`, () => void flawOfShape(parsed, limits))
   bench.add(`${name}: - members of the text`, () => void scan(text))
   bench.add(`${name}: - routing members`, () => void flawOfRouting(source.members.keys()))
@@ -90,7 +90,7 @@ const beyondParse = (text: string): number => {
   let check = Number.POSITIVE_INFINITY
   for (let round = 0; round < 60; round++) {
     parse = Math.min(parse, cpuOf(() => JSON.parse(text)))
-    check = Math.min(check, cpuOf(() => checkChat(text, limits, rules)))
+    check = Math.min(check, cpuOf(() => checkChat(text, limits, [], rules)))
   }
   return check - parse
 }

@@ -100,8 +100,14 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
     "dangerous_filename",
     "a file's name could harm where it is stored or shown; the message says by what"
   ],
+  [
+    "InvalidRequest",
+    "invalid_image_url",
+    "an image's URL is not one of a public host, or the image cannot be had; `param` says which"
+  ],
   ["InvalidRequest", "duplicate_member", "a member stands twice at the top of the body"],
   ["InvalidRequest", "unknown_priority", "`x-breakwater-priority` is no word that is known"],
+  ["InvalidRequest", "unsupported_parameter", "the model that would answer cannot be told what `param` names"],
   ["InvalidRequest", "invalid_timeout", "`x-request-timeout-ms` is no positive whole number of milliseconds"],
   ["InvalidRequest", "unknown_parameter", "breaker control with a query; it takes its target in the body"],
   ["InvalidRequest", "invalid_parameter", "the query of `/api/v1/usage` has a name or value that it does not take"],

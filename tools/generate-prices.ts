@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import type { PriceRow, RateRow } from "../src/accounting/Prices.ts"
-import { corrections, dropped, serviceTiersOf, sources, tierBoundOf } from "./price-corrections.ts"
+import { corrections, dropped, regionsOf, serviceTiersOf, sources, tierBoundOf } from "./price-corrections.ts"
 
 type Tiered = number | { readonly base: number; readonly tiers: ReadonlyArray<{ start: number; price: number }> }
 type SourcePrices = Readonly<Record<string, Tiered | undefined>>
@@ -119,12 +119,14 @@ const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyA
   const { ids, versioned } = patternsOf(model.match)
   const versions = [...new Set(versioned)]
   const tiers = serviceTiersOf(provider, model.id)
+  const regions = regionsOf(provider, model.id)
   return [{
     provider,
     ids: [...new Set(ids)].filter((id) => !versions.includes(id)),
     ...(versions.length === 0 ? {} : { versioned: versions }),
     rates,
     ...(tiers === undefined ? {} : { serviceTiers: tiers }),
+    ...(regions === undefined ? {} : { regions }),
     source: sources[provider]?.url ?? "",
     checked
   }]

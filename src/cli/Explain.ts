@@ -38,8 +38,8 @@ const readRequest = Effect.fnUntraced(function*(file: string, loaded: Loaded) {
     files.readFileString(file),
     (error) => fail(`${file} cannot be read: ${unreadable(error)}`)
   )
-  const { limits, rules } = loaded.settings.server
-  const checked: CheckedRequest | Reason = checkChat(text, limits, rules)
+  const { imageHosts, limits, rules } = loaded.settings.server
+  const checked: CheckedRequest | Reason = checkChat(text, limits, imageHosts, rules)
   return "_tag" in checked
     ? { file, problem: problemOf(checked), model: undefined, stream: false, messages: 0 }
     : {

@@ -12,7 +12,7 @@ import { RetrySettingsInput } from "../resilience/Retry.ts"
 import { crossCheck } from "./CrossCheck.ts"
 import { type InactiveKey, inactiveKeys } from "./Inactive.ts"
 import { ConfigurationRefused, type Flaw, flaws, fromFlaw, renderPath, valueAt } from "./Problem.ts"
-import { ProviderSectionInput } from "./ProviderSection.ts"
+import { ImagesSectionInput, ProviderSectionInput } from "./ProviderSection.ts"
 import { ServerSectionInput, ValidationSectionInput } from "./ServerSection.ts"
 import { type Settings, toSettings } from "./Settings.ts"
 import { substitute } from "./Substitution.ts"
@@ -29,6 +29,7 @@ export const ConfigurationFile = Schema.Struct({
     breaker: Schema.optionalKey(BreakerSettingsInput)
   })),
   validation: Schema.optionalKey(ValidationSectionInput),
+  images: Schema.optionalKey(ImagesSectionInput),
   telemetry: Schema.optionalKey(TelemetrySectionInput),
   storage: Schema.optionalKey(StorageSectionInput)
 })

@@ -57,8 +57,8 @@ const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect
 
 interface CompletionSettings {
   readonly retry: RetrySettings
-  /** What answers are charged by; absent = their cost is not worked out. */
-  readonly prices?: Decision["prices"]
+  /** What answers are charged by whose requests begin now; absent = their cost is not worked out. */
+  readonly prices?: () => Decision["prices"] & {}
   /** Who counts requests; absent = nobody. */
   readonly meter?: Decision["meter"]
 }
@@ -77,7 +77,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
-    if (prices !== undefined) decision.prices = prices
+    if (prices !== undefined) decision.prices = prices()
     if (meter !== undefined) decision.meter = meter
     keep?.(decision, request.request)
     const asked = (route: Route, sent: CompletionRequest) =>
@@ -95,8 +95,10 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
           decision,
           deadline,
           verdictMs: route.timeouts[verdict],
-          attempt: (target, clock, waitedMs) =>
-            attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(sent, target) }, route)
+          attempt: (target, clock, waitedMs) => {
+            const call = Attempt.callOf(sent, target, route.parameters)
+            return attempt({ target, clock, waitedMs, watchdog, decision, call }, route)
+          }
         })
         return trace === undefined
           ? answer

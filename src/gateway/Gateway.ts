@@ -1,8 +1,6 @@
 /** The whole flow as one Layer: routes, guards, completion, health and the library's door over a set of providers. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { makeBook } from "../accounting/Cost.ts"
-import type { ModelPrices } from "../accounting/Prices.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type BreakerSettings, defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings, type TimeoutSettings } from "../resilience/Deadline.ts"
@@ -12,22 +10,22 @@ import * as Completion from "./Completion.ts"
 import * as DecisionSpan from "./DecisionSpan.ts"
 import * as FlowMetrics from "./FlowMetrics.ts"
 import * as Health from "./Health.ts"
+import * as Pricing from "./Pricing.ts"
 import * as Route from "./Route.ts"
+import * as RouteText from "./RouteText.ts"
 import * as Target from "./Target.ts"
 
 /** Everything the flow can be told; each part has a default. */
-export interface GatewaySettings {
+export interface GatewaySettings extends Pricing.PriceSettings {
   /** What callers put in `model`; default none, then targets are asked for as `provider/model`. */
   readonly aliases?: Readonly<Record<string, Route.AliasSettings>> | undefined
   readonly timeouts?: Partial<TimeoutSettings> | undefined
   readonly retry?: Partial<RetrySettings> | undefined
   readonly breaker?: Partial<BreakerSettings> | undefined
-  /** Prices by provider name and model, in place of the list's; default none. */
-  readonly prices?: Readonly<Record<string, Readonly<Record<string, ModelPrices>>>> | undefined
   readonly perProvider?: Target.GuardSettings["perProvider"] | undefined
 }
 
-export type Gateway = Ai | Completion.Completion | Health.Health | Route.Routes | Target.Targets
+export type Gateway = Ai | Completion.Completion | Health.Health | Pricing.Pricing | Route.Routes | Target.Targets
 
 const toldTo =
   (count: (target: string, change: Target.GuardChange) => void): Target.ChangeListener => (target, change) => {
@@ -53,12 +51,12 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
     timeouts: { ...defaultTimeoutSettings, ...settings.timeouts }
   })
   const completion = Layer.unwrap(Effect.gen(function*() {
-    const { providers } = yield* Providers
-    const priced = Array.from(providers.values(), ({ kind, name }) => ({ name, kind, prices: settings.prices?.[name] }))
-    return Completion.layer({ retry, prices: makeBook(priced), meter: yield* FlowMetrics.make })
+    const { current } = yield* Pricing.Pricing
+    return Completion.layer({ retry, prices: current, meter: yield* FlowMetrics.make })
   }))
-  return Layer.merge(Ai.layer, Layer.effectDiscard(FlowMetrics.watch)).pipe(
+  return Layer.mergeAll(Ai.layer, Layer.effectDiscard(FlowMetrics.watch), RouteText.layer).pipe(
     Layer.provideMerge(completion),
+    Layer.provideMerge(Pricing.layer(settings)),
     Layer.provideMerge(routes),
     Layer.provideMerge(Health.layer),
     Layer.provideMerge(targets)

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type { GatewayError } from "../domain/GatewayError.ts"
+import type { ParameterPolicy } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
 import { type Guard, type GuardSettings, GuardSettingsInput, guardsOf } from "../validation/Guard.ts"
@@ -41,6 +42,8 @@ export interface AliasSettings {
   readonly timeouts?: Partial<TimeoutSettings> | undefined
   /** What watches over its requests and answers. Default nothing. */
   readonly guards?: GuardSettings | undefined
+  /** `reject`: a target that cannot be told all that the caller asks for is not asked. Default warn. */
+  readonly parameters?: ParameterPolicy | undefined
 }
 
 export const AliasSettingsInput = Schema.Struct({
@@ -55,7 +58,8 @@ export const AliasSettingsInput = Schema.Struct({
     onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
   })),
   timeouts: Schema.optionalKey(TimeoutSettingsInput),
-  guards: Schema.optionalKey(GuardSettingsInput)
+  guards: Schema.optionalKey(GuardSettingsInput),
+  parameters: Schema.optionalKey(Schema.Literals(["warn", "reject"]))
 })
 
 /** The targets of one request, first choice first. */
@@ -65,6 +69,8 @@ export interface Route {
   readonly names: ReadonlyArray<string>
   readonly timeouts: TimeoutSettings
   readonly onInterrupted: OnInterrupted
+  /** Default warn. */
+  readonly parameters?: ParameterPolicy | undefined
   /** Targets that go on from the beginning of an answer. */
   readonly prefill: ReadonlySet<Target>
   /** Absent where nothing watches, which is the rule. */
@@ -127,17 +133,17 @@ const make = Effect.fnUntraced(function*(settings: {
   const aliases = new Map<string, RouteDescription>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
-    const weights = alias.targets.map((target) => target.weight)
     aliases.set(name, {
       kind: "alias",
       isAlias: true,
       names: found.map(nameOf),
       strategy: alias.strategy,
       targets: found,
-      weights,
+      weights: alias.targets.map((target) => target.weight),
       timeouts: { ...settings.timeouts, ...alias.timeouts },
       guards: yield* guardsOf(alias.guards),
       onInterrupted: alias.onInterrupted ?? "error",
+      parameters: alias.parameters,
       prefill: new Set(found.filter((_, at) => alias.targets[at]?.prefill === true))
     })
   }

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { ChatRequest } from "../domain/Chat.ts"
 import { InvalidRequest, type Reason } from "../domain/GatewayError.ts"
+import { judgeImages } from "../validation/ImageUrl.ts"
 import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
 import { flawOfShape } from "../validation/Limits.ts"
 import { flawOfRouting } from "../validation/Routing.ts"
@@ -23,11 +24,13 @@ export interface CheckedRequest {
 
 /**
  * Everything that can be said about a body without asking anyone.
+ * @param imageHosts as in `ServerSettings`
  * @param rules all but the limits; default strict
  */
 export const checkChat = (
   text: string,
   limits: ServerSettings["limits"],
+  imageHosts?: ServerSettings["imageHosts"],
   rules: RuleSettings = defaultRuleSettings
 ): CheckedRequest | Reason => {
   const parsed = parseJson(text)
@@ -46,6 +49,6 @@ export const checkChat = (
   if (Exit.isFailure(decoded)) return schemaReason(decoded.cause, value)
   // The schema only checks, so the checked value is the decoded one; it keeps the members that a dialect may still want to map.
   const request = value as ChatRequest
-  const flaw = flawOfRequest(request, limits, rules)
+  const flaw = flawOfRequest(request, limits, rules) ?? judgeImages(request, imageHosts)
   return flaw === undefined ? { source, request } : new InvalidRequest(flaw)
 }

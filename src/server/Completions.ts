@@ -59,7 +59,7 @@ export const answer = (
   if (wish !== undefined && !wholeMilliseconds.test(wish)) return Effect.succeed(refuse(exchange, unknownTimeout))
   const timeoutMs = wish === undefined ? undefined : Number(wish)
   const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
-    const checked = checkChat(text, settings.limits, settings.rules)
+    const checked = checkChat(text, settings.limits, settings.imageHosts, settings.rules)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))
     const { decision } = exchange
     decision.alias = checked.request.model

@@ -48,6 +48,8 @@ export interface ServerSettings {
   readonly trustedProxies: ReadonlyArray<string>
   /** What else is judged in a request. */
   readonly rules: RuleSettings
+  /** Hosts that an image's URL may name, exact or as `*.suffix`; none = every public one. `images.hosts` of the file. Default none. */
+  readonly imageHosts: ReadonlyArray<string>
   /** Milliseconds of silence after which a stream that has begun gets a comment, so that no proxy cuts it. Default 15 s. */
   readonly keepAlive: number
   /** When a request is turned away unread; `limits.inFlight` and `limits.lag` of the file. */
@@ -70,6 +72,7 @@ export const defaultServerSettings: ServerSettings = {
   timeouts: { headers: 10_000, body: 60_000, idle: 75_000 },
   trustedProxies: [],
   rules: defaultRuleSettings,
+  imageHosts: [],
   keepAlive: 15_000,
   shedding: defaultSheddingSettings,
   drain: { notReady: 5000, streams: 300_000 }

@@ -19,13 +19,17 @@ export interface Exchange {
 const folder = join(import.meta.dirname, "../../../shared/fixtures")
 export const isPresent = existsSync(join(folder, "exchanges"))
 
+/** Those whose name has this part. */
+export const exchangesOf = (part: string): ReadonlyArray<Exchange> =>
+  isPresent
+    ? readdirSync(join(folder, "exchanges"))
+      .filter((name) => name.includes(part))
+      .sort()
+      .map((name) => ({ name, ...JSON.parse(readFileSync(join(folder, "exchanges", name), "utf8")) }))
+    : []
+
 /** The exchanges of OpenAI's chat dialect. */
-export const exchanges: ReadonlyArray<Exchange> = isPresent
-  ? readdirSync(join(folder, "exchanges"))
-    .filter((name) => name.includes("--chat-completions--"))
-    .sort()
-    .map((name) => ({ name, ...JSON.parse(readFileSync(join(folder, "exchanges", name), "utf8")) }))
-  : []
+export const exchanges: ReadonlyArray<Exchange> = exchangesOf("--chat-completions--")
 
 /** The raw text of a stream; a client's capture is framed again. */
 export const sseOf = ({ response }: Exchange): string =>

@@ -299,12 +299,12 @@ const passes: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 
 describe("what the rules leave alone", () => {
   it.each(Object.entries(passes))("%s", (_, body) => {
-    expect(checkChat(JSON.stringify({ ...hello, ...body }), limits, rules)).not.toHaveProperty("_tag")
+    expect(checkChat(JSON.stringify({ ...hello, ...body }), limits, [], rules)).not.toHaveProperty("_tag")
   })
 
   it.skipIf(!isPresent)("every recorded request: none breaks a rule", () => {
     const refused = exchanges.flatMap(({ name, request }) => {
-      const checked = checkChat(JSON.stringify(request.body), limits, rules)
+      const checked = checkChat(JSON.stringify(request.body), limits, [], rules)
       // A refusal by the schema has no code; two hosts take what OpenAI does not.
       return "_tag" in checked && checked.code !== undefined ? [`${name}: ${checked.message}`] : []
     })
@@ -314,7 +314,7 @@ describe("what the rules leave alone", () => {
 
 describe("settings of the rules", () => {
   const check = (body: Readonly<Record<string, unknown>>, own: Partial<typeof rules>) =>
-    checkChat(JSON.stringify({ ...hello, ...body }), limits, { ...rules, ...own })
+    checkChat(JSON.stringify({ ...hello, ...body }), limits, [], { ...rules, ...own })
 
   it("lenient carries hidden characters in metadata, and still none in an identifier", () => {
     expect(check({ metadata: { k: "a\u202eb" } }, { unicode: "lenient" })).not.toHaveProperty("_tag")

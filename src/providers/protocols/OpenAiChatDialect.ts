@@ -1,0 +1,15 @@
+/** OpenAI's chat as a dialect: the caller's own text goes up, and the upstream's own text comes back. */
+import type { Dialect } from "../Dialect.ts"
+import * as OpaqueState from "./OpaqueState.ts"
+import { lower, readAnswer } from "./OpenAiChat.ts"
+import { ChatStream } from "./OpenAiChatStream.ts"
+
+export const openAiChat: Dialect = {
+  family: "openai",
+  lower: ({ model, request, source }, stream) => {
+    const body = lower(source, model, stream)
+    return { body: OpaqueState.isCarried(request) ? OpaqueState.stripped(body) : body }
+  },
+  readAnswer,
+  openStream: (options) => new ChatStream(options)
+}
