@@ -12,6 +12,7 @@ import { defaultImagesSettings as images } from "../src/providers/ImagesSettings
 import { defaultBreakerSettings as breaker } from "../src/resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings as timeouts } from "../src/resilience/Deadline.ts"
 import { defaultRetrySettings as retry } from "../src/resilience/Retry.ts"
+import { defaultRuleSettings } from "../src/validation/Rules.ts"
 import { table } from "./markdown-table.ts"
 
 const units = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1000]] as const
@@ -112,7 +113,40 @@ const docs: Readonly<Record<string, Doc>> = {
   "server.publicMetrics": { default: server.publicMetrics, text: "opens `GET /metrics` without the admin key" },
   "server.limits.body": { default: size(server.limits.body), text: "size of a request body" },
   "server.limits.depth": { default: server.limits.depth, text: "nesting of the JSON" },
+  "server.limits.members": {
+    default: server.limits.members,
+    text: "members and elements of all objects and arrays of a request together"
+  },
   "server.limits.messages": { default: server.limits.messages, text: "messages in one request" },
+  "server.limits.parts": { default: server.limits.parts, text: "content parts of all messages together" },
+  "server.limits.tools": { default: server.limits.tools, text: "tools, or functions, in one request" },
+  "server.limits.identifier": {
+    default: server.limits.identifier,
+    text: "characters of an identifier such as `user`, `prompt_cache_key` or the `name` of a message"
+  },
+  "server.limits.stop": { default: server.limits.stop, text: "characters of each stop sequence" },
+  "server.limits.connections": {
+    default: server.limits.connections,
+    text: "connections that are open at once, per process; more are closed unheard"
+  },
+  "server.limits.connectionsPerAddress": {
+    text: "the same for one address that is no trusted proxy; absent = as many as there are"
+  },
+  "server.timeouts.headers": { default: duration(server.timeouts.headers), text: "to the end of a request's headers" },
+  "server.timeouts.body": {
+    default: duration(server.timeouts.body),
+    text: "to the end of a request, its headers included; answers may take as long as they like"
+  },
+  "server.timeouts.idle": {
+    default: duration(server.timeouts.idle),
+    text: "how long a connection without a request is kept; longer than a balancer in front keeps it"
+  },
+  "server.cors.origins[]": {
+    text: "origins of pages that may read what `/v1/*` answers, such as `https://app.example.com`; absent = none"
+  },
+  "server.trustedProxies[]": {
+    text: "addresses and networks of proxies whose `x-forwarded-for` is believed, such as `10.0.0.0/8`"
+  },
   "server.keepAlive": {
     default: duration(server.keepAlive),
     text: "silence after which a stream that has begun gets a comment"
@@ -197,6 +231,11 @@ const docs: Readonly<Record<string, Doc>> = {
   },
   ...under("models.ALIAS.limits", limitDocs),
   ...under("models.ALIAS.timeouts", timeoutDocs(false)),
+  "models.ALIAS.guards.mask.kinds[]": {
+    text: "what is replaced by its kind in brackets, such as `[email]`; absent = every kind"
+  },
+  "models.ALIAS.guards.mask.prompts": { text: "in what callers send; true where `mask` stands" },
+  "models.ALIAS.guards.mask.answers": { text: "in what models answer, streamed or not; true where `mask` stands" },
   "models.ALIAS.parameters": {
     default: "warn",
     text:
@@ -219,6 +258,14 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "retries a target may get beyond its successes"
   },
   ...under("defaults.breaker", breakerDocs(true)),
+  "validation.unicode": {
+    default: defaultRuleSettings.unicode,
+    text: "metadata with control, direction-override or tag characters is refused, or carried inside JSON only"
+  },
+  "validation.files.allow[]": {
+    text: "the only extensions that a `filename` of a request may have; default: all but dangerous ones"
+  },
+  "validation.files.deny[]": { text: "extensions that are refused besides the dangerous ones" },
   "images.fetch": {
     default: images.fetch,
     text:

@@ -71,7 +71,39 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "invalid_json", "the body is no JSON; the message says where it stops being some"],
   ["InvalidRequest", "invalid_utf8", "the body is not UTF-8"],
   ["InvalidRequest", "missing_host", "HTTP/1.1 without a `Host`"],
+  ["InvalidRequest", "invalid_host", "a `Host` that is no name or address, or two of them"],
+  ["InvalidRequest", "invalid_target", "the request's target is no path, as a proxy would be asked"],
+  ["InvalidRequest", "too_many_headers", "more than 100 headers"],
   ["InvalidRequest", "too_deep", "the body is nested deeper than `server.limits.depth`"],
+  ["InvalidRequest", "too_many_members", "the body has more members and elements than `server.limits.members`"],
+  ["InvalidRequest", "too_many", "a list is longer than its limit under `server.limits`; the message says which"],
+  ["InvalidRequest", "too_long", "an identifier or a stop sequence is longer than its limit under `server.limits`"],
+  [
+    "InvalidRequest",
+    "hazardous_member",
+    "a member is named `__proto__`, `constructor` or `prototype` outside a JSON Schema"
+  ],
+  ["InvalidRequest", "routing_member", "a member such as `api_base` or `api_key`, which is the configuration's to say"],
+  [
+    "InvalidRequest",
+    "conflicting_members",
+    "two members that exclude each other, such as `max_tokens` and `max_completion_tokens`"
+  ],
+  ["InvalidRequest", "missing_companion", "a member that needs another, such as `tool_choice` without `tools`"],
+  ["InvalidRequest", "unknown_tool", "`tool_choice` names a tool that is not in `tools`"],
+  ["InvalidRequest", "unknown_tool_call", "a tool's result answers no call of an assistant message before it"],
+  ["InvalidRequest", "unsupported_value", "a value that the model is known not to take"],
+  ["InvalidRequest", "invalid_model_name", "a part of the model's name between slashes is `.` or `..`"],
+  [
+    "InvalidRequest",
+    "hidden_character",
+    "metadata or an identifier has a control, direction-override, tag or invisible character"
+  ],
+  [
+    "InvalidRequest",
+    "dangerous_filename",
+    "a file's name could harm where it is stored or shown; the message says by what"
+  ],
   [
     "InvalidRequest",
     "invalid_image_url",
@@ -83,6 +115,7 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "invalid_timeout", "`x-request-timeout-ms` is no positive whole number of milliseconds"],
   ["InvalidRequest", "unknown_parameter", "breaker control with a query; it takes its target in the body"],
   ["InvalidRequest", "invalid_parameter", "the query of `/api/v1/usage` has a name or value that it does not take"],
+  ["ContentFiltered", "guard_refused", "a guard of the model refused the request or its answer"],
   ["RouteNotFound", "no_ledger", "the server was made without a ledger"],
   ["Overloaded", "ledger_unavailable", "the database of the ledger does not answer"],
   ["Unauthorized", "missing_api_key", "there is no key"],

@@ -9,7 +9,7 @@ import { gateway } from "../config/Layers.ts"
 import { load, type Loaded, unreadable } from "../config/Source.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import * as Plan from "../gateway/Plan.ts"
-import { checkChat, type CheckedRequest } from "../server/RequestBody.ts"
+import { checkChat, type CheckedRequest } from "../server/ChatBody.ts"
 import { fail, type Server, statesOf } from "./Breakers.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
@@ -38,11 +38,8 @@ const readRequest = Effect.fnUntraced(function*(file: string, loaded: Loaded) {
     files.readFileString(file),
     (error) => fail(`${file} cannot be read: ${unreadable(error)}`)
   )
-  const checked: CheckedRequest | Reason = checkChat(
-    text,
-    loaded.settings.server.limits,
-    loaded.settings.server.imageHosts
-  )
+  const { imageHosts, limits, rules } = loaded.settings.server
+  const checked: CheckedRequest | Reason = checkChat(text, limits, imageHosts, rules)
   return "_tag" in checked
     ? { file, problem: problemOf(checked), model: undefined, stream: false, messages: 0 }
     : {

@@ -5,6 +5,7 @@
 import type * as Fiber from "effect/Fiber"
 import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from "node:http"
 import { requestId } from "../observability/Correlation.ts"
+import { securityHeaders } from "../server/SecurityHeaders.ts"
 import { note } from "./Refusal.ts"
 
 /** Of a connection what is used here. */
@@ -57,6 +58,7 @@ const noProxy: Refusal = {
 }
 
 const headersOf = (refusal: Refusal, requestId: string, body: string): Readonly<Record<string, string>> => ({
+  ...securityHeaders,
   "content-type": "application/json",
   "content-length": String(Buffer.byteLength(body)),
   "x-request-id": requestId,

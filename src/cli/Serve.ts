@@ -11,6 +11,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Settings } from "../config/Settings.ts"
+import { limitConnections } from "./Connections.ts"
 import * as Leaving from "./Leaving.ts"
 import { answerParserFaults } from "./ParserFaults.ts"
 import { Listener } from "./RequestScopes.ts"
@@ -39,15 +40,18 @@ const lingerMs = 1000
 
 const makeServer = (settings: Settings) =>
   Effect.withFiber((fiber) => {
+    const { body, headers, idle } = settings.server.timeouts
     const server = createServer({
       // A request without one is refused behind the door, where every error has the one shape.
       requireHostHeader: false,
-      // Longer than the usual 60 s of a balancer in front, so that it is never we who close a connection it is about to use.
-      keepAliveTimeout: 75_000,
+      keepAliveTimeout: idle,
+      headersTimeout: Math.min(headers, body),
       // To receive a whole request; answers may take as long as they like.
-      requestTimeout: 300_000,
-      headersTimeout: 76_000
+      requestTimeout: body,
+      // How late a timeout may be noticed.
+      connectionsCheckingInterval: Math.max(10, Math.min(5000, headers / 4, body / 4))
     })
+    limitConnections(server, settings.server)
     answerParserFaults(server, fiber)
     const leaving = Leaving.make(server, Math.min(lingerMs, settings.server.drain.notReady))
     return Effect.succeed({ server, leaving })

@@ -13,7 +13,7 @@ import { crossCheck } from "./CrossCheck.ts"
 import { type InactiveKey, inactiveKeys } from "./Inactive.ts"
 import { ConfigurationRefused, type Flaw, flaws, fromFlaw, renderPath, valueAt } from "./Problem.ts"
 import { ImagesSectionInput, ProviderSectionInput } from "./ProviderSection.ts"
-import { ServerSectionInput } from "./ServerSection.ts"
+import { ServerSectionInput, ValidationSectionInput } from "./ServerSection.ts"
 import { type Settings, toSettings } from "./Settings.ts"
 import { substitute } from "./Substitution.ts"
 import { StorageSectionInput, TelemetrySectionInput } from "./TelemetrySection.ts"
@@ -28,6 +28,7 @@ export const ConfigurationFile = Schema.Struct({
     retry: Schema.optionalKey(RetrySettingsInput),
     breaker: Schema.optionalKey(BreakerSettingsInput)
   })),
+  validation: Schema.optionalKey(ValidationSectionInput),
   images: Schema.optionalKey(ImagesSectionInput),
   telemetry: Schema.optionalKey(TelemetrySectionInput),
   storage: Schema.optionalKey(StorageSectionInput)

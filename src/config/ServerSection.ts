@@ -1,4 +1,4 @@
-/** The `server` section as it is written: the door's own settings, the workers, client keys and shared budgets. */
+/** The `server` section as it is written: the door's own settings, the workers, client keys and shared budgets; and `validation`. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { type AdmissionSettings, defaultAdmissionSettings } from "../admission/Admission.ts"
@@ -6,6 +6,8 @@ import { sheddingInput } from "../admission/Shedding.ts"
 import { BudgetInput, LimitsInput, MomentText } from "../domain/Principal.ts"
 import { DurationText, SizeText } from "../domain/Quantity.ts"
 import { defaultServerSettings, type ServerSettings } from "../server/ServerSettings.ts"
+import { isNetwork } from "../validation/ClientAddress.ts"
+import { RuleSettingsInput } from "../validation/Rules.ts"
 
 export interface ServerSection extends ServerSettings {
   /** Worker processes. Default 1 = this process alone. */
@@ -25,6 +27,16 @@ export const defaultServerSection: ServerSection = {
 
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
 
+const Origin = Schema.String.check(
+  Schema.isPattern(/^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/, {
+    expected:
+      "an origin as a browser writes it, such as https://app.example.com: in small letters, without a path, never *"
+  })
+)
+const Network = Schema.String.check(
+  Schema.makeFilter(isNetwork, { expected: "an address or a network, such as 10.0.0.0/8" })
+)
+
 const KeyObject = Schema.Struct({
   name: Schema.optionalKey(Schema.String),
   key: Schema.RedactedFromValue(Schema.String),
@@ -34,6 +46,9 @@ const KeyObject = Schema.Struct({
   tags: Schema.optionalKey(Schema.Array(Schema.String)),
   expires: Schema.optionalKey(MomentText)
 })
+
+/** The `validation` section. */
+export const ValidationSectionInput = RuleSettingsInput
 
 export const ServerSectionInput = Schema.Struct({
   host: Schema.optionalKey(Schema.String),
@@ -52,9 +67,23 @@ export const ServerSectionInput = Schema.Struct({
   limits: Schema.optionalKey(Schema.Struct({
     body: Schema.optionalKey(SizeText),
     depth: Schema.optionalKey(Positive),
+    members: Schema.optionalKey(Positive),
     messages: Schema.optionalKey(Positive),
+    parts: Schema.optionalKey(Positive),
+    tools: Schema.optionalKey(Positive),
+    identifier: Schema.optionalKey(Positive),
+    stop: Schema.optionalKey(Positive),
+    connections: Schema.optionalKey(Positive),
+    connectionsPerAddress: Schema.optionalKey(Positive),
     ...sheddingInput
   })),
+  timeouts: Schema.optionalKey(Schema.Struct({
+    headers: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
+    body: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
+    idle: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0)))
+  })),
+  cors: Schema.optionalKey(Schema.Struct({ origins: Schema.NonEmptyArray(Origin) })),
+  trustedProxies: Schema.optionalKey(Schema.Array(Network)),
   keepAlive: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
   drain: Schema.optionalKey(Schema.Struct({
     notReady: Schema.optionalKey(DurationText),

@@ -13,15 +13,15 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import type { Answer, AnswerStream } from "../providers/Provider.ts"
+import type { Answer, Provider } from "../providers/Provider.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Admit from "./Admit.ts"
 import * as Attempt from "./Attempt.ts"
 import { type CompletionRequest, deadlineOf } from "./CompletionRequest.ts"
 import { type Decision, keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
+import * as Guarding from "./Guarding.ts"
 import * as Interruption from "./Interruption.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
@@ -34,7 +34,7 @@ export class Completion extends Context.Service<Completion, {
   /** A whole answer; every retry and failover is behind it. */
   readonly complete: (request: CompletionRequest) => Effect.Effect<Answer, GatewayError>
   /** A committed stream: this returns only when the first content event is in hand. Permits live as long as the scope. */
-  readonly stream: (request: CompletionRequest) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
+  readonly stream: (request: CompletionRequest) => ReturnType<Provider["stream"]>
 }>()("breakwater/gateway/Completion") {}
 
 const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect<void> =>
@@ -56,12 +56,13 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   const keep = yield* keeper
   const admit = yield* Admit.make
 
-  /** Along the route of the alias until somebody has answered. */
+  /** Along the route of the alias until somebody has answered; guards, where there are any, stand before and behind it. */
   const along = <A, R>(
     request: CompletionRequest,
     verdict: "answerMs" | "firstTokenMs",
     attempt: (options: Attempt.AttemptOptions, route: Route) => Effect.Effect<A, GatewayError, R>,
-    hold: Admit.Hold<A, R>
+    hold: Admit.Hold<A, R>,
+    guarded: (guards: NonNullable<Route["guards"]>, answer: A) => Effect.Effect<A, GatewayError>
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
@@ -70,40 +71,44 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
     keep?.(decision, request.request)
     const closed = admit?.closed(request)
     if (closed !== undefined) return Effect.andThen(noteFailure(decision)(closed), Effect.fail(closed))
-    const answered = Effect.flatMap(
-      routes.resolve(request.request.model),
-      (route) =>
-        Effect.withFiber<A, GatewayError, R>((fiber) => {
-          decision.candidates = route.names
-          if (route.isAlias === true) decision.isConfigured = true
-          const deadline = deadlineOf(request, route, fiber)
-          decision.deadlineMs = deadline.atMs
-          const trace = RequestTrace.open(fiber, decision, route)
-          if (trace !== undefined) decision.trace = trace
-          const attempts = Failover.run({
-            targets: route.targets,
-            timeouts: route.timeouts,
-            retry,
-            decision,
-            deadline,
-            verdictMs: route.timeouts[verdict],
-            attempt: (target, clock, waitedMs) => {
-              const call = Attempt.callOf(request, target, route.parameters)
-              return attempt({ target, clock, waitedMs, watchdog, decision, call }, route)
-            }
-          })
-          const pass = admit?.pass(request, route.targets)
-          const answer = pass === undefined ? attempts : hold(pass, decision, attempts)
-          return trace === undefined
-            ? answer
-            : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
+    const asked = (route: Route, sent: CompletionRequest) =>
+      Effect.withFiber<A, GatewayError, R>((fiber) => {
+        decision.candidates = route.names
+        if (route.isAlias === true) decision.isConfigured = true
+        const deadline = deadlineOf(request, route, fiber)
+        decision.deadlineMs = deadline.atMs
+        const trace = RequestTrace.open(fiber, decision, route)
+        if (trace !== undefined) decision.trace = trace
+        const attempts = Failover.run({
+          targets: route.targets,
+          timeouts: route.timeouts,
+          retry,
+          decision,
+          deadline,
+          verdictMs: route.timeouts[verdict],
+          attempt: (target, clock, waitedMs) => {
+            const call = Attempt.callOf(sent, target, route.parameters)
+            return attempt({ target, clock, waitedMs, watchdog, decision, call }, route)
+          }
         })
-    )
+        const pass = admit?.pass(request, route.targets)
+        const answer = pass === undefined ? attempts : hold(pass, decision, attempts)
+        return trace === undefined
+          ? answer
+          : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
+      })
+    const answered = Effect.flatMap(routes.resolve(request.request.model), (route) => {
+      const { guards } = route
+      return guards === undefined ? asked(route, request) : Effect.flatMap(
+        Effect.flatMap(Guarding.before(guards, request), (sent) => asked(route, sent)),
+        (answer) => guarded(guards, answer)
+      )
+    })
     return Effect.tapError(answered, noteFailure(decision))
   }
 
   return Completion.of({
-    complete: (request) => along(request, "answerMs", Attempt.complete, Admit.during),
+    complete: (request) => along(request, "answerMs", Attempt.complete, Admit.during, Guarding.after),
     stream: Effect.fnUntraced(function*(request) {
       const { decision } = request
       decision.stream = true
@@ -111,7 +116,8 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
         request,
         "firstTokenMs",
         (options, route) => Interruption.stream(options, route, retry),
-        Admit.forStream
+        Admit.forStream,
+        (guards, stream) => Effect.succeed(Guarding.stream(guards, stream))
       )
       decision.firstContentMs = (yield* Effect.clockWith(({ currentTimeMillis }) => currentTimeMillis)) -
         decision.startedAtMs

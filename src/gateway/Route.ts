@@ -12,6 +12,7 @@ import { type Limits, LimitsInput } from "../domain/Principal.ts"
 import type { ParameterPolicy } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
+import { type Guard, type GuardSettings, GuardSettingsInput, guardsOf } from "../validation/Guard.ts"
 import { type Target, Targets } from "./Target.ts"
 import { unknownModel } from "./UnknownModel.ts"
 
@@ -42,6 +43,8 @@ export interface AliasSettings {
   readonly limits?: Limits | undefined
   /** Overrides of the defaults, in milliseconds. */
   readonly timeouts?: Partial<TimeoutSettings> | undefined
+  /** What watches over its requests and answers. Default nothing. */
+  readonly guards?: GuardSettings | undefined
   /** `reject`: a target that cannot be told all that the caller asks for is not asked. Default warn. */
   readonly parameters?: ParameterPolicy | undefined
 }
@@ -59,6 +62,7 @@ export const AliasSettingsInput = Schema.Struct({
   })),
   limits: Schema.optionalKey(LimitsInput),
   timeouts: Schema.optionalKey(TimeoutSettingsInput),
+  guards: Schema.optionalKey(GuardSettingsInput),
   parameters: Schema.optionalKey(Schema.Literals(["warn", "reject"]))
 })
 
@@ -73,6 +77,8 @@ export interface Route {
   readonly parameters?: ParameterPolicy | undefined
   /** Targets that go on from the beginning of an answer. */
   readonly prefill: ReadonlySet<Target>
+  /** Absent where nothing watches, which is the rule. */
+  readonly guards?: ReadonlyArray<Guard> | undefined
   /** It is one of the file's, so its name is one of few. */
   readonly isAlias?: true
 }
@@ -131,15 +137,15 @@ const make = Effect.fnUntraced(function*(settings: {
   const aliases = new Map<string, RouteDescription>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
-    const weights = alias.targets.map((target) => target.weight)
     aliases.set(name, {
       kind: "alias",
       isAlias: true,
       names: found.map(nameOf),
       strategy: alias.strategy,
       targets: found,
-      weights,
+      weights: alias.targets.map((target) => target.weight),
       timeouts: { ...settings.timeouts, ...alias.timeouts },
+      guards: yield* guardsOf(alias.guards),
       onInterrupted: alias.onInterrupted ?? "error",
       parameters: alias.parameters,
       prefill: new Set(found.filter((_, at) => alias.targets[at]?.prefill === true))

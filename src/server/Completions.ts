@@ -11,10 +11,11 @@ import { type GatewayError, gatewayError, InvalidRequest, type Reason } from "..
 import type { Completion, CompletionRequest } from "../gateway/Completion.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import { admit } from "./Authorization.ts"
+import { checkChat } from "./ChatBody.ts"
 import { streamed } from "./EventFrames.ts"
 import { answerHeaders, type Exchange } from "./Exchange.ts"
 import type { OpenStreams } from "./OpenStreams.ts"
-import { checkChat, judgeMediaType, readText } from "./RequestBody.ts"
+import { judgeMediaType, readText } from "./RequestBody.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 import type { Sink } from "./Sink.ts"
 
@@ -60,7 +61,7 @@ export const answer = (
   if (wish !== undefined && !wholeMilliseconds.test(wish)) return Effect.succeed(refuse(exchange, unknownTimeout))
   const timeoutMs = wish === undefined ? undefined : Number(wish)
   const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
-    const checked = checkChat(text, settings.limits, settings.imageHosts)
+    const checked = checkChat(text, settings.limits, settings.imageHosts, settings.rules)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))
     const { decision } = exchange
     decision.alias = checked.request.model

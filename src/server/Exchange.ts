@@ -1,11 +1,10 @@
 /** What is known about one HTTP exchange while it runs: filled on the way, read by the access log when the last byte has left. */
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { Standings } from "../admission/RateLimit.ts"
-import { gatewayError, InternalFailure, InvalidRequest } from "../domain/GatewayError.ts"
+import { InternalFailure } from "../domain/GatewayError.ts"
 import { toUsd } from "../domain/Money.ts"
 import * as Decision from "../gateway/Decision.ts"
 import { requestId } from "../observability/Correlation.ts"
@@ -13,6 +12,7 @@ import { modelName } from "../observability/Redaction.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import type { Member } from "../resilience/Roster.ts"
 import { routeOf } from "./RouteTable.ts"
+import { securityHeaders } from "./SecurityHeaders.ts"
 
 /** A plain mutable record: it is on the hot path. */
 export interface Exchange extends Member {
@@ -75,15 +75,6 @@ export const CurrentExchange = Context.Reference<Exchange>("breakwater/server/Ex
   defaultValue: () => make("unknown", "", "_other", 0)
 })
 
-/** HTTP/1.1 requires the header, HTTP/1.0 does not: simple health probes come without. */
-export const lacksHost = ({ headers, source }: HttpServerRequest): boolean =>
-  headers["host"] === undefined && "httpVersion" in source && source.httpVersion === "1.1"
-
-/** Why such a request is refused. */
-export const missingHost = Cause.fail(gatewayError(
-  new InvalidRequest({ message: "The request has no Host header, which HTTP/1.1 requires.", code: "missing_host" })
-))
-
 /** A name of the file may be in whatever script, and a header takes visible ASCII only: what is more is told percent-encoded. */
 const headerText = (name: string): string => /^[\x20-\x7e]*$/.test(name) ? name : encodeURI(name.toWellFormed())
 
@@ -113,6 +104,7 @@ const addStandings = (headers: Record<string, string>, standings: Standings): vo
 export const answerHeaders = ({ decision, requestId }: Exchange): Record<string, string> => {
   const { attempts, model, provider } = decision
   const headers: Record<string, string> = {
+    ...securityHeaders,
     "x-request-id": requestId,
     "x-breakwater-attempts": String(attempts.length)
   }

@@ -6,28 +6,17 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { unhandled } from "effect/Types"
+import { complete, permitted, type Response } from "./AnswerHead.ts"
 import { end } from "./Ending.ts"
-import { begin, CurrentExchange, type Exchange, lacksHost, missingHost } from "./Exchange.ts"
+import { begin, CurrentExchange } from "./Exchange.ts"
 import { recover } from "./Recovery.ts"
 import * as ServerSpan from "./ServerSpan.ts"
 import type { Surroundings } from "./Surroundings.ts"
 import { turnedAway } from "./TurnedAway.ts"
 import * as Unread from "./Unread.ts"
-
-type Response = HttpServerResponse.HttpServerResponse
-
-const complete = (response: Response, exchange: Exchange, isDraining: boolean): Response => {
-  exchange.status = response.status
-  const isNamed = response.headers["x-request-id"] !== undefined
-  if (isNamed && !isDraining) return response
-  const headers: Record<string, string> = isNamed ? {} : { "x-request-id": exchange.requestId }
-  if (isDraining) headers["connection"] = "close"
-  return HttpServerResponse.setHeaders(response, headers)
-}
 
 /** One exchange from its receipt to its last byte. The fiber is the request's own. */
 export const pass = (
@@ -35,7 +24,7 @@ export const pass = (
   around: Surroundings,
   fiber: Parameters<typeof begin>[1]
 ): Effect.Effect<Response, unhandled, HttpServerRequest | Scope.Scope> => {
-  const { account, health, log, pending, shedding, watchdog } = around
+  const { account, health, log, pending, settings: { cors }, shedding, watchdog } = around
   // The router's own effects read these two from the same context, so they are there.
   const request = Context.getUnsafe(fiber.context, HttpServerRequest)
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
@@ -52,13 +41,14 @@ export const pass = (
         pending.leave(exchange)
         callOff = Unread.watch(response, exchange, request, watchdog)
       }
-      return complete(response, exchange, health.isDraining())
+      return complete(response, exchange, request, cors, health.isDraining())
     }
     const recovered = (cause: Cause.Cause<unknown>) => Effect.map(recover(cause, exchange, log), finish)
     const answered = (): Effect.Effect<Response, unhandled> => {
-      if (lacksHost(request)) return recovered(missingHost)
       const refusal = turnedAway(request, exchange, around, fiber)
       if (refusal !== undefined) return recovered(refusal)
+      const permission = permitted(request, exchange, cors)
+      if (permission !== undefined) return Effect.succeed(finish(permission))
       return Effect.matchCauseEffect(effect, {
         onSuccess: (response) => Effect.succeed(finish(response)),
         onFailure: recovered
@@ -80,5 +70,5 @@ export const pass = (
       answered
     )
   }
-  return run(ServerSpan.open(request, exchange, fiber))
+  return run(ServerSpan.open(request, exchange, fiber, around.callers))
 }

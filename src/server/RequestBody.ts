@@ -1,15 +1,13 @@
 /**
- * From an HTTP body to a checked chat request: media type, size, JSON, duplicate members, nesting, schema — in this order, each
- * with an answer that says how to mend it. Plain functions, because this is the hot path.
+ * From an HTTP body to JSON: media type, size, encoding, syntax — in this order, each with an answer that says how to mend it. What
+ * a chat request has to be beyond that is in `ChatBody.ts`. Plain functions, because this is the hot path.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import { requestProblem } from "../api/RequestProblem.ts"
-import { ChatRequest } from "../domain/Chat.ts"
 import {
   DeadlineExceeded,
   type GatewayError,
@@ -19,11 +17,8 @@ import {
   type Reason,
   UnsupportedMediaType
 } from "../domain/GatewayError.ts"
-import { judgeImages } from "../validation/ImageUrl.ts"
-import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
 import { type BodyFault, readBytes } from "./BodyBytes.ts"
 import { findFault } from "./JsonFault.ts"
-import type { ServerSettings } from "./ServerSettings.ts"
 
 const charsetOf = /;\s*charset\s*=\s*"?([^";\s]*)/i
 
@@ -138,17 +133,6 @@ export const parseJson = (text: string): { readonly value: unknown } | Reason =>
   }
 }
 
-const isDeeper = (value: unknown, levels: number): boolean => {
-  if (typeof value !== "object" || value === null) return false
-  if (levels === 0) return true
-  for (const member of Array.isArray(value) ? value : Object.values(value)) {
-    if (typeof member === "object" && isDeeper(member, levels - 1)) return true
-  }
-  return false
-}
-
-const decode = Schema.decodeUnknownExit(ChatRequest)
-
 /** The failure of a decoder, told as a reason; `showsStrings` quotes a wrong text of the input. */
 export const schemaReason = (cause: Cause.Cause<Schema.SchemaError>, input: unknown, showsStrings = false): Reason => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
@@ -157,45 +141,4 @@ export const schemaReason = (cause: Cause.Cause<Schema.SchemaError>, input: unkn
       ? { message: "The request could not be checked." }
       : requestProblem(error.issue, input, showsStrings)
   )
-}
-
-/** A chat request that may go on, with the text it was written in. */
-export interface CheckedRequest {
-  readonly source: JsonText
-  readonly request: ChatRequest
-}
-
-/** Everything that can be said about a body without asking anyone; `imageHosts` as in `ServerSettings`. */
-export const checkChat = (
-  text: string,
-  limits: ServerSettings["limits"],
-  imageHosts?: ServerSettings["imageHosts"]
-): CheckedRequest | Reason => {
-  const parsed = parseJson(text)
-  if ("_tag" in parsed) return parsed
-  const { value } = parsed
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return new InvalidRequest({ message: "The request body must be a JSON object with model and messages." })
-  }
-  if (isDeeper(value, limits.depth)) {
-    return new InvalidRequest({
-      message: `The request is nested deeper than ${limits.depth} levels.`,
-      code: "too_deep"
-    })
-  }
-  const source = scan(text)
-  if (isScanProblem(source)) return new InvalidRequest(source)
-  const decoded = decode(value)
-  if (Exit.isFailure(decoded)) return schemaReason(decoded.cause, value)
-  if (decoded.value.messages.length > limits.messages) {
-    return new InvalidRequest({
-      message:
-        `Invalid 'messages': expected at most ${limits.messages} messages, got ${decoded.value.messages.length}.`,
-      param: "messages"
-    })
-  }
-  // The schema only checks, so the checked value is the decoded one; it keeps the members that a dialect may still want to map.
-  const request = value as ChatRequest
-  const image = judgeImages(request, imageHosts)
-  return image === undefined ? { source, request } : new InvalidRequest(image)
 }

@@ -1,13 +1,13 @@
 /** The HTTP door put together: contract, documents, raw model ids, locks and the wrapping that every exchange passes. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as Layer from "effect/Layer"
 import * as Keys from "../admission/Keys.ts"
 import * as Shedding from "../admission/Shedding.ts"
 import { Api } from "../api/Api.ts"
 import * as Authorization from "./Authorization.ts"
 import * as Dashboard from "./Dashboard.ts"
+import * as Docs from "./Docs.ts"
 import * as Door from "./Door.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Metrics from "./Metrics.ts"
@@ -17,7 +17,7 @@ import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
 const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide(Handlers.layer)),
-  HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
+  Docs.layer,
   Models.layerRawIds,
   Metrics.layer,
   Dashboard.layer,

@@ -3,6 +3,9 @@ import * as Context from "effect/Context"
 import type * as Redacted from "effect/Redacted"
 import type { StaticKey } from "../admission/Keys.ts"
 import { defaultSheddingSettings, type SheddingSettings } from "../admission/Shedding.ts"
+import { defaultLimitSettings, type LimitSettings } from "../validation/Limits.ts"
+import { defaultRuleSettings, type RuleSettings } from "../validation/Rules.ts"
+import type { CorsSettings } from "./Cors.ts"
 
 export interface ServerSettings {
   /** Address to bind. Default `127.0.0.1`. */
@@ -15,14 +18,29 @@ export interface ServerSettings {
   readonly adminKey: Redacted.Redacted<string> | undefined
   /** True opens `GET /metrics` without the admin key. Default false. */
   readonly publicMetrics: boolean
-  readonly limits: {
+  readonly limits: LimitSettings & {
     /** Bytes of a request body. Default 20 MiB. */
     readonly body: number
-    /** Levels of nesting in a request body. Default 64. */
-    readonly depth: number
-    /** Messages in one request. Default 2048. */
-    readonly messages: number
+    /** Connections that are open at once, per process; more are closed unheard. Default 20000. */
+    readonly connections: number
+    /** The same for one address that is no trusted proxy. Absent = as many as there are. Default absent. */
+    readonly connectionsPerAddress?: number | undefined
   }
+  /** In milliseconds. */
+  readonly timeouts: {
+    /** To the end of a request's headers. Default 10 s. */
+    readonly headers: number
+    /** To the end of a request, its headers included; answers may take as long as they like. Default 60 s. */
+    readonly body: number
+    /** How long a connection without a request is kept; longer than a balancer in front keeps it. Default 75 s. */
+    readonly idle: number
+  }
+  /** Pages that may read what the caller's routes answer. Absent = none. Default absent. */
+  readonly cors?: CorsSettings | undefined
+  /** Addresses and networks of proxies whose `x-forwarded-for` is believed. Default none. */
+  readonly trustedProxies: ReadonlyArray<string>
+  /** What else is judged in a request. */
+  readonly rules: RuleSettings
   /** Hosts that an image's URL may name, exact or as `*.suffix`; none = every public one. `images.hosts` of the file. Default none. */
   readonly imageHosts: ReadonlyArray<string>
   /** Milliseconds of silence after which a stream that has begun gets a comment, so that no proxy cuts it. Default 15 s. */
@@ -43,7 +61,10 @@ export const defaultServerSettings: ServerSettings = {
   keys: [],
   adminKey: undefined,
   publicMetrics: false,
-  limits: { body: 20 * 1024 ** 2, depth: 64, messages: 2048 },
+  limits: { ...defaultLimitSettings, body: 20 * 1024 ** 2, connections: 20_000 },
+  timeouts: { headers: 10_000, body: 60_000, idle: 75_000 },
+  trustedProxies: [],
+  rules: defaultRuleSettings,
   imageHosts: [],
   keepAlive: 15_000,
   shedding: defaultSheddingSettings,

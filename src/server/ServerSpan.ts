@@ -13,6 +13,7 @@ import * as Random from "effect/Random"
 import * as Tracer from "effect/Tracer"
 import { knownMethod, names } from "../observability/Conventions.ts"
 import { ServerSpans } from "../observability/Tracing.ts"
+import type { ClientAddress } from "../validation/ClientAddress.ts"
 import type { Exchange } from "./Exchange.ts"
 
 const noAnnotations = Context.empty()
@@ -43,7 +44,13 @@ const describeHost = (span: Tracer.Span, header: string | undefined): void => {
   span.attribute(names.serverPort, known.host.port)
 }
 
-const describe = (span: Tracer.Span, request: HttpServerRequest, exchange: Exchange, method: string): void => {
+const describe = (
+  span: Tracer.Span,
+  request: HttpServerRequest,
+  exchange: Exchange,
+  method: string,
+  callers: ClientAddress
+): void => {
   const { headers, source, url } = request
   const query = url.indexOf("?")
   span.attribute(names.method, method)
@@ -52,7 +59,7 @@ const describe = (span: Tracer.Span, request: HttpServerRequest, exchange: Excha
   span.attribute(names.urlScheme, "http")
   span.attribute(names.protocolVersion, "httpVersion" in source ? String(source.httpVersion) : "1.1")
   const client = Option.getOrUndefined(request.remoteAddress)
-  if (client !== undefined) span.attribute(names.clientAddress, client)
+  if (client !== undefined) span.attribute(names.clientAddress, callers.of(client, headers["x-forwarded-for"]))
   describeHost(span, headers["host"])
   const agent = headers["user-agent"]
   if (agent !== undefined) span.attribute(names.userAgent, agent.slice(0, longest))
@@ -66,7 +73,8 @@ const describe = (span: Tracer.Span, request: HttpServerRequest, exchange: Excha
 export const open = (
   request: HttpServerRequest,
   exchange: Exchange,
-  fiber: Fiber.Fiber<unknown, unknown>
+  fiber: Fiber.Fiber<unknown, unknown>,
+  callers: ClientAddress
 ): Tracer.AnySpan | undefined => {
   const spans = fiber.getRef(ServerSpans)
   if (spans === undefined) return undefined
@@ -87,7 +95,7 @@ export const open = (
     root: Option.isNone(parent),
     sampled: true
   })
-  describe(span, request, exchange, method)
+  describe(span, request, exchange, method, callers)
   return span
 }
 

@@ -5,7 +5,9 @@ import type { Decision } from "../gateway/Decision.ts"
 import type { Health } from "../gateway/Health.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
+import type { ClientAddress } from "../validation/ClientAddress.ts"
 import type { PendingAnswers } from "./PendingAnswers.ts"
+import type { ServerSettings } from "./ServerSettings.ts"
 
 export interface Surroundings {
   readonly health: Health["Service"]
@@ -16,4 +18,6 @@ export interface Surroundings {
   readonly pending: PendingAnswers
   readonly watchdog: Watchdog
   readonly keys: Keys["Service"]
+  readonly settings: ServerSettings
+  readonly callers: ClientAddress
 }

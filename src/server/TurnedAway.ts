@@ -1,6 +1,6 @@
 /**
- * Who is turned away at the door, before anything of the body is read: calls that this process has no room for, by their own word
- * on how much they matter (`x-breakwater-priority`).
+ * Who is turned away at the door, before anything of the body is read: whose head is none, and calls that this process has no room
+ * for, by their own word on how much they matter (`x-breakwater-priority`).
  */
 import * as Cause from "effect/Cause"
 import type * as Fiber from "effect/Fiber"
@@ -10,6 +10,7 @@ import { defaultPriority, priorities, type Priority, priorityNamed } from "../do
 import { CurrentInstruments } from "../observability/Instruments.ts"
 import { judgeClient } from "./Authorization.ts"
 import type { Exchange } from "./Exchange.ts"
+import { flawOfHead } from "./Head.ts"
 import * as Metrics from "./Metrics.ts"
 import { drained } from "./PendingAnswers.ts"
 import type { Surroundings } from "./Surroundings.ts"
@@ -31,13 +32,19 @@ const judged = (
   nowMs: number
 ): Priority => asked === "critical" && "_tag" in judgeClient(keys, headers, nowMs) ? defaultPriority : asked
 
-/** Only what costs an upstream is counted and turned away: probes, metrics and the operator's routes always get through. */
+/**
+ * First for its head. For want of room only what costs an upstream is counted and turned away: probes, metrics and the operator's
+ * routes always get through.
+ */
 export const turnedAway = (
-  { headers, method }: HttpServerRequest,
+  request: HttpServerRequest,
   exchange: Exchange,
   { keys, pending, shedding }: Pick<Surroundings, "keys" | "pending" | "shedding">,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Cause.Cause<GatewayError> | undefined => {
+  const flaw = flawOfHead(request)
+  if (flaw !== undefined) return flaw
+  const { headers, method } = request
   if (method !== "POST" || !exchange.route.startsWith("/v1/")) return undefined
   const { decision } = exchange
   const asked = headers["x-breakwater-priority"]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ChatRequest } from "../../src/domain/Chat.ts"
-import { checkChat } from "../../src/server/RequestBody.ts"
+import { checkChat } from "../../src/server/ChatBody.ts"
 import { defaultServerSettings } from "../../src/server/ServerSettings.ts"
 
 const hello = { model: "fast", messages: [{ role: "user", content: "Hello" }] }

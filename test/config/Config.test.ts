@@ -129,6 +129,58 @@ providers:
       ])
     }))
 
+  it.effect("takes limits, times, origins, proxies and the validation of requests", () =>
+    Effect.gen(function*() {
+      const { settings } = yield* settingsOf(`
+server:
+  limits: { tools: 5, connectionsPerAddress: 7 }
+  timeouts: { headers: 2s }
+  cors: { origins: ["https://app.example.com", "http://localhost:3000"] }
+  trustedProxies: [10.0.0.0/8, "::1"]
+validation: { unicode: lenient, files: { allow: [pdf], deny: [csv] } }
+`)
+      const { cors, limits, rules, timeouts, trustedProxies } = settings.server
+      expect(limits).toMatchObject({ tools: 5, parts: 4096, connections: 20_000, connectionsPerAddress: 7 })
+      expect(timeouts).toEqual({ headers: 2000, body: 60_000, idle: 75_000 })
+      expect(cors?.origins).toHaveLength(2)
+      expect(trustedProxies).toEqual(["10.0.0.0/8", "::1"])
+      expect(rules).toEqual({ unicode: "lenient", files: { allow: new Set(["pdf"]), deny: new Set(["csv"]) } })
+    }))
+
+  it.effect("takes a mask for a model, and no guard that only an application could bring", () =>
+    Effect.gen(function*() {
+      const model = (guards: string) =>
+        `models: { m: { targets: [{ provider: simulated, model: sim }], guards: ${guards} } }\n`
+      const { settings } = yield* settingsOf(model("{ mask: { kinds: [email], prompts: false } }"))
+      expect(settings.models["m"]?.guards).toEqual({ mask: { kinds: ["email"], prompts: false } })
+      for (
+        const [wrong, path] of [["{ mask: { kinds: [name] } }", "models.m.guards.mask.kinds[0]"], [
+          "{ use: [x] }",
+          "models.m.guards.use"
+        ]]
+      ) {
+        expect((yield* problemsOf(model(wrong ?? ""))).map((problem) => problem.path)).toEqual([path])
+      }
+    }))
+
+  it.effect("refuses an origin that no browser writes, a proxy that is no address, and extensions with a dot", () =>
+    Effect.gen(function*() {
+      for (
+        const [wrong, path] of [
+          ["server: { cors: { origins: ['*'] } }", "server.cors.origins[0]"],
+          ["server: { cors: { origins: ['https://a.b/'] } }", "server.cors.origins[0]"],
+          ["server: { cors: { origins: ['null'] } }", "server.cors.origins[0]"],
+          ["server: { cors: { origins: [] } }", "server.cors.origins[0]"],
+          ["server: { trustedProxies: [proxy.local] }", "server.trustedProxies[0]"],
+          ["validation: { files: { allow: ['.pdf'] } }", "validation.files.allow[0]"],
+          ["validation: { unicode: loose }", "validation.unicode"]
+        ]
+      ) {
+        const problems = yield* problemsOf(`${wrong}\n`)
+        expect(problems.map((problem) => problem.path)).toContain(path)
+      }
+    }))
+
   it.effect("refuses a maxConcurrency that is neither, with its path", () =>
     Effect.gen(function*() {
       for (const wrong of ["0", "dynamic", "{ max: 0 }", "{ most: 5 }"]) {

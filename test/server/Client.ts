@@ -40,14 +40,18 @@ const specification = (name: string): string | undefined => {
 
 const errorSpecification = specification("error-response")
 
+/** Compiled once, for that takes longer than most requests. */
+const validate = errorSpecification === undefined
+  ? undefined
+  : new Ajv2020({ strict: false }).compile(JSON.parse(errorSpecification))
+
 /** The faults that OpenAI's own schema finds in an error body; without the schema only the four keys are checked. */
 export const envelopeFaults = (text: string): ReadonlyArray<string> => {
   const body: unknown = JSON.parse(text)
   const { error } = body as { error: Record<string, unknown> }
   const keys = Object.keys(error).sort().join()
   if (keys !== "code,message,param,type") return [`keys are ${keys}`]
-  if (errorSpecification === undefined) return []
-  const validate = new Ajv2020({ strict: false }).compile(JSON.parse(errorSpecification))
+  if (validate === undefined) return []
   return validate(body) ? [] : (validate.errors ?? []).map((fault) => `${fault.instancePath} ${fault.message}`)
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import * as Reasons from "../../src/domain/GatewayError.ts"
+import { defaultServerSettings } from "../../src/server/ServerSettings.ts"
 import { ask, chatPath, envelopeFaults, errorOf, hello, post, postText } from "./Client.ts"
 import { makeFake, makeServer } from "./Fake.ts"
 
@@ -31,7 +32,7 @@ const reasons: ReadonlyArray<Reasons.Reason> = [
 
 describe("errors of the contract", () => {
   const fake = makeFake()
-  const server = makeServer(fake, { limits: { body: 2000, depth: 10, messages: 3 } })
+  const server = makeServer(fake, { limits: { ...defaultServerSettings.limits, body: 2000, depth: 10, messages: 3 } })
   afterAll(server.dispose)
 
   for (const stream of [false, true]) {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { connect } from "node:net"
 import { StreamInterrupted } from "../../src/domain/GatewayError.ts"
+import { defaultServerSettings } from "../../src/server/ServerSettings.ts"
 import { chatPath, hello } from "./Client.ts"
 import { makeFake } from "./Fake.ts"
 import { listen } from "./Socket.ts"
@@ -84,7 +85,9 @@ describe("on a socket", () => {
 
   it.live("a body that grows past the limit is a 413 and the server goes on", () =>
     Effect.gen(function*() {
-      const url = yield* listen(makeFake(), [], { limits: { body: 1000, depth: 10, messages: 10 } })
+      const url = yield* listen(makeFake(), [], {
+        limits: { ...defaultServerSettings.limits, body: 1000, depth: 10, messages: 10 }
+      })
       const body = new ReadableStream({
         start: (controller) => {
           controller.enqueue(new TextEncoder().encode(JSON.stringify({ ...hello, user: "x".repeat(5000) })))

@@ -50,6 +50,18 @@ describe("the server span", () => {
       expect(spans[0]?.attributes).not.toHaveProperty("error.type")
     }))
 
+  it.live("names the caller whom a trusted proxy names, and the connection's address where none is trusted", () =>
+    Effect.gen(function*() {
+      for (const [trustedProxies, address] of [[["127.0.0.0/8"], "198.51.100.7"], [[], "127.0.0.1"]] as const) {
+        const spans: Array<Seen> = []
+        const url = yield* listen(makeFake(), [], { trustedProxies }, tracing(spans))
+        yield* Effect.promise(async () =>
+          await (await post(url, hello, { "x-forwarded-for": "6.6.6.6, 198.51.100.7" })).text()
+        )
+        expect(spans[0]?.attributes).toMatchObject({ "client.address": address })
+      }
+    }))
+
   it.live("is one, and there is no other of the library's", () =>
     Effect.gen(function*() {
       const spans: Array<Seen> = []

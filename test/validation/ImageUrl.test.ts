@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { checkChat } from "../../src/server/RequestBody.ts"
+import { checkChat } from "../../src/server/ChatBody.ts"
 import { defaultServerSettings } from "../../src/server/ServerSettings.ts"
 import { allowedUrls, refusedUrls } from "./UrlCases.ts"
 

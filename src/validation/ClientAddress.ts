@@ -1,0 +1,59 @@
+/**
+ * Who calls, where proxies stand in between: only what a listed proxy says is believed, from the nearest to the farthest. An address
+ * that was mapped into IPv6 is written as the IPv4 address that it is, so that lists and counts see one caller as one.
+ */
+import * as IpNetwork from "effect/net/IpNetwork"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Result from "effect/Result"
+
+const networkOf = (text: string): IpNetwork.IpNetwork | undefined => {
+  const network = Result.getOrUndefined(IpNetwork.fromString(text))
+  if (network !== undefined) return network
+  const address = Result.getOrUndefined(NetAddress.ipFromString(text))
+  return address === undefined ? undefined : IpNetwork.fromAddressUnsafe(address, NetAddress.width(address))
+}
+
+/** True for an address or a network such as `10.0.0.0/8`. */
+export const isNetwork = (text: string): boolean => networkOf(text) !== undefined
+
+const addressOf = (text: string): NetAddress.IpAddress | undefined => {
+  // A port, or an IPv6 address in brackets, as some proxies write it.
+  const bare = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ??
+    (/^[\d.]+:\d+$/.test(text) ? text.replace(/:\d+$/, "") : text)
+  const address = Result.getOrUndefined(NetAddress.ipFromString(bare))
+  return address === undefined ? undefined : NetAddress.toCanonical(address)
+}
+
+/** Tells the caller's address from the one that the connection comes from, and from what proxies added. */
+export interface ClientAddress {
+  /** `peer`: of the socket; `forwarded`: the header `x-forwarded-for`. What is no address stays as it is. */
+  readonly of: (peer: string, forwarded: string | undefined) => string
+  /** True for a listed proxy. */
+  readonly isTrusted: (peer: string) => boolean
+}
+
+/** @param proxies addresses and networks whose word is believed; others are passed over */
+export const make = (proxies: ReadonlyArray<string>): ClientAddress => {
+  const networks = proxies.map(networkOf).filter((network) => network !== undefined)
+  const isListed = (address: NetAddress.IpAddress): boolean =>
+    networks.some((network) => IpNetwork.contains(network, address))
+  const of = (peer: string, forwarded: string | undefined): string => {
+    let address = addressOf(peer)
+    if (address === undefined) return peer
+    if (networks.length === 0 || forwarded === undefined || !isListed(address)) return NetAddress.formatIp(address)
+    for (const hop of forwarded.split(",").toReversed()) {
+      const next = addressOf(hop.trim())
+      if (next === undefined) break
+      address = next
+      if (!isListed(address)) break
+    }
+    return NetAddress.formatIp(address)
+  }
+  return {
+    of,
+    isTrusted: (peer) => {
+      const address = addressOf(peer)
+      return address !== undefined && isListed(address)
+    }
+  }
+}

@@ -1,0 +1,171 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer, Stream } from "effect"
+import { Completion } from "../../src/gateway/Completion.ts"
+import type { Frame } from "../../src/providers/Provider.ts"
+import { type Guard, Guards, type GuardSettings } from "../../src/validation/Guard.ts"
+import { ask, flow, type Play, type Script, script } from "./Scripted.ts"
+
+const secret = "zoe@example.com"
+
+const guarded = (
+  one: Script,
+  guards: GuardSettings | undefined,
+  brought: ReadonlyArray<readonly [string, Guard]> = []
+) =>
+  flow([one], {
+    aliases: {
+      fast: { strategy: "ordered", targets: [{ provider: one.name, model: "m", weight: 1 }], guards }
+    }
+  }).pipe(Layer.provide(Layer.succeed(Guards, new Map(brought))))
+
+const complete = (request = ask()) => Effect.flatMap(Completion, (flow) => flow.complete(request))
+
+const framesOf = Effect.flatMap(Completion, (flow) => flow.stream(ask({ stream: true }))).pipe(
+  Effect.flatMap((answer) => Stream.runCollect(Stream.fromPull(Effect.succeed(answer.pull)))),
+  Effect.scoped
+)
+
+const saidIn = (frames: Iterable<Frame>): string =>
+  Array.from(frames, ({ bytes }) => JSON.parse(Buffer.from(bytes ?? []).toString().slice(6)))
+    .map((chunk) => chunk.choices[0]?.delta.content ?? "").join("")
+
+const words = (...said: ReadonlyArray<string>): Play => ({ words: said, end: "clean" })
+
+describe("a model with a mask", () => {
+  it.effect("sends its prompts masked, in text and parts, and nothing else of them is changed", () => {
+    const one = script("a", "ok")
+    const messages = [
+      { role: "system" as const, content: `ask ${secret}` },
+      { role: "user" as const, content: [{ type: "text" as const, text: `I am ${secret}` }] },
+      { role: "user" as const, content: "hello" }
+    ] as const
+    return complete(ask({ messages, seed: 7 })).pipe(
+      Effect.map(() => {
+        const { source } = one.calls[0] ?? { source: undefined }
+        expect(JSON.parse(source?.text ?? "")).toEqual({
+          model: "fast",
+          messages: JSON.parse(JSON.stringify(messages).replaceAll(secret, "[email]")),
+          seed: 7
+        })
+      }),
+      Effect.provide(guarded(one, { mask: {} }))
+    )
+  })
+
+  it.effect("hands on the caller's own text where there is nothing to mask", () => {
+    const one = script("a", "ok")
+    const request = ask()
+    return complete(request).pipe(
+      Effect.map(() => expect(one.calls[0]?.source).toBe(request.source)),
+      Effect.provide(guarded(one, { mask: {} }))
+    )
+  })
+
+  it.effect("gives out its answers masked", () =>
+    complete().pipe(
+      Effect.map((answer) => {
+        expect(answer.completion.choices[0]?.message.content).toBe("I am [email]")
+        expect(JSON.parse(answer.text)).toEqual(answer.completion)
+      }),
+      Effect.provide(guarded(script(secret, "ok"), { mask: {} }))
+    ))
+
+  it.effect("gives out its streams masked, though a match comes in pieces, with its last word at the end", () =>
+    framesOf.pipe(
+      Effect.map((frames) => {
+        expect(saidIn(frames)).toBe("write to [email] or [email]")
+        const last = Array.from(frames).at(-1)?.chunk.choices[0]
+        expect(last).toMatchObject({ finish_reason: "stop", delta: { content: "[email]" } })
+      }),
+      Effect.provide(
+        guarded(script("a", words("write ", "to zo", "e@exa", "mple.com or", " zoe@", "example.com")), { mask: {} })
+      )
+    ))
+
+  it.effect("masks prompts alone, or answers alone, or some kinds alone, as it is told", () =>
+    Effect.gen(function*() {
+      const prompt = ask({ messages: [{ role: "user", content: `${secret} 192.168.1.1` }] })
+      const asked = (guards: GuardSettings) => {
+        const one = script(secret, "ok")
+        return Effect.map(Effect.provide(complete(prompt), guarded(one, guards)), (answer) => ({
+          sent: one.calls[0]?.request.messages[0]?.content,
+          said: answer.completion.choices[0]?.message.content
+        }))
+      }
+      expect(yield* asked({ mask: { answers: false } })).toEqual({ sent: "[email] [ip]", said: `I am ${secret}` })
+      expect(yield* asked({ mask: { prompts: false } })).toEqual({
+        sent: `${secret} 192.168.1.1`,
+        said: "I am [email]"
+      })
+      expect(yield* asked({ mask: { kinds: ["ip"] } })).toEqual({ sent: `${secret} [ip]`, said: `I am ${secret}` })
+    }))
+})
+
+describe("a guard that an application brings", () => {
+  const refusing: Guard = {
+    before: (request) =>
+      Effect.succeed(
+        request.messages.length > 1 ? { _tag: "Refuse", message: "Two messages are too many here." } : { _tag: "Pass" }
+      ),
+    after: (answer) =>
+      Effect.succeed(
+        answer.model === "m" ? { _tag: "Refuse", message: "This answer is not given out." } : { _tag: "Pass" }
+      )
+  }
+  const user = { role: "user" as const, content: "x" }
+
+  it.effect("refuses a request before anybody is asked, with its own word and code", () => {
+    const one = script("a", "ok")
+    return Effect.flip(complete(ask({ messages: [user, user] }))).pipe(
+      Effect.map(({ reason }) => {
+        expect(reason).toMatchObject({ _tag: "ContentFiltered", message: "Two messages are too many here." })
+        expect([reason.status, reason.errorCode]).toEqual([400, "guard_refused"])
+        expect(one.calls).toEqual([])
+      }),
+      Effect.provide(guarded(one, { use: ["strict"] }, [["strict", refusing]]))
+    )
+  })
+
+  it.effect("refuses an answer before it is given out", () =>
+    Effect.flip(complete()).pipe(
+      Effect.map(({ reason }) => expect(reason.message).toBe("This answer is not given out.")),
+      Effect.provide(guarded(script("a", "ok"), { use: ["strict"] }, [["strict", refusing]]))
+    ))
+
+  it.effect("sees what comes before the mask does, and each guard what the one before left", () => {
+    const seen: Array<string> = []
+    const note: Guard = {
+      stream: () => ({
+        push: (text) => {
+          seen.push(text)
+          return text.toUpperCase()
+        },
+        end: () => "."
+      })
+    }
+    return framesOf.pipe(
+      Effect.map((frames) => {
+        expect(seen).toEqual(["", "zoe@example.com", " writes"])
+        expect(saidIn(frames)).toBe("[email] WRITES.")
+      }),
+      Effect.provide(guarded(script("a", words(secret, " writes")), { use: ["note"], mask: {} }, [["note", note]]))
+    )
+  })
+
+  it.effect("that nobody brought keeps the gateway from starting", () =>
+    Effect.map(Effect.exit(Effect.provide(complete(), guarded(script("a", "ok"), { use: ["nobody"] }))), (exit) => {
+      expect(String(exit)).toContain("there is no guard named nobody")
+    }))
+})
+
+describe("a model without guards", () => {
+  it.effect("has nothing on its way: the caller's text goes out and the frames come back as they are", () => {
+    const one = script("a", "ok", words(secret))
+    const request = ask()
+    return Effect.gen(function*() {
+      yield* complete(request)
+      expect(one.calls[0]?.source).toBe(request.source)
+      expect(saidIn(yield* framesOf)).toBe(secret)
+    }).pipe(Effect.provide(guarded(one, undefined)))
+  })
+})

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { answer } from "../faults/Answer.ts"
+import { start, type Upstream } from "../faults/Upstream.ts"
+import * as Gateway from "./Gateway.ts"
+import { payloads } from "./Payloads.ts"
+
+let upstream: Upstream
+let gateway: Gateway.Gateway
+
+beforeAll(async () => {
+  upstream = await start()
+  gateway = await Gateway.start({
+    providers: { upstream: { kind: "openai-compatible", baseUrl: upstream.url, apiKey: "none" } }
+  })
+})
+
+afterAll(async () => {
+  await gateway?.stop()
+  await upstream?.close()
+})
+
+const post = async (body: string) => {
+  const response = await fetch(`${gateway.url}/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body
+  })
+  return { status: response.status, text: await response.text() }
+}
+
+/** The text in every place of a request where a caller's words stand. */
+const requestWith = (model: string, text: string) => ({
+  model,
+  messages: [
+    { role: "system", content: text },
+    { role: "user", content: [{ type: "text", text }] },
+    {
+      role: "assistant",
+      content: text,
+      tool_calls: [{ id: "call_1", type: "function", function: { name: "f", arguments: text } }]
+    },
+    { role: "tool", tool_call_id: "call_1", content: text },
+    { role: "user", content: text }
+  ],
+  tools: [{ type: "function", function: { name: "f", description: text, parameters: { description: text } } }],
+  unknown: { [`_${text.slice(0, 20)}`]: text }
+})
+
+/** The same text with every letter escaped, which says the same and is written otherwise. */
+const escaped = (json: string): string =>
+  json.replace(/[^\0-\x7f]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`)
+
+describe("what an attacker would write into a prompt", () => {
+  it("comes in more than two hundred kinds", () => {
+    expect(new Set(payloads).size).toBeGreaterThan(200)
+  })
+
+  it.each(payloads.map((text, index) => ({ index, name: JSON.stringify(text).slice(0, 50), text })))(
+    "goes upstream byte by byte: $name",
+    async ({ index, text }) => {
+      for (const form of ["plain", "escaped"] as const) {
+        const named = (prefix: string) => {
+          const json = JSON.stringify(requestWith(`${prefix}ok#${form}-${index}`, text))
+          return form === "plain" ? json : escaped(json)
+        }
+        const reply = await post(named("upstream/"))
+        expect(reply).toMatchObject({ status: 200, text: expect.stringContaining(JSON.stringify(answer).slice(1, -1)) })
+        const [attempt] = upstream.attemptsOf(`ok#${form}-${index}`)
+        expect(attempt?.body === named("")).toBe(true)
+      }
+    }
+  )
+
+  it("leaves a gateway that is well", async () => {
+    expect(gateway.isRunning()).toBe(true)
+    expect((await fetch(`${gateway.origin}/api/v1/health/ready`)).status).toBe(200)
+  })
+})
