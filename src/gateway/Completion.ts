@@ -14,8 +14,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type { ChatRequest } from "../domain/Chat.ts"
+import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import type { Answer, AnswerStream, ProviderCall } from "../providers/Provider.ts"
+import type { Answer, AnswerStream, Call, EmbeddingAnswer } from "../providers/Provider.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Attempt from "./Attempt.ts"
@@ -24,11 +26,12 @@ import * as Failover from "./Failover.ts"
 import * as Interruption from "./Interruption.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
+import { embedding } from "./Suitability.ts"
 
 type RetrySettings = Parameters<typeof Interruption.stream>[2]
 
-/** A decoded completion request on its way through the flow. */
-export interface CompletionRequest extends Pick<ProviderCall, "source" | "request"> {
+/** A decoded request on its way through the flow. */
+interface FlowRequest<Asked> extends Pick<Call<Asked>, "source" | "request"> {
   /** Filled while the request runs, also when it fails. */
   readonly decision: Decision
   /** The caller's own bound on the whole request, in milliseconds (`x-request-timeout-ms`); it can only shorten ours. */
@@ -37,15 +40,23 @@ export interface CompletionRequest extends Pick<ProviderCall, "source" | "reques
   readonly receivedAtMs?: number | undefined
 }
 
+/** A chat completion that is asked for. */
+export type CompletionRequest = FlowRequest<ChatRequest>
+
+/** Embeddings that are asked for. */
+export type EmbeddingsRequest = FlowRequest<EmbeddingRequest>
+
 export class Completion extends Context.Service<Completion, {
   /** A whole answer; every retry and failover is behind it. */
   readonly complete: (request: CompletionRequest) => Effect.Effect<Answer, GatewayError>
   /** A committed stream: this returns only when the first content event is in hand. Permits live as long as the scope. */
   readonly stream: (request: CompletionRequest) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
+  /** Vectors, from the first target that has them; the same flow as a whole answer. */
+  readonly embed: (request: EmbeddingsRequest) => Effect.Effect<EmbeddingAnswer, GatewayError>
 }>()("breakwater/gateway/Completion") {}
 
 const deadlineOf = (
-  { receivedAtMs, timeoutMs = Number.POSITIVE_INFINITY }: CompletionRequest,
+  { receivedAtMs, timeoutMs = Number.POSITIVE_INFINITY }: FlowRequest<unknown>,
   route: Route,
   clock: Clock.Clock
 ): Deadline.Deadline => Deadline.after(Math.min(route.timeouts.totalMs, timeoutMs), clock, receivedAtMs)
@@ -69,18 +80,18 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   const keep = yield* keeper
 
   /** Along the route of the alias until somebody has answered. */
-  const along = <A, R>(
-    request: CompletionRequest,
+  const along = <Asked extends { readonly model: string }, A, R>(
+    request: FlowRequest<Asked>,
     verdict: "answerMs" | "firstTokenMs",
-    attempt: (options: Attempt.AttemptOptions, route: Route) => Effect.Effect<A, GatewayError, R>
+    attempt: (options: Attempt.AttemptOptions<Call<Asked>>, route: Route) => Effect.Effect<A, GatewayError, R>,
+    routed: (model: string) => Effect.Effect<Route, GatewayError> = routes.resolve
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
     if (prices !== undefined) decision.prices = prices
     if (meter !== undefined) decision.meter = meter
-    keep?.(decision, request.request)
     const answered = Effect.flatMap(
-      routes.resolve(request.request.model),
+      routed(request.request.model),
       (route) =>
         Effect.withFiber<A, GatewayError, R>((fiber) => {
           decision.candidates = route.names
@@ -108,10 +119,14 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   }
 
   return Completion.of({
-    complete: (request) => along(request, "answerMs", Attempt.complete),
+    complete: (request) => {
+      keep?.(request.decision, request.request)
+      return along(request, "answerMs", Attempt.complete)
+    },
     stream: Effect.fnUntraced(function*(request) {
       const { decision } = request
       decision.stream = true
+      keep?.(decision, request.request)
       const answer = yield* along(
         request,
         "firstTokenMs",
@@ -119,7 +134,13 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
       )
       decision.firstContentMs = (yield* Clock.currentTimeMillis) - decision.startedAtMs
       return answer
-    })
+    }),
+    embed: (request) => {
+      const { decision } = request
+      decision.operation = "embeddings"
+      const routed = (model: string) => Effect.flatMap(routes.resolve(model), (route) => embedding(route, decision))
+      return along(request, "answerMs", Attempt.embed, routed)
+    }
   })
 })
 

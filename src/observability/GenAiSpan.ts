@@ -5,6 +5,7 @@
  */
 import type * as Tracer from "effect/Tracer"
 import type { ChatRequest } from "../domain/Chat.ts"
+import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { names, type Profile, providerName } from "./Conventions.ts"
 import { idOf, modelName, word } from "./Redaction.ts"
@@ -71,6 +72,20 @@ export const asked = (span: Tracer.Span, profile: Profile, { kind, model, reques
   if (provider !== "openai") return
   span.attribute(names.openaiApi, "chat_completions")
   if (request.service_tier !== "auto") put(span, names.openaiRequestTier, wordOf(request.service_tier))
+}
+
+/** What was asked for, where it is vectors. */
+export const askedToEmbed = (
+  span: Tracer.Span,
+  profile: Profile,
+  { kind, model, request }: Pick<CallFacts, "kind" | "model"> & { readonly request: EmbeddingRequest }
+): void => {
+  span.attribute(names.operation, "embeddings")
+  span.attribute(names.provider, providerName(profile, kind))
+  span.attribute(names.requestModel, modelName(model))
+  put(span, names.dimensions, request.dimensions)
+  const { encoding_format: format } = request
+  if (format !== undefined && format !== null) span.attribute(names.encodingFormats, [format])
 }
 
 /** What it cost, in USD. */

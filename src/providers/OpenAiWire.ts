@@ -11,7 +11,16 @@ import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from ".
 import type { Credentials, Noted } from "../resilience/Credential.ts"
 import * as OpenAiChat from "./protocols/OpenAiChat.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
-import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
+import * as OpenAiEmbeddings from "./protocols/OpenAiEmbeddings.ts"
+import type {
+  Answer,
+  AnswerStream,
+  EmbeddingAnswer,
+  EmbeddingCall,
+  Frame,
+  Provider,
+  ProviderCall
+} from "./Provider.ts"
 import { toReason } from "./ProviderError.ts"
 import { headerOf } from "./RetryHint.ts"
 import { SseParser } from "./Sse.ts"
@@ -76,7 +85,7 @@ const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<neve
     (text) => Effect.fail(refusalOf(response, text, nowMs))
   )
 
-const isReason = (result: OpenAiChat.ReadAnswer | Reason): result is Reason => "_tag" in result
+const isReason = (result: object): result is Reason => "_tag" in result
 
 /** Hears of a failure of the call, whenever it comes; to be waited for before the call is made again. */
 type Hear = (reason: Reason) => Effect.Effect<void>
@@ -181,7 +190,7 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
   Effect.map(Transport, (transport): Provider => {
     const { credentials, endpoints } = options
     const withEndpoint = <A, R>(
-      call: ProviderCall,
+      call: Pick<ProviderCall, "model">,
       use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>
     ): Effect.Effect<A, GatewayError, R> => {
       if (credentials === undefined) return Effect.flatMap(endpoints[0], (endpoint) => use(endpoint, hearNothing))
@@ -209,7 +218,9 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
           (scope) =>
             withEndpoint(call, (endpoint, hear) =>
               stream(call, transport.requestIn(requestTo(endpoint, call, true), scope), hear))
-        )
+        ),
+      embed: (call) =>
+        withEndpoint(call, (endpoint) => embed(call, transport.whole(embeddingTo(endpoint, call), call.limit)))
     }
   })
 
@@ -221,6 +232,15 @@ const requestTo = (endpoint: Endpoint, call: ProviderCall, stream: boolean): Tra
   wire: call.wire
 })
 
+/** Where chat is, embeddings are beside it. */
+const embeddingTo = (endpoint: Endpoint, call: EmbeddingCall): TransportRequest => ({
+  origin: endpoint.origin,
+  path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, "/embeddings"),
+  headers: { ...endpoint.headers, accept: "application/json" },
+  body: OpenAiEmbeddings.lower(call.source, call.model),
+  wire: call.wire
+})
+
 const isGood = ({ status }: Pick<TransportResponse, "status">): boolean => status >= 200 && status < 300
 
 const complete = (call: ProviderCall, sent: Effect.Effect<WholeResponse, GatewayError>) =>
@@ -229,6 +249,16 @@ const complete = (call: ProviderCall, sent: Effect.Effect<WholeResponse, Gateway
       const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
       if (!isGood(response)) return Effect.fail(refusalOf(response, response.text, nowMs))
       const read = OpenAiChat.readAnswer(response.text, fallbackOf(call, nowMs))
+      if (isReason(read)) return Effect.fail(gatewayError(read))
+      return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response) })
+    }))
+
+const embed = (call: EmbeddingCall, sent: Effect.Effect<WholeResponse, GatewayError>) =>
+  Effect.flatMap(sent, (response) =>
+    Effect.withFiber<EmbeddingAnswer, GatewayError>((fiber) => {
+      const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      if (!isGood(response)) return Effect.fail(refusalOf(response, response.text, nowMs))
+      const read = OpenAiEmbeddings.readAnswer(response.text, call, nowMs)
       if (isReason(read)) return Effect.fail(gatewayError(read))
       return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response) })
     }))

@@ -1,5 +1,5 @@
 /**
- * From an HTTP body to a checked chat request: media type, size, JSON, duplicate members, nesting, schema — in this order, each
+ * From an HTTP body to a checked request: media type, size, JSON, duplicate members, nesting, schema — in this order, each
  * with an answer that says how to mend it. Plain functions, because this is the hot path.
  */
 import * as Cause from "effect/Cause"
@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { requestProblem } from "../api/RequestProblem.ts"
 import { ChatRequest } from "../domain/Chat.ts"
+import { EmbeddingRequest } from "../domain/Embedding.ts"
 import {
   DeadlineExceeded,
   type GatewayError,
@@ -119,11 +120,11 @@ const place = (text: string): string => {
   } (position ${at}) is where it stops making sense`
 }
 
-/** The parsed text, or the reason why it is no JSON. */
-export const parseJson = (text: string): { readonly value: unknown } | Reason => {
+/** The parsed text, or the reason why it is no JSON; `wanted`: the members that it must have, in words. */
+export const parseJson = (text: string, wanted = "model and messages"): { readonly value: unknown } | Reason => {
   if (text.trim() === "") {
     return new InvalidRequest({
-      message: "The request body is empty. Send a JSON object with model and messages.",
+      message: `The request body is empty. Send a JSON object with ${wanted}.`,
       code: "empty_body"
     })
   }
@@ -146,8 +147,6 @@ const isDeeper = (value: unknown, levels: number): boolean => {
   return false
 }
 
-const decode = Schema.decodeUnknownExit(ChatRequest)
-
 /** The failure of a decoder, told as a reason; `showsStrings` quotes a wrong text of the input. */
 export const schemaReason = (cause: Cause.Cause<Schema.SchemaError>, input: unknown, showsStrings = false): Reason => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
@@ -158,19 +157,34 @@ export const schemaReason = (cause: Cause.Cause<Schema.SchemaError>, input: unkn
   )
 }
 
-/** A chat request that may go on, with the text it was written in. */
-export interface CheckedRequest {
+/** A request that may go on, with the text it was written in. */
+export interface CheckedRequest<Asked = ChatRequest> {
   readonly source: JsonText
-  readonly request: ChatRequest
+  readonly request: Asked
 }
 
-/** Everything that can be said about a body without asking anyone. */
-export const checkChat = (text: string, limits: ServerSettings["limits"]): CheckedRequest | Reason => {
-  const parsed = parseJson(text)
+/** What a body is checked against, and the members that it must have, in words. */
+interface Shape<Asked> {
+  readonly decode: (value: unknown) => Exit.Exit<Asked, Schema.SchemaError>
+  readonly wanted: string
+}
+
+const chat: Shape<ChatRequest> = { decode: Schema.decodeUnknownExit(ChatRequest), wanted: "model and messages" }
+const embeddings: Shape<EmbeddingRequest> = {
+  decode: Schema.decodeUnknownExit(EmbeddingRequest),
+  wanted: "model and input"
+}
+
+const check = <Asked>(
+  text: string,
+  limits: ServerSettings["limits"],
+  { decode, wanted }: Shape<Asked>
+): CheckedRequest<Asked> | Reason => {
+  const parsed = parseJson(text, wanted)
   if ("_tag" in parsed) return parsed
   const { value } = parsed
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return new InvalidRequest({ message: "The request body must be a JSON object with model and messages." })
+    return new InvalidRequest({ message: `The request body must be a JSON object with ${wanted}.` })
   }
   if (isDeeper(value, limits.depth)) {
     return new InvalidRequest({
@@ -182,13 +196,23 @@ export const checkChat = (text: string, limits: ServerSettings["limits"]): Check
   if (isScanProblem(source)) return new InvalidRequest(source)
   const decoded = decode(value)
   if (Exit.isFailure(decoded)) return schemaReason(decoded.cause, value)
-  if (decoded.value.messages.length > limits.messages) {
-    return new InvalidRequest({
-      message:
-        `Invalid 'messages': expected at most ${limits.messages} messages, got ${decoded.value.messages.length}.`,
-      param: "messages"
-    })
-  }
   // The schema only checks, so the checked value is the decoded one; it keeps the members that a dialect may still want to map.
-  return { source, request: value as ChatRequest }
+  return { source, request: value as Asked }
 }
+
+/** Everything that can be said about a chat request without asking anyone. */
+export const checkChat = (text: string, limits: ServerSettings["limits"]): CheckedRequest | Reason => {
+  const checked = check(text, limits, chat)
+  if ("_tag" in checked || checked.request.messages.length <= limits.messages) return checked
+  return new InvalidRequest({
+    message:
+      `Invalid 'messages': expected at most ${limits.messages} messages, got ${checked.request.messages.length}.`,
+    param: "messages"
+  })
+}
+
+/** The same about a request for embeddings. */
+export const checkEmbedding = (
+  text: string,
+  limits: ServerSettings["limits"]
+): CheckedRequest<EmbeddingRequest> | Reason => check(text, limits, embeddings)
