@@ -28,7 +28,8 @@ const create = HttpApiEndpoint.post("create", "/v1/embeddings", {
   error: errorsAt(400, 404, 413, 415, 429, 500, 502, 503, 504)
 }).annotateMerge(OpenApi.annotations({
   summary: "Create embeddings",
-  description: "OpenAI-compatible, up to 2048 inputs. Unknown members are allowed and forwarded. Retries, failover and " +
+  description:
+    "OpenAI-compatible, up to 2048 inputs. Unknown members are allowed and forwarded. Retries, failover and " +
     "headers are those of a chat completion; failing over is of use between targets of the same model, for the vectors of " +
     "two models cannot be compared."
 }))

@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 import { nonEmpty, nullable } from "./ChatMessage.ts"
 
 /** Texts or token arrays in one request. */
-export const mostInputs = 2048
+const mostInputs = 2048
 
 const whole = (n: number, least: number): boolean => Number.isInteger(n) && n >= least
 

@@ -14,7 +14,15 @@ import {
   InternalFailure,
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
-import type { Answer, EmbeddingAnswer, EmbeddingCall, Frame, Limit, Provider, ProviderCall } from "../providers/Provider.ts"
+import type {
+  Answer,
+  EmbeddingAnswer,
+  EmbeddingCall,
+  Frame,
+  Limit,
+  Provider,
+  ProviderCall
+} from "../providers/Provider.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import type { Decision } from "./Decision.ts"
@@ -71,8 +79,7 @@ const vectors: Kind<EmbeddingCall, EmbeddingAnswer> = {
 }
 
 /** How long the attempt may take; it may have waited in the queue, and the end of the request does not move for that. */
-const limitAt = ({ clock }: AnyAttempt, nowMs: number): number =>
-  Math.min(clock.limitMs, clock.deadline.atMs - nowMs)
+const limitAt = ({ clock }: AnyAttempt, nowMs: number): number => Math.min(clock.limitMs, clock.deadline.atMs - nowMs)
 
 /** The call with someone who hears of what goes over the wire, where the request is traced. */
 const wired = <Call extends object>(call: Call, { span }: Turn): Call =>

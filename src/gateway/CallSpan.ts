@@ -250,6 +250,7 @@ export class CallSpan implements Wire {
       id: this.id,
       model: this.model,
       usage: this.usage,
+      isVectors: decision.operation === "embeddings",
       firstChunkS: this.firstChunkS,
       finishReasons: this.reasons(),
       cost: this.cost(decision),

@@ -9,20 +9,17 @@
  *    later ends in an error unless its route says otherwise (`Interruption.ts`).
  * 6. account: what happened is in the decision record when the answer leaves (`Decision.ts`).
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { ChatRequest } from "../domain/Chat.ts"
-import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream, Call, EmbeddingAnswer } from "../providers/Provider.ts"
-import * as Deadline from "../resilience/Deadline.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Attempt from "./Attempt.ts"
 import { type Decision, keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
+import { type CompletionRequest, deadlineOf, type EmbeddingsRequest, type FlowRequest } from "./FlowRequest.ts"
 import * as Interruption from "./Interruption.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
@@ -30,21 +27,7 @@ import { embedding } from "./Suitability.ts"
 
 type RetrySettings = Parameters<typeof Interruption.stream>[2]
 
-/** A decoded request on its way through the flow. */
-interface FlowRequest<Asked> extends Pick<Call<Asked>, "source" | "request"> {
-  /** Filled while the request runs, also when it fails. */
-  readonly decision: Decision
-  /** The caller's own bound on the whole request, in milliseconds (`x-request-timeout-ms`); it can only shorten ours. */
-  readonly timeoutMs?: number | undefined
-  /** When its first line was there, in milliseconds on the monotonic clock; the deadline counts from it. Default now. */
-  readonly receivedAtMs?: number | undefined
-}
-
-/** A chat completion that is asked for. */
-export type CompletionRequest = FlowRequest<ChatRequest>
-
-/** Embeddings that are asked for. */
-export type EmbeddingsRequest = FlowRequest<EmbeddingRequest>
+export type { CompletionRequest, EmbeddingsRequest } from "./FlowRequest.ts"
 
 export class Completion extends Context.Service<Completion, {
   /** A whole answer; every retry and failover is behind it. */
@@ -54,12 +37,6 @@ export class Completion extends Context.Service<Completion, {
   /** Vectors, from the first target that has them; the same flow as a whole answer. */
   readonly embed: (request: EmbeddingsRequest) => Effect.Effect<EmbeddingAnswer, GatewayError>
 }>()("breakwater/gateway/Completion") {}
-
-const deadlineOf = (
-  { receivedAtMs, timeoutMs = Number.POSITIVE_INFINITY }: FlowRequest<unknown>,
-  route: Route,
-  clock: Clock.Clock
-): Deadline.Deadline => Deadline.after(Math.min(route.timeouts.totalMs, timeoutMs), clock, receivedAtMs)
 
 const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect<void> =>
   Effect.sync(() => {
@@ -96,7 +73,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
         Effect.withFiber<A, GatewayError, R>((fiber) => {
           decision.candidates = route.names
           if (route.isAlias === true) decision.isConfigured = true
-          const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
+          const deadline = deadlineOf(request, route, fiber)
           decision.deadlineMs = deadline.atMs
           const trace = RequestTrace.open(fiber, decision, route)
           if (trace !== undefined) decision.trace = trace
@@ -132,7 +109,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
         "firstTokenMs",
         (options, route) => Interruption.stream(options, route, retry)
       )
-      decision.firstContentMs = (yield* Clock.currentTimeMillis) - decision.startedAtMs
+      decision.firstContentMs = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - decision.startedAtMs
       return answer
     }),
     embed: (request) => {

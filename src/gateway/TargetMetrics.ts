@@ -77,7 +77,13 @@ export const bind = (
 ): TargetMetrics => {
   const model = target.slice(target.indexOf("/") + 1)
   const server: LabelValues = [at?.address, at === undefined ? undefined : String(at.port)]
-  const genAi: LabelValues = [operation, providerName(profile, kind), model === "*" ? "other" : model, ...server, target]
+  const genAi: LabelValues = [
+    operation,
+    providerName(profile, kind),
+    model === "*" ? "other" : model,
+    ...server,
+    target
+  ]
   // Vectors are no tokens.
   const hasOutput = operation === "chat"
   const { duration, ...rest } = profile.name === "latest"

@@ -9,20 +9,11 @@ import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
 import type { Credentials, Noted } from "../resilience/Credential.ts"
+import { isGood, isJson, refusalOf, requestIdOf } from "./OpenAiReply.ts"
 import * as OpenAiChat from "./protocols/OpenAiChat.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
 import * as OpenAiEmbeddings from "./protocols/OpenAiEmbeddings.ts"
-import type {
-  Answer,
-  AnswerStream,
-  EmbeddingAnswer,
-  EmbeddingCall,
-  Frame,
-  Provider,
-  ProviderCall
-} from "./Provider.ts"
-import { toReason } from "./ProviderError.ts"
-import { headerOf } from "./RetryHint.ts"
+import type { Answer, AnswerStream, EmbeddingAnswer, EmbeddingCall, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { SseParser } from "./Sse.ts"
 import type { TransportRequest, TransportResponse, WholeResponse } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
@@ -57,27 +48,6 @@ const serverOf = (baseUrl: string): Provider["server"] => {
 type Frames = readonly [Frame, ...Array<Frame>]
 
 const isFilled = (frames: Array<Frame>): frames is [Frame, ...Array<Frame>] => frames.length > 0
-
-/** Cut to 128 characters, because it is kept in records. */
-const requestIdOf = (response: Pick<TransportResponse, "headers">): string | undefined =>
-  (headerOf(response.headers, "x-request-id") ?? headerOf(response.headers, "request-id"))?.slice(0, 128)
-
-const parseBody = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
-
-const refusalOf = (
-  response: Pick<TransportResponse, "status" | "headers">,
-  text: string,
-  nowMs: number
-): GatewayError =>
-  gatewayError(
-    toReason("openai", { status: response.status, headers: response.headers, body: parseBody(text), nowMs })
-  )
 
 const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<never, GatewayError> =>
   Effect.flatMap(
@@ -241,8 +211,6 @@ const embeddingTo = (endpoint: Endpoint, call: EmbeddingCall): TransportRequest 
   wire: call.wire
 })
 
-const isGood = ({ status }: Pick<TransportResponse, "status">): boolean => status >= 200 && status < 300
-
 const complete = (call: ProviderCall, sent: Effect.Effect<WholeResponse, GatewayError>) =>
   Effect.flatMap(sent, (response) =>
     Effect.withFiber<Answer, GatewayError>((fiber) => {
@@ -274,7 +242,7 @@ const stream = Effect.fnUntraced(function*(
   const fallback = fallbackOf(call, nowMs)
   const machine = new ChatStream({ includeUsage: includesUsage(call), choices: call.request.n ?? undefined, fallback })
   const upstreamRequestId = requestIdOf(response)
-  if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
+  if (!isJson(response)) {
     const opened: AnswerStream = { ...readStream(response, machine, hear), stop: response.stop, upstreamRequestId }
     return opened
   }

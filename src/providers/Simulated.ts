@@ -6,15 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type GatewayError, gatewayError, InvalidRequest, UpstreamModelMissing } from "../domain/GatewayError.ts"
-import type {
-  Answer,
-  AnswerStream,
-  EmbeddingAnswer,
-  EmbeddingCall,
-  Frame,
-  Provider,
-  ProviderCall
-} from "./Provider.ts"
+import type { Answer, AnswerStream, EmbeddingAnswer, EmbeddingCall, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { embeddingsOf } from "./SimulatedEmbedding.ts"
 import { cutAnswer, cutStream, type Pace, type SimulatedModel, simulatedModels } from "./SimulatedModels.ts"
 import { simulatedNames } from "./SimulatedNames.ts"

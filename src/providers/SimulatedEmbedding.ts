@@ -3,8 +3,8 @@
  * dimensions wherever it stands, so texts that share words are near each other, as a first try of a search wants it.
  */
 import type { EmbeddingRequest } from "../domain/Embedding.ts"
-import type { EmbeddingAnswer } from "./Provider.ts"
 import { toBase64 } from "./protocols/OpenAiEmbeddings.ts"
+import type { EmbeddingAnswer } from "./Provider.ts"
 import { hashOf } from "./SimulatedReply.ts"
 
 /** Where nobody asks for another number. */
@@ -43,8 +43,11 @@ const textsOf = (input: Input): ReadonlyArray<string> => {
 /** As for chat, a token of a text is four characters; of what came as tokens each counts. */
 const tokensOf = (input: Input): number => {
   if (typeof input === "string") return Math.ceil(input.length / 4)
-  return input.reduce<number>((sum, item) =>
-    sum + (typeof item === "string" ? Math.ceil(item.length / 4) : typeof item === "number" ? 1 : item.length), 0)
+  return input.reduce<number>(
+    (sum, item) =>
+      sum + (typeof item === "string" ? Math.ceil(item.length / 4) : typeof item === "number" ? 1 : item.length),
+    0
+  )
 }
 
 /** The answer to a request; the same request, model and seed always give the same one. */

@@ -19,13 +19,19 @@ export interface Exchange {
 const folder = join(import.meta.dirname, "../../../shared/fixtures")
 export const isPresent = existsSync(join(folder, "exchanges"))
 
+const named = (part: string): ReadonlyArray<Exchange> =>
+  isPresent
+    ? readdirSync(join(folder, "exchanges"))
+      .filter((name) => name.includes(part))
+      .sort()
+      .map((name) => ({ name, ...JSON.parse(readFileSync(join(folder, "exchanges", name), "utf8")) }))
+    : []
+
 /** The exchanges of OpenAI's chat dialect. */
-export const exchanges: ReadonlyArray<Exchange> = isPresent
-  ? readdirSync(join(folder, "exchanges"))
-    .filter((name) => name.includes("--chat-completions--"))
-    .sort()
-    .map((name) => ({ name, ...JSON.parse(readFileSync(join(folder, "exchanges", name), "utf8")) }))
-  : []
+export const exchanges = named("--chat-completions--")
+
+/** The exchanges of OpenAI's embeddings; Gemini's own have another shape. */
+export const embeddings = named("--embeddings--").filter(({ provider }) => provider !== "gemini")
 
 /** The raw text of a stream; a client's capture is framed again. */
 export const sseOf = ({ response }: Exchange): string =>
@@ -35,10 +41,12 @@ export const sseOf = ({ response }: Exchange): string =>
 export const isStream = ({ response }: Exchange): boolean => response.sse !== undefined || response.chunks !== undefined
 
 /** What OpenAI's schema has against a value; its own traffic has a null system_fingerprint, which is the one relaxation. */
-export const makeValidator = (schema: "chat-completion-response" | "chat-completion-chunk" | "error-response") => {
+export const makeValidator = (
+  schema: "chat-completion-response" | "chat-completion-chunk" | "embedding-response" | "error-response"
+) => {
   const text = readFileSync(join(folder, "openai-spec", `${schema}.schema.json`), "utf8")
   const parsed = JSON.parse(text)
-  if (schema !== "error-response") parsed.properties.system_fingerprint = { type: ["string", "null"] }
+  if (schema.startsWith("chat")) parsed.properties.system_fingerprint = { type: ["string", "null"] }
   const validate = new Ajv2020({ strict: false }).compile(parsed)
   return (value: unknown): ReadonlyArray<string> =>
     validate(value) ? [] : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`)

@@ -15,7 +15,8 @@ import { isObject, isText, type Json, type JsonObject, parse } from "./OpenAiCha
 import { mendUsage } from "./OpenAiUsage.ts"
 
 /** The caller's text for the upstream. */
-export const lower = (source: JsonText, model: string): string => replaceMembers(source, { model: JSON.stringify(model) })
+export const lower = (source: JsonText, model: string): string =>
+  replaceMembers(source, { model: JSON.stringify(model) })
 
 const malformed = (message: string): Reason => new MalformedAnswer({ message, upstreamStatus: 200 })
 
