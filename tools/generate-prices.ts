@@ -57,13 +57,17 @@ const decimal = (value: number): string =>
 
 const baseOf = (price: Tiered): number => typeof price === "number" ? price : price.base
 
-const ratesOf = (prices: SourcePrices, provider: string): RateRow | undefined => {
+/** Vectors are no tokens, so their models have a price for input alone. */
+const isEmbedding = (id: string): boolean => id.includes("embed")
+
+const ratesOf = (prices: SourcePrices, provider: string, id: string): RateRow | undefined => {
   const known = Object.entries(prices).flatMap(([unit, price]) => price === undefined ? [] : [[unit, price] as const])
   if (known.some(([unit]) => !(unit in units) && !harmless.has(unit))) return undefined
   const own = known.flatMap(([unit, price]) =>
     unit in units ? [[units[unit as keyof typeof units], price] as const] : [] // `in` was just asked
   )
-  if (!own.some(([unit]) => unit === "input") || !own.some(([unit]) => unit === "output")) return undefined
+  const isWhole = isEmbedding(id) || own.some(([unit]) => unit === "output")
+  if (!own.some(([unit]) => unit === "input") || !isWhole) return undefined
   const starts = new Set(
     own.flatMap(([, price]) => typeof price === "number" ? [] : price.tiers.map((tier) => tier.start))
   )
@@ -85,7 +89,7 @@ const periodsOf = (model: SourceModel, provider: string): ReadonlyArray<RateRow>
   // The cast says what the check before it found: only a list has indices.
   const periods = Array.isArray(prices) ? prices as ReadonlyArray<SourcePeriod> : [{ prices: prices as SourcePrices }]
   const rows = periods.map(({ constraint, prices: own }: SourcePeriod): RateRow | undefined => {
-    const rates = ratesOf(own, provider)
+    const rates = ratesOf(own, provider, model.id)
     if (rates === undefined || constraint === undefined) return rates
     const { end_time: until, start_date: from, start_time: start } = constraint
     if (from !== undefined) return { from, ...rates }
