@@ -4,39 +4,16 @@
  */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { pathToFileURL } from "node:url"
 import type { PriceRow, RateRow } from "../src/accounting/Prices.ts"
+import {
+  patternsOf,
+  read,
+  type SourceModel,
+  type SourcePeriod,
+  type SourcePrices,
+  type Tiered
+} from "./genai-source.ts"
 import { corrections, dropped, serviceTiersOf, sources, tierBoundOf } from "./price-corrections.ts"
-
-type Tiered = number | { readonly base: number; readonly tiers: ReadonlyArray<{ start: number; price: number }> }
-type SourcePrices = Readonly<Record<string, Tiered | undefined>>
-
-interface SourcePeriod {
-  readonly constraint?: { readonly start_date?: string; readonly start_time?: string; readonly end_time?: string }
-  readonly prices: SourcePrices
-}
-
-interface Match {
-  readonly or?: ReadonlyArray<Match>
-  readonly and?: ReadonlyArray<Match>
-  readonly equals?: string
-  readonly starts_with?: string
-  readonly contains?: string
-  readonly ends_with?: string
-  readonly regex?: string
-}
-
-interface SourceModel {
-  readonly id: string
-  readonly match: Match
-  readonly prices: SourcePrices | ReadonlyArray<SourcePeriod>
-}
-
-interface Source {
-  readonly findProvider: (
-    by: { readonly providerId: string }
-  ) => { readonly models: ReadonlyArray<SourceModel> } | undefined
-}
 
 const units = {
   input_mtok: "input",
@@ -100,23 +77,6 @@ const periodsOf = (model: SourceModel, provider: string): ReadonlyArray<RateRow>
   return rows.every((row) => row !== undefined) ? rows : undefined
 }
 
-const patternsOf = (match: Match): { readonly ids: Array<string>; readonly versioned: Array<string> } => {
-  const ids: Array<string> = []
-  const versioned: Array<string> = []
-  const read = (part: Match): void => {
-    for (const inner of part.or ?? []) read(inner)
-    for (const inner of part.and ?? []) read(inner)
-    if (part.equals !== undefined) ids.push(part.equals)
-    if (part.ends_with !== undefined) ids.push(part.ends_with)
-    const stem = part.starts_with ?? part.contains
-    if (stem !== undefined) versioned.push(stem.replace(/[-@](20\d\d|0)?$/, "")) // the beginning of a version is no part of the name
-    const dated = /^\^([\w\\./-]+?)-\\d/.exec(part.regex ?? "")?.[1]
-    if (dated !== undefined) versioned.push(dated.replaceAll("\\", ""))
-  }
-  read(match)
-  return { ids, versioned }
-}
-
 const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyArray<PriceRow> => {
   const rates = periodsOf(model, provider)
   if (rates === undefined || dropped(provider, model.id)) return []
@@ -135,7 +95,7 @@ const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyA
 }
 
 const [entry = "", version = "", checked = ""] = process.argv.slice(2)
-const source: Source = await import(pathToFileURL(entry).href)
+const source = await read(entry)
 const listed = Object.entries(sources).flatMap(([provider, { id }]) =>
   (source.findProvider({ providerId: id })?.models ?? []).flatMap((model) => rowOf(provider, model, checked))
 )
