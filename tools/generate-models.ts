@@ -11,7 +11,8 @@ import { sources } from "./price-corrections.ts"
 
 /** What is asked in another way than chat or embeddings, or is told wrong in the source. */
 const isLeftOut = (provider: string, id: string): boolean =>
-  /realtime|transcribe|-tts|ocr|voxtral|computer-use|search/.test(id) || (provider === "openai" && id.includes("instruct"))
+  /realtime|transcribe|-tts|ocr|voxtral|computer-use|search/.test(id) ||
+  (provider === "openai" && id.includes("instruct"))
 
 const named = (row: Pick<ModelRow, "provider" | "ids" | "versioned">): ReadonlyArray<string> =>
   [...row.ids, ...row.versioned ?? []].map((name) => `${row.provider}/${name}`)

@@ -86,7 +86,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
         provider,
         model,
         weight: weight ?? 1,
-        prefill: capabilities?.prefill
+        capabilities
       })),
       onInterrupted: entry.stream?.onInterrupted,
       timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)

@@ -23,7 +23,7 @@ import { type CompletionRequest, deadlineOf, type EmbeddingsRequest, type FlowRe
 import * as Interruption from "./Interruption.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
-import { embedding } from "./Suitability.ts"
+import { forChat, forEmbeddings } from "./Suitability.ts"
 
 type RetrySettings = Parameters<typeof Interruption.stream>[2]
 
@@ -61,18 +61,20 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
     request: FlowRequest<Asked>,
     verdict: "answerMs" | "firstTokenMs",
     attempt: (options: Attempt.AttemptOptions<Call<Asked>>, route: Route) => Effect.Effect<A, GatewayError, R>,
-    routed: (model: string) => Effect.Effect<Route, GatewayError> = routes.resolve
+    suit: (route: Route, request: FlowRequest<Asked>) => Route | GatewayError
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
     if (prices !== undefined) decision.prices = prices
     if (meter !== undefined) decision.meter = meter
     const answered = Effect.flatMap(
-      routed(request.request.model),
-      (route) =>
+      routes.resolve(request.request.model),
+      (asked) =>
         Effect.withFiber<A, GatewayError, R>((fiber) => {
-          decision.candidates = route.names
-          if (route.isAlias === true) decision.isConfigured = true
+          decision.candidates = asked.names
+          if (asked.isAlias === true) decision.isConfigured = true
+          const route = suit(asked, request)
+          if ("_tag" in route) return Effect.fail(route)
           const deadline = deadlineOf(request, route, fiber)
           decision.deadlineMs = deadline.atMs
           const trace = RequestTrace.open(fiber, decision, route)
@@ -81,6 +83,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
             targets: route.targets,
             timeouts: route.timeouts,
             retry,
+            abilities: route.abilities,
             decision,
             deadline,
             verdictMs: route.timeouts[verdict],
@@ -98,7 +101,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   return Completion.of({
     complete: (request) => {
       keep?.(request.decision, request.request)
-      return along(request, "answerMs", Attempt.complete)
+      return along(request, "answerMs", Attempt.complete, forChat)
     },
     stream: Effect.fnUntraced(function*(request) {
       const { decision } = request
@@ -107,16 +110,15 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
       const answer = yield* along(
         request,
         "firstTokenMs",
-        (options, route) => Interruption.stream(options, route, retry)
+        (options, route) => Interruption.stream(options, route, retry),
+        forChat
       )
       decision.firstContentMs = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - decision.startedAtMs
       return answer
     }),
     embed: (request) => {
-      const { decision } = request
-      decision.operation = "embeddings"
-      const routed = (model: string) => Effect.flatMap(routes.resolve(model), (route) => embedding(route, decision))
-      return along(request, "answerMs", Attempt.embed, routed)
+      request.decision.operation = "embeddings"
+      return along(request, "answerMs", Attempt.embed, forEmbeddings)
     }
   })
 })

@@ -22,7 +22,11 @@ const skipReasons: Readonly<Record<string, string>> = {
   "quota exhausted": "quota_exhausted",
   "cooling down": "cooling_down",
   "model missing": "model_missing",
-  "no embeddings": "no_embeddings"
+  "no embeddings": "no_embeddings",
+  "no vision": "no_vision",
+  "no tools": "no_tools",
+  "no json schema": "no_json_schema",
+  "context too small": "context_too_small"
 }
 
 /** The rest of what a request adds to, by names that are known when it ends. */

@@ -1,8 +1,6 @@
 /** The whole flow as one Layer: routes, guards, completion, health and the library's door over a set of providers. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { makeBook } from "../accounting/Cost.ts"
-import type { ModelPrices } from "../accounting/Prices.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type BreakerSettings, defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings, type TimeoutSettings } from "../resilience/Deadline.ts"
@@ -12,6 +10,7 @@ import * as Completion from "./Completion.ts"
 import * as DecisionSpan from "./DecisionSpan.ts"
 import * as FlowMetrics from "./FlowMetrics.ts"
 import * as Health from "./Health.ts"
+import { bookOf, type OwnPrices } from "./Listing.ts"
 import * as Route from "./Route.ts"
 import * as Target from "./Target.ts"
 
@@ -23,7 +22,7 @@ export interface GatewaySettings {
   readonly retry?: Partial<RetrySettings> | undefined
   readonly breaker?: Partial<BreakerSettings> | undefined
   /** Prices by provider name and model, in place of the list's; default none. */
-  readonly prices?: Readonly<Record<string, Readonly<Record<string, ModelPrices>>>> | undefined
+  readonly prices?: OwnPrices | undefined
   readonly perProvider?: Target.GuardSettings["perProvider"] | undefined
 }
 
@@ -50,12 +49,12 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
     }, toldTo(count))))
   const routes = Route.layer({
     aliases: settings.aliases ?? {},
-    timeouts: { ...defaultTimeoutSettings, ...settings.timeouts }
+    timeouts: { ...defaultTimeoutSettings, ...settings.timeouts },
+    prices: settings.prices
   })
   const completion = Layer.unwrap(Effect.gen(function*() {
     const { providers } = yield* Providers
-    const priced = Array.from(providers.values(), ({ kind, name }) => ({ name, kind, prices: settings.prices?.[name] }))
-    return Completion.layer({ retry, prices: makeBook(priced), meter: yield* FlowMetrics.make })
+    return Completion.layer({ retry, prices: bookOf(providers, settings.prices), meter: yield* FlowMetrics.make })
   }))
   return Layer.merge(Ai.layer, Layer.effectDiscard(FlowMetrics.watch)).pipe(
     Layer.provideMerge(completion),

@@ -2,14 +2,18 @@
  * From the `model` a caller names to the targets that may answer it, in the order they are asked. An alias of the file wins,
  * then `provider/model`, then a bare model that a provider lists itself; of two providers the first.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type { GatewayError } from "../domain/GatewayError.ts"
+import { Capabilities } from "../domain/Model.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
+import * as Abilities from "./Abilities.ts"
+import * as Listing from "./Listing.ts"
 import { type Target, Targets } from "./Target.ts"
 import { unknownModel } from "./UnknownModel.ts"
 
@@ -19,8 +23,8 @@ export interface TargetSettings {
   readonly model: string
   /** Share of the traffic with `strategy: weighted`; default 1, 0 = only when the others have failed. */
   readonly weight: number
-  /** True where the model goes on from the beginning of an answer that is given as the last message. Default false. */
-  readonly prefill?: boolean | undefined
+  /** What it can do, over what the catalogue knows. */
+  readonly capabilities?: Capabilities | undefined
 }
 
 /** What a stream does that breaks after its first content. */
@@ -46,7 +50,7 @@ export const AliasSettingsInput = Schema.Struct({
     provider: Schema.String.check(Schema.isNonEmpty()),
     model: Schema.String.check(Schema.isNonEmpty()),
     weight: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
-    capabilities: Schema.optionalKey(Schema.Struct({ prefill: Schema.optionalKey(Schema.Boolean) }))
+    capabilities: Schema.optionalKey(Capabilities)
   })),
   stream: Schema.optionalKey(Schema.Struct({
     onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
@@ -63,13 +67,10 @@ export interface Route {
   readonly onInterrupted: OnInterrupted
   /** Targets that go on from the beginning of an answer. */
   readonly prefill: ReadonlySet<Target>
+  /** What is known against any of the targets; absent = nothing, or the caller has named the model himself. */
+  readonly abilities?: Abilities.Abilities | undefined
   /** It is one of the file's, so its name is one of few. */
   readonly isAlias?: true
-}
-
-export interface ModelListing {
-  readonly id: string
-  readonly ownedBy: string
 }
 
 /** Where a `model` leads, before any draw. */
@@ -108,20 +109,27 @@ export class Routes extends Context.Service<Routes, {
   /** The same without a draw: the order as written, for showing. */
   readonly aliases: ReadonlyMap<string, ReadonlyArray<Target>>
   /** Aliases first, then `provider/model` names; what `GET /v1/models` shows. */
-  readonly models: Effect.Effect<ReadonlyArray<ModelListing>>
+  readonly models: Effect.Effect<ReadonlyArray<Listing.ModelListing>>
 }>()("breakwater/gateway/Route/Routes") {}
 
-/** Builds the routes over the targets; an alias that names an unknown provider is a mistake of the configuration and dies. */
-const make = Effect.fnUntraced(function*(settings: {
+export interface RouteSettings {
   readonly aliases: Readonly<Record<string, AliasSettings>>
   readonly timeouts: TimeoutSettings
-}) {
+  /** For showing; default none. */
+  readonly prices?: Listing.OwnPrices | undefined
+}
+
+/** Builds the routes over the targets; an alias that names an unknown provider is a mistake of the configuration and dies. */
+const make = Effect.fnUntraced(function*(settings: RouteSettings) {
   const targets = yield* Targets
   const { providers } = yield* Providers
-  const aliases = new Map<string, RouteDescription>()
+  const aliases = new Map<string, RouteDescription & { readonly able: Listing.Listed["targets"] }>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
     const weights = alias.targets.map((target) => target.weight)
+    const able = new Map(
+      found.map((target, at) => [target, Abilities.ofTarget(target, alias.targets[at]?.capabilities)])
+    )
     aliases.set(name, {
       kind: "alias",
       isAlias: true,
@@ -131,7 +139,9 @@ const make = Effect.fnUntraced(function*(settings: {
       weights,
       timeouts: { ...settings.timeouts, ...alias.timeouts },
       onInterrupted: alias.onInterrupted ?? "error",
-      prefill: new Set(found.filter((_, at) => alias.targets[at]?.prefill === true))
+      prefill: new Set(found.filter((target) => able.get(target)?.prefill === true)),
+      able,
+      abilities: Abilities.gather(able)
     })
   }
   const listed = targets.listed.filter((target) => !aliases.has(target.name))
@@ -182,23 +192,23 @@ const make = Effect.fnUntraced(function*(settings: {
     )
   }
 
-  const models = [
-    ...[...aliases.keys()].map((id) => ({ id, ownedBy: "breakwater" })),
-    ...listed.map((target) => ({ id: target.name, ownedBy: target.provider.name })),
-    ...[...bare.values()].filter(({ model }) => !aliases.has(model)).map(({ model, provider }) => ({
-      id: model,
-      ownedBy: provider.name
+  const known = (target: Target) => new Map([[target, Abilities.ofTarget(target)]])
+  const all: ReadonlyArray<Listing.Listed> = [
+    ...[...aliases].map(([id, { able }]) => ({ id, ownedBy: "breakwater", isAlias: true as const, targets: able })),
+    ...listed.map((target) => ({ id: target.name, ownedBy: target.provider.name, targets: known(target) })),
+    ...[...bare.values()].filter(({ model }) => !aliases.has(model)).map((target) => ({
+      id: target.model,
+      ownedBy: target.provider.name,
+      targets: known(target)
     }))
   ]
+  const book = Listing.bookOf(providers, settings.prices)
   return Routes.of({
     resolve,
     describe,
-    models: Effect.succeed(models),
+    models: Effect.map(Clock.currentTimeMillis, (nowMs) => all.map((one) => Listing.show(one, book, nowMs))),
     aliases: new Map([...aliases].map(([name, alias]) => [name, alias.targets]))
   })
 })
 
-export const layer = (settings: {
-  readonly aliases: Readonly<Record<string, AliasSettings>>
-  readonly timeouts: TimeoutSettings
-}): Layer.Layer<Routes, never, Targets | Providers> => Layer.effect(Routes, make(settings))
+export const layer = (settings: RouteSettings): Layer.Layer<Routes, never, Targets | Providers> => Layer.effect(Routes, make(settings))

@@ -79,7 +79,7 @@ describe("the contract's file", () => {
         provider: "claude",
         model: "claude-haiku-4-5",
         weight: 1,
-        prefill: false
+        capabilities: { prefill: false }
       })
       expect(settings.defaults.breaker.openMaxMs).toBe(15_000)
     }))
