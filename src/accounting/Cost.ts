@@ -126,7 +126,7 @@ export interface PriceList {
 const perMtok = 1_000_000
 
 const listedOf = ({ base }: Price): ListedPrice => {
-  const told: { [Kind in keyof Rates]?: string } = {}
+  const told: { -readonly [Kind in keyof Rates]?: string } = {}
   for (const kind of kinds) {
     const rate = base[kind]
     if (rate === undefined || (kind.startsWith("cache") && rate === base.input)) continue

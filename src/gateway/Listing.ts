@@ -3,7 +3,7 @@ import { type ListedPrice, makeBook } from "../accounting/Cost.ts"
 import type { ModelPrices } from "../accounting/Prices.ts"
 import type { Capabilities } from "../domain/Model.ts"
 import type { Provider } from "../providers/Provider.ts"
-import { needed } from "./Abilities.ts"
+import { needed, ofTarget } from "./Abilities.ts"
 import type { Target } from "./Target.ts"
 
 export interface ModelListing {
@@ -25,6 +25,23 @@ export interface Listed {
   /** With what is known of each. */
   readonly targets: ReadonlyMap<Target, Capabilities>
 }
+
+const known = (target: Target): Listed["targets"] => new Map([[target, ofTarget(target)]])
+
+/** Aliases first, then `provider/model` names, then the bare names that no alias has. */
+export const gather = (
+  aliases: ReadonlyMap<string, { readonly able: Listed["targets"] }>,
+  listed: ReadonlyArray<Target>,
+  bare: ReadonlyMap<string, Target>
+): ReadonlyArray<Listed> => [
+  ...[...aliases].map(([id, { able }]): Listed => ({ id, ownedBy: "breakwater", isAlias: true, targets: able })),
+  ...listed.map((target) => ({ id: target.name, ownedBy: target.provider.name, targets: known(target) })),
+  ...[...bare].filter(([model]) => !aliases.has(model)).map(([model, target]) => ({
+    id: model,
+    ownedBy: target.provider.name,
+    targets: known(target)
+  }))
+]
 
 /** Prices by provider name and model, in place of the list's. */
 export type OwnPrices = Readonly<Record<string, Readonly<Record<string, ModelPrices>>>>
@@ -49,7 +66,7 @@ const together = (all: ReadonlyArray<Capabilities>): Capabilities => {
     const values = all.map((one) => one[name])
     return routed.has(name) && values.includes(true) ? true : sameOf(values)
   }
-  const known = {
+  const whole = {
     context: largestOf(all.map(({ context }) => context)),
     maxOutput: largestOf(all.map(({ maxOutput }) => maxOutput)),
     vision: told("vision"),
@@ -60,11 +77,15 @@ const together = (all: ReadonlyArray<Capabilities>): Capabilities => {
     sampling: told("sampling")
   }
   // What is left has the type of its member, for only absent ones were dropped.
-  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as Capabilities
+  return Object.fromEntries(Object.entries(whole).filter(([, value]) => value !== undefined)) as Capabilities
 }
 
 /** The same price has the same text. */
-const priceOf = (targets: Listed["targets"], book: ReturnType<typeof bookOf>, atMs: number): ListedPrice | undefined => {
+const priceOf = (
+  targets: Listed["targets"],
+  book: ReturnType<typeof bookOf>,
+  atMs: number
+): ListedPrice | undefined => {
   const prices = [...targets.keys()].map(({ model, provider }) => book.listed(provider.name, model, atMs))
   return sameOf(prices.map((price) => JSON.stringify(price))) === undefined ? undefined : prices[0]
 }

@@ -192,16 +192,7 @@ const make = Effect.fnUntraced(function*(settings: RouteSettings) {
     )
   }
 
-  const known = (target: Target) => new Map([[target, Abilities.ofTarget(target)]])
-  const all: ReadonlyArray<Listing.Listed> = [
-    ...[...aliases].map(([id, { able }]) => ({ id, ownedBy: "breakwater", isAlias: true as const, targets: able })),
-    ...listed.map((target) => ({ id: target.name, ownedBy: target.provider.name, targets: known(target) })),
-    ...[...bare.values()].filter(({ model }) => !aliases.has(model)).map((target) => ({
-      id: target.model,
-      ownedBy: target.provider.name,
-      targets: known(target)
-    }))
-  ]
+  const all = Listing.gather(aliases, listed, bare)
   const book = Listing.bookOf(providers, settings.prices)
   return Routes.of({
     resolve,
@@ -211,4 +202,5 @@ const make = Effect.fnUntraced(function*(settings: RouteSettings) {
   })
 })
 
-export const layer = (settings: RouteSettings): Layer.Layer<Routes, never, Targets | Providers> => Layer.effect(Routes, make(settings))
+export const layer = (settings: RouteSettings): Layer.Layer<Routes, never, Targets | Providers> =>
+  Layer.effect(Routes, make(settings))
