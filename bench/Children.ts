@@ -53,6 +53,7 @@ export const keepAwake = (): void => {
     const idler = spawn("chrt", ["-i", "0", taskset, "-c", core, process.execPath, "-e", "for(;;){}"], {
       stdio: "ignore"
     })
+    idler.unref()
     idler.on("error", () => {})
     process.on("exit", () => idler.kill("SIGKILL"))
   }

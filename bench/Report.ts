@@ -106,8 +106,8 @@ const markdown = (report: Report): string => {
       quick ? " (a quick run: for a first impression only)" : ""
     }.`,
     "CPU of the gateway's process a request or frame, in units of a bare `node:http` + undici proxy measured in the same round;\n" +
-    "median over the rounds. `raw again` is that proxy a second time: its distance from 1 is the noise. Absolute µs, rates and\n" +
-    "latencies carry the host's speed of the day and are for information. A core at 100 % is the limit of that row.",
+    "median over the rounds. That proxy takes two turns a round, and their mean is the unit; the distance of `raw again` from `raw` is the\n" +
+    "noise. Absolute µs, rates and latencies carry the host's speed of the day and are for information. A core at 100 % is the limit of that row.",
     ...report.scenarios.map(({ rows, scenario }) => `## ${scenario.title}\n\n${scenarioTable(scenario, rows)}`),
     ...(report.missing.length === 0
       ? []

@@ -1,5 +1,5 @@
 /** From slices to what is said about a candidate: ratios inside a round, then the median over the rounds. */
-import { type Candidate, yardstick } from "./Candidates.ts"
+import { type Candidate, yardstick, yardstickAgain } from "./Candidates.ts"
 import type { Mode } from "./Payload.ts"
 import type { SliceResult } from "./Slice.ts"
 
@@ -54,11 +54,16 @@ const microsPerUnit = (slice: SliceResult): number => slice.cpuNanos / 1000 / sl
 
 const isSound = (slice: SliceResult | undefined): slice is SliceResult => slice !== undefined && slice.units > 0
 
-/** The ratio of one candidate inside one round; undefined when either slice has no unit. */
+/**
+ * The ratio of one candidate inside one round; undefined when either slice has no unit. The bare proxy runs twice in a round and
+ * both turns are the yardstick, for one alone carries its own noise into every ratio; they are judged by each other.
+ */
 export const ratioIn = (round: Round, name: string): number | undefined => {
-  const base = round.get(yardstick)
   const slice = round.get(name)
-  return isSound(base) && isSound(slice) ? microsPerUnit(slice) / microsPerUnit(base) : undefined
+  const yardsticks = [yardstick, ...(name === yardstick || name === yardstickAgain ? [] : [yardstickAgain])]
+  const bases = yardsticks.map((one) => round.get(one)).filter(isSound)
+  if (!isSound(slice) || bases.length === 0) return undefined
+  return microsPerUnit(slice) * bases.length / bases.reduce((sum, base) => sum + microsPerUnit(base), 0)
 }
 
 export const rowOf = (candidate: Candidate, scenario: Scenario, rounds: ReadonlyArray<Round>): Row => {

@@ -1,6 +1,6 @@
 /**
  * The gateway beside a bare proxy in one run, CPU a request as a ratio: absolute figures move by a factor of two on a shared
- * machine, ratios inside one round hardly. All candidates live at once and take short turns, in reverse order every other round.
+ * machine, ratios inside one round hardly. All candidates live at once and take short turns, in an order that changes every round.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -14,7 +14,8 @@ import {
   launch,
   raw,
   type Running,
-  yardstick
+  yardstick,
+  yardstickAgain
 } from "./Candidates.ts"
 import { answers, type Child, freePort, keepAwake, message, pinned, start, stop, stopAll } from "./Children.ts"
 import { readProfile } from "./Profile.ts"
@@ -58,7 +59,7 @@ const known: ReadonlyArray<Scenario> = [
 
 const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 7))
 const sliceMs = Number(flags.slice ?? (flags.quick ? 800 : 2000))
-const all = flags.telemetry ? [raw(yardstick), raw("raw again"), ...telemetryCandidates] : candidates
+const all = flags.telemetry ? [raw(yardstick), raw(yardstickAgain), ...telemetryCandidates] : candidates
 const scenarios = (flags.telemetry ? "json" : flags.scenarios).split(",").map((name) => {
   const scenario = known.find(({ mode }) => mode === name.trim())
   if (scenario === undefined) throw new Error(`no scenario ${name}\n${usage}`)
@@ -139,6 +140,13 @@ const launchAll = async (stage: Stage, missing: Array<string>): Promise<Readonly
   return running
 }
 
+/** Another begins each round, and every other round goes backwards: nobody always follows the same neighbour or himself. */
+const inTurn = (running: ReadonlyArray<Running>, n: number): ReadonlyArray<Running> => {
+  const first = (n >> 1) % running.length
+  const turned = [...running.slice(first), ...running.slice(0, first)]
+  return n % 2 === 0 ? turned : turned.toReversed()
+}
+
 const runScenario = async (
   stage: Stage,
   scenario: Scenario,
@@ -155,7 +163,7 @@ const runScenario = async (
   const done: Array<Round> = []
   for (let n = 0; n < rounds; n++) {
     const round = new Map<string, SliceResult>()
-    for (const one of n % 2 === 0 ? running : running.toReversed()) {
+    for (const one of inTurn(running, n)) {
       round.set(one.candidate.name, await runSlice(stage, scenario, one, sliceMs))
     }
     done.push(round)

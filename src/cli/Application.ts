@@ -2,16 +2,15 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
 import { Shedding } from "../admission/Shedding.ts"
 import { application } from "../config/Layers.ts"
 import { Health } from "../gateway/Health.ts"
 import { OpenStreams } from "../server/OpenStreams.ts"
 import { SinkOf } from "../server/Sink.ts"
 import * as EventLoop from "./EventLoop.ts"
-import { ofRequests } from "./RequestContext.ts"
+import { within } from "./RequestContext.ts"
+import * as RequestScopes from "./RequestScopes.ts"
 import { sinkOf } from "./ResponseSink.ts"
 import type { Running } from "./Serve.ts"
 
@@ -27,11 +26,10 @@ export const serve = Effect.fnUntraced(function*(settings: Parameters<typeof app
     )
   )
   const router = Context.get(context, HttpRouter.HttpRouter)
-  yield* Effect.updateContext(
-    // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- the router's type leaves failures open, the door leaves none
-    Layer.build(HttpServer.serve(router.asHttpEffect())),
-    (own: Context.Context<HttpServer.HttpServer | Scope.Scope>) => ofRequests(Context.merge(own, context))
-  )
+  const server = yield* RequestScopes.Listener
+  // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- the router's type leaves failures open, the door leaves none
+  const served = RequestScopes.serve(server, router.asHttpEffect())
+  yield* Effect.updateContext(served, within(context))
   yield* EventLoop.watch(Context.get(context, Shedding).look)
   const running: Running = {
     setPhase: Context.get(context, Health).setPhase,

@@ -10,7 +10,7 @@ import { EventLog } from "../observability/Logger.ts"
 import { ServerSpans } from "../observability/Tracing.ts"
 
 /** What a request's own context starts from: copied for each, so nothing that handlers bring themselves. */
-export const ofRequests = Context.pick(
+const ofRequests = Context.pick(
   HttpServer.HttpServer,
   Scope.Scope,
   Tracer.Tracer,
@@ -22,3 +22,8 @@ export const ofRequests = Context.pick(
   CurrentConventions,
   EventLog
 )
+
+/** The context of the server's own, with what of the application's the requests share. */
+export const within =
+  <A>(application: Context.Context<A>) => (own: Context.Context<HttpServer.HttpServer | Scope.Scope>) =>
+    ofRequests(Context.merge(own, application))

@@ -13,6 +13,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Settings } from "../config/Settings.ts"
 import * as Leaving from "./Leaving.ts"
 import { answerParserFaults } from "./ParserFaults.ts"
+import { Listener } from "./RequestScopes.ts"
 import type { Signal } from "./Signals.ts"
 
 /** What a Node server layer gives to the application. */
@@ -26,7 +27,7 @@ export interface Running {
 }
 
 /** Everything that answers: the door, the flow behind it, and the health of both. */
-export type Application<E = never> = Effect.Effect<Running, E, Platform | Scope.Scope>
+export type Application<E = never> = Effect.Effect<Running, E, Platform | Listener | Scope.Scope>
 
 /** After the limit for streams: time for the last words, in milliseconds, before every connection is cut. */
 const lastWordsMs = 1000
@@ -120,7 +121,7 @@ export const serveHere = <E>(options: {
     const { leaving, server } = yield* makeServer(settings)
     holdEarly(server)
     const context = yield* Layer.build(listening(server, settings))
-    const running = yield* Effect.provideContext(options.application, context)
+    const running = yield* Effect.provideContext(options.application, Context.add(context, Listener, server))
     yield* running.setPhase("ready")
     yield* options.onReady(boundPort(Context.get(context, HttpServer.HttpServer).address, settings.server.port))
     yield* untilStopped(options.signals, options.onReload)

@@ -6,9 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { monotonicMillisUnsafe } from "./MonotonicTime.ts"
+import { type Member, Roster } from "./Roster.ts"
 
 /** Something that is watched until it is called off. A later `atMs` may be written at any time; it is looked at when it is due. */
-export interface Watched {
+export interface Watched extends Member {
   /** On the monotonic clock, in milliseconds. */
   atMs: number
   /** Called once, on the watchdog's own fiber, when the moment has passed; it must not throw. */
@@ -35,7 +36,9 @@ export const make: Effect.Effect<Watchdog, never, Scope.Scope> = Effect.gen(func
   const context = yield* Effect.context()
   const clock = yield* Effect.clockWith(Effect.succeed)
   const fork = Effect.runForkWith(context)
-  const all = new Set<Watched>()
+  const all = new Roster<Watched>()
+  /** Somebody was called off, so whoever is last may stand where it has been looked at. */
+  let isStirred = false
   let sleeper: Fiber.Fiber<void> | undefined
   let sleepsUntilMs = Number.POSITIVE_INFINITY
 
@@ -58,11 +61,18 @@ export const make: Effect.Effect<Watchdog, never, Scope.Scope> = Effect.gen(func
     // Whoever is added by a call below is met by the loop itself.
     sleepsUntilMs = Number.NEGATIVE_INFINITY
     let next = Number.POSITIVE_INFINITY
-    for (const watched of all) {
-      if (watched.atMs <= nowMs) {
+    for (let place = 0; place < all.size;) {
+      const watched = all.at(place)
+      isStirred = false
+      if (watched !== undefined && watched.atMs <= nowMs) {
         all.delete(watched)
         watched.onDue()
-      } else if (watched.atMs < next) next = watched.atMs
+        // The last one stands here now.
+        if (isStirred) place = 0
+        continue
+      }
+      if (watched !== undefined && watched.atMs < next) next = watched.atMs
+      place++
     }
     sleepsUntilMs = Number.POSITIVE_INFINITY
     if (next < Number.POSITIVE_INFINITY) sleepUntil(next)
@@ -78,7 +88,10 @@ export const make: Effect.Effect<Watchdog, never, Scope.Scope> = Effect.gen(func
       hasten(watched)
     },
     hasten,
-    callOff: (watched) => void all.delete(watched),
+    callOff: (watched) => {
+      isStirred = true
+      all.delete(watched)
+    },
     size: () => all.size
   }
 })

@@ -10,10 +10,11 @@ import * as Decision from "../gateway/Decision.ts"
 import { requestId } from "../observability/Correlation.ts"
 import { modelName } from "../observability/Redaction.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
+import type { Member } from "../resilience/Roster.ts"
 import { routeOf } from "./RouteTable.ts"
 
 /** A plain mutable record: it is on the hot path. */
-export interface Exchange {
+export interface Exchange extends Member {
   readonly requestId: string
   readonly method: string
   /** Route template such as `/v1/models/{id}`, or `_other`. */
@@ -30,6 +31,8 @@ export interface Exchange {
   ended: "drained" | "unread" | undefined
   /** Name of the client key that was accepted. */
   keyName: string | undefined
+  /** Who works on its answer, while there is none. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 /** A record with nothing in it yet. */
@@ -49,7 +52,9 @@ export const make = (
   status: 0,
   isAdmitted: false,
   ended: undefined,
-  keyName: undefined
+  keyName: undefined,
+  fiber: undefined,
+  place: undefined
 })
 
 /** The record of a request that has just come in. */

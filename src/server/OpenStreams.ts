@@ -9,6 +9,7 @@ import * as Scope from "effect/Scope"
 import { Draining, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
 import type { AnswerStream, Frame } from "../providers/Provider.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
+import { type Member, Roster } from "../resilience/Roster.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as PendingAnswers from "./PendingAnswers.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
@@ -46,10 +47,15 @@ export class OpenStreams extends Context.Service<OpenStreams, {
   readonly size: () => number
 }>()("breakwater/server/OpenStreams") {}
 
+/** A stream that a caller is reading. */
+interface Read extends Member {
+  readonly answer: AnswerStream
+}
+
 const make = Effect.fnUntraced(function*(keepAliveMs: number) {
   const watchdog = yield* Watchdog.make
   const clock = yield* Effect.clockWith(Effect.succeed)
-  const all = new Set<AnswerStream>()
+  const all = new Roster<Read>()
   const pending = PendingAnswers.make()
   let isOver = false
   // Moments are shared, for each of them is a look at all that is watched.
@@ -71,7 +77,8 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
         watchdog.watch(watched)
       }
     }
-    all.add(answer)
+    const read: Read = { answer }
+    all.add(read)
     if (isOver) answer.stop?.(draining)
     return {
       waits: () => {
@@ -87,7 +94,7 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
       },
       close: () => {
         isWaiting = false
-        all.delete(answer)
+        all.delete(read)
         watchdog.callOff(watched)
       }
     }
@@ -103,7 +110,7 @@ const make = Effect.fnUntraced(function*(keepAliveMs: number) {
     endAll: Effect.sync(() => {
       isOver = true
       pending.endAll()
-      for (const answer of all) answer.stop?.(draining)
+      for (const { answer } of all.members()) answer.stop?.(draining)
     }),
     size: () => all.size
   })

@@ -5,6 +5,7 @@
 import * as Cause from "effect/Cause"
 import type * as Fiber from "effect/Fiber"
 import { Draining, gatewayError } from "../domain/GatewayError.ts"
+import { Roster } from "../resilience/Roster.ts"
 import type { Exchange } from "./Exchange.ts"
 
 /** Pause that a caller is told, in milliseconds: whoever takes over listens already. */
@@ -33,20 +34,23 @@ export interface PendingAnswers {
 
 /** With nobody waiting. */
 export const make = (): PendingAnswers => {
-  const all = new Map<Exchange, Fiber.Fiber<unknown, unknown>>()
+  const all = new Roster<Exchange>()
   let isOver = false
   return {
     enter: (exchange, fiber) => {
       if (isOver) return false
-      all.set(exchange, fiber)
+      exchange.fiber = fiber
+      all.add(exchange)
       return true
     },
-    leave: (exchange) => void all.delete(exchange),
+    leave: (exchange) => {
+      if (all.delete(exchange)) exchange.fiber = undefined
+    },
     endAll: () => {
       isOver = true
-      for (const [exchange, fiber] of all) {
+      for (const exchange of all.members()) {
         exchange.ended = "drained"
-        fiber.interruptUnsafe()
+        exchange.fiber?.interruptUnsafe()
       }
     },
     size: () => all.size

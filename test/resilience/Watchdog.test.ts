@@ -73,6 +73,28 @@ describe("Watchdog", () => {
       expect(due).toEqual(["added"])
     }))
 
+  it.effect("misses nobody where one that is due calls others off", () =>
+    Effect.gen(function*() {
+      const { due, nowMs, watch, watchdog } = yield* kennel
+      const early = watch("early", 500)
+      const alsoDue = watch("also due", 200)
+      watchdog.watch({
+        atMs: nowMs + 100,
+        onDue: () => {
+          due.push("caller")
+          watchdog.callOff(early)
+          watchdog.callOff(alsoDue)
+        }
+      })
+      watch("last", 90)
+      watch("later", 150)
+      yield* TestClock.adjust(100)
+      expect(due.toSorted()).toEqual(["caller", "last"])
+      yield* TestClock.adjust(50)
+      expect(due.toSorted()).toEqual(["caller", "last", "later"])
+      expect(watchdog.size()).toBe(0)
+    }))
+
   it.effect("calls nobody after its scope has closed", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
