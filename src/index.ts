@@ -2,6 +2,7 @@
 export { Api } from "./api/Api.ts"
 export type { ChatMessage, ChatRequest, ContentPart } from "./domain/Chat.ts"
 export type { ChatChunk, ChatCompletion } from "./domain/ChatAnswer.ts"
+export type { EmbeddingRequest } from "./domain/Embedding.ts"
 export * as GatewayError from "./domain/GatewayError.ts"
 export type { Usage } from "./domain/Usage.ts"
 export { Ai, type AiAnswer, type AiEvent, type AiRequest, type AiSummary } from "./gateway/Ai.ts"
@@ -10,7 +11,15 @@ export * as Gateway from "./gateway/Gateway.ts"
 export { Health } from "./gateway/Health.ts"
 export * as OpenAi from "./providers/OpenAi.ts"
 export * as OpenAiCompatible from "./providers/OpenAiCompatible.ts"
-export type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./providers/Provider.ts"
+export type {
+  Answer,
+  AnswerStream,
+  EmbeddingAnswer,
+  EmbeddingCall,
+  Frame,
+  Provider,
+  ProviderCall
+} from "./providers/Provider.ts"
 export { Providers } from "./providers/Providers.ts"
 export * as Simulated from "./providers/Simulated.ts"
 export * as Transport from "./providers/Transport.ts"

@@ -53,13 +53,16 @@ const leastTokens = ({ messages }: ChatRequest): number =>
 
 const contextOf = ({ of }: Abilities, target: Target): number => of.get(target)?.context ?? Number.POSITIVE_INFINITY
 
+/** It is so short that it may fit everywhere: one comparison, for nearly every request. */
+const isShort = ({ narrowest }: Abilities, { source }: CompletionRequest): boolean =>
+  source.text.length <= narrowest * charactersPerToken
+
 /** The targets whose context is large enough; where none is, those with the largest. */
 const wideEnough = (
   abilities: Abilities,
   targets: ReadonlyArray<Target>,
-  { request, source }: CompletionRequest
+  { request }: CompletionRequest
 ): ReadonlyArray<Target> => {
-  if (source.text.length <= abilities.narrowest * charactersPerToken) return targets
   const tokens = leastTokens(request)
   const wide = targets.filter((target) => contextOf(abilities, target) >= tokens)
   if (wide.length > 0) return wide
@@ -102,6 +105,7 @@ const judge = (
     if (able.length === 0) return refusal(route, decision, need)
     targets = able
   }
+  if (isShort(abilities, request)) return targets
   const wide = wideEnough(abilities, targets, request)
   skip(targets.filter((target) => !wide.includes(target)), "context too small")
   return wide
@@ -110,7 +114,7 @@ const judge = (
 /** The route with the targets that can serve the request, or why none can. The same route where nothing is known against any. */
 export const forChat = (route: Route, request: CompletionRequest): Route | GatewayError => {
   const { abilities } = route
-  if (abilities === undefined) return route
+  if (abilities === undefined || (abilities.missing.length === 0 && isShort(abilities, request))) return route
   const targets = judge(route, abilities, request)
   if ("_tag" in targets) return targets
   return targets.length === route.targets.length ? route : { ...route, targets }
