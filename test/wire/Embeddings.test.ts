@@ -34,6 +34,7 @@ beforeAll(async () => {
   upstream = createServer(async (request, response) => {
     const body = JSON.parse(Buffer.concat(await request.toArray()).toString())
     asked.push({ path: request.url ?? "", body })
+    if (body.model === "silent") return
     const [status, answer] = answerTo(body)
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer))
   }).listen(0, "127.0.0.1")
@@ -48,6 +49,10 @@ beforeAll(async () => {
     },
     models: {
       search: { targets: [target("down"), { provider: "simulated", model: "sim-fast" }] },
+      slow: {
+        targets: [target("silent"), { provider: "simulated", model: "sim-fast" }],
+        timeouts: { answer: "300ms" }
+      },
       thin: { targets: [target("short"), { provider: "simulated", model: "sim-fast" }] }
     },
     defaults: { retry: { base: "5ms", throttleBase: "5ms" } }
@@ -98,6 +103,12 @@ describe("the openai package: embeddings", () => {
     expect(data.data[0]?.embedding.length).toBe(256)
     expect(response.headers.get("x-breakwater-model")).toBe("sim-fast")
     expect(response.headers.get("x-breakwater-attempts")).toBe("3")
+  })
+
+  it("come from the next target when the first stays silent for longer than an answer may take", async () => {
+    const { response } = await client.embeddings.create({ model: "slow", input: "x" }).withResponse()
+    expect(response.headers.get("x-breakwater-model")).toBe("sim-fast")
+    expect(response.headers.get("x-breakwater-attempts")).toBe("2")
   })
 
   it("come from the next target when the first has too few of them", async () => {
