@@ -146,7 +146,6 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "it keeps to a JSON Schema; where not, requests for one pass it over"
   },
   "models.ALIAS.targets[].capabilities.prefill": {
-    default: false,
     text: "it goes on from the beginning of an answer that is given as the last message"
   },
   "models.ALIAS.targets[].capabilities.reasoning": { text: "it thinks before it answers; shown in `GET /v1/models`" },

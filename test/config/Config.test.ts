@@ -139,6 +139,22 @@ providers:
       }
     }))
 
+  it.effect("takes what a target can do, and refuses what it cannot be or nobody knows, with its path", () =>
+    Effect.gen(function*() {
+      const fileOf = (capabilities: string) =>
+        `models: { fast: { targets: [{ provider: simulated, model: sim, capabilities: ${capabilities} }] } }`
+      const { settings } = yield* settingsOf(fileOf("{ context: 8192, vision: false, jsonSchema: true }"))
+      expect(settings.models["fast"]?.targets[0]?.capabilities).toEqual({
+        context: 8192,
+        vision: false,
+        jsonSchema: true
+      })
+      for (const wrong of ["{ context: 0 }", "{ context: 1.5 }", "{ vision: maybe }", "{ visoin: true }"]) {
+        const [problem] = yield* problemsOf(fileOf(wrong))
+        expect(problem?.path).toMatch(/^models\.fast\.targets\[0\]\.capabilities\.\w+$/)
+      }
+    }))
+
   it.effect("takes prices as decimals, as text or as numbers, and refuses one that is finer than a pico-dollar per token", () =>
     Effect.gen(function*() {
       const priced = (input: string) =>
