@@ -30,7 +30,7 @@ export const raw = (name: string): Candidate => ({
 })
 
 /** Defaults wherever possible: only what makes the gateway reachable, and no trace export. */
-const settings = (kind: string, upstreamPort: number): string =>
+const settings = (kind: string, upstreamPort: number, level: string): string =>
   `server:
   host: 127.0.0.1
   drain: { notReady: 10ms, streams: 1s }
@@ -44,25 +44,27 @@ models:
     targets:
       - { provider: upstream, model: ${upstreamModel} }
 telemetry:
-  logs: { format: json, level: info }
+  logs: { format: json, level: ${level} }
 `
 
 interface More {
   readonly name: string
-  /** Lines at the end of the `telemetry` section. */
-  readonly more: (upstreamPort: number) => string
+  /** Lines at the end of the `telemetry` section, which is the last one. */
+  readonly more: (upstreamPort: number, folder: string) => string
+  /** Of the log. Default info: a line for every request. */
+  readonly level?: "info" | "warn"
 }
 
 export const gateway = (
   kind: string,
   budgets: Candidate["budgets"],
-  { more, name }: More = { name: `gateway ${kind}`, more: () => "" }
+  { level = "info", more, name }: More = { name: `gateway ${kind}`, more: () => "" }
 ): Candidate => ({
   name,
   budgets,
   args: (port, upstreamPort, folder) => {
     const file = join(folder, `${name.replace(/\W+/g, "-")}.yaml`)
-    writeFileSync(file, settings(kind, upstreamPort) + more(upstreamPort))
+    writeFileSync(file, settings(kind, upstreamPort, level) + more(upstreamPort, folder))
     return [main, "--config", file, "--port", String(port)]
   },
   talks: false

@@ -18,11 +18,11 @@ import {
   yardstickAgain
 } from "./Candidates.ts"
 import { answers, type Child, freePort, keepAwake, message, pinned, start, stop, stopAll } from "./Children.ts"
+import { costs, studies, type Study, writeCosts } from "./Differences.ts"
 import { readProfile } from "./Profile.ts"
 import { machine, type Report, scenarioTable, write } from "./Report.ts"
 import type { DriverReply, SliceOrder, SliceResult } from "./Slice.ts"
 import { ratioIn, type Round, type Row, rowOf, type Scenario } from "./Statistics.ts"
-import { costs, telemetryCandidates, writeTelemetry } from "./Telemetry.ts"
 
 const usage = `node bench/load.ts [options]
   --quick             3 rounds of 0.8 s instead of 7 of 2 s
@@ -33,6 +33,7 @@ const usage = `node bench/load.ts [options]
   --enforce           end with 1 when a budget is exceeded
   --no-write          leave bench/results alone
   --telemetry         what traces cost: the gateway without and with them, JSON alone
+  --books             the same of the log and the ledger
   --peers             the same beside other gateways`
 
 const { values: flags } = parseArgs({
@@ -46,6 +47,7 @@ const { values: flags } = parseArgs({
     enforce: { type: "boolean", default: false },
     "no-write": { type: "boolean", default: false },
     telemetry: { type: "boolean", default: false },
+    books: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
     help: { type: "boolean", default: false }
   }
@@ -57,10 +59,12 @@ const known: ReadonlyArray<Scenario> = [
   { mode: "burst", title: "SSE, 64 streams at full speed", unit: "frame", connections: 64, warmupMs: 300 }
 ]
 
+const study: Study | undefined = flags.telemetry ? studies.telemetry : flags.books ? studies.books : undefined
+
 const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 7))
 const sliceMs = Number(flags.slice ?? (flags.quick ? 800 : 2000))
-const all = flags.telemetry ? [raw(yardstick), raw(yardstickAgain), ...telemetryCandidates] : candidates
-const scenarios = (flags.telemetry ? "json" : flags.scenarios).split(",").map((name) => {
+const all = study === undefined ? candidates : [raw(yardstick), raw(yardstickAgain), ...study.candidates]
+const scenarios = (study !== undefined ? "json" : flags.scenarios).split(",").map((name) => {
   const scenario = known.find(({ mode }) => mode === name.trim())
   if (scenario === undefined) throw new Error(`no scenario ${name}\n${usage}`)
   return scenario
@@ -194,10 +198,12 @@ const measure = async (stage: Stage): Promise<number> => {
     scenarios: results,
     missing
   }
-  if (flags.telemetry) {
-    const text = results.map(({ rows, scenario }) => `${scenarioTable(scenario, rows)}\n\n${costs(rows)}`).join("\n\n")
+  if (study !== undefined) {
+    const text = results.map(({ rows, scenario }) => `${scenarioTable(scenario, rows)}\n\n${costs(study, rows)}`).join(
+      "\n\n"
+    )
     say(`\n${text}`)
-    if (!flags["no-write"]) say(writeTelemetry(join(import.meta.dirname, "results"), date, text))
+    if (!flags["no-write"]) say(writeCosts(study, join(import.meta.dirname, "results"), date, text))
   } else if (!flags["no-write"]) say(`\n${write(report, join(import.meta.dirname, "results")).join("\n")}`)
   for (const text of missing) say(`not measured: ${text}`)
   const rows = results.flatMap((result) => result.rows)

@@ -9,6 +9,10 @@ export { Ai, type AiAnswer, type AiEvent, type AiRequest, type AiSummary } from 
 export type { AttemptRecord, Decision } from "./gateway/Decision.ts"
 export * as Gateway from "./gateway/Gateway.ts"
 export { Health } from "./gateway/Health.ts"
+export * as Anthropic from "./providers/Anthropic.ts"
+export * as AzureOpenAi from "./providers/AzureOpenAi.ts"
+export * as Bedrock from "./providers/Bedrock.ts"
+export * as Gemini from "./providers/Gemini.ts"
 export * as OpenAi from "./providers/OpenAi.ts"
 export * as OpenAiCompatible from "./providers/OpenAiCompatible.ts"
 export type {

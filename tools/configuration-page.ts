@@ -2,9 +2,10 @@
 import type * as SchemaAST from "effect/SchemaAST"
 import { ConfigurationFile } from "../src/config/Config.ts"
 import { inactiveKeys, unguarded } from "../src/config/Inactive.ts"
-import { isBuilt, kinds } from "../src/config/ProviderSection.ts"
+import { kinds } from "../src/config/ProviderSection.ts"
 import { defaultServerSection as server } from "../src/config/ServerSection.ts"
 import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySection.ts"
+import { defaultImagesSettings as images } from "../src/providers/ImagesSettings.ts"
 import { defaultBreakerSettings as breaker } from "../src/resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings as timeouts } from "../src/resilience/Deadline.ts"
 import { defaultRetrySettings as retry } from "../src/resilience/Retry.ts"
@@ -105,12 +106,28 @@ const docs: Readonly<Record<string, Doc>> = {
     default: duration(server.drain.streams),
     text: "how long open answers may run after it stopped accepting"
   },
+  "providers.NAME.enabled": {
+    default: true,
+    text: "`false` switches it off: it is as if it were not there, the simulated provider (`providers.simulated`) too"
+  },
   "providers.NAME.kind": {
-    text: "dialect or preset (below), some of which do not answer yet; default: NAME, if that is a kind"
+    text: "dialect or preset (below); default: NAME, if that is a kind"
   },
   "providers.NAME.baseUrl": { text: "address of the upstream; default: the kind's own" },
   "providers.NAME.apiKey": { text: "key for the upstream" },
   "providers.NAME.apiKeys[]": { text: "several keys in place of one" },
+  "providers.NAME.version": { text: "`anthropic-version` of the kind `anthropic`; default `2023-06-01`" },
+  "providers.NAME.accessKeyId": {
+    text: "AWS's keys in place of `apiKey`, for the kind `bedrock`: they sign each request"
+  },
+  "providers.NAME.secretAccessKey": { text: "" },
+  "providers.NAME.sessionToken": { text: "of temporary keys of AWS's; it is not renewed" },
+  "providers.NAME.entraToken": {
+    text: "a token of Entra in place of `apiKey`, for the kind `azure-openai`; it is not renewed"
+  },
+  "providers.NAME.apiVersion": {
+    text: "of the kind `azure-openai`: with it a model is the name of a deployment in the path; default: the v1 address"
+  },
   "providers.NAME.headers.*": { text: "headers for every request to it" },
   "providers.NAME.maxConcurrency": {
     text:
@@ -127,6 +144,15 @@ const docs: Readonly<Record<string, Doc>> = {
   "providers.NAME.prices.*.usdPerMtok.inputAudio": { text: "" },
   "providers.NAME.prices.*.usdPerMtok.outputAudio": { text: "" },
   "providers.NAME.prices.*.tiers[]": { text: "`above` (tokens) and `usdPerMtok`; a tier rules the whole request" },
+  "providers.NAME.prices.*.serviceTiers.*": {
+    text:
+      "what the prices are multiplied by where the answer names this service tier, as a decimal; one that is not named is unpriced"
+  },
+  "providers.NAME.prices.*.regions.*": { text: "the same by region; where both apply, by both" },
+  "providers.NAME.region": {
+    text:
+      "AWS's region of the kinds `bedrock` and `bedrock-mantle`; of the others where their answers are made, if that has another price; what the answer says itself rules"
+  },
   "providers.NAME.models[]": { text: "model ids to list as `NAME/id` and to call by their bare name" },
   "models.ALIAS.strategy": { default: "ordered", text: "in the order written, or drawn by weight" },
   "models.ALIAS.targets[].provider": { text: "NAME of a provider" },
@@ -159,6 +185,12 @@ const docs: Readonly<Record<string, Doc>> = {
       + "to the letter, or is not sent before it is whole"
   },
   ...under("models.ALIAS.timeouts", timeoutDocs(false)),
+  "models.ALIAS.parameters": {
+    default: "warn",
+    text:
+      "parameters that a target's dialect has no words for are left out and named in `x-breakwater-dropped-params`, or the "
+      + "target is not asked, and with nobody else left the request is refused"
+  },
   ...under("defaults.timeouts", timeoutDocs(true)),
   "defaults.retry.attempts": { default: retry.attempts, text: "tries on one target, the first included" },
   "defaults.retry.base": {
@@ -175,6 +207,15 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "retries a target may get beyond its successes"
   },
   ...under("defaults.breaker", breakerDocs(true)),
+  "images.fetch": {
+    default: images.fetch,
+    text:
+      "fetches the http(s) URLs of images for upstreams that take bytes only, from public addresses alone; otherwise a 400"
+  },
+  "images.hosts[]": {
+    text: "hosts that an image's URL may name, exact or as `*.example.com`, whoever fetches it; none = every public one"
+  },
+  "images.maxSize": { default: size(images.maxSize), text: "one image for an upstream that takes bytes only" },
   "telemetry.logs.format": { default: telemetry.logs.format, text: "how log lines are written" },
   "telemetry.logs.level": { default: telemetry.logs.level, text: "least severe level that is written" },
   "telemetry.otlp.endpoint": { text: "base URL of an OTLP/HTTP collector" },
@@ -290,21 +331,22 @@ const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
 const section = (title: string, keys: ReadonlyArray<Key>): string =>
   `## ${title}\n\n${table(["key", "type", "default", "what"], rows(keys))}\n`
 
-const kindRows = kinds.map(({ baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey }) => [
+const kindRows = kinds.map(({ baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey, needsRegion }) => [
   `\`${kind}\``,
-  isBuilt(kind) ? "yes" : "not yet",
   baseUrl === undefined ? "" : `\`${baseUrl}\``,
   [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and "),
-  [needsKey === true ? "`apiKey`" : "", needsBaseUrl === true ? "`baseUrl`" : ""].filter((need) => need !== "").join(
-    ", "
-  )
+  [
+    needsKey === true ? "`apiKey`" : "",
+    needsBaseUrl === true ? "`baseUrl`" : "",
+    needsRegion === true ? "`region`" : ""
+  ].filter((need) => need !== "").join(", ")
 ])
 
 export const configurationPage = (): string => {
   const keys = keysUnder(ConfigurationFile.ast, "")
   const unknown = Object.keys(docs).filter((path) => !keys.some((key) => key.path === path))
   if (unknown.length > 0) throw new Error(`the schema does not have ${unknown.join(", ")}`)
-  const sections = ["server", "providers", "models", "defaults", "telemetry", "storage"].map((title) =>
+  const sections = ["server", "providers", "models", "defaults", "images", "telemetry", "storage"].map((title) =>
     section(`\`${title}\``, keys.filter(({ path }) => path.startsWith(`${title}.`)))
   )
   return `# Configuration
@@ -331,11 +373,15 @@ ${sections.join("\n")}
 ## Kinds of providers
 
 Without a \`providers\` section every kind whose variables are set is on, under its own name, and a local Ollama if it answers. The
-provider \`simulated\` is always there. A target on a kind that does not answer yet fails at once, and its alias goes on to the next.
+provider \`simulated\` is there too, unless \`providers.simulated.enabled\` is \`false\`.
 
 The address of \`vllm\` is the one Breakwater itself listens on by default: a provider whose address is the gateway's own is refused, so give
 one of them another port.
 
-${table(["kind", "answers", "its own address", "on without a file when set", "needs in the file"], kindRows)}
+\`gemini\` speaks \`generateContent\`. It answers for Vertex AI as well: there \`baseUrl\` is
+\`https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google\` and \`apiKey\` an access token, sent as
+Bearer. What a Gemini model thought about a call of a tool comes back to it in the id of that call, so clients must not shorten those ids.
+
+${table(["kind", "its own address", "on without a file when set", "needs in the file"], kindRows)}
 `
 }

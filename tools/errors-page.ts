@@ -68,8 +68,14 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "invalid_utf8", "the body is not UTF-8"],
   ["InvalidRequest", "missing_host", "HTTP/1.1 without a `Host`"],
   ["InvalidRequest", "too_deep", "the body is nested deeper than `server.limits.depth`"],
+  [
+    "InvalidRequest",
+    "invalid_image_url",
+    "an image's URL is not one of a public host, or the image cannot be had; `param` says which"
+  ],
   ["InvalidRequest", "duplicate_member", "a member stands twice at the top of the body"],
   ["InvalidRequest", "unknown_priority", "`x-breakwater-priority` is no word that is known"],
+  ["InvalidRequest", "unsupported_parameter", "the model that would answer cannot be told what `param` names"],
   ["InvalidRequest", "invalid_timeout", "`x-request-timeout-ms` is no positive whole number of milliseconds"],
   ["InvalidRequest", "embeddings_not_supported", "embeddings were asked for, and no target of the model has any"],
   [

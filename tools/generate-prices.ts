@@ -13,7 +13,7 @@ import {
   type SourcePrices,
   type Tiered
 } from "./genai-source.ts"
-import { corrections, dropped, serviceTiersOf, sources, tierBoundOf } from "./price-corrections.ts"
+import { corrections, dropped, regionsOf, serviceTiersOf, sources, tierBoundOf } from "./price-corrections.ts"
 
 const units = {
   input_mtok: "input",
@@ -83,12 +83,14 @@ const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyA
   const { ids, versioned } = patternsOf(model.match)
   const versions = [...new Set(versioned)]
   const tiers = serviceTiersOf(provider, model.id)
+  const regions = regionsOf(provider, model.id)
   return [{
     provider,
     ids: [...new Set(ids)].filter((id) => !versions.includes(id)),
     ...(versions.length === 0 ? {} : { versioned: versions }),
     rates,
     ...(tiers === undefined ? {} : { serviceTiers: tiers }),
+    ...(regions === undefined ? {} : { regions }),
     source: sources[provider]?.url ?? "",
     checked
   }]

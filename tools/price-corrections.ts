@@ -29,6 +29,8 @@ export const corrections: ReadonlyArray<PriceRow> = [
         usdPerMtok: { input: "2", output: "10", cacheRead: "0.1", cacheWrite5m: "2.5", cacheWrite1h: "4" }
       }
     ],
+    serviceTiers: { batch: [1, 2] },
+    regions: { us: [11, 10] },
     source: "https://www.anthropic.com/pricing",
     checked: "2026-11"
   },
@@ -70,12 +72,23 @@ export const dropped = (provider: string, model: string): boolean => {
     .test(model)
 }
 
+type Factors = Readonly<Record<string, readonly [times: number, per: number]>>
+
+const batch: Factors = { batch: [1, 2] }
+
 /** What a tier costs in relation to the usual one, for the models of which it is known; else such an answer is unpriced. */
-export const serviceTiersOf = (
-  provider: string,
-  model: string
-): Readonly<Record<string, readonly [times: number, per: number]>> | undefined => {
+export const serviceTiersOf = (provider: string, model: string): Factors | undefined => {
+  // Anthropic's own priority tier is paid for by commitment, and Gemini's differs by model.
+  if (provider === "anthropic" || provider === "gemini") return batch
   if (provider !== "openai") return undefined
-  const isFlagship = /^gpt-(5|5\.1|5\.2|5\.4|5\.5|5\.6-\w+|6-\w+)$/.test(model)
-  return isFlagship ? { flex: [1, 2], priority: [2, 1], fast: [2, 1] } : undefined
+  if (/^gpt-(5|5\.1|5\.2|5\.4|5\.5|5\.6-\w+|6-\w+)$/.test(model)) {
+    return { ...batch, flex: [1, 2], priority: [2, 1], fast: [2, 1] }
+  }
+  return /^(gpt-4o(-mini)?|gpt-4\.1(-mini|-nano)?|o3|o4-mini|gpt-5(\.4)?-(mini|nano))$/.test(model) ? batch : undefined
 }
+
+/** Claude from 4.6 on can be kept in the United States, at a tenth more for every kind of token. */
+export const regionsOf = (provider: string, model: string): Factors | undefined =>
+  provider === "anthropic" && /^claude-(opus|sonnet|haiku|fable)-(4-[6-9]|[5-9](-\d+)?)$/.test(model)
+    ? { us: [11, 10] }
+    : undefined

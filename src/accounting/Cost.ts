@@ -6,15 +6,16 @@ import type { CostAbsence } from "../domain/DecisionRecord.ts"
 import type { TokenKinds } from "../domain/LedgerEntry.ts"
 import { type PicoUsd, plus, times, toUsd } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
-import { compile, type Dated, listPrice, type ModelPrices, type Price, type Rates } from "./Prices.ts"
+import { byLength, type Estimator } from "./Estimate.ts"
+import { compileOwn, type Dated, listPrice, type OwnPrices, type Price, type Rates } from "./Prices.ts"
 
 /** Tokens by the rate that they are charged at; input kinds add up to the prompt, output kinds to the completion. */
 export type Buckets = { readonly [Kind in keyof Rates]: number }
 
-/** What it cost and who said so, or why that is not known. */
+/** What it cost and who said so, or why that is not known and, where its tokens could be guessed, what it may have been. */
 export type Cost =
   | { readonly picoUsd: PicoUsd; readonly source: "provider" | "computed" }
-  | { readonly absent: CostAbsence }
+  | { readonly absent: CostAbsence; readonly estimate?: PicoUsd }
 
 const part = (count: number | undefined, whole: number): number =>
   count === undefined || count <= 0 ? 0 : count < whole ? count : whole
@@ -90,10 +91,12 @@ const ratesFor = ({ base, tiers }: Price, promptTokens: number): Rates => {
   return base
 }
 
-/** What the usage costs at a price. */
-export const cost = (usage: Usage, price: Price): Cost => {
-  const tier = usage.serviceTier
-  const ruling = tier === undefined ? price : price.serviceTiers.get(tier)
+/** What the usage costs at a price; `region`: where it was made, unless the answer says something else. */
+export const cost = (usage: Usage, price: Price, region?: string): Cost => {
+  const { region: where = region, serviceTier: tier } = usage
+  const local = where === undefined ? price : price.regions.get(where)
+  if (local === undefined) return { absent: "region" }
+  const ruling = tier === undefined ? local : local.serviceTiers.get(tier)
   return ruling === undefined
     ? { absent: "tier" }
     : charge(bucketsOf(usage), ratesFor(ruling, usage.promptTokens))
@@ -105,11 +108,18 @@ export interface PricedProvider {
   readonly name: string
   readonly kind: string
   /** By model; they rule in place of the list's. */
-  readonly prices?: Readonly<Record<string, ModelPrices>> | undefined
+  readonly prices?: Readonly<Record<string, OwnPrices>> | undefined
+  /** Where its answers are made, where that has a price of its own; default the usual one. */
+  readonly region?: string | undefined
 }
+
+/** The same of tokens that nobody counted: a price makes a cost of them no more than an estimate. */
+export const asEstimate = (cost: Cost): Cost => "picoUsd" in cost ? { absent: "usage", estimate: cost.picoUsd } : cost
 
 /** Prices of every provider at hand. */
 export interface PriceBook {
+  /** Who guesses at tokens that nobody counted. */
+  readonly estimator: Estimator
   /** The cost of an answer of a provider's model that was asked for at a moment in ms since 1970. */
   readonly costOf: (provider: string, model: string, usage: Usage | undefined, atMs: number) => Cost
 }
@@ -119,7 +129,7 @@ export type ListedPrice = { readonly [Kind in keyof Rates]?: string }
 
 /** The prices themselves. */
 export interface PriceList {
-  /** What a provider's model costs, below any tier, at a moment in ms since 1970; undefined where that is not known. */
+  /** What a provider's model costs in its region, below any tier, at a moment in ms since 1970; undefined where that is not known. */
   readonly listed: (provider: string, model: string, atMs: number) => ListedPrice | undefined
 }
 
@@ -142,7 +152,7 @@ const unpriced: Dated = { price: undefined, fromMs: 0, untilMs: Number.POSITIVE_
 
 /** Remembers each model's price until the moment it may change. */
 const lookup = ({ kind, prices = {} }: PricedProvider) => {
-  const own = new Map(Object.entries(prices).map(([model, written]) => [model, compile(written)]))
+  const own = new Map(Object.entries(prices).map(([model, written]) => [model, compileOwn(written)]))
   const known = new Map<string, Dated>()
   return (model: string, atMs: number): Price | undefined => {
     const found = own.get(model)
@@ -157,18 +167,24 @@ const lookup = ({ kind, prices = {} }: PricedProvider) => {
 }
 
 /** The book of these providers; of one that is not among them nothing is known. */
-export const makeBook = (providers: Iterable<PricedProvider>): PriceBook & PriceList => {
-  const lookups = new Map(Array.from(providers, (provider) => [provider.name, lookup(provider)]))
+export const makeBook = (providers: Iterable<PricedProvider>, estimator = byLength): PriceBook & PriceList => {
+  const lookups = new Map(
+    Array.from(providers, (provider) => [provider.name, { price: lookup(provider), region: provider.region }])
+  )
   return {
+    estimator,
     costOf: (provider, model, usage, atMs) => {
       if (usage === undefined) return { absent: "usage" }
       if (usage.reportedCost !== undefined) return { picoUsd: usage.reportedCost, source: "provider" }
-      const price = lookups.get(provider)?.(model, atMs)
-      return price === undefined ? { absent: "model" } : cost(usage, price)
+      const found = lookups.get(provider)
+      const price = found?.price(model, atMs)
+      return price === undefined ? { absent: "model" } : cost(usage, price, found?.region)
     },
     listed: (provider, model, atMs) => {
-      const price = lookups.get(provider)?.(model, atMs)
-      return price === undefined ? undefined : listedOf(price)
+      const found = lookups.get(provider)
+      const price = found?.price(model, atMs)
+      const local = found?.region === undefined ? price : price?.regions.get(found.region)
+      return local === undefined ? undefined : listedOf(local)
     }
   }
 }

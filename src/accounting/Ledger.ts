@@ -123,7 +123,9 @@ const Parcel = Schema.Struct({
   outputAudio: Count,
   unpriced: Count,
   cost: Schema.String,
-  estimated: Schema.String
+  estimated: Schema.String,
+  estimatedInput: Count,
+  estimatedOutput: Count
 })
 
 const decodeQuestion = Schema.decodeUnknownEffect(Question)

@@ -30,17 +30,27 @@ export interface ModelPrices {
   readonly tiers?: ReadonlyArray<{ readonly above: number; readonly usdPerMtok: UsdPerMtok }> | undefined
 }
 
+/** Prices in the file, with what its service tiers and regions multiply them by: decimals such as `0.5`, `1.1`. */
+export interface OwnPrices extends ModelPrices {
+  readonly serviceTiers?: Readonly<Record<string, Decimal>> | undefined
+  readonly regions?: Readonly<Record<string, Decimal>> | undefined
+}
+
 /** `from`: first day, UTC; `hours`: only from the first to before the second of each day, UTC. The last row that applies rules. */
 export interface RateRow extends ModelPrices {
   readonly from?: string
   readonly hours?: ReadonlyArray<string>
 }
 
+type Factors = Readonly<Record<string, ReadonlyArray<number>>>
+
 /** One model of one host. */
 export interface PriceRow extends NamedRow {
   readonly rates: ReadonlyArray<RateRow>
   /** By service tier, the factor as a fraction. */
-  readonly serviceTiers?: Readonly<Record<string, ReadonlyArray<number>>>
+  readonly serviceTiers?: Factors
+  /** The same by the region in which an answer is to be made; both may apply. */
+  readonly regions?: Factors
   readonly source: string
   /** When it was compared with the source, or the date of the release that it was taken from. */
   readonly checked: string
@@ -64,6 +74,8 @@ export interface Price {
   readonly tiers: ReadonlyArray<{ readonly above: number; readonly rates: Rates }>
   /** The same for the service tiers whose price is known. */
   readonly serviceTiers: ReadonlyMap<string, Price>
+  /** The same for the regions whose price is known, each with its service tiers. */
+  readonly regions: ReadonlyMap<string, Price>
 }
 
 type Fraction = readonly [times: number, per: number]
@@ -74,9 +86,12 @@ const none: ReadonlyMap<string, Price> = new Map()
 const ratesOf = (usd: UsdPerMtok, [factor, per]: Fraction): Rates => {
   const rate = (written: Decimal | undefined): number | undefined => {
     const price = written === undefined ? undefined : parseUsdPerMtok(String(written))
-    const scaled = price === undefined ? undefined : price * factor / per
+    if (price === undefined) return undefined
+    // The product may be larger than a number holds; it is made once, when the price is first asked for.
+    const scaled = BigInt(price) * BigInt(factor)
+    const whole = Number(scaled / BigInt(per))
     // What is no whole number of pico-dollars is not known rather than rounded.
-    return Number.isSafeInteger(scaled) ? scaled : undefined
+    return scaled % BigInt(per) === 0n && Number.isSafeInteger(whole) ? whole : undefined
   }
   const input = rate(usd.input)
   const written = usd.cacheWrite5m === undefined ? input : rate(usd.cacheWrite5m)
@@ -91,29 +106,51 @@ const ratesOf = (usd: UsdPerMtok, [factor, per]: Fraction): Rates => {
   }
 }
 
-const priceAt = (
-  { tiers = [], usdPerMtok = {} }: ModelPrices,
-  factor: Fraction,
-  more: Price["serviceTiers"]
-): Price => ({
-  base: ratesOf(usdPerMtok, factor),
-  // A tier says what is different in it.
-  tiers: tiers.map((tier) => ({ above: tier.above, rates: ratesOf({ ...usdPerMtok, ...tier.usdPerMtok }, factor) }))
-    .sort((left, right) => right.above - left.above),
-  serviceTiers: more
-})
+const divisor = (left: number, right: number): number => right === 0 ? left : divisor(right, left % right)
 
-/** Prices as numbers; `serviceTiers` are the factors of its row. */
-export const compile = (prices: ModelPrices, serviceTiers: PriceRow["serviceTiers"] = {}): Price => {
-  const entries = Object.entries(serviceTiers)
-  return priceAt(
-    prices,
-    one,
-    entries.length === 0
-      ? none
-      : new Map(entries.map(([tier, [times = 1, per = 1]]) => [tier, priceAt(prices, [times, per], none)]))
-  )
+/** A decimal as a fraction in its lowest terms, such as 1.1 as 11/10; undefined where it is none. */
+const fractionOf = (written: Decimal): Fraction | undefined => {
+  const millionths = parseUsdPerMtok(String(written))
+  if (millionths === undefined) return undefined
+  const common = divisor(millionths, 1_000_000)
+  return [millionths / common, 1_000_000 / common]
 }
+
+const fractionsOf = (written: OwnPrices["regions"] = {}): ReadonlyArray<readonly [string, Fraction]> =>
+  Object.entries(written).flatMap(([name, decimal]) => {
+    const fraction = fractionOf(decimal)
+    return fraction === undefined ? [] : [[name, fraction] as const]
+  })
+
+const named = (factors: Factors = {}): ReadonlyArray<readonly [string, Fraction]> =>
+  Object.entries(factors).map(([name, [times = 1, per = 1]]) => [name, [times, per]])
+
+type Named = ReturnType<typeof named>
+
+const mapped = (factors: Named, make: (factor: Fraction) => Price): ReadonlyMap<string, Price> =>
+  factors.length === 0 ? none : new Map(factors.map(([name, factor]) => [name, make(factor)]))
+
+const both = ([times, per]: Fraction, [more, perMore]: Fraction): Fraction => [times * more, per * perMore]
+
+const priceAt = (prices: ModelPrices, factor: Fraction, serviceTiers: Named, regions: Named): Price => {
+  const { tiers = [], usdPerMtok = {} } = prices
+  return {
+    base: ratesOf(usdPerMtok, factor),
+    // A tier says what is different in it.
+    tiers: tiers.map((tier) => ({ above: tier.above, rates: ratesOf({ ...usdPerMtok, ...tier.usdPerMtok }, factor) }))
+      .sort((left, right) => right.above - left.above),
+    serviceTiers: mapped(serviceTiers, (more) => priceAt(prices, both(factor, more), [], [])),
+    regions: mapped(regions, (more) => priceAt(prices, both(factor, more), serviceTiers, []))
+  }
+}
+
+/** Prices as numbers; the factors are those of its row. */
+export const compile = (prices: ModelPrices, serviceTiers?: Factors, regions?: Factors): Price =>
+  priceAt(prices, one, named(serviceTiers), named(regions))
+
+/** The same of the file's. */
+export const compileOwn = (prices: OwnPrices): Price =>
+  priceAt(prices, one, fractionsOf(prices.serviceTiers), fractionsOf(prices.regions))
 
 const minuteMs = 60_000
 const dayMs = 1440 * minuteMs
@@ -160,7 +197,7 @@ export const listPrice = (kind: string, model: string, atMs: number): Dated => {
   if (row === undefined) return { price: undefined, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
   const ruling = row.rates.findLast((rate) => applies(rate, atMs))
   return {
-    price: ruling === undefined ? undefined : compile(ruling, row.serviceTiers),
+    price: ruling === undefined ? undefined : compile(ruling, row.serviceTiers, row.regions),
     fromMs: atMs,
     untilMs: changeAfter(row.rates, atMs)
   }

@@ -89,6 +89,15 @@ const TargetState = Schema.Struct({
       })
     ),
     reason: Schema.optionalKey(Schema.String.annotate({ description: "Why an operator forced it." })),
+    forMs: Schema.optionalKey(
+      Milliseconds.annotate({ description: "How long it has been in this state; absent = since the start." })
+    ),
+    cause: Schema.optionalKey(Schema.String.annotate({ description: "What brought it there." })),
+    openedBy: Schema.optionalKey(
+      Schema.String.annotate({
+        description: "While it is open or half-open: why it was opened, and the tag of the last failure before that."
+      })
+    ),
     forcedForMs: Schema.optionalKey(
       Milliseconds.annotate({
         description: "Until what an operator forced ends by itself; absent when only a reset does."
@@ -192,6 +201,10 @@ export const Monitoring = Schema.Struct({
   }).annotate({ description: "Since the start of the process." }),
   ...counts,
   targets: Schema.Array(TargetState),
+  routes: Schema.Array(Schema.Struct({ alias: Schema.String, route: Schema.String })).annotate({
+    description:
+      "Where the aliases of the file lead, in words: order, targets, what becomes of a broken stream, limits."
+  }),
   recent: Schema.Array(
     Schema.Struct({
       ...DecisionRecord.fields,

@@ -25,7 +25,12 @@ const UsageSum = Schema.Struct({
     output_audio: Count
   }).annotate({ description: "Kinds that do not overlap, as far as providers told them apart." }),
   cost_usd: Schema.String.annotate({ description: "An exact decimal. Estimates are not in it." }),
-  estimated_usd: Schema.String,
+  estimated_usd: Schema.String.annotate({
+    description: "What those of the unpriced attempts may have cost whose tokens were guessed."
+  }),
+  estimated_tokens: Schema.Struct({ input: Count, output: Count }).annotate({
+    description: "Of attempts whose upstream did not count all of its answer; guessed, and in no other sum."
+  }),
   unpriced: Count.annotate({ description: "Attempts of which the cost is not known; it is not in the sum as 0." })
 }).annotate({ identifier: "UsageSum" })
 

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import { Shedding } from "../admission/Shedding.ts"
-import { application } from "../config/Layers.ts"
+import { application, repricing } from "../config/Layers.ts"
 import { Health } from "../gateway/Health.ts"
 import { OpenStreams } from "../server/OpenStreams.ts"
 import { SinkOf } from "../server/Sink.ts"
@@ -32,6 +32,7 @@ export const serve = Effect.fnUntraced(function*(settings: Parameters<typeof app
   yield* Effect.updateContext(served, within(context))
   yield* EventLoop.watch(Context.get(context, Shedding).look)
   const running: Running = {
+    reprice: repricing(context),
     setPhase: Context.get(context, Health).setPhase,
     endStreams: Context.get(context, OpenStreams).endAll
   }

@@ -1,5 +1,4 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
-import { isBuilt, notBuiltYet } from "../config/ProviderSection.ts"
 import type { Loaded } from "../config/Source.ts"
 import { place as ledger } from "./Ledger.ts"
 
@@ -17,9 +16,7 @@ const authorization = ({ keyName, settings }: Loaded): string =>
     : ` -H "authorization: Bearer $${keyName}"`
 
 const curl = (loaded: Loaded, url: string): string => {
-  const { models, providers } = loaded.settings
-  const built = new Set(providers.filter((one) => isBuilt(one.kind)).map((one) => one.name))
-  const alias = Object.keys(models).find((name) => models[name]?.targets.some(({ provider }) => built.has(provider)))
+  const [alias] = Object.keys(loaded.settings.models)
   // Inside the single quotes of a shell.
   const model = JSON.stringify(alias ?? "sim").replaceAll("'", "'\\''")
   const body = `{"model":${model},"messages":[{"role":"user","content":"Hello"}]}`
@@ -50,20 +47,11 @@ export const banner = (loaded: Loaded, url: string): string => {
     ...section("who may come in", doors(loaded)),
     ...section(
       "providers on",
-      providers.filter((one) => isBuilt(one.kind)).map((one) =>
+      providers.map((one) =>
         `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [one.baseUrl])].join("  ")}`
       )
     ),
-    ...section(
-      "providers off",
-      [
-        ...providers.filter((one) => !isBuilt(one.kind)).map((one) => ({
-          name: one.name,
-          why: `kind ${one.kind} is ${notBuiltYet}`
-        })),
-        ...loaded.off
-      ].map((one) => `${column(one.name)}${one.why}`)
-    ),
+    ...section("providers off", loaded.off.map((one) => `${column(one.name)}${one.why}`)),
     ...section(
       "models",
       Object.entries(models).map(([alias, one]) =>

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import { Monitoring } from "../api/Health.ts"
 import { type Flags, load } from "../config/Source.ts"
 import { Health } from "../gateway/Health.ts"
+import { type RouteText, routeTexts } from "../gateway/RouteText.ts"
 import { urlOf } from "./Banner.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
@@ -23,7 +24,9 @@ export interface Server {
 /** Longest wait for the server, in milliseconds. */
 const limitMs = 10_000
 
-const Shown = Schema.Struct({ targets: Monitoring.fields.targets })
+const { routes: Routes, targets: Targets } = Monitoring.fields
+
+const Shown = Schema.Struct({ targets: Targets, routes: Routes })
 
 const Changed = Schema.Struct({
   targets: Schema.Array(Schema.Struct({ target: Schema.String, from: Schema.String, to: Schema.String }))
@@ -89,9 +92,8 @@ export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequ
 
 const path = (server: Server, tail: string): string => `${server.url.replace(/\/+$/, "")}/api/v1/health/${tail}`
 
-/** The targets of the server as they are now. */
-const targets = (server: Server) =>
-  Effect.map(ask(server, HttpClientRequest.get(path(server, "monitoring")), Shown), (seen) => seen.targets)
+/** The targets of the server as they are now, and its routes. */
+const states = (server: Server) => ask(server, HttpClientRequest.get(path(server, "monitoring")), Shown)
 
 const namesOf = (states: ReadonlyArray<{ readonly target: string }>): ReadonlySet<string> =>
   // What callers name themselves stands in no file.
@@ -102,15 +104,35 @@ const several = (names: ReadonlySet<string>): string => {
   return `${list.slice(0, 3).join(", ")}${list.length > 3 ? ` and ${list.length - 3} more` : ""}`
 }
 
+/** In words, the first alias that leads elsewhere, and how many more do. */
+const differentRoutes = (
+  own: ReadonlyArray<RouteText>,
+  theirs: ReadonlyArray<RouteText>,
+  source: string
+): ReadonlyArray<string> => {
+  const there = new Map(theirs.map(({ alias, route }) => [alias, route]))
+  const here = new Map(own.map(({ alias, route }) => [alias, route]))
+  const [first, ...rest] = [...new Set([...here.keys(), ...there.keys()])].filter((alias) =>
+    here.get(alias) !== there.get(alias)
+  )
+  if (first === undefined) return []
+  const more = rest.length === 0 ? "" : `, and ${rest.length} more of its aliases are other ones`
+  return [
+    `its ${first} is "${there.get(first) ?? "unknown"}", that of ${source} "${here.get(first) ?? "unknown"}"${more}`
+  ]
+}
+
 /** The targets of a running server. Routes of one file with the targets of another would describe a server that is nowhere. */
 export const statesOf = Effect.fnUntraced(function*(server: Server, source: string) {
-  const seen = yield* targets(server)
+  const { routes, targets: seen } = yield* states(server)
   const [own, theirs] = [namesOf(yield* (yield* Health).targets), namesOf(seen)]
   const [absent, more] = [own.difference(theirs), theirs.difference(own)]
-  if (absent.size === 0 && more.size === 0) return seen
+  const other = differentRoutes(yield* routeTexts, routes, source)
+  if (absent.size === 0 && more.size === 0 && other.length === 0) return seen
   const differs = [
     ...(absent.size === 0 ? [] : [`it has no ${several(absent)}`]),
-    ...(more.size === 0 ? [] : [`it has ${several(more)}, which ${source} does not`])
+    ...(more.size === 0 ? [] : [`it has ${several(more)}, which ${source} does not`]),
+    ...(absent.size + more.size === 0 ? other : [])
   ].join("; ")
   return yield* fail(
     `${server.url} was started with another configuration than ${source}: ${differs}. Name the server's own with --config`
@@ -132,7 +154,7 @@ const seconds = (ms: number): string => {
   return whole < 120 ? `${whole} s` : `${Math.ceil(whole / 60)} min`
 }
 
-/** A circuit that is open counts nothing: what opened it is its last error. */
+/** A circuit that is open counts nothing. */
 const counts = ({ callsInWindow, failureRate, state }: Breaker): ReadonlyArray<string> =>
   state === "open" || state === "half-open"
     ? ["-", "-"]
@@ -141,15 +163,17 @@ const counts = ({ callsInWindow, failureRate, state }: Breaker): ReadonlyArray<s
 /** Every target with its breaker, as a table on stdout. */
 export const list = (server: Server) =>
   Effect.flatMap(
-    targets(server),
-    (all) =>
+    states(server),
+    ({ targets: all }) =>
       Console.log(table([
-        ["target", "state", "lasts", "calls", "failed", "last error", "reason"],
+        ["target", "state", "for", "lasts", "calls", "failed", "opened by", "last error", "reason"],
         ...all.map(({ breaker, lastError, target }) => [
           target,
           breaker.state,
+          breaker.forMs === undefined ? "-" : seconds(breaker.forMs),
           lasts(breaker),
           ...counts(breaker),
+          breaker.openedBy ?? "-",
           lastError ?? "-",
           breaker.reason ?? "-"
         ])

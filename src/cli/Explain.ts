@@ -38,7 +38,11 @@ const readRequest = Effect.fnUntraced(function*(file: string, loaded: Loaded) {
     files.readFileString(file),
     (error) => fail(`${file} cannot be read: ${unreadable(error)}`)
   )
-  const checked: CheckedRequest | Reason = checkChat(text, loaded.settings.server.limits)
+  const checked: CheckedRequest | Reason = checkChat(
+    text,
+    loaded.settings.server.limits,
+    loaded.settings.server.imageHosts
+  )
   return "_tag" in checked
     ? { file, problem: problemOf(checked), model: undefined, stream: false, messages: 0 }
     : {

@@ -22,6 +22,8 @@ export type Platform = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
 /** An application that serves, until its scope closes. */
 export interface Running {
   readonly setPhase: (phase: "ready" | "draining") => Effect.Effect<void>
+  /** Puts the prices of these settings in force, and says of what they are different. */
+  readonly reprice: (settings: Settings) => ReadonlyArray<string>
   /** Ends every open stream and every request without an answer with an error that says why, and all that come later. */
   readonly endStreams: Effect.Effect<void>
 }
@@ -98,7 +100,10 @@ const leave = Effect.fnUntraced(
 )
 
 /** Takes signals until it is told to stop; `onReload` answers SIGHUP. */
-const untilStopped = (signals: Queue.Dequeue<Signal>, onReload: Effect.Effect<void>): Effect.Effect<void> =>
+const untilStopped = <R>(
+  signals: Queue.Dequeue<Signal>,
+  onReload: Effect.Effect<void, never, R>
+): Effect.Effect<void, never, R> =>
   Effect.flatMap(
     Queue.take(signals),
     (signal) => signal === "stop" ? Effect.void : Effect.andThen(onReload, untilStopped(signals, onReload))
@@ -109,12 +114,12 @@ const boundPort = (address: HttpServer.HttpServer["Service"]["address"], asked: 
   "port" in address ? address.port : asked
 
 /** Serves in this process. Returns when everything has been answered or cut; the exit code is then 0. */
-export const serveHere = <E>(options: {
+export const serveHere = <E, R>(options: {
   readonly settings: Settings
   readonly application: Application<E>
   readonly signals: Queue.Dequeue<Signal>
   readonly onReady: (port: number) => Effect.Effect<void>
-  readonly onReload: Effect.Effect<void>
+  readonly onReload: (running: Running) => Effect.Effect<void, never, R>
 }) =>
   Effect.scoped(Effect.gen(function*() {
     const { settings } = options
@@ -124,6 +129,6 @@ export const serveHere = <E>(options: {
     const running = yield* Effect.provideContext(options.application, Context.add(context, Listener, server))
     yield* running.setPhase("ready")
     yield* options.onReady(boundPort(Context.get(context, HttpServer.HttpServer).address, settings.server.port))
-    yield* untilStopped(options.signals, options.onReload)
+    yield* untilStopped(options.signals, options.onReload(running))
     yield* leave(server, leaving, running, settings)
   })).pipe(Effect.andThen(Effect.logInfo("stopped")))

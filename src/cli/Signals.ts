@@ -56,6 +56,10 @@ export const processSignals = (beforeExit: () => void): Effect.Effect<Queue.Dequ
 /** What the primary says to a worker, beside the fleet's own messages. */
 export const drainWord = "breakwater:drain"
 
+/** What the primary asks a worker now and then, to see whether it still takes turns, and what the worker answers. */
+export const pingWord = "breakwater:ping"
+export const pongWord = "breakwater:pong"
+
 /** What a worker says to the primary once it listens. */
 export const readyWord = "breakwater:ready"
 
@@ -66,6 +70,7 @@ export const workerSignals: Effect.Effect<Queue.Dequeue<Signal>, never, Scope.Sc
   const stop = () => void Queue.offerUnsafe(queue, "stop")
   const hear = (word: unknown) => {
     if (word === drainWord) stop()
+    else if (word === pingWord) process.send?.(pongWord)
   }
   yield* Effect.acquireRelease(
     Effect.sync(() =>

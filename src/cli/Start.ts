@@ -10,6 +10,7 @@ import { banner, urlOf } from "./Banner.ts"
 import { refusal, sayRefusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import * as Ollama from "./Ollama.ts"
+import { reread } from "./Reload.ts"
 import { type Application, serveHere } from "./Serve.ts"
 import { processSignals, readyWord, workerSignals } from "./Signals.ts"
 import { killAll, supervise } from "./Workers.ts"
@@ -21,8 +22,6 @@ const sayReady = (loaded: Loaded) => (port: number) =>
   Console.error(banner(loaded, urlOf(loaded.settings.server.host, port)))
 
 const tellPrimary = (port: number) => Effect.sync(() => void process.send?.({ word: readyWord, port }))
-
-const notReread = Effect.logWarning("SIGHUP: prices are not re-read, they are not active")
 
 const asPrimary = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags) {
   const signals = yield* processSignals(killAll)
@@ -55,7 +54,7 @@ const sayFailure = (settings: Settings) => (failure: Error) => {
   return Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
 }
 
-const here = Effect.fnUntraced(function*(loaded: Loaded, loadApplication: LoadApplication) {
+const here = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags, loadApplication: LoadApplication) {
   const isWorker = cluster.isWorker
   const signals = yield* isWorker ? workerSignals : processSignals(() => {})
   const application = yield* Effect.promise(loadApplication)
@@ -64,7 +63,7 @@ const here = Effect.fnUntraced(function*(loaded: Loaded, loadApplication: LoadAp
     application: application(loaded.settings),
     signals,
     onReady: isWorker ? tellPrimary : sayReady(loaded),
-    onReload: notReread
+    onReload: reread(flags)
   }).pipe(Effect.catch(sayFailure(loaded.settings)))
 })
 
@@ -75,7 +74,7 @@ export const start = Effect.fnUntraced(
     const early = loadApplication()
     const loaded = yield* load(flags, Ollama.answers)
     const isPrimary = cluster.isPrimary && loaded.settings.server.workers > 1
-    yield* (isPrimary ? asPrimary(loaded, flags) : here(loaded, () => early)).pipe(
+    yield* (isPrimary ? asPrimary(loaded, flags) : here(loaded, flags, () => early)).pipe(
       Effect.provide(Logger.layer(logSettings(loaded.settings.telemetry)))
     )
   },

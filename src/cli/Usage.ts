@@ -86,6 +86,8 @@ const columns = [
   "output_audio",
   "cost_usd",
   "estimated_usd",
+  "estimated_input",
+  "estimated_output",
   "unpriced"
 ] as const
 
@@ -98,8 +100,9 @@ const field = (text: string): string => {
 const asCsv = ({ by, sums }: Body): string =>
   [
     [by, ...columns].join(","),
-    ...sums.map(({ tokens, ...row }) => {
-      const values: Readonly<Record<string, unknown>> = { ...row, ...tokens }
+    ...sums.map(({ estimated_tokens: { input, output }, tokens, ...row }) => {
+      const estimates = { estimated_input: input, estimated_output: output }
+      const values: Readonly<Record<string, unknown>> = { ...row, ...tokens, ...estimates }
       return [field(row.name), ...columns.map((column) => String(values[column]))].join(",")
     })
   ].join("\n")

@@ -8,8 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import cluster, { type Worker } from "node:cluster"
+import { keepers } from "../server/MetricsEstate.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import { guard } from "./Handover.ts"
+import * as Heartbeat from "./Heartbeat.ts"
 import { drainWord, readyWord, type Signal } from "./Signals.ts"
 
 /** No worker ever came up, so starting more would not help (a port in use, a file refused). */
@@ -89,8 +91,10 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   yield* Fleet.hub({
     serving: () => serving,
     // Of these, those that have asked what is remembered and do not serve yet.
-    starting: () => state.stopping ? [] : places.map((place) => place.worker)
-  })
+    starting: () => state.stopping ? [] : places.map((place) => place.worker),
+    leaving: () => Array.from(living).filter((worker) => state.stopping || places.every((one) => one.worker !== worker))
+  }, keepers)
+  yield* Heartbeat.watch(() => serving)
 
   const start = Effect.fnUntraced(function*(index: number, shortLives: number, replaces: Worker | undefined) {
     const startedAt = yield* Clock.currentTimeMillis

@@ -12,7 +12,7 @@ import { RetrySettingsInput } from "../resilience/Retry.ts"
 import { crossCheck } from "./CrossCheck.ts"
 import { type InactiveKey, inactiveKeys } from "./Inactive.ts"
 import { ConfigurationRefused, type Flaw, flaws, fromFlaw, renderPath, valueAt } from "./Problem.ts"
-import { ProviderSectionInput } from "./ProviderSection.ts"
+import { ImagesSectionInput, ProviderSectionInput } from "./ProviderSection.ts"
 import { ServerSectionInput } from "./ServerSection.ts"
 import { type Settings, toSettings } from "./Settings.ts"
 import { substitute } from "./Substitution.ts"
@@ -28,6 +28,7 @@ export const ConfigurationFile = Schema.Struct({
     retry: Schema.optionalKey(RetrySettingsInput),
     breaker: Schema.optionalKey(BreakerSettingsInput)
   })),
+  images: Schema.optionalKey(ImagesSectionInput),
   telemetry: Schema.optionalKey(TelemetrySectionInput),
   storage: Schema.optionalKey(StorageSectionInput)
 })

@@ -6,15 +6,16 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
 import { nearest } from "../domain/Suggestion.ts"
+import { cloudProblems, isAwsRegion, wrongRegion } from "../providers/CloudSettings.ts"
 import { requiredKey } from "../providers/Presets.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
 import { defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
 import { unguarded } from "./Inactive.ts"
 import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
-import { isBuilt, type Kind, kindNamed, kinds, notBuiltYet } from "./ProviderSection.ts"
+import { type Kind, kindNamed, kinds } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
 
-/** The provider that always exists. */
+/** The provider that exists unless the file switches it off. */
 export const simulatedName = "simulated"
 
 const entriesAt = (document: unknown, path: Path): ReadonlyArray<readonly [string, unknown]> => {
@@ -81,7 +82,9 @@ const checkSent = (provider: string, section: unknown): ReadonlyArray<Problem> =
       : [problem([...path, "headers", name], undefined, "is no name that an HTTP header can have")]
   )
   const values: ReadonlyArray<readonly [Path, unknown]> = [
-    [["apiKey"], valueAt(section, ["apiKey"])],
+    ...["apiKey", "accessKeyId", "secretAccessKey", "sessionToken", "entraToken"].map((key) =>
+      [[key], valueAt(section, [key])] as const
+    ),
     ...listAt(section, ["apiKeys"]).map((key, index) => [["apiKeys", index], key] as const),
     ...entriesAt(section, ["headers"]).map(([name, value]) => [["headers", name], value] as const)
   ]
@@ -95,15 +98,11 @@ const checkSent = (provider: string, section: unknown): ReadonlyArray<Problem> =
 }
 
 /** A key that is needed and not there, or `none`, which says that there is none. */
-const checkKey = (section: unknown, name: string, { kind, keyName, needsKey }: Kind): ReadonlyArray<Problem> => {
+const checkKey = (section: unknown, name: string, { kind }: Kind): ReadonlyArray<Problem> => {
   const key = valueAt(section, ["apiKey"])
   const baseUrl = valueAt(section, ["baseUrl"])
   const written = [...(key === undefined ? [] : [key]), ...listAt(section, ["apiKeys"])]
-  const needed = isBuilt(kind)
-    ? requiredKey(kind, typeof baseUrl === "string" ? baseUrl : undefined)
-    : needsKey === true && baseUrl === undefined
-    ? keyName
-    : undefined
+  const needed = requiredKey(kind, typeof baseUrl === "string" ? baseUrl : undefined)
   if (needed === undefined || written.some((key) => key !== "none")) return []
   const advice = `give one, such as \${${needed}}` +
     (baseUrl === undefined ? "" : ", or say kind: openai-compatible for an address that asks for none")
@@ -113,6 +112,18 @@ const checkKey = (section: unknown, name: string, { kind, keyName, needsKey }: K
     undefined,
     `${found}: ${kind} answers nobody without a key; ${advice}`
   )]
+}
+
+/** What the kinds of the clouds are told beside address and key. */
+const checkCloud = (section: unknown, name: string, { kind, needsRegion }: Kind): ReadonlyArray<Problem> => {
+  const keys = [valueAt(section, ["apiKey"]), ...listAt(section, ["apiKeys"])]
+  const hasKey = keys.some((key) => key !== undefined && key !== "none")
+  const region = valueAt(section, ["region"])
+  if (needsRegion === true && typeof region === "string" && !isAwsRegion(region)) {
+    return [problem(["providers", name, "region"], region, wrongRegion)]
+  }
+  return cloudProblems(kind, (key) => key === "apiKey" ? hasKey : valueAt(section, [key]) !== undefined)
+    .map(({ key, problem: message }) => problem(["providers", name, key], undefined, message))
 }
 
 const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
@@ -134,11 +145,20 @@ const checkKind = (document: unknown, name: string): ReadonlyArray<Problem> => {
       problem([...path, "baseUrl"], undefined, `required, but missing: kind ${kind.kind} has no address of its own`)
     )
   }
-  return [...found, ...checkKey(valueAt(document, path), name, kind)]
+  const version = valueAt(document, [...path, "version"])
+  if (version !== undefined && kind.kind !== "anthropic") {
+    found.push(problem([...path, "version"], version, "only the kind anthropic has versions"))
+  }
+  const section = valueAt(document, path)
+  return [...found, ...checkKey(section, name, kind), ...checkCloud(section, name, kind)]
 }
 
+const isOff = (document: unknown, provider: string): boolean =>
+  valueAt(document, ["providers", provider, "enabled"]) === false
+
+/** One that is switched off needs nothing. */
 const checkProviders = (document: unknown): ReadonlyArray<Problem> =>
-  entriesAt(document, ["providers"]).flatMap(([name, provider]) => {
+  entriesAt(document, ["providers"]).filter(([name]) => !isOff(document, name)).flatMap(([name, provider]) => {
     const found: Array<Problem> = []
     const path = ["providers", name]
     if (name === "" || name.includes("/")) {
@@ -160,7 +180,6 @@ const kindOf = (document: unknown, provider: string): unknown =>
 
 /** What would make a provider of a kind. */
 const addKind = ({ keyName, kind }: Kind): string => {
-  if (!isBuilt(kind)) return `; kind ${kind} is ${notBuiltYet}`
   const section = `add a section providers.${kind}`
   return keyName === undefined
     ? `; ${section}`
@@ -188,6 +207,9 @@ const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<s
     const provider = valueAt(target, ["provider"])
     const model = valueAt(target, ["model"])
     if (typeof provider !== "string") return []
+    if (isOff(document, provider)) {
+      return [problem([...path, index, "provider"], provider, "this provider is switched off (enabled: false)")]
+    }
     if (!providers.has(provider)) return [unknownProvider([...path, index, "provider"], provider, providers)]
     if (kindOf(document, provider) === simulatedName && typeof model === "string" && !simulatedModels.has(model)) {
       const message = `the simulated provider has no such model; known: ${simulatedNames.join(", ")}`
@@ -206,7 +228,8 @@ const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<s
 }
 
 const checkModels = (document: unknown): ReadonlyArray<Problem> => {
-  const providers = new Set([...entriesAt(document, ["providers"]).map(([name]) => name), simulatedName])
+  const written = [...entriesAt(document, ["providers"]).map(([name]) => name), simulatedName]
+  const providers = new Set(written.filter((name) => !isOff(document, name)))
   return entriesAt(document, ["models"]).flatMap(([alias]) => {
     const left = alias.split("/")[0] ?? ""
     const confusing = alias.includes("/") && providers.has(left)

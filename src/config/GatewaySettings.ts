@@ -6,6 +6,9 @@ import type { Settings } from "./Settings.ts"
 export const gatewaySettings = (settings: Settings): Gateway.GatewaySettings => ({
   ...settings.defaults,
   aliases: settings.models,
+  regions: Object.fromEntries(
+    settings.providers.flatMap(({ name, region }) => region === undefined ? [] : [[name, region]])
+  ),
   prices: Object.fromEntries(settings.providers.map(({ name, prices }) => [name, prices])),
   perProvider: Object.fromEntries(
     settings.providers.map(({ breaker, maxConcurrency, name }) => [name, { breaker, maxConcurrency }])

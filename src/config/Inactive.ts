@@ -2,8 +2,7 @@
  * Keys of the contract whose part is not built yet: accepted, and named in the banner as not active. What narrows a client key is
  * refused instead, for without its part the key would open more than its writer meant.
  */
-import { type Path, type Problem, renderPath, valueAt } from "./Problem.ts"
-import { isBuilt, kindNamed, notBuiltYet } from "./ProviderSection.ts"
+import { type Path, type Problem, renderPath } from "./Problem.ts"
 
 export interface InactiveKey {
   readonly path: string
@@ -42,46 +41,19 @@ const matches = (value: unknown, rest: ReadonlyArray<string>, path: Path): Reado
   )
 }
 
-/** The kind of a provider of the document, if it is known but not built yet. */
-const unbuiltKind = (document: unknown, provider: unknown): string | undefined => {
-  if (typeof provider !== "string") return undefined
-  const section = valueAt(document, ["providers", provider])
-  const kind = valueAt(section, ["kind"]) ?? provider
-  return section !== undefined && typeof kind === "string" && kindNamed(kind) !== undefined && !isBuilt(kind)
-    ? kind
-    : undefined
-}
-
-/** Providers whose kind is not built yet, and the targets on them: both stay, so that an alias goes on to its next target. */
-const unbuilt = (document: unknown): ReadonlyArray<InactiveKey> => {
-  const providers = matches(document, ["providers", "*"], []).flatMap(([path]) => {
-    const kind = unbuiltKind(document, path.at(-1))
-    return kind === undefined ? [] : [{ path: renderPath(path), why: `kind ${kind} is ${notBuiltYet}` }]
-  })
-  const targets = matches(document, ["models", "*", "targets", "*", "provider"], []).flatMap(([path, provider]) => {
-    const kind = unbuiltKind(document, provider)
-    return kind === undefined
-      ? []
-      : [{ path: renderPath(path.slice(0, -1)), why: `kind ${kind} is ${notBuiltYet}: this target fails at once` }]
-  })
-  return [...providers, ...targets]
-}
-
-/** Everything of the document that will do nothing: providers and targets first, then keys in the order of the rules. */
-export const inactiveKeys = (document: unknown): ReadonlyArray<InactiveKey> => [
-  ...unbuilt(document),
-  ...rules.flatMap((rule) =>
+/** Everything of the document that will do nothing: in the order of the rules. */
+export const inactiveKeys = (document: unknown): ReadonlyArray<InactiveKey> =>
+  rules.flatMap((rule) =>
     matches(document, rule.path, []).flatMap(([path, value]) =>
       rule.active?.includes(value) === true ? [] : [{ path: renderPath(path), why: rule.why }]
     )
   )
-]
 
 /** What would narrow a client key and does not yet: such a key must not be handed out. */
 export const unguarded = (document: unknown): ReadonlyArray<Problem> =>
   guards.flatMap(({ path, why }) =>
     matches(document, path, []).map(([at]) => ({
       path: renderPath(at),
-      message: `${notBuiltYet}: ${why}, so this key would open more than is written here; remove it`
+      message: `not built yet: ${why}, so this key would open more than is written here; remove it`
     }))
   )

@@ -1,8 +1,10 @@
 /** Settings to Layers: each room gets its own part of the file, and the whole becomes one application. */
+import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as Ledger from "../accounting/Ledger.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
+import { Pricing } from "../gateway/Pricing.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
@@ -30,3 +32,7 @@ export const application = (settings: Settings) => {
     Layer.provideMerge(Telemetry.layer(settings))
   )
 }
+
+/** Puts the prices of other settings in force in a running application, and says of what they are different. */
+export const repricing = (context: Context.Context<Pricing>) => (settings: Settings): ReadonlyArray<string> =>
+  Context.get(context, Pricing).replace(gatewaySettings(settings))

@@ -1,13 +1,15 @@
-/** The `providers` section: the upstreams by name, their keys and their own limits. */
+/** The `providers` section: the upstreams by name, their keys and their own limits; and `images`, which some of them need. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { ModelPrices } from "../accounting/Prices.ts"
+import type { OwnPrices } from "../accounting/Prices.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
-import { builtKinds, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
+import { SizeText } from "../domain/Quantity.ts"
+import type { CloudSettings } from "../providers/CloudSettings.ts"
+import { anthropicBaseUrl, geminiBaseUrl, openAiBaseUrl, type Preset, presets } from "../providers/Presets.ts"
 import { type Concurrency, ConcurrencyInput } from "../resilience/AdaptiveLimit.ts"
 import { type BreakerSettings, BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 
-export interface ProviderSection {
+export interface ProviderSection extends CloudSettings {
   /** Its name in the file: the left half of `provider/model`. */
   readonly name: string
   /** Dialect or preset. */
@@ -16,12 +18,16 @@ export interface ProviderSection {
   readonly baseUrl: string | undefined
   /** Empty = the upstream asks for none; written as `apiKey: none`, or not at all. */
   readonly apiKeys: ReadonlyArray<Redacted.Redacted>
+  /** `anthropic-version` of the kind `anthropic`; absent = 2023-06-01. */
+  readonly version: string | undefined
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
   /** Requests in flight at once, for each target; absent = no limit of ours. */
   readonly maxConcurrency: Concurrency | undefined
   readonly breaker: BreakerSettings
   /** By model, in place of the list's; default none. */
-  readonly prices: Readonly<Record<string, ModelPrices>>
+  readonly prices: Readonly<Record<string, OwnPrices>>
+  /** Where its answers are made, if that has a price of its own. */
+  readonly region: string | undefined
   /** Model ids to list as `name/id`. */
   readonly models: ReadonlyArray<string>
 }
@@ -42,27 +48,50 @@ const UsdPerMtok = Schema.Struct({
   outputAudio: Schema.optionalKey(Decimal)
 })
 
+const Factor = Schema.Union([Schema.String, Schema.Finite]).check(
+  Schema.makeFilter((written) => parseUsdPerMtok(String(written)) !== undefined, {
+    message: "expected what a price is multiplied by, such as \"0.5\" or \"1.1\", with at most six decimal places"
+  })
+)
+
 const ModelPricesInput = Schema.Struct({
   usdPerMtok: Schema.optionalKey(UsdPerMtok),
   tiers: Schema.optionalKey(
     Schema.Array(Schema.Struct({ above: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), usdPerMtok: UsdPerMtok }))
-  )
+  ),
+  serviceTiers: Schema.optionalKey(Schema.Record(Schema.String, Factor)),
+  regions: Schema.optionalKey(Schema.Record(Schema.String, Factor))
 })
 
 const HttpUrl = Schema.String.check(
   Schema.isPattern(/^https?:\/\/[^\s/]+/i, { message: "expected an absolute http(s) URL, such as https://host/v1" })
 )
 
+const Version = Schema.String.check(
+  Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/, { message: "expected a date, such as \"2023-06-01\"" })
+)
+
 export const ProviderSectionInput = Schema.Struct({
+  enabled: Schema.optionalKey(Schema.Boolean),
   kind: Schema.optionalKey(Schema.String),
   baseUrl: Schema.optionalKey(HttpUrl),
   apiKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   apiKeys: Schema.optionalKey(Schema.Array(Schema.RedactedFromValue(Schema.String))),
+  version: Schema.optionalKey(Version),
   headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.RedactedFromValue(Schema.String))),
   maxConcurrency: Schema.optionalKey(ConcurrencyInput),
   breaker: Schema.optionalKey(BreakerSettingsInput),
   prices: Schema.optionalKey(Schema.Record(Schema.String, ModelPricesInput)),
-  models: Schema.optionalKey(Schema.Array(Schema.String))
+  // It may stand in a host name.
+  region: Schema.optionalKey(
+    Schema.String.check(Schema.isPattern(/^[a-z0-9-]{1,32}$/i, { message: "expected a region, such as us-east-1" }))
+  ),
+  models: Schema.optionalKey(Schema.Array(Schema.String)),
+  accessKeyId: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  secretAccessKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  sessionToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  entraToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  apiVersion: Schema.optionalKey(Schema.String)
 })
 
 /** What the environment or the file must say for a kind; `keyName` = the variable that turns it on without a file. */
@@ -71,10 +100,13 @@ export interface Kind {
   readonly keyName?: string
   /** A second variable that must be set as well. */
   readonly endpointName?: string
-  /** Its own address; absent = it has none, or is not built. */
+  /** The key that it is for; default `baseUrl`. */
+  readonly endpointKey?: "baseUrl" | "region"
+  /** Its own address; absent = it has none. */
   readonly baseUrl?: string
   readonly needsBaseUrl?: boolean
   readonly needsKey?: boolean
+  readonly needsRegion?: boolean
 }
 
 const presetKinds = Object.entries<Preset>(presets).map(([kind, preset]): Kind => ({
@@ -83,11 +115,11 @@ const presetKinds = Object.entries<Preset>(presets).map(([kind, preset]): Kind =
   needsKey: preset.keyName !== undefined
 }))
 
-/** Every kind that a file may name, those that are not built yet included. */
+/** Every kind that a file may name. */
 export const kinds: ReadonlyArray<Kind> = [
   { kind: "openai", keyName: "OPENAI_API_KEY", baseUrl: openAiBaseUrl, needsKey: true },
-  { kind: "anthropic", keyName: "ANTHROPIC_API_KEY", needsKey: true },
-  { kind: "gemini", keyName: "GEMINI_API_KEY", needsKey: true },
+  { kind: "anthropic", keyName: "ANTHROPIC_API_KEY", baseUrl: anthropicBaseUrl, needsKey: true },
+  { kind: "gemini", keyName: "GEMINI_API_KEY", baseUrl: geminiBaseUrl, needsKey: true },
   {
     kind: "azure-openai",
     keyName: "AZURE_OPENAI_API_KEY",
@@ -95,7 +127,15 @@ export const kinds: ReadonlyArray<Kind> = [
     needsKey: true,
     needsBaseUrl: true
   },
-  { kind: "bedrock" },
+  {
+    kind: "bedrock",
+    keyName: "AWS_BEARER_TOKEN_BEDROCK",
+    endpointName: "AWS_REGION",
+    endpointKey: "region",
+    needsKey: true,
+    needsRegion: true
+  },
+  { kind: "bedrock-mantle", needsKey: true, needsRegion: true },
   ...presetKinds,
   { kind: "openai-compatible", needsBaseUrl: true },
   { kind: "simulated" }
@@ -103,8 +143,12 @@ export const kinds: ReadonlyArray<Kind> = [
 
 export const kindNamed = (name: string): Kind | undefined => kinds.find((known) => known.kind === name)
 
-/** False for a kind whose providers fail at once because their dialect is not there yet. */
-export const isBuilt = (kind: string): boolean => builtKinds.includes(kind)
-
-/** What is said of such a kind wherever it is shown. */
-export const notBuiltYet = "not built yet"
+export const ImagesSectionInput = Schema.Struct({
+  fetch: Schema.optionalKey(Schema.Boolean),
+  hosts: Schema.optionalKey(Schema.Array(Schema.String.check(
+    Schema.isPattern(/^(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$/, {
+      message: "expected a host in lower case such as images.example.com, or *.example.com for all below it"
+    })
+  ))),
+  maxSize: Schema.optionalKey(SizeText)
+})

@@ -12,6 +12,10 @@ const ofHeaders = (headers: Readonly<Record<string, string | Redacted.Redacted>>
 export const secretsOf = ({ providers, server, telemetry }: Settings): ReadonlyArray<Redacted.Redacted> => [
   ...server.keys.map(({ key }) => key),
   ...(server.adminKey === undefined ? [] : [server.adminKey]),
-  ...providers.flatMap(({ apiKeys, headers }) => [...apiKeys, ...ofHeaders(headers)]),
+  ...providers.flatMap(({ apiKeys, entraToken, headers, secretAccessKey, sessionToken }) => [
+    ...apiKeys,
+    ...[entraToken, secretAccessKey, sessionToken].filter((secret) => secret !== undefined),
+    ...ofHeaders(headers)
+  ]),
   ...ofHeaders(telemetry.otlp.headers)
 ]

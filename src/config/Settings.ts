@@ -1,6 +1,7 @@
 /** What the file means once every default has been filled in: the value that Layers are made from. */
 import * as Redacted from "effect/Redacted"
 import type { AliasSettings } from "../gateway/Route.ts"
+import { defaultImagesSettings, type ImagesSettings } from "../providers/ImagesSettings.ts"
 import * as AdaptiveLimit from "../resilience/AdaptiveLimit.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Deadline from "../resilience/Deadline.ts"
@@ -20,7 +21,7 @@ import {
 
 export interface Settings {
   readonly server: ServerSection
-  /** In the file's order; the simulated provider is always among them. */
+  /** In the file's order, without those that are switched off; the simulated provider is among them unless it is. */
   readonly providers: ReadonlyArray<ProviderSection>
   /** By alias, in the file's order. */
   readonly models: Readonly<Record<string, AliasSettings>>
@@ -29,6 +30,7 @@ export interface Settings {
     readonly retry: Retry.RetrySettings
     readonly breaker: CircuitBreaker.BreakerSettings
   }
+  readonly images: ImagesSettings
   readonly telemetry: TelemetrySection
   readonly storage: StorageSection
 }
@@ -49,6 +51,7 @@ const server = (file: ConfigurationFile): ServerSection => {
     keys: clientKeys(file),
     adminKey: file.server?.adminKey,
     limits: { ...defaultServerSection.limits, ...limits },
+    imageHosts: file.images?.hosts ?? defaultServerSection.imageHosts,
     shedding: { inFlight: inFlight ?? shedding.inFlight, lagMs: lag ?? shedding.lagMs },
     drain: { ...defaultServerSection.drain, ...file.server?.drain }
   }
@@ -64,17 +67,24 @@ const providers = (
   const all: ReadonlyArray<readonly [string, ProviderInput]> = written.some(([name]) => name === simulatedName)
     ? written
     : [...written, [simulatedName, { kind: "simulated" }] as const]
-  return all.map(([name, entry]): ProviderSection => ({
+  return all.filter(([, { enabled }]) => enabled !== false).map(([name, entry]): ProviderSection => ({
     name,
     kind: entry.kind ?? name,
     baseUrl: entry.baseUrl,
     apiKeys: (entry.apiKeys ?? (entry.apiKey === undefined ? [] : [entry.apiKey]))
       .filter((key) => Redacted.value(key) !== "none"),
+    version: entry.version,
     headers: entry.headers ?? {},
     prices: entry.prices ?? {},
+    region: entry.region,
     maxConcurrency: entry.maxConcurrency === undefined ? undefined : AdaptiveLimit.fromInput(entry.maxConcurrency),
     breaker: CircuitBreaker.fromInput(entry.breaker ?? {}, breaker),
-    models: entry.models ?? []
+    models: entry.models ?? [],
+    accessKeyId: entry.accessKeyId,
+    secretAccessKey: entry.secretAccessKey,
+    sessionToken: entry.sessionToken,
+    entraToken: entry.entraToken,
+    apiVersion: entry.apiVersion
   }))
 }
 
@@ -89,6 +99,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
         capabilities
       })),
       onInterrupted: entry.stream?.onInterrupted,
+      parameters: entry.parameters,
       timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
     }])
   )
@@ -108,6 +119,7 @@ export const toSettings = (file: ConfigurationFile): Settings => {
     providers: providers(file, breaker),
     models: models(file, timeouts),
     defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },
+    images: { ...defaultImagesSettings, ...file.images },
     telemetry: telemetry(file),
     storage: { ...defaultStorageSection, sql: file.storage?.sql }
   }

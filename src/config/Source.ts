@@ -8,7 +8,7 @@ import type { PlatformError } from "effect/PlatformError"
 import { decode, type Decoded } from "./Config.ts"
 import * as Document from "./Document.ts"
 import { ConfigurationRefused, valueAt } from "./Problem.ts"
-import { isBuilt, kinds, notBuiltYet } from "./ProviderSection.ts"
+import { kinds } from "./ProviderSection.ts"
 import { variable } from "./Substitution.ts"
 import { origins as telemetryOrigins, telemetry } from "./TelemetryVariables.ts"
 
@@ -89,16 +89,15 @@ const readFile = Effect.fnUntraced(function*(flags: Flags) {
 const discover = Effect.fnUntraced(function*(ollama: boolean) {
   const on: Record<string, unknown> = {}
   const off: Array<ProviderOff> = []
-  for (const { endpointName, keyName, kind } of kinds) {
-    if (!isBuilt(kind)) off.push({ name: kind, why: notBuiltYet })
-    if (keyName === undefined || !isBuilt(kind)) continue
+  for (const { endpointKey = "baseUrl", endpointName, keyName, kind } of kinds) {
+    if (keyName === undefined) continue
     const hasKey = yield* isSet(keyName)
     const hasEndpoint = endpointName === undefined || (yield* isSet(endpointName))
     if (hasKey && hasEndpoint) {
       on[kind] = {
         kind,
         apiKey: `\${${keyName}}`,
-        ...(endpointName === undefined ? {} : { baseUrl: `\${${endpointName}}` })
+        ...(endpointName === undefined ? {} : { [endpointKey]: `\${${endpointName}}` })
       }
     } else {
       const missing = [...(hasKey ? [] : [keyName]), ...(hasEndpoint ? [] : [endpointName])]

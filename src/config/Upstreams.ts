@@ -2,6 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { gatewayError, UpstreamUnreachable } from "../domain/GatewayError.ts"
+import * as Images from "../providers/Images.ts"
+import { inlining, takesBytesOnly } from "../providers/InlineImages.ts"
 import * as Kinds from "../providers/Kinds.ts"
 import type { Provider } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
@@ -27,8 +29,14 @@ const make = (section: ProviderSection) =>
       )
   )
 
-/** Every provider of the file over one transport. */
-export const layer = ({ defaults, providers }: Settings): Layer.Layer<Providers> =>
-  Providers.layer(providers.map(make)).pipe(
-    Layer.provide(Transport.layer({ connectTimeoutMs: defaults.timeouts.connectMs }))
+/** The same, given the images of callers as bytes where its upstream takes nothing else. */
+const withImages = (section: ProviderSection) =>
+  takesBytesOnly.has(section.kind)
+    ? Effect.flatMap(Images.Images, (images) => Effect.map(make(section), (provider) => inlining(provider, images)))
+    : make(section)
+
+/** Every provider of the file over one transport, and the images of callers over another. */
+export const layer = ({ defaults, images, providers }: Settings): Layer.Layer<Providers> =>
+  Providers.layer(providers.map(withImages)).pipe(
+    Layer.provide([Transport.layer({ connectTimeoutMs: defaults.timeouts.connectMs }), Images.layer(images)])
   )

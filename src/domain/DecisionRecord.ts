@@ -32,6 +32,10 @@ const CostSource = Schema.Literals(["provider", "computed"]).annotate({
   description: "Who says so: the provider in its answer, or our prices and the tokens that it counted."
 })
 
+const Estimate = Schema.String.annotate({
+  description: "Where the cost is not known: what it may have been, by guessed tokens. In no sum of cost."
+})
+
 const Attempt = Schema.Struct({
   target: Schema.String,
   outcome: Schema.String.annotate({
@@ -54,14 +58,18 @@ const Attempt = Schema.Struct({
       description: "What it cost in USD, an exact decimal, also if it failed; absent if not known."
     })
   ),
-  cost_source: Schema.optionalKey(CostSource)
+  cost_source: Schema.optionalKey(CostSource),
+  estimated_output_tokens: Schema.optionalKey(
+    Schema.Number.annotate({ description: "A guess by the length of what came, where the upstream did not count it." })
+  ),
+  estimated_usd: Schema.optionalKey(Estimate)
 })
 
 /** Why a cost is not known. */
-const CostAbsence = Schema.Literals(["usage", "model", "rate", "tier", "resumed"]).annotate({
+const CostAbsence = Schema.Literals(["usage", "model", "rate", "tier", "region", "resumed"]).annotate({
   description:
     "Why the cost of an answer is not known: the provider did not say what it used; there is no price for the model, for a kind of "
-    + "token, or for the service tier; the stream was taken up again and what its broken part used is not known."
+    + "token, for the service tier or for the region; the stream was taken up again and what its broken part used is not known."
 })
 export type CostAbsence = typeof CostAbsence.Type
 
@@ -83,6 +91,12 @@ export const DecisionRecord = Schema.Struct({
     Milliseconds.annotate({ description: "From receipt to a stream's first content." })
   ),
   resumed: Schema.optionalKey(Schema.Number.annotate({ description: "How often a broken stream was taken up again." })),
+  dropped_parameters: Schema.optionalKey(
+    Schema.Array(Schema.String).annotate({
+      description:
+        "Parameters of the request that the upstream could not be told; `other` for names that OpenAI does not document."
+    })
+  ),
   cost_usd: Schema.optionalKey(
     Schema.String.annotate({
       description: "What the answer cost in USD, an exact decimal; failed attempts are not in it."
@@ -90,6 +104,7 @@ export const DecisionRecord = Schema.Struct({
   ),
   cost_source: Schema.optionalKey(CostSource),
   cost_absent: Schema.optionalKey(CostAbsence),
+  estimated_usd: Schema.optionalKey(Estimate),
   input_tokens: Schema.optionalKey(
     Schema.Number.annotate({ description: "As the provider counted them, cached ones included." })
   ),

@@ -158,6 +158,13 @@ export class GatewayError extends Data.TaggedClass("GatewayError")<{ readonly re
 /** `Effect.fail(fail(new RateLimited({ … })))` in one word. */
 export const gatewayError = (reason: Reason): GatewayError => new GatewayError({ reason })
 
+/** What one upstream cannot be told, and another may well be; `param` is the path of the member. */
+export const unsupported = (param: string, message: string): Reason =>
+  new InvalidRequest({ message, param, code: "unsupported_parameter" })
+
+export const isUnsupported = ({ _tag, code }: Reason): boolean =>
+  _tag === "InvalidRequest" && code === "unsupported_parameter"
+
 /** Tags of what the caller would have to change; as an error rate it would blame the wrong one, and asking again cannot help. */
 export const callersOwn: ReadonlySet<string> = new Set<Reason["_tag"]>([
   "InvalidRequest",

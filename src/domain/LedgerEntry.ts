@@ -36,6 +36,8 @@ export interface LedgerAttempt {
   readonly durationMs: number | undefined
   /** Absent = nobody said. */
   readonly tokens: TokenKinds | undefined
+  /** Input and output with a guess at what nobody counted; absent = nothing was guessed. In no other sum. */
+  readonly estimated: { readonly input: number; readonly output: number } | undefined
   /** Absent = not known, or nothing was used. */
   readonly cost: PicoUsd | undefined
   readonly costSource: CostSource | undefined
@@ -78,6 +80,9 @@ export interface Sum extends TokenKinds {
   /** Of all attempts whose cost is known, failed ones included. Estimates are not in it. */
   readonly cost: PicoUsd
   readonly estimated: PicoUsd
-  /** Attempts that used something, or may have, of which the cost is not known. */
+  /** Of the attempts whose tokens were guessed. */
+  readonly estimatedInput: number
+  readonly estimatedOutput: number
+  /** Attempts that used something, or may have, of which the cost is not known; those with an estimate too. */
   readonly unpriced: number
 }

@@ -25,4 +25,6 @@ export interface Usage {
   readonly reportedCost?: PicoUsd | undefined
   /** The tier that served it, where the upstream named another than its usual one. */
   readonly serviceTier?: string | undefined
+  /** Where it was made, where the upstream named a place that has a price of its own. */
+  readonly region?: string | undefined
 }

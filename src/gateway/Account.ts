@@ -9,9 +9,10 @@ import { aliasOf, type AttemptRecord, costOfAttempt, type Decision, endingOf } f
 const none: ReadonlyArray<string> = []
 
 const attemptOf = (decision: Decision, record: AttemptRecord): LedgerAttempt => {
-  const { endedAtMs, startedAtMs, usage } = record
+  const { endedAtMs, estimated, startedAtMs, usage } = record
   const cost = costOfAttempt(decision, record)
   const isKnown = cost !== undefined && "picoUsd" in cost
+  const estimate = cost === undefined || isKnown ? undefined : cost.estimate
   return {
     provider: record.provider,
     model: modelName(record.model),
@@ -19,8 +20,11 @@ const attemptOf = (decision: Decision, record: AttemptRecord): LedgerAttempt => 
     atMs: startedAtMs,
     durationMs: endedAtMs === undefined ? undefined : endedAtMs - startedAtMs,
     tokens: usage === undefined ? undefined : tokensOf(usage),
-    cost: isKnown ? cost.picoUsd : undefined,
-    costSource: isKnown ? cost.source : undefined,
+    estimated: estimated === undefined
+      ? undefined
+      : { input: estimated.promptTokens, output: estimated.completionTokens },
+    cost: isKnown ? cost.picoUsd : estimate,
+    costSource: isKnown ? cost.source : estimate === undefined ? undefined : "estimated",
     costAbsent: cost === undefined || isKnown ? undefined : cost.absent
   }
 }

@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { saidBytes } from "../accounting/Estimate.ts"
 import {
   DeadlineExceeded,
   type GatewayError,
@@ -56,9 +57,14 @@ interface Kind<Call, Whole> {
 const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
   const { choices } = answer.completion
   decision.usage = turn.record.usage = answer.usage
+  if (answer.usage === undefined) {
+    turn.uncountedEvents = 1
+    turn.uncountedBytes = choices.reduce((bytes, { message }) => bytes + saidBytes(message), 0)
+  }
   decision.captured?.took(answer.completion)
   decision.finishReasons = choices.map((choice) => choice.finish_reason)
   decision.upstreamRequestId = answer.upstreamRequestId
+  if (answer.dropped !== undefined) decision.dropped = answer.dropped
   turn.span?.took(answer)
 }
 
@@ -158,7 +164,15 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
 export const embed = (options: AttemptOptions<EmbeddingCall>): Effect.Effect<EmbeddingAnswer, GatewayError> =>
   whole(options, vectors)
 
-const observe = (decision: Decision, { record, span }: Turn, target: string, clock: Clock.Clock) => {
+/** What was said, in case that nobody counts it. */
+const weigh = (turn: Turn, frame: Frame): void => {
+  turn.uncountedEvents += 1
+  if (frame.isPlain !== true) { for (const { delta } of frame.chunk.choices) turn.uncountedBytes += saidBytes(delta) }
+  else turn.uncountedBytes += frame.textBytes ?? 0
+}
+
+const observe = (decision: Decision, turn: Turn, target: string, clock: Clock.Clock) => {
+  const { record, span } = turn
   const chunks = decision.meter?.chunks(target)
   let lastMs: number | undefined
   const time = (): void => {
@@ -170,8 +184,12 @@ const observe = (decision: Decision, { record, span }: Turn, target: string, clo
     span?.saw(frame)
     if (chunks !== undefined && frame.isContent) time()
     decision.captured?.saw(frame.chunk)
+    if (frame.isContent) weigh(turn, frame)
     if (frame.isPlain) return
-    if (frame.usage !== undefined) decision.usage = record.usage = frame.usage
+    if (frame.usage !== undefined) {
+      decision.usage = record.usage = frame.usage
+      turn.uncountedEvents = turn.uncountedBytes = 0
+    }
     for (const choice of frame.chunk.choices) {
       if (choice.finish_reason !== null && choice.finish_reason !== undefined) {
         decision.finishReasons = [...(decision.finishReasons ?? []), choice.finish_reason]
@@ -200,6 +218,7 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   const time = yield* Effect.clockWith(Effect.succeed)
   yield* Report.answered(options, turn, time)
   decision.upstreamRequestId = answer.upstreamRequestId
+  if (answer.dropped !== undefined) decision.dropped = answer.dropped
   turn.span?.commit(answer.upstreamRequestId)
   return yield* Streaming.committed(held, answer, {
     scope,

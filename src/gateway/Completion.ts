@@ -45,8 +45,8 @@ const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect
 
 interface CompletionSettings {
   readonly retry: RetrySettings
-  /** What answers are charged by; absent = their cost is not worked out. */
-  readonly prices?: Decision["prices"]
+  /** What answers are charged by whose requests begin now; absent = their cost is not worked out. */
+  readonly prices?: () => Decision["prices"] & {}
   /** Who counts requests; absent = nobody. */
   readonly meter?: Decision["meter"]
 }
@@ -65,7 +65,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
-    if (prices !== undefined) decision.prices = prices
+    if (prices !== undefined) decision.prices = prices()
     if (meter !== undefined) decision.meter = meter
     const answered = Effect.flatMap(
       routes.resolve(request.request.model),
@@ -87,8 +87,10 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
             decision,
             deadline,
             verdictMs: route.timeouts[verdict],
-            attempt: (target, clock, waitedMs) =>
-              attempt({ target, clock, waitedMs, watchdog, decision, call: Attempt.callOf(request, target) }, route)
+            attempt: (target, clock, waitedMs) => {
+              const call = Attempt.callOf(request, target, route.parameters)
+              return attempt({ target, clock, waitedMs, watchdog, decision, call }, route)
+            }
           })
           return trace === undefined
             ? answer

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import type { CredentialState } from "../resilience/Credential.ts"
-import { monotonicMillis } from "../resilience/MonotonicTime.ts"
+import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import type { TargetStatistics } from "./Monitoring.ts"
 import type { Guards } from "./Target.ts"
 
@@ -22,7 +22,14 @@ export interface ComponentHealth {
 export interface TargetHealth {
   /** `provider/model` of the file; `provider/*` stands for models that only callers name. */
   readonly target: string
-  readonly breaker: CircuitBreaker.Snapshot
+  readonly breaker: CircuitBreaker.Snapshot & {
+    /** How long it has been in this state, in milliseconds; absent = since the start. */
+    readonly forMs?: number
+    /** What brought it there. */
+    readonly cause?: string
+    /** While it is open or half-open: why it was opened, and the last failure before that. */
+    readonly openedBy?: string | undefined
+  }
   readonly inFlight: number
   /** Requests that may be in flight at this moment; absent = no limit. */
   readonly limit?: number | undefined
@@ -36,12 +43,20 @@ export interface TargetHealth {
   readonly lastError?: string | undefined
 }
 
-/** The target at this moment, in milliseconds on the monotonic clock. */
-const show = (guards: Guards, nowMs: number): Effect.Effect<TargetHealth> =>
+const changeOf = (
+  { lastChange }: Guards,
+  atMs: number
+): Pick<TargetHealth["breaker"], "forMs" | "cause" | "openedBy"> =>
+  lastChange === undefined
+    ? {}
+    : { forMs: Math.max(0, atMs - lastChange.atMs), cause: lastChange.cause, openedBy: lastChange.openedBy }
+
+/** The target at this moment, in milliseconds on the monotonic clock and since 1970. */
+const show = (guards: Guards, nowMs: number, atMs: number): Effect.Effect<TargetHealth> =>
   Effect.flatMap(guards.breaker.snapshot, (breaker) =>
     Effect.map(guards.budget.left, (retryBudget) => ({
       target: guards.name,
-      breaker,
+      breaker: { ...breaker, ...changeOf(guards, atMs) },
       inFlight: guards.bulkhead.inFlight(),
       limit: Number.isFinite(guards.bulkhead.limit()) ? guards.bulkhead.limit() : undefined,
       waiting: guards.bulkhead.waiting(),
@@ -53,7 +68,10 @@ const show = (guards: Guards, nowMs: number): Effect.Effect<TargetHealth> =>
 
 /** All of them at this moment. */
 export const showAll = (all: ReadonlyArray<Guards>): Effect.Effect<ReadonlyArray<TargetHealth>> =>
-  Effect.flatMap(monotonicMillis, (nowMs) => Effect.forEach(all, (guards) => show(guards, nowMs)))
+  Effect.clockWith((clock) => {
+    const [nowMs, atMs] = [monotonicMillisUnsafe(clock), clock.currentTimeMillisUnsafe()]
+    return Effect.forEach(all, (guards) => show(guards, nowMs, atMs))
+  })
 
 /** In words, what keeps a target from being asked for long; a pause that it asked for is no illness. */
 const illnessOf = ({ breaker: { state }, credentials, target }: TargetHealth): string | undefined =>

@@ -1,5 +1,5 @@
 /** The book that `Failover` keeps of one request: how far each target has been tried, and what to tell the caller if none answers. */
-import { DeadlineExceeded, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import { DeadlineExceeded, type GatewayError, gatewayError, isUnsupported } from "../domain/GatewayError.ts"
 import { attemptsInAll } from "../resilience/Retry.ts"
 import { couldAnswer, type Target } from "./Target.ts"
 
@@ -67,9 +67,9 @@ const waitOf = (error: GatewayError): number => error.reason.retryAfterMs ?? Num
 const sooner = (first: GatewayError | undefined, second: GatewayError): GatewayError =>
   first === undefined || waitOf(second) < waitOf(first) ? second : first
 
-/** Nothing was sent, because our own breaker or bulkhead would not have it. */
+/** Nothing was sent: our own breaker or bulkhead would not have it, or the target cannot be told it. */
 export const isRefusal = ({ reason }: GatewayError): boolean =>
-  reason._tag === "CircuitOpen" || reason._tag === "QueueFull"
+  reason._tag === "CircuitOpen" || reason._tag === "QueueFull" || isUnsupported(reason)
 
 /** Of two pauses the caller hears of the one that ends first; else the later failure is the better story. */
 export const remember = (plan: Plan, error: GatewayError): void => {

@@ -4,8 +4,8 @@
  * server span and monitoring. `toRecord` is the one shape it is shown in.
  */
 import * as Effect from "effect/Effect"
-import type { Cost, PriceBook } from "../accounting/Cost.ts"
-import type { ChatRequest } from "../domain/Chat.ts"
+import { asEstimate, type Cost, type PriceBook } from "../accounting/Cost.ts"
+import { ChatRequest } from "../domain/Chat.ts"
 import type { DecisionRecord, Ending, FailureClass } from "../domain/DecisionRecord.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import { toUsd } from "../domain/Money.ts"
@@ -38,6 +38,8 @@ export interface AttemptRecord {
   upstreamStatus?: number | undefined
   /** What it used as far as it said, also if it broke off or was given up later. */
   usage?: Usage | undefined
+  /** The same with a guess at what it did not say, where it said something and did not count it. */
+  estimated?: Usage
 }
 
 /** Counts requests of a flow. */
@@ -87,6 +89,8 @@ export interface Decision {
   /** Milliseconds from receipt to the first content event of a stream. */
   firstContentMs?: number
   usage?: Usage | undefined
+  /** As of its attempt. */
+  estimated?: Usage | undefined
   /** Prices of the flow that took the request; see `costOf`. */
   prices?: PriceBook
   /** What of its content sinks may keep; absent = nothing. */
@@ -97,6 +101,8 @@ export interface Decision {
   cost?: Cost
   finishReasons?: ReadonlyArray<string> | undefined
   upstreamRequestId?: string | undefined
+  /** Names of the caller's parameters that the upstream that answered could not be told; see `droppedOf`. */
+  dropped?: ReadonlyArray<string>
   /** Of the server span; absent while tracing is off. */
   traceId?: string
   /** Tag of the reason that ended the request, if it failed. */
@@ -146,16 +152,23 @@ export const aliasOf = ({ alias, isConfigured }: Decision): string =>
 export const winnerOf = ({ model, provider }: Decision): string | undefined =>
   provider === undefined ? undefined : `${provider}/${modelName(model ?? "*")}`
 
+const documented: ReadonlySet<string> = new Set(Object.keys(ChatRequest.fields))
+
+/** What was left out of the request, as sinks may tell it: a name that OpenAI does not document is the caller's own word. */
+export const droppedOf = ({ dropped }: Decision): ReadonlyArray<string> | undefined =>
+  dropped === undefined ? undefined : [...new Set(dropped.map((name) => documented.has(name) ? name : "other"))]
+
 /**
  * What the answer cost, or why that is not known; undefined where nobody answered. Of a stream it is for the time after its last
  * event, for it is found out once. Attempts that failed are not in it.
  */
 export const costOf = (decision: Decision): Cost | undefined => {
-  const { cost, model, prices, provider, resumed, startedAtMs, usage } = decision
+  const { cost, estimated, model = "", prices, provider, resumed, startedAtMs, usage } = decision
   if (cost !== undefined || provider === undefined || prices === undefined) return cost
-  return decision.cost = resumed === undefined
-    ? prices.costOf(provider, model ?? "", usage, startedAtMs)
-    : { absent: "resumed" }
+  if (resumed !== undefined) return decision.cost = { absent: "resumed" }
+  return decision.cost = estimated === undefined
+    ? prices.costOf(provider, model, usage, startedAtMs)
+    : asEstimate(prices.costOf(provider, model, estimated, startedAtMs))
 }
 
 /** Outcomes after which nothing is charged, as far as is known: the upstream said no, or was not reached. */
@@ -181,7 +194,10 @@ const uncharged: ReadonlySet<string> = new Set(
  */
 export const costOfAttempt = (decision: Decision, attempt: AttemptRecord): Cost | undefined => {
   const { prices, startedAtMs } = decision
-  const { model, outcome, provider, usage } = attempt
+  const { estimated, model, outcome, provider, usage } = attempt
+  if (estimated !== undefined) {
+    return prices === undefined ? undefined : asEstimate(prices.costOf(provider, model, estimated, startedAtMs))
+  }
   if (usage === undefined && outcome !== undefined && uncharged.has(outcome)) return undefined
   return prices?.costOf(provider, model, usage, startedAtMs)
 }
@@ -198,18 +214,32 @@ export const endingOf = ({ attempts, cancelled, error, provider }: Decision): En
   return last.failureClass === "final" ? "final" : "exhausted"
 }
 
+type CostFields = Pick<DecisionRecord, "cost_usd" | "cost_source" | "cost_absent" | "estimated_usd">
+
+const fieldsOf = (cost: Cost | undefined): CostFields => {
+  if (cost === undefined) return {}
+  if ("picoUsd" in cost) return { cost_usd: toUsd(cost.picoUsd), cost_source: cost.source }
+  return {
+    cost_absent: cost.absent,
+    ...(cost.estimate === undefined ? {} : { estimated_usd: toUsd(cost.estimate) })
+  }
+}
+
 /** What is known of its use. */
 const useOf = (
   decision: Decision,
   attempt: AttemptRecord
-): Pick<DecisionRecord["attempts"][number], "input_tokens" | "output_tokens" | "cost_usd" | "cost_source"> => {
-  const { usage } = attempt
-  if (usage === undefined) return {}
-  const cost = costOfAttempt(decision, attempt)
+): Pick<
+  DecisionRecord["attempts"][number],
+  "input_tokens" | "output_tokens" | "estimated_output_tokens" | Exclude<keyof CostFields, "cost_absent">
+> => {
+  const { estimated, usage } = attempt
+  if (usage === undefined && estimated === undefined) return {}
+  const { cost_absent: _, ...cost } = fieldsOf(costOfAttempt(decision, attempt))
   return {
-    input_tokens: usage.promptTokens,
-    output_tokens: usage.completionTokens,
-    ...(cost === undefined || "absent" in cost ? {} : { cost_usd: toUsd(cost.picoUsd), cost_source: cost.source })
+    ...(usage === undefined ? {} : { input_tokens: usage.promptTokens, output_tokens: usage.completionTokens }),
+    ...(estimated === undefined ? {} : { estimated_output_tokens: estimated.completionTokens }),
+    ...cost
   }
 }
 
@@ -223,19 +253,15 @@ const attemptOf = (decision: Decision, attempt: AttemptRecord): DecisionRecord["
   ...useOf(decision, attempt)
 })
 
-const costFields = (decision: Decision): Pick<DecisionRecord, "cost_usd" | "cost_source" | "cost_absent"> => {
-  // While it runs its use is not known.
-  const cost = decision.endedAtMs === undefined ? decision.cost : costOf(decision)
-  if (cost === undefined) return {}
-  return "absent" in cost
-    ? { cost_absent: cost.absent }
-    : { cost_usd: toUsd(cost.picoUsd), cost_source: cost.source }
-}
+/** While it runs its use is not known. */
+const costFields = (decision: Decision): CostFields =>
+  fieldsOf(decision.endedAtMs === undefined ? decision.cost : costOf(decision))
 
 /** The record as it is shown. */
 export const toRecord = (decision: Decision): DecisionRecord => {
   const { endedAtMs, error, firstContentMs, resumed, startedAtMs, traceId, usage } = decision
   const winner = winnerOf(decision)
+  const dropped = droppedOf(decision)
   return {
     request_id: decision.requestId,
     at_ms: startedAtMs,
@@ -249,6 +275,7 @@ export const toRecord = (decision: Decision): DecisionRecord => {
     ...(winner === undefined ? {} : { winner }),
     ...(firstContentMs === undefined ? {} : { first_content_ms: firstContentMs }),
     ...(resumed === undefined ? {} : { resumed }),
+    ...(dropped === undefined ? {} : { dropped_parameters: dropped }),
     ...costFields(decision),
     ...(usage === undefined ? {} : { input_tokens: usage.promptTokens, output_tokens: usage.completionTokens }),
     ...(traceId === undefined ? {} : { trace_id: traceId }),

@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
 import { toUsd } from "../domain/Money.ts"
-import { aliasOf, costOf, type Decision, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
+import { aliasOf, costOf, type Decision, droppedOf, endingOf, isEventful, toRecord, winnerOf } from "./Decision.ts"
 import type { Route } from "./Route.ts"
 import type { GuardChange } from "./Target.ts"
 
@@ -30,10 +30,12 @@ export const annotate = (span: Tracer.Span, decision: Decision, startedAt: bigin
   const ended = isCancelled ? { ...decision, cancelled: true } : decision
   span.attribute("breakwater.ended", endingOf(ended))
   if (decision.resumed !== undefined) span.attribute("breakwater.resumed", decision.resumed)
+  const dropped = droppedOf(decision)
+  if (dropped !== undefined) span.attribute("breakwater.parameters.dropped", dropped)
   const cost = costOf(decision)
   if (cost !== undefined) {
     if ("picoUsd" in cost) span.attribute("breakwater.cost.usd", toUsd(cost.picoUsd))
-    else span.attribute("breakwater.cost.status", "unpriced")
+    else span.attribute("breakwater.cost.status", cost.estimate === undefined ? "unpriced" : "estimated")
   }
   if (!isEventful(ended)) return
   span.attribute("breakwater.decision", JSON.stringify(toRecord(ended)))

@@ -22,6 +22,7 @@ const skipReasons: Readonly<Record<string, string>> = {
   "quota exhausted": "quota_exhausted",
   "cooling down": "cooling_down",
   "model missing": "model_missing",
+  "parameter unsupported": "parameter_unsupported",
   "no embeddings": "no_embeddings",
   "no vision": "no_vision",
   "no tools": "no_tools",
@@ -71,12 +72,11 @@ const countCost = (families: Families, decision: Decision, target: string): void
   if (found === undefined) return
   if ("absent" in found) {
     families.unpriced.of(target).add(1)
+    // What is estimated is counted, and never in the sum.
+    if (found.estimate !== undefined) families.estimated.of(target).add(1)
     return
   }
-  // What is estimated is counted, and never in the sum.
-  const source: string = found.source
-  if (source === "estimated") families.estimated.of(target).add(1)
-  else families.cost.of(target).add(Number(found.picoUsd) / 1e12)
+  families.cost.of(target).add(Number(found.picoUsd) / 1e12)
 }
 
 /** One call of a target: its attempts that came one after the other, ended now unless the last of them has ended. */

@@ -10,23 +10,22 @@ import * as Completion from "./Completion.ts"
 import * as DecisionSpan from "./DecisionSpan.ts"
 import * as FlowMetrics from "./FlowMetrics.ts"
 import * as Health from "./Health.ts"
-import { bookOf, type OwnPrices } from "./Listing.ts"
+import * as Pricing from "./Pricing.ts"
 import * as Route from "./Route.ts"
+import * as RouteText from "./RouteText.ts"
 import * as Target from "./Target.ts"
 
 /** Everything the flow can be told; each part has a default. */
-export interface GatewaySettings {
+export interface GatewaySettings extends Pricing.PriceSettings {
   /** What callers put in `model`; default none, then targets are asked for as `provider/model`. */
   readonly aliases?: Readonly<Record<string, Route.AliasSettings>> | undefined
   readonly timeouts?: Partial<TimeoutSettings> | undefined
   readonly retry?: Partial<RetrySettings> | undefined
   readonly breaker?: Partial<BreakerSettings> | undefined
-  /** Prices by provider name and model, in place of the list's; default none. */
-  readonly prices?: OwnPrices | undefined
   readonly perProvider?: Target.GuardSettings["perProvider"] | undefined
 }
 
-export type Gateway = Ai | Completion.Completion | Health.Health | Route.Routes | Target.Targets
+export type Gateway = Ai | Completion.Completion | Health.Health | Pricing.Pricing | Route.Routes | Target.Targets
 
 const toldTo =
   (count: (target: string, change: Target.GuardChange) => void): Target.ChangeListener => (target, change) => {
@@ -49,16 +48,16 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
     }, toldTo(count))))
   const routes = Route.layer({
     aliases: settings.aliases ?? {},
-    timeouts: { ...defaultTimeoutSettings, ...settings.timeouts },
-    prices: settings.prices
+    timeouts: { ...defaultTimeoutSettings, ...settings.timeouts }
   })
   const completion = Layer.unwrap(Effect.gen(function*() {
-    const { providers } = yield* Providers
-    return Completion.layer({ retry, prices: bookOf(providers, settings.prices), meter: yield* FlowMetrics.make })
+    const { current } = yield* Pricing.Pricing
+    return Completion.layer({ retry, prices: current, meter: yield* FlowMetrics.make })
   }))
-  return Layer.merge(Ai.layer, Layer.effectDiscard(FlowMetrics.watch)).pipe(
+  return Layer.mergeAll(Ai.layer, Layer.effectDiscard(FlowMetrics.watch), RouteText.layer).pipe(
     Layer.provideMerge(completion),
     Layer.provideMerge(routes),
+    Layer.provideMerge(Pricing.layer(settings)),
     Layer.provideMerge(Health.layer),
     Layer.provideMerge(targets)
   )

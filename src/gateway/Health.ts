@@ -50,6 +50,8 @@ export interface Vitals {
   readonly components: () => ReadonlyArray<ComponentHealth>
   /** Requests in flight at the door; absent = those on targets count. */
   readonly inFlight?: () => number
+  /** Where the file's aliases lead, for showing. */
+  readonly routes?: () => ReadonlyArray<{ readonly alias: string; readonly route: string }>
 }
 
 export class Health extends Context.Service<Health, {
@@ -155,6 +157,7 @@ const make = Effect.gen(function*() {
       totals: parts.totals,
       ...Monitoring.shown(parts, nowMs, inFlight ?? onTargets),
       targets: withStatistics(seen, parts),
+      routes: others.flatMap(({ routes }) => routes?.() ?? []),
       recent: recent.last(recordsShown).map(toRecord)
     }
   })

@@ -15,6 +15,7 @@ const buffered = (options: Attempt.AttemptOptions) =>
     const { decision } = options
     decision.finishReasons = undefined
     decision.usage = undefined
+    decision.estimated = undefined
     return Effect.matchEffect(Effect.flatMap(Attempt.stream(options), Whole.hold), {
       onSuccess: (answer) => {
         delete decision.error

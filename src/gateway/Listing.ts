@@ -1,9 +1,10 @@
 /** What callers may put in `model`, with what is known of it: what it can do, and what it costs at the moment that somebody asks. */
-import { type ListedPrice, makeBook } from "../accounting/Cost.ts"
-import type { ModelPrices } from "../accounting/Prices.ts"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { ListedPrice, PriceList } from "../accounting/Cost.ts"
 import type { Capabilities } from "../domain/Model.ts"
-import type { Provider } from "../providers/Provider.ts"
 import { needed, ofTarget } from "./Abilities.ts"
+import { Pricing } from "./Pricing.ts"
 import type { Target } from "./Target.ts"
 
 export interface ModelListing {
@@ -17,20 +18,23 @@ export interface ModelListing {
   readonly targets?: ReadonlyArray<string> | undefined
 }
 
+/** The targets of an alias, with what is known of each. */
+export type Able = ReadonlyMap<Target, Capabilities>
+
 /** A model before it is asked what it costs. */
-export interface Listed {
+interface Listed {
   readonly id: string
   readonly ownedBy: string
   readonly isAlias?: true
   /** With what is known of each. */
-  readonly targets: ReadonlyMap<Target, Capabilities>
+  readonly targets: Able
 }
 
-const known = (target: Target): Listed["targets"] => new Map([[target, ofTarget(target)]])
+const known = (target: Target): Able => new Map([[target, ofTarget(target)]])
 
 /** Aliases first, then `provider/model` names, then the bare names that no alias has. */
-export const gather = (
-  aliases: ReadonlyMap<string, { readonly able: Listed["targets"] }>,
+const gather = (
+  aliases: ReadonlyMap<string, { readonly able: Able }>,
   listed: ReadonlyArray<Target>,
   bare: ReadonlyMap<string, Target>
 ): ReadonlyArray<Listed> => [
@@ -42,13 +46,6 @@ export const gather = (
     targets: known(target)
   }))
 ]
-
-/** Prices by provider name and model, in place of the list's. */
-export type OwnPrices = Readonly<Record<string, Readonly<Record<string, ModelPrices>>>>
-
-/** The prices of these providers. */
-export const bookOf = (providers: ReadonlyMap<string, Provider>, own: OwnPrices = {}) =>
-  makeBook(Array.from(providers.values(), ({ kind, name }) => ({ name, kind, prices: own[name] })))
 
 const sameOf = <A>(values: ReadonlyArray<A>): A | undefined =>
   values.every((value) => value === values[0]) ? values[0] : undefined
@@ -82,8 +79,8 @@ const together = (all: ReadonlyArray<Capabilities>): Capabilities => {
 
 /** The same price has the same text. */
 const priceOf = (
-  targets: Listed["targets"],
-  book: ReturnType<typeof bookOf>,
+  targets: Able,
+  book: PriceList,
   atMs: number
 ): ListedPrice | undefined => {
   const prices = [...targets.keys()].map(({ model, provider }) => book.listed(provider.name, model, atMs))
@@ -91,9 +88,9 @@ const priceOf = (
 }
 
 /** The model as it is at a moment in ms since 1970. */
-export const show = (
+const show = (
   { id, isAlias, ownedBy, targets }: Listed,
-  book: ReturnType<typeof bookOf>,
+  book: PriceList,
   atMs: number
 ): ModelListing => {
   const capabilities = together([...targets.values()])
@@ -105,3 +102,10 @@ export const show = (
     targets: isAlias === true ? [...targets.keys()].map(({ name }) => name) : undefined
   }
 }
+
+/** All of them, as they are when somebody asks. */
+export const make = (...all: Parameters<typeof gather>): Effect.Effect<Effect.Effect<ReadonlyArray<ModelListing>>, never, Pricing> =>
+  Effect.map(Pricing, ({ current }) => {
+    const models = gather(...all)
+    return Effect.map(Clock.currentTimeMillis, (nowMs) => models.map((one) => show(one, current(), nowMs)))
+  })

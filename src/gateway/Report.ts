@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Tracer from "effect/Tracer"
-import type { GatewayError, Reason } from "../domain/GatewayError.ts"
+import { type GatewayError, isUnsupported, type Reason } from "../domain/GatewayError.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Classification from "../resilience/Classification.ts"
 import type { Verdict } from "../resilience/Classification.ts"
@@ -32,6 +32,12 @@ const settle = ({ record, sinceMs }: Turn, clock: Clock.Clock): number => {
   return record.tookMs = settledAtMs - sinceMs
 }
 
+/** Nothing was sent, because the target cannot be told all of the request: it was passed over and not tried. */
+const passedOver = ({ decision: { attempts, skipped }, target: { name } }: AnyAttempt, { record }: Turn): void => {
+  attempts.splice(attempts.indexOf(record), 1)
+  skipped.push({ target: name, why: "parameter unsupported" })
+}
+
 /** It failed. */
 export const failed = (options: AnyAttempt, turn: Turn, { reason }: GatewayError): Effect.Effect<void> =>
   Clock.clockWith((clock) => {
@@ -44,6 +50,7 @@ export const failed = (options: AnyAttempt, turn: Turn, { reason }: GatewayError
     options.target.guards.bulkhead.onFailure(reason, clock, turn.sinceMs)
     const verdict = Classification.classify(reason)
     turn.record.failureClass = classOf(verdict)
+    if (isUnsupported(reason)) passedOver(options, turn)
     if (turn.isSlow && turn.isOverdue) return Effect.void
     return turn.settle({ _tag: outcomeOf(options, turn, reason, verdict), retryAfterMs: reason.retryAfterMs })
   })

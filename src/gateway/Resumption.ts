@@ -31,9 +31,9 @@ interface Resumable {
 
 /** What the record says of the answer, as it was while the caller had nothing of another one. */
 const remembered = (decision: Attempt.AttemptOptions["decision"]): () => void => {
-  const { finishReasons, model, provider, upstreamRequestId, usage } = decision
+  const { estimated, finishReasons, model, provider, upstreamRequestId, usage } = decision
   return () => {
-    Object.assign(decision, { finishReasons, model, provider, upstreamRequestId, usage })
+    Object.assign(decision, { estimated, finishReasons, model, provider, upstreamRequestId, usage })
   }
 }
 

@@ -2,7 +2,6 @@
  * From the `model` a caller names to the targets that may answer it, in the order they are asked. An alias of the file wins,
  * then `provider/model`, then a bare model that a provider lists itself; of two providers the first.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,10 +9,12 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { Capabilities } from "../domain/Model.ts"
+import type { ParameterPolicy } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
 import * as Abilities from "./Abilities.ts"
 import * as Listing from "./Listing.ts"
+import type { Pricing } from "./Pricing.ts"
 import { type Target, Targets } from "./Target.ts"
 import { unknownModel } from "./UnknownModel.ts"
 
@@ -42,6 +43,8 @@ export interface AliasSettings {
   readonly onInterrupted?: OnInterrupted | undefined
   /** Overrides of the defaults, in milliseconds. */
   readonly timeouts?: Partial<TimeoutSettings> | undefined
+  /** `reject`: a target that cannot be told all that the caller asks for is not asked. Default warn. */
+  readonly parameters?: ParameterPolicy | undefined
 }
 
 export const AliasSettingsInput = Schema.Struct({
@@ -55,7 +58,8 @@ export const AliasSettingsInput = Schema.Struct({
   stream: Schema.optionalKey(Schema.Struct({
     onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
   })),
-  timeouts: Schema.optionalKey(TimeoutSettingsInput)
+  timeouts: Schema.optionalKey(TimeoutSettingsInput),
+  parameters: Schema.optionalKey(Schema.Literals(["warn", "reject"]))
 })
 
 /** The targets of one request, first choice first. */
@@ -65,6 +69,8 @@ export interface Route {
   readonly names: ReadonlyArray<string>
   readonly timeouts: TimeoutSettings
   readonly onInterrupted: OnInterrupted
+  /** Default warn. */
+  readonly parameters?: ParameterPolicy | undefined
   /** Targets that go on from the beginning of an answer. */
   readonly prefill: ReadonlySet<Target>
   /** What is known against any of the targets; absent = nothing, or the caller has named the model himself. */
@@ -115,15 +121,13 @@ export class Routes extends Context.Service<Routes, {
 export interface RouteSettings {
   readonly aliases: Readonly<Record<string, AliasSettings>>
   readonly timeouts: TimeoutSettings
-  /** For showing; default none. */
-  readonly prices?: Listing.OwnPrices | undefined
 }
 
 /** Builds the routes over the targets; an alias that names an unknown provider is a mistake of the configuration and dies. */
 const make = Effect.fnUntraced(function*(settings: RouteSettings) {
   const targets = yield* Targets
   const { providers } = yield* Providers
-  const aliases = new Map<string, RouteDescription & { readonly able: Listing.Listed["targets"] }>()
+  const aliases = new Map<string, RouteDescription & { readonly able: Listing.Able }>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
     const weights = alias.targets.map((target) => target.weight)
@@ -139,6 +143,7 @@ const make = Effect.fnUntraced(function*(settings: RouteSettings) {
       weights,
       timeouts: { ...settings.timeouts, ...alias.timeouts },
       onInterrupted: alias.onInterrupted ?? "error",
+      parameters: alias.parameters,
       prefill: new Set(found.filter((target) => able.get(target)?.prefill === true)),
       able,
       abilities: Abilities.gather(able)
@@ -192,15 +197,13 @@ const make = Effect.fnUntraced(function*(settings: RouteSettings) {
     )
   }
 
-  const all = Listing.gather(aliases, listed, bare)
-  const book = Listing.bookOf(providers, settings.prices)
   return Routes.of({
     resolve,
     describe,
-    models: Effect.map(Clock.currentTimeMillis, (nowMs) => all.map((one) => Listing.show(one, book, nowMs))),
+    models: yield* Listing.make(aliases, listed, bare),
     aliases: new Map([...aliases].map(([name, alias]) => [name, alias.targets]))
   })
 })
 
-export const layer = (settings: RouteSettings): Layer.Layer<Routes, never, Targets | Providers> =>
+export const layer = (settings: RouteSettings): Layer.Layer<Routes, never, Targets | Providers | Pricing> =>
   Layer.effect(Routes, make(settings))

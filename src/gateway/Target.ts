@@ -42,6 +42,17 @@ export interface Guards {
   readonly tell: (change: GuardChange) => Effect.Effect<void>
   /** Tag of the reason of the last failure. */
   lastError: string | undefined
+  /** The last change of the circuit; absent = it is closed since the start. */
+  lastChange: CircuitChange | undefined
+}
+
+/** What brought a circuit into its state. */
+export interface CircuitChange {
+  /** Milliseconds since 1970. */
+  readonly atMs: number
+  readonly cause: string
+  /** While it is open or half-open: why it was opened, and the tag of the last failure before that. */
+  readonly openedBy: string | undefined
 }
 
 export interface GuardSettings {
@@ -127,6 +138,13 @@ export const refusalOf = (
   }
 }
 
+const noteChange = (guards: Guards, to: string, cause: string, atMs: number): void => {
+  const { lastChange, lastError } = guards
+  const opened = lastError === undefined ? cause : `${cause}: ${lastError}`
+  const openedBy = to === "open" ? opened : to === "half-open" ? lastChange?.openedBy : undefined
+  guards.lastChange = { atMs, cause, openedBy }
+}
+
 const make = Effect.fnUntraced(function*(settings: GuardSettings, onChange: ChangeListener) {
   const { providers } = yield* Providers
   const scope = yield* Effect.scope
@@ -143,11 +161,17 @@ const make = Effect.fnUntraced(function*(settings: GuardSettings, onChange: Chan
       credentials: providers.get(provider)?.credentials,
       breaker: yield* CircuitBreaker.make(
         { ...settings.breaker, ...own?.breaker },
-        (transition) => tell({ machine: "circuit", ...transition })
+        (transition) =>
+          Effect.clockWith((clock) => {
+            const { cause, from, to } = transition
+            if (from !== to) noteChange(guards, to, cause, clock.currentTimeMillisUnsafe())
+            return tell({ machine: "circuit", ...transition })
+          })
       ),
       bulkhead: yield* Scope.provide(Bulkhead.make({ maxConcurrency: own?.maxConcurrency }), scope),
       budget: yield* RetryBudget.make(settings.retryBudget),
-      lastError: undefined
+      lastError: undefined,
+      lastChange: undefined
     }
     return guards
   })

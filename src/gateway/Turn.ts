@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull } from "../domain/GatewayError.ts"
-import type { Call, EmbeddingCall, ProviderCall } from "../providers/Provider.ts"
+import type { Call, EmbeddingCall, ParameterPolicy, ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
@@ -45,11 +45,15 @@ export interface AttemptOptions<Asked = ProviderCall> {
 /** An attempt, whatever is asked for. */
 export type AnyAttempt = AttemptOptions<ProviderCall | EmbeddingCall>
 
-/** What one target is asked: the caller's text with the target's own name of the model. */
+/**
+ * What one target is asked: the caller's text with the target's own name of the model. `parameters`: what becomes of what it cannot
+ * be told.
+ */
 export const callOf = <Request>(
   { decision, request, source }: Pick<Call<Request>, "request" | "source"> & { readonly decision: Decision },
-  target: Target
-): Call<Request> => ({ source, request, model: target.model, requestId: decision.requestId })
+  target: Target,
+  parameters?: ParameterPolicy
+): Call<Request> => ({ source, request, model: target.model, requestId: decision.requestId, parameters })
 
 /** A place on a target: exactly one verdict before it is left, which gives everything back. */
 export interface Turn {
@@ -62,6 +66,9 @@ export interface Turn {
   isOverdue: boolean
   /** The breaker has heard already that it is slow. */
   isSlow: boolean
+  /** What came since its upstream last said what it had used: events with content, and the bytes of their text. */
+  uncountedEvents: number
+  uncountedBytes: number
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
   /** Safe to run twice; a turn without a verdict counts as nothing. */
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
@@ -72,6 +79,24 @@ const ignored: CircuitBreaker.Outcome = { _tag: "Ignored" }
 const refuse = (options: AnyAttempt, why: string, reason: CircuitOpen | QueueFull) => {
   options.decision.skipped.push({ target: options.target.name, why })
   return Effect.fail(gatewayError(reason))
+}
+
+/** Guesses at what its upstream has not counted, at the end of the turn: the request and its words are not kept. */
+const estimate = ({ call, decision }: AnyAttempt, { record, uncountedBytes, uncountedEvents }: Turn): void => {
+  const { prices } = decision
+  const { request } = call
+  // Vectors say nothing, so there is no event of theirs to get here.
+  if (prices === undefined || !("messages" in request)) return
+  const { usage } = record
+  const promptTokens = usage?.promptTokens ?? prices.estimator.input(request)
+  const completionTokens = (usage?.completionTokens ?? 0) + prices.estimator.output(uncountedBytes, uncountedEvents)
+  decision.estimated = record.estimated = {
+    ...usage,
+    promptTokens,
+    completionTokens,
+    totalTokens: promptTokens + completionTokens,
+    reportedCost: undefined
+  }
 }
 
 const turnOf = (
@@ -92,25 +117,27 @@ const turnOf = (
   const span = options.decision.trace?.begin(options)
   let settled = false
   let left = false
-  const settle = (outcome: CircuitBreaker.Outcome) => {
-    settled = true
-    return breaker.record(permit, outcome)
-  }
-  const leave = (exit: Exit.Exit<unknown, unknown>) => {
-    if (left) return Effect.void
-    left = true
-    span?.leave(exit)
-    return settled ? release : Effect.andThen(settle(ignored), release)
-  }
-  return {
+  const turn: Turn = {
     span,
     sinceMs: monotonicMillisUnsafe(clock),
     record,
     isOverdue: false,
     isSlow: false,
-    settle,
-    leave
+    uncountedEvents: 0,
+    uncountedBytes: 0,
+    settle: (outcome) => {
+      settled = true
+      return breaker.record(permit, outcome)
+    },
+    leave: (exit) => {
+      if (left) return Effect.void
+      left = true
+      span?.leave(exit)
+      if (turn.uncountedEvents > 0) estimate(options, turn)
+      return settled ? release : Effect.andThen(turn.settle(ignored), release)
+    }
   }
+  return turn
 }
 
 const circuitOpen = (options: AnyAttempt, retryAfterMs: number) =>

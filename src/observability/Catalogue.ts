@@ -231,7 +231,7 @@ export const unpriced = counter("breakwater.unpriced", "{answer}", "Answers whos
 export const estimated = counter(
   "breakwater.estimated",
   "{answer}",
-  "Answers whose cost is an estimate, which is not in the sum.",
+  "Of those whose cost is not known, answers whose tokens were guessed; the estimate is in no sum of cost.",
   target
 )
 

@@ -118,6 +118,7 @@ const providers: Readonly<Record<string, string>> = {
   anthropic: "anthropic",
   gemini: "gcp.gemini",
   bedrock: "aws.bedrock",
+  "bedrock-mantle": "aws.bedrock",
   cohere: "cohere",
   deepseek: "deepseek",
   groq: "groq",

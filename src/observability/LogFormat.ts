@@ -156,12 +156,64 @@ const splunk = (service: Service | undefined): Render => {
     })
 }
 
+/** What people are not told in a line: what its words say already, and what is for programs. */
+const untold: ReadonlySet<string> = new Set([
+  "event.name",
+  "trace_id",
+  "span_id",
+  "http.request.method",
+  "http.route",
+  "http.response.status_code",
+  "gen_ai.operation.name",
+  "gen_ai.response.model",
+  "gen_ai.response.finish_reasons",
+  "gen_ai.usage.cost",
+  "breakwater.model",
+  "breakwater.provider",
+  "breakwater.cost.source",
+  "breakwater.cost.status",
+  "breakwater.upstream.request.id",
+  "breakwater.decision",
+  "cancelled",
+  "stream"
+])
+
+/** Short names; else a name without its beginning. */
+const shortNames: Readonly<Record<string, string>> = {
+  "breakwater.request.id": "id",
+  "breakwater.attempt.outcomes": "tried",
+  "breakwater.cost.absent": "unpriced",
+  "breakwater.cost.usd": "usd",
+  "breakwater.cost.estimated_usd": "estimated_usd",
+  "gen_ai.request.model": "model",
+  "gen_ai.usage.input_tokens": "in",
+  "gen_ai.usage.output_tokens": "out",
+  "gen_ai.usage.cache_read.input_tokens": "cached",
+  "gen_ai.usage.reasoning.output_tokens": "thinking",
+  "error.type": "error",
+  duration_ms: "ms"
+}
+
+const shortName = (key: string): string => shortNames[key] ?? key.replace(/^breakwater\./, "")
+
+/** A word as it is, anything else as JSON, so that no value looks like two. */
+const shown = (value: unknown): string => {
+  if (typeof value === "number" || (typeof value === "string" && /^[\w./:*+-]+$/.test(value))) return String(value)
+  return Array.isArray(value) && value.every((one) => typeof one === "string" && /^[\w./:*+=-]+$/.test(one))
+    ? value.join(",")
+    : JSON.stringify(value)
+}
+
 const pretty = (): Render => (severity, atMs, message, fields) => {
   let line = `${timestamp(atMs).slice(11, 23)} ${severity.toUpperCase().padEnd(5)} ${
     JSON.stringify(message).slice(1, -1)
   }`
+  // One attempt that went well is no more than the target that the line would name anyhow.
+  const isUneventful = fields["breakwater.attempts"] === 1
   for (const [key, value] of Object.entries(fields)) {
-    if (value !== undefined) line += ` ${key}=${typeof value === "number" ? value : JSON.stringify(value)}`
+    if (value === undefined || untold.has(key) || (value === 0 && key.startsWith("gen_ai.usage."))) continue
+    if (isUneventful && key === "breakwater.attempts") continue
+    line += ` ${shortName(key)}=${shown(value)}`
   }
   return line
 }

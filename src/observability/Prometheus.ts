@@ -114,5 +114,21 @@ export const merge = (texts: ReadonlyArray<string>): string => {
   ]).map((line) => `${line}\n`).join("")
 }
 
+/** A page without its gauges: what stays true of a process that is gone. */
+export const countsOf = (text: string): string => {
+  let out = ""
+  let head = ""
+  let isGauge = false
+  for (const line of text.split("\n")) {
+    if (line.startsWith("# HELP ")) head = `${line}\n`
+    else if (line.startsWith("# TYPE ")) {
+      isGauge = line.endsWith(" gauge")
+      if (!isGauge) out += `${head}${line}\n`
+      head = ""
+    } else if (!isGauge && line !== "") out += `${line}\n`
+  }
+  return out
+}
+
 /** Content type of the text. */
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"

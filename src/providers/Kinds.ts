@@ -1,6 +1,9 @@
-/** A provider's settings to the provider, by its kind. A dialect that brings a package of its own is loaded when it is asked for. */
+/** A provider's settings to the provider, by its kind. A dialect of its own is loaded when it is asked for. */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import { maxOutputOf } from "./Catalogue.ts"
+import * as CloudKinds from "./CloudKinds.ts"
+import type { CloudSettings } from "./CloudSettings.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import { builtKinds, presetNamed, requiredKey } from "./Presets.ts"
 import type { Provider } from "./Provider.ts"
@@ -8,8 +11,8 @@ import * as Simulated from "./Simulated.ts"
 import type { Transport } from "./Transport.ts"
 
 /** A kind's settings; the file's section of a provider has them all. */
-export interface ProviderSettings {
-  /** `openai`, `openai-compatible`, `simulated`, or a preset. */
+export interface ProviderSettings extends CloudSettings {
+  /** `openai`, `anthropic`, `gemini`, `azure-openai`, `bedrock`, `bedrock-mantle`, `openai-compatible`, `simulated`, or a preset. */
   readonly kind: string
   /** Absent = the kind's own. */
   readonly baseUrl?: string | undefined
@@ -17,6 +20,10 @@ export interface ProviderSettings {
   readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  /** Of the dialect, for `anthropic`; absent = the usual one. */
+  readonly version?: string | undefined
+  /** Most tokens of an answer of a model, for dialects that must have a limit; absent = as the catalogue has it. */
+  readonly maxOutput?: ((model: string) => number | undefined) | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
   /** Model ids to list as `name/id`. */
@@ -63,6 +70,18 @@ export const make = (
   const [first, ...rest] = settings.apiKeys ?? []
   if (keyName !== undefined && first === undefined) return problem(`apiKey is missing: usually \${${keyName}}`)
   if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
+  if (settings.kind === "gemini") {
+    return Effect.flatMap(Effect.promise(() => import("./Gemini.ts")), (Gemini) => Gemini.make({ ...settings, name }))
+  }
+  const cloud = CloudKinds.make(name, settings)
+  if (cloud !== undefined) return cloud
+  // Most gateways have none.
+  if (settings.kind === "anthropic") {
+    return Effect.flatMap(
+      Effect.promise(() => import("./Anthropic.ts")),
+      (Anthropic) => Anthropic.make({ ...settings, name, maxOutput: settings.maxOutput ?? maxOutputOf })
+    )
+  }
   return settings.kind === "openai" && first !== undefined
     // 220 modules, a fifth of the start.
     ? Effect.flatMap(

@@ -8,12 +8,13 @@ import * as Redacted from "effect/Redacted"
 import { OpenAI } from "openai"
 import { CredentialRejected, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
 import * as Credential from "../resilience/Credential.ts"
-import type { Endpoint } from "./OpenAiWire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./OpenAiWire.ts"
 import { openAiBaseUrl } from "./Presets.ts"
+import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
+import type { Endpoint } from "./Wire.ts"
+import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
 
 export interface OpenAiOptions {
   readonly name: string
@@ -62,6 +63,7 @@ export const make = (options: OpenAiOptions): Effect.Effect<Provider, never, Tra
   Effect.gen(function*() {
     const [first, ...rest] = options.apiKeys
     return yield* makeWire({
+      dialect: openAiChat,
       name: options.name,
       kind: "openai",
       models: options.models,

@@ -3,11 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "../resilience/Credential.ts"
-import type { Endpoint } from "./OpenAiWire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./OpenAiWire.ts"
+import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
+import type { Endpoint } from "./Wire.ts"
+import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
 
 export interface OpenAiCompatibleOptions {
   readonly name: string
@@ -37,6 +38,7 @@ export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, 
       })
     const [first, ...rest] = options.apiKeys ?? []
     return makeWire({
+      dialect: openAiChat,
       name: options.name,
       kind: options.kind ?? "openai-compatible",
       models: options.models,

@@ -13,6 +13,12 @@ export interface Preset {
 /** OpenAI itself. */
 export const openAiBaseUrl = "https://api.openai.com/v1"
 
+/** Anthropic itself, up to the part before `/v1/messages`. */
+export const anthropicBaseUrl = "https://api.anthropic.com"
+
+/** The Gemini API. */
+export const geminiBaseUrl = "https://generativelanguage.googleapis.com/v1beta"
+
 export const presets = {
   cerebras: { baseUrl: "https://api.cerebras.ai/v1", keyName: "CEREBRAS_API_KEY" },
   deepseek: { baseUrl: "https://api.deepseek.com/v1", keyName: "DEEPSEEK_API_KEY" },
@@ -37,8 +43,22 @@ export const presetNamed = (name: string): Preset | undefined =>
  * The variable that usually holds the key without which a provider of this kind can never answer; undefined = it needs none. An
  * address of the operator's own may ask for none, but under `openai` its client sends a key always.
  */
-export const requiredKey = (kind: string, baseUrl: string | undefined): string | undefined =>
-  kind === "openai" ? "OPENAI_API_KEY" : baseUrl === undefined ? presetNamed(kind)?.keyName : undefined
+export const requiredKey = (kind: string, baseUrl: string | undefined): string | undefined => {
+  if (kind === "openai") return "OPENAI_API_KEY"
+  if (baseUrl !== undefined) return undefined
+  if (kind === "anthropic") return "ANTHROPIC_API_KEY"
+  return kind === "gemini" ? "GEMINI_API_KEY" : presetNamed(kind)?.keyName
+}
 
 /** The kinds that are built; `Kinds.make` makes providers of these. */
-export const builtKinds: ReadonlyArray<string> = ["openai", "openai-compatible", "simulated", ...Object.keys(presets)]
+export const builtKinds: ReadonlyArray<string> = [
+  "openai",
+  "anthropic",
+  "gemini",
+  "azure-openai",
+  "bedrock",
+  "bedrock-mantle",
+  "openai-compatible",
+  "simulated",
+  ...Object.keys(presets)
+]

@@ -13,6 +13,9 @@ import type { Usage } from "../domain/Usage.ts"
 import type { Credentials } from "../resilience/Credential.ts"
 import type { JsonText } from "../validation/JsonText.ts"
 
+/** What becomes of a caller's parameters that the upstream's dialect has no words for: named to the caller, or refused. */
+export type ParameterPolicy = "warn" | "reject"
+
 /** One attempt at one target. */
 export interface Call<Request> {
   /** The caller's own text; the provider replaces the spans of `model` and `stream_options` and forwards the rest. */
@@ -25,6 +28,8 @@ export interface Call<Request> {
   readonly requestId: string
   /** Hears what goes over the wire, while the request is traced. */
   readonly wire?: Wire | undefined
+  /** `reject` = a request that the upstream cannot be told in full is not sent; default `warn`, see `Answer.dropped`. */
+  readonly parameters?: ParameterPolicy | undefined
   /** The limit of a whole answer, for a provider that keeps it itself (`keepsLimit`). */
   readonly limit?: Limit | undefined
 }
@@ -57,6 +62,8 @@ export interface Answer {
   readonly usage: Usage | undefined
   /** The upstream's own request id, if it sent one. */
   readonly upstreamRequestId: string | undefined
+  /** Names of the caller's parameters that were left out, because the upstream cannot be told them; absent = none. */
+  readonly dropped?: ReadonlyArray<string> | undefined
 }
 
 /** The vectors of a request. `text` is the body as the caller gets it and keeps OpenAI's shape. */
@@ -78,9 +85,12 @@ export interface Frame {
   readonly isContent: boolean
   /** True once the answer is complete in itself (every choice has its finish_reason); only usage may follow. */
   readonly isTerminal: boolean
+  /** All that the answer has used up to here, in a frame that says so. */
   readonly usage: Usage | undefined
   /** True where it has text and nothing else to note: no finish reason and no usage, so `chunk`, read when asked for, need not be. */
   readonly isPlain?: true
+  /** Bytes of the text of a plain frame, as JSON writes it. */
+  readonly textBytes?: number
 }
 
 /** The end of a stream, or its failure, is there: `pull` says which. */
@@ -99,6 +109,8 @@ export interface AnswerStream {
   /** Makes the pull that waits return this instead of an event of the upstream; use it only while one waits. Costs as `stop`. */
   readonly nudge?: ((frames: readonly [Frame, ...Array<Frame>]) => void) | undefined
   readonly upstreamRequestId: string | undefined
+  /** As of a whole answer. */
+  readonly dropped?: ReadonlyArray<string> | undefined
   /** How many events were no events of an answer and were passed over so far. */
   readonly skipped?: (() => number) | undefined
 }

@@ -17,11 +17,12 @@ import {
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
 import * as Redaction from "../observability/Redaction.ts"
+import { openAiErrorOf } from "./BedrockError.ts"
 import { retryAfterMs } from "./RetryHint.ts"
 import type { ResponseHeaders } from "./TransportExchange.ts"
 
 /** Whose error bodies are read; one table per family. */
-export type ErrorFamily = "openai"
+export type ErrorFamily = "openai" | "anthropic" | "gemini" | "bedrock"
 
 interface ErrorFacts {
   /** As it came, at most 2,000 characters; only looked at, never shown. */
@@ -69,6 +70,10 @@ const quotasOf = (details: unknown): ReadonlyArray<string> =>
     .flatMap((detail) => listOf(recordOf(detail)["violations"]))
     .map((violation) => textOf(recordOf(violation)["quotaId"]))
 
+/** `error.details[].reason` of Google's ErrorInfo, which says more than its status: a bad key is an INVALID_ARGUMENT there. */
+const googleReasonOf = (details: unknown): string =>
+  listOf(details).map((detail) => textOf(recordOf(detail)["reason"])).find((reason) => reason !== "") ?? ""
+
 const firstDetail = (detail: unknown): string =>
   Array.isArray(detail) ? textOf(recordOf(detail[0])["msg"]) : textOf(detail)
 
@@ -85,7 +90,9 @@ const readFacts = (body: unknown): ErrorFacts => {
     message: scrub(said),
     // Google's `status` is what others call a type.
     type: (textOf(inner["type"]) || textOf(inner["status"]) || textOf(outer["type"])).toLowerCase(),
-    code: detailed || textOf(inner["code"]) || textOf(outer["code"]) || textOf(outer["statusCode"]),
+    code: detailed || googleReasonOf(inner["details"]) || textOf(inner["code"]) ||
+      textOf(recordOf(inner["innererror"])["code"]) || textOf(outer["code"]) ||
+      textOf(outer["statusCode"]),
     param: param === "" ? undefined : param.slice(0, 200),
     quotas: quotasOf(inner["details"])
   }
@@ -121,6 +128,8 @@ const openAiWords: ReadonlyMap<string, Kind> = new Map([
     "billing_hard_limit_reached",
     "billing_not_active",
     "enforced_spend_limit_reached",
+    "billing_disabled",
+    "quota_exhausted",
     "billing_error",
     "payment_required"
   ]),
@@ -141,6 +150,10 @@ const openAiWords: ReadonlyMap<string, Kind> = new Map([
   ...words("filtered", ["content_filter", "content_policy_violation", "responsibleaipolicyviolation"]),
   ...words("credential", [
     "invalid_api_key",
+    "api_key_invalid",
+    "access_token_expired",
+    "consumer_suspended",
+    "service_disabled",
     "authentication_error",
     "invalid_authentication",
     "permission_error",
@@ -152,7 +165,13 @@ const openAiWords: ReadonlyMap<string, Kind> = new Map([
   ]),
   ...words("model", ["model_not_found", "deploymentnotfound", "model_decommissioned", "model_not_available"]),
   ...words("timeout", ["timeout_error", "request_timeout", "deadline_exceeded"]),
-  ...words("overloaded", ["overloaded_error", "server_overloaded", "engine_overloaded", "capacity_exceeded"])
+  ...words("overloaded", [
+    "overloaded_error",
+    "server_overloaded",
+    "engine_overloaded",
+    "capacity_exceeded",
+    "model_capacity_exhausted"
+  ])
 ])
 
 /** Weaker words: a status that says something else wins over them. */
@@ -161,7 +180,8 @@ const vagueWords: ReadonlyMap<string, Kind> = new Map([
   ...words("refused", ["invalid_request_error", "invalid_request", "bad_request", "badrequesterror"])
 ])
 
-const contextLooks = /maximum context length|prompt is too long|context (?:length|window|size)|input is too long/i
+const contextLooks =
+  /maximum context length|^the input token count\b|prompt is too long|context (?:length|window|size|limit)|input is too long/i
 // At the beginning only: further on a refusal may repeat the caller's words, and those must not cost us a credential.
 const keyLooks = /^(?:incorrect|invalid) api[ -]?key|^api key (?:not valid|is invalid)/i
 const moneyLooks =
@@ -207,7 +227,11 @@ const byStatus = (status: number): Kind => {
   return status >= 200 && status < 300 ? "malformed" : "failed"
 }
 
+/** Google's refusal of a file of the caller's reads like one of our credential. */
+const fileLooks = /^you do not have permission to access the file\b|^cachedcontent not found\b/i
+
 const read = (facts: ErrorFacts, status: number | undefined): Kind => {
+  if (fileLooks.test(facts.said)) return "refused"
   const code = facts.code.toLowerCase()
   const named = openAiWords.get(code) ?? openAiWords.get(facts.type)
   if (named !== undefined) return named
@@ -267,8 +291,8 @@ const reasonOf = (kind: Kind, facts: ErrorFacts, fields: Omit<ReasonFields, "mes
 }
 
 /** The reason behind an error answer, or behind an error inside an answer of status 200. */
-export const toReason = (_family: ErrorFamily, error: UpstreamError): Reason => {
-  const facts = readFacts(error.body)
+export const toReason = (family: ErrorFamily, error: UpstreamError): Reason => {
+  const facts = readFacts(family === "bedrock" ? openAiErrorOf(error.body, error.headers) : error.body)
   return reasonOf(kindOf(facts, error.status), facts, {
     upstreamStatus: error.status,
     retryAfterMs: retryAfterMs({ headers: error.headers, body: error.body, message: facts.said }, error.nowMs)

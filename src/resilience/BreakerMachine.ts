@@ -325,6 +325,7 @@ const joined = <S extends Step>(before: State, current: State, done: S): S => {
 
 /** `step` of a call that asks. */
 export const ask = (settings: BreakerSettings, state: State, event: Ask): Answered => {
+  if (state._tag === "Closed") return send(settings, state, event.nowMs)
   const current = lapse(settings, state, event.nowMs, event.jitter)
   return joined(state, current, admit(settings, current, event))
 }

@@ -2,7 +2,7 @@
  * What a failure means for the flow: the one table from a reason to whether the same target is asked again, another one is
  * asked, and what the breaker hears. It knows tags, never a provider's wire.
  */
-import type { Reason } from "../domain/GatewayError.ts"
+import { isUnsupported, type Reason } from "../domain/GatewayError.ts"
 
 export interface Verdict {
   /** Ask this target again: never, after a short wait, or after a long one. */
@@ -77,6 +77,8 @@ const verdictsByStatus: ReadonlyMap<string, Verdict> = new Map([
 /** The verdict on a failure that reached the flow before anything of the answer did. */
 export const classify = (reason: Reason): Verdict => {
   const { _tag, upstreamStatus } = reason
+  // Nothing was sent: this target's dialect has no words for it.
+  if (isUnsupported(reason)) return elsewhere
   return verdictsByStatus.get(`${_tag} ${upstreamStatus}`) ?? verdicts[_tag]
 }
 

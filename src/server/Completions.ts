@@ -37,7 +37,7 @@ export const answer = (
   if (refusal !== undefined) return Effect.succeed(refuse(exchange, refusal))
   const timeoutMs = timeoutOf(headers)
   const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
-    const checked = checkChat(text, settings.limits)
+    const checked = checkChat(text, settings.limits, settings.imageHosts)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))
     const { decision } = exchange
     decision.alias = checked.request.model

@@ -106,6 +106,7 @@ export const answerHeaders = ({ decision, requestId }: Exchange): Record<string,
   }
   if (provider !== undefined) headers["x-breakwater-provider"] = headerText(provider)
   if (model !== undefined) headers["x-breakwater-model"] = modelName(model)
+  if (decision.dropped !== undefined) headers["x-breakwater-dropped-params"] = decision.dropped.join(", ")
   // What a stream costs is known only at its end.
   const cost = decision.stream ? undefined : Decision.costOf(decision)
   if (cost !== undefined && "picoUsd" in cost) headers["x-breakwater-cost-usd"] = toUsd(cost.picoUsd)

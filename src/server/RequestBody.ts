@@ -20,6 +20,7 @@ import {
   type Reason,
   UnsupportedMediaType
 } from "../domain/GatewayError.ts"
+import { judgeImages } from "../validation/ImageUrl.ts"
 import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
 import { type BodyFault, readBytes } from "./BodyBytes.ts"
 import { findFault } from "./JsonFault.ts"
@@ -200,15 +201,23 @@ const check = <Asked>(
   return { source, request: value as Asked }
 }
 
-/** Everything that can be said about a chat request without asking anyone. */
-export const checkChat = (text: string, limits: ServerSettings["limits"]): CheckedRequest | Reason => {
+/** Everything that can be said about a chat request without asking anyone; `imageHosts` as in `ServerSettings`. */
+export const checkChat = (
+  text: string,
+  limits: ServerSettings["limits"],
+  imageHosts?: ServerSettings["imageHosts"]
+): CheckedRequest | Reason => {
   const checked = check(text, limits, chat)
-  if ("_tag" in checked || checked.request.messages.length <= limits.messages) return checked
-  return new InvalidRequest({
-    message:
-      `Invalid 'messages': expected at most ${limits.messages} messages, got ${checked.request.messages.length}.`,
-    param: "messages"
-  })
+  if ("_tag" in checked) return checked
+  const { messages } = checked.request
+  if (messages.length > limits.messages) {
+    return new InvalidRequest({
+      message: `Invalid 'messages': expected at most ${limits.messages} messages, got ${messages.length}.`,
+      param: "messages"
+    })
+  }
+  const image = judgeImages(checked.request, imageHosts)
+  return image === undefined ? checked : new InvalidRequest(image)
 }
 
 /** The same about a request for embeddings. */

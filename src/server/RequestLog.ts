@@ -42,8 +42,9 @@ const addUsage = (line: Line, usage: Usage): void => {
 
 const addCost = (line: Line, cost: Cost): void => {
   if ("absent" in cost) {
-    line["breakwater.cost.status"] = "unpriced"
+    line["breakwater.cost.status"] = cost.estimate === undefined ? "unpriced" : "estimated"
     line["breakwater.cost.absent"] = cost.absent
+    if (cost.estimate !== undefined) line["breakwater.cost.estimated_usd"] = toUsd(cost.estimate)
     return
   }
   const usd = toUsd(cost.picoUsd)

@@ -30,6 +30,8 @@ export interface ServerSettings {
     /** Messages in one request. Default 2048. */
     readonly messages: number
   }
+  /** Hosts that an image's URL may name, exact or as `*.suffix`; none = every public one. `images.hosts` of the file. Default none. */
+  readonly imageHosts: ReadonlyArray<string>
   /** Milliseconds of silence after which a stream that has begun gets a comment, so that no proxy cuts it. Default 15 s. */
   readonly keepAlive: number
   /** When a request is turned away unread; `limits.inFlight` and `limits.lag` of the file. */
@@ -49,6 +51,7 @@ export const defaultServerSettings: ServerSettings = {
   adminKey: undefined,
   publicMetrics: false,
   limits: { body: 20 * 1024 ** 2, depth: 64, messages: 2048 },
+  imageHosts: [],
   keepAlive: 15_000,
   shedding: defaultSheddingSettings,
   drain: { notReady: 5000, streams: 300_000 }

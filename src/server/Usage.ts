@@ -70,6 +70,7 @@ const shown = (sum: Sum) => ({
   },
   cost_usd: toUsd(sum.cost),
   estimated_usd: toUsd(sum.estimated),
+  estimated_tokens: { input: sum.estimatedInput, output: sum.estimatedOutput },
   unpriced: sum.unpriced
 })
 

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import cluster, { type Worker } from "node:cluster"
+import * as Estate from "./Estate.ts"
 
 /** What is told or asked; `topic` chooses the handler. */
 export interface Message {
@@ -29,7 +30,7 @@ export interface Memo {
 
 /** One process's answer. */
 export interface Reply {
-  /** 0 = a process alone, else the worker's number. */
+  /** 0 = a process alone, or what workers that are gone have left; else the worker's number. */
   readonly worker: number
   readonly body: unknown
 }
@@ -53,6 +54,8 @@ export class Fleet extends Context.Service<Fleet, {
    * is remembered of the topic; a handler that takes memos must not itself ask the fleet.
    */
   readonly handle: (topic: string, handler: Handler) => Effect.Effect<void, never, Scope.Scope>
+  /** The last that this process says of a topic that the primary keeps; a process alone leaves nothing. */
+  readonly bequeath: (topic: string, body: unknown) => Effect.Effect<void>
 }>()("breakwater/storage/Fleet") {}
 
 /** Longest wait for the whole fleet's answer, in milliseconds. A worker that dies is not waited for. */
@@ -73,6 +76,7 @@ type Parcel =
   | { readonly fleet: "run"; readonly number: number; readonly message: Message }
   | { readonly fleet: "done"; readonly number: number; readonly outcome: Outcome }
   | { readonly fleet: "recall"; readonly number: number; readonly topic: string }
+  | { readonly fleet: "last"; readonly topic: string; readonly body: unknown }
   | { readonly fleet: "recalled"; readonly number: number; readonly messages: ReadonlyArray<Message> }
   | { readonly fleet: "answer"; readonly number: number; readonly outcomes: ReadonlyArray<Outcome> }
 
@@ -117,7 +121,11 @@ const fromOutcomes = (ask: (message: Message) => Effect.Effect<ReadonlyArray<Out
 /** A process alone. */
 export const layerSingle: Layer.Layer<Fleet> = Layer.sync(Fleet, () => {
   const { handle, run } = makeHandlers()
-  return Fleet.of({ handle, ...fromOutcomes((message) => Effect.map(run(0, message), (outcome) => [outcome])) })
+  return Fleet.of({
+    handle,
+    bequeath: () => Effect.void,
+    ...fromOutcomes((message) => Effect.map(run(0, message), (outcome) => [outcome]))
+  })
 })
 
 const send = (parcel: Parcel) => Effect.sync(() => void process.send?.(parcel))
@@ -178,6 +186,7 @@ const layerWorker: Layer.Layer<Fleet> = Layer.effect(
       )
     })
     return Fleet.of({
+      bequeath: (topic, body) => send({ fleet: "last", topic, body }),
       handle: (topic, handler) =>
         Effect.andThen(
           handle(topic, handler),
@@ -191,8 +200,9 @@ const layerWorker: Layer.Layer<Fleet> = Layer.effect(
 interface Errand {
   readonly asker: Worker
   readonly number: number
+  readonly topic: string
   readonly left: Set<number>
-  readonly outcomes: Array<Outcome>
+  outcomes: Array<Outcome>
   /** Ends the wait for those who are left. */
   patience?: Fiber.Fiber<void>
 }
@@ -222,10 +232,13 @@ const makeMemories = () => {
 interface Members {
   readonly serving: () => Iterable<Worker>
   readonly starting: () => Iterable<Worker>
+  /** Those that drain: they are asked for what is kept. Default none. */
+  readonly leaving?: () => Iterable<Worker>
 }
 
 const listen = (
   members: Members,
+  estate: Estate.Estate,
   fork: (wait: Effect.Effect<void>) => Fiber.Fiber<void>
 ): Effect.Effect<void, never, Scope.Scope> => {
   const memories = makeMemories()
@@ -238,12 +251,17 @@ const listen = (
   const settle = (number: number, errand: Errand) => {
     if (errand.left.size > 0) return
     forget(number, errand)
+    const inherited = estate.of(errand.topic)
     const outcomes = errand.outcomes.toSorted((left, right) => left.worker - right.worker)
+    if (inherited !== undefined) outcomes.push({ worker: 0, body: inherited })
     if (errand.asker.isConnected()) errand.asker.send({ fleet: "answer", number: errand.number, outcomes })
   }
   const giveUp = (number: number, errand: Errand) =>
     Effect.sync(() => {
-      for (const worker of errand.left) errand.outcomes.push({ worker, failed: "no answer in time" })
+      for (const worker of errand.left) {
+        const body = estate.lastOf(errand.topic, worker)
+        errand.outcomes.push(body === undefined ? { worker, failed: "no answer in time" } : { worker, body })
+      }
       errand.left.clear()
       settle(number, errand)
     })
@@ -256,13 +274,15 @@ const listen = (
         ? []
         : Array.from(members.starting()).filter((one) => memories.isTold(one, topic))
       // One that is dead may be connected for a moment more, and its exit has been heard already.
-      const asked = Array.from(new Set([...members.serving(), ...starting])).filter((member) =>
+      const leaving = estate.isKept(topic) ? members.leaving?.() ?? [] : []
+      const asked = Array.from(new Set([...members.serving(), ...starting, ...leaving])).filter((member) =>
         member.isConnected() && !member.isDead()
       )
       const number = ++last
       const errand: Errand = {
         asker: worker,
         number: parcel.number,
+        topic,
         left: new Set(asked.map((one) => one.id)),
         outcomes: []
       }
@@ -276,12 +296,20 @@ const listen = (
     } else if (parcel.fleet === "done") {
       const errand = errands.get(parcel.number)
       if (errand?.left.delete(worker.id) !== true) return
+      if (parcel.outcome.body !== undefined) estate.note(errand.topic, worker.id, parcel.outcome.body)
       errand.outcomes.push(parcel.outcome)
       settle(parcel.number, errand)
+    } else if (parcel.fleet === "last") {
+      estate.note(parcel.topic, worker.id, parcel.body)
     }
   }
   const onExit = (worker: Worker) => {
+    estate.inherit(worker.id)
     for (const [number, errand] of errands) {
+      // What it has said is part of what is left of it.
+      if (estate.isKept(errand.topic)) {
+        errand.outcomes = errand.outcomes.filter((outcome) => outcome.worker !== worker.id)
+      }
       if (errand.asker === worker) forget(number, errand)
       else if (errand.left.delete(worker.id)) settle(number, errand)
     }
@@ -299,10 +327,14 @@ const listen = (
 /**
  * The primary's part: passes each question to every worker and the collected answers back, and remembers memos. Asked are
  * the workers that serve, and with memos those that are starting and have been told what was remembered before; one that dies
- * while it is asked is left out, and one that is silent has failed. Runs until the scope closes.
+ * while it is asked is left out, and one that is silent has failed. Of the topics in `keepers` those that are gone are counted with
+ * what they last said. Runs until the scope closes.
  */
-export const hub = (members: Members): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.flatMap(Effect.context(), (context) => listen(members, Effect.runForkWith(context)))
+export const hub = (members: Members, keepers: Estate.Keepers = {}): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.context(),
+    (context) => listen(members, Estate.make(keepers), Effect.runForkWith(context))
+  )
 
 /** A worker's part under a primary, else a process alone. */
 export const layer: Layer.Layer<Fleet> = Layer.suspend(() => cluster.isWorker ? layerWorker : layerSingle)

@@ -5,7 +5,7 @@ import type { LedgerStore, SumQuery } from "./LedgerStore.ts"
 import { addSums, dayOf, emptySum, mergeSums } from "./Sums.ts"
 
 const sumOfAttempt = (name: string, attempt: LedgerAttempt): Sum => {
-  const { cost = 0, costAbsent, costSource, tokens } = attempt
+  const { cost = 0, costAbsent, costSource, estimated, tokens } = attempt
   const isEstimated = costSource === "estimated"
   return {
     ...emptySum(name),
@@ -13,6 +13,8 @@ const sumOfAttempt = (name: string, attempt: LedgerAttempt): Sum => {
     attempts: 1,
     cost: isEstimated ? 0 : cost,
     estimated: isEstimated ? cost : 0,
+    estimatedInput: estimated?.input ?? 0,
+    estimatedOutput: estimated?.output ?? 0,
     unpriced: costAbsent === undefined ? 0 : 1
   }
 }

@@ -7,6 +7,7 @@ import type { LedgerAttempt, Sum, SumKind } from "../domain/LedgerEntry.ts"
 import { fromMicroAndRest, type PicoUsd } from "../domain/Money.ts"
 import { type LedgerStore, type Numbered, StorageFailed, type SumQuery } from "./LedgerStore.ts"
 import { ledger } from "./migrations/0001_ledger.ts"
+import { estimates } from "./migrations/0002_estimates.ts"
 import { dayOf, mergeSums, tokenKinds } from "./Sums.ts"
 
 type Value = string | number | bigint | null
@@ -20,7 +21,8 @@ const largest = 2n ** 63n - 1n
 const requestColumns =
   "id, request_id, at_ms, duration_ms, alias, stream, key_name, tags, provider, model, ended, error"
 const attemptColumns = "request, number, provider, model, outcome, at_ms, duration_ms, input, cache_read, "
-  + "cache_write_5m, cache_write_1h, input_audio, input_image, output, reasoning, output_audio, cost_pico, cost_source, cost_absent"
+  + "cache_write_5m, cache_write_1h, input_audio, input_image, output, reasoning, output_audio, cost_pico, cost_source, cost_absent, "
+  + "estimated_input, estimated_output"
 
 // A NUL cannot be written to Postgres, and a lone half of a character to neither; both can come in an alias.
 const text = (value: string): string => value.replaceAll("\0", "").toWellFormed()
@@ -57,6 +59,7 @@ const attemptRow = (id: string, number: number, attempt: LedgerAttempt): Readonl
   ]
   for (const kind of tokenKinds) row.push(tokens === undefined ? null : tokens[kind])
   row.push(money(attempt.cost), attempt.costSource ?? null, attempt.costAbsent ?? null)
+  row.push(attempt.estimated?.input ?? null, attempt.estimated?.output ?? null)
   return row
 }
 
@@ -93,7 +96,7 @@ export const insertsOf = (entries: ReadonlyArray<Numbered>): ReadonlyArray<Inser
 const typeOf = (column: string): string =>
   column === "stream" || column === "number"
     ? "integer"
-    : /_ms$|^(?:input|output|cache|reasoning)|^cost_pico$/.test(column)
+    : /_ms$|^(?:input|output|cache|reasoning|estimated)|^cost_pico$/.test(column)
     ? "bigint"
     : "text"
 
@@ -148,6 +151,8 @@ const sumsText = (by: SumKind, place: string): string => {
     `${sumOf(when(isCounted, "a.cost_pico % 1000000"))} AS cost_rest`,
     `${sumOf(when(`NOT ${isCounted}`, "a.cost_pico / 1000000"))} AS estimated_micro`,
     `${sumOf(when(`NOT ${isCounted}`, "a.cost_pico % 1000000"))} AS estimated_rest`,
+    `${sumOf("a.estimated_input")} AS estimated_input`,
+    `${sumOf("a.estimated_output")} AS estimated_output`,
     `${sumOf(when("a.cost_absent IS NOT NULL", "1"))} AS unpriced`
   ]
   return `SELECT ${columns.join(", ")} FROM breakwater_requests r ${
@@ -185,6 +190,8 @@ const sumFrom = (row: Row, name: string): Sum => ({
   outputAudio: count(row, "output_audio"),
   cost: amount(row, "cost"),
   estimated: amount(row, "estimated"),
+  estimatedInput: count(row, "estimated_input"),
+  estimatedOutput: count(row, "estimated_output"),
   unpriced: count(row, "unpriced")
 })
 
@@ -207,7 +214,10 @@ const failed = (error: SqlError | Migrator.MigrationError): StorageFailed => {
 
 /** Makes the tables that are missing; of several processes that come at once, one does. */
 export const migrate = (sql: SqlClient): Effect.Effect<void, StorageFailed> =>
-  Migrator.make({})({ loader: Migrator.fromRecord({ "0001_ledger": ledger }), table: "breakwater_migrations" }).pipe(
+  Migrator.make({})({
+    loader: Migrator.fromRecord({ "0001_ledger": ledger, "0002_estimates": estimates }),
+    table: "breakwater_migrations"
+  }).pipe(
     Effect.provideService(SqlClient, sql),
     Effect.mapError(failed),
     Effect.asVoid

@@ -3,7 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import { Worker } from "node:worker_threads"
 import * as LedgerSql from "./LedgerSql.ts"
 import { type LedgerStore, StorageFailed } from "./LedgerStore.ts"
-import type { Question, Reply } from "./SqliteThread.ts"
+import type { Opening, Question, Reply } from "./SqliteThread.ts"
 
 type Rows = ReadonlyArray<any> // Connection's own type of rows
 
@@ -23,7 +23,7 @@ const sqlError = (message: string, errcode: number | undefined): SqlError =>
   })
 
 /** Starts the thread and opens the file; fails if that cannot be done. What is asked is answered in its order. */
-const openThread = Effect.fnUntraced(function*(path: string) {
+const openThread = Effect.fnUntraced(function*(path: string, isReader = false) {
   const waiting = new Map<number, Deferred.Deferred<Rows, SqlError>>()
   let last = 0
   let gone: SqlError | undefined
@@ -47,7 +47,7 @@ const openThread = Effect.fnUntraced(function*(path: string) {
   const module = new URL(import.meta.url.replace(/Sqlite(\.\w+)$/, "SqliteThread$1"))
   const thread = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      new Worker(module, { workerData: path, execArgv: [] })
+      new Worker(module, { workerData: { path, isReader } satisfies Opening, execArgv: [] })
         .on("message", receive)
         .on("error", (error: Error) => end(error.message))
         .on("exit", () => end("the thread of the SQLite file has ended"))
@@ -107,7 +107,8 @@ const makeClient = Effect.fnUntraced(function*(ask: Ask) {
 
 /**
  * The ledger in a SQLite file, which is made if it is not there; closed with the scope. Fails if it cannot be opened or is no
- * database. What is appended goes to the thread in one piece, for each word with it waits for a busy process's turn.
+ * database. What is appended goes to the thread in one piece, for each word with it waits for a busy process's turn. Sums are taken in
+ * a second thread, which the first question opens: over a large file they take long, and nothing that is to be written waits for them.
  */
 export const ledger = Effect.fnUntraced(function*(
   path: string
@@ -119,7 +120,13 @@ export const ledger = Effect.fnUntraced(function*(
   )
   const client = yield* makeClient(ask)
   yield* LedgerSql.migrate(client)
-  return LedgerSql.make("sqlite", client, {
+  const scope = yield* Effect.scope
+  // One that cannot be opened would be missed less than the answer.
+  const reader = yield* Effect.cached(
+    Effect.orElseSucceed(Scope.provide(openThread(path, true), scope), () => ask)
+  )
+  const reading = yield* makeClient((kind, steps) => Effect.flatMap(reader, (read) => read(kind, steps)))
+  return LedgerSql.make("sqlite", reading, {
     atOnce: Number.POSITIVE_INFINITY,
     append: (entries) => Effect.suspend(() => ask("together", LedgerSql.insertsOf(entries)))
   })

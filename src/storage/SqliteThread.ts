@@ -23,7 +23,15 @@ export type Reply =
 /** Statements kept prepared; those of whole batches are few and come all the time. */
 const keptStatements = 64
 
-const open = (path: string): DatabaseSync => {
+/** What a thread is started with. */
+export interface Opening {
+  readonly path: string
+  /** Only read, beside another thread that writes. */
+  readonly isReader: boolean
+}
+
+const open = ({ isReader, path }: Opening): DatabaseSync => {
+  if (isReader) return new DatabaseSync(path, { readOnly: true, timeout: 5000 })
   const database = new DatabaseSync(path, { timeout: 5000 })
   // The file is whole after any crash; what the system had not yet written when the machine (not the process) died is lost.
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
@@ -39,11 +47,11 @@ const failure = (number: number, error: unknown): Reply => ({
   errcode: error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : mismatch
 })
 
-const serve = (port: NonNullable<typeof parentPort>, path: string): void => {
+const serve = (port: NonNullable<typeof parentPort>, opening: Opening): void => {
   const statements = new Map<string, StatementSync>()
   let database: DatabaseSync
   try {
-    database = open(path)
+    database = open(opening)
     port.postMessage({ number: 0, rows: [] } satisfies Reply)
   } catch (error) {
     port.postMessage(failure(0, error))
@@ -91,4 +99,7 @@ const serve = (port: NonNullable<typeof parentPort>, path: string): void => {
   })
 }
 
-if (parentPort !== null && typeof workerData === "string") serve(parentPort, workerData)
+const isOpening = (value: unknown): value is Opening =>
+  typeof value === "object" && value !== null && "path" in value && "isReader" in value
+
+if (parentPort !== null && isOpening(workerData)) serve(parentPort, workerData)

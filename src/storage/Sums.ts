@@ -38,6 +38,8 @@ export const emptySum = (name: string): Sum => ({
   outputAudio: 0,
   cost: 0,
   estimated: 0,
+  estimatedInput: 0,
+  estimatedOutput: 0,
   unpriced: 0
 })
 
@@ -57,6 +59,8 @@ export const addSums = (left: Sum, right: Sum): Sum => ({
   outputAudio: left.outputAudio + right.outputAudio,
   cost: plus(left.cost, right.cost),
   estimated: plus(left.estimated, right.estimated),
+  estimatedInput: left.estimatedInput + right.estimatedInput,
+  estimatedOutput: left.estimatedOutput + right.estimatedOutput,
   unpriced: left.unpriced + right.unpriced
 })
 

@@ -134,6 +134,60 @@ describe("cost", () => {
     expect(cases).toBeGreaterThan(300)
   })
 
+  it("of a region, with any service tier, is to the pico-dollar the product of its fractions, or not known", () => {
+    const next = makeRandom(12)
+    let cases = 0
+    let known = 0
+    for (const row of rows) {
+      const model = row.ids[0] ?? row.versioned?.[0] ?? ""
+      const tiers: ReadonlyArray<readonly [string | undefined, ReadonlyArray<number>]> = [
+        [undefined, [1, 1]],
+        ...Object.entries(row.serviceTiers ?? {})
+      ]
+      for (const [region, [more = 1, of = 1]] of Object.entries(row.regions ?? {})) {
+        const [[at, rates] = [now, undefined]] = moments(row)
+        for (const [serviceTier, [factor = 1, per = 1]] of tiers) {
+          for (const prompt of prompts) {
+            const used = usage(prompt, 1000, { ...split(prompt, next), serviceTier })
+            const expected = reference(rates ?? {}, used, [BigInt(factor * more), BigInt(per * of)])
+            const told = makeBook([{ name: "p", kind: row.provider }]).costOf("p", model, { ...used, region }, at)
+            const set = makeBook([{ name: "p", kind: row.provider, region }]).costOf("p", model, used, at)
+            expect([exact(told), exact(set)]).toEqual([expected, expected])
+            cases++
+            if (expected !== undefined) known++
+          }
+        }
+      }
+    }
+    expect(cases).toBeGreaterThan(200)
+    expect(known).toBeGreaterThan(150)
+  })
+
+  it("of a model priced in the file is multiplied by the file's decimals, by both where both apply", () => {
+    const prices = {
+      mine: {
+        usdPerMtok: { input: "0.123457", output: "8000" },
+        tiers: [{ above: 10, usdPerMtok: { input: "3" } }],
+        serviceTiers: { flex: "0.5", fast: 2 },
+        regions: { eu: "1.1", ch: "1.333333" }
+      }
+    }
+    const of = (more: Partial<Usage>, input = 0, output = 1, region?: string) =>
+      makeBook([{ name: "p", kind: "openai", prices, region }]).costOf("p", "mine", usage(input, output, more), now)
+    const computed = (picoUsd: number) => ({ picoUsd, source: "computed" })
+    expect(of({ serviceTier: "flex" })).toEqual(computed(4_000_000_000))
+    expect(of({ serviceTier: "fast" }, 20, 0)).toEqual(computed(20 * 6_000_000))
+    expect(of({ region: "eu" })).toEqual(computed(8_800_000_000))
+    expect(of({ serviceTier: "flex" }, 0, 1, "eu")).toEqual(computed(4_400_000_000))
+    expect(of({ region: "ch" })).toEqual(computed(10_666_664_000))
+    // What the answer says rules over what the file says.
+    expect(of({ region: "eu" }, 0, 1, "ch")).toEqual(computed(8_800_000_000))
+    // 123,457 × 1/2 is no whole number.
+    expect(of({ serviceTier: "flex" }, 1, 0)).toEqual({ absent: "rate" })
+    expect(of({ region: "us" })).toEqual({ absent: "region" })
+    expect(of({ serviceTier: "priority" }, 0, 1, "eu")).toEqual({ absent: "tier" })
+  })
+
   it("beyond what a double holds is exact still", () => {
     const price = compile({ usdPerMtok: { input: "123.456789", output: "987.654321" } })
     const used = usage(9_007_199_254_740_991, 3)

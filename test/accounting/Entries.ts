@@ -29,6 +29,7 @@ export const randomEntry = (next: () => number, number: number): LedgerEntry => 
         reasoning: count(1e5),
         outputAudio: count(100)
       },
+      estimated: source === "estimated" ? { input: count(1e5), output: count(1e5) } : undefined,
       cost: source === undefined ? undefined : isLarge ? 9_007_199_254_740_993n + BigInt(count(1e9)) : count(1e12),
       costSource: source,
       costAbsent: source === undefined && next() < 0.5 ? "model" : undefined

@@ -43,9 +43,9 @@ describe("what the curl asks", () => {
     Effect.gen(function*() {
       expect(curl(yield* said(""))).toContain("\"model\":\"sim\"")
       const text = yield* said(`
-providers: { claude: { kind: anthropic, apiKey: k } }
+providers: { google: { kind: gemini, apiKey: k } }
 models:
-  off: { targets: [{ provider: claude, model: m }] }
+  off: { targets: [{ provider: google, model: m }] }
   "it's": { targets: [{ provider: simulated, model: sim }] }
 `)
       expect(curl(text)).toContain("\"model\":\"it'\\''s\"")
@@ -65,19 +65,19 @@ describe("the ledger", () => {
 describe("a provider whose kind is not built yet", () => {
   it.effect("is off, and so is its key in the environment", () =>
     Effect.gen(function*() {
-      const text = yield* said("", { ANTHROPIC_API_KEY: "k", GROQ_API_KEY: "k" })
+      const text = yield* said("", { AZURE_OPENAI_API_KEY: "k", GROQ_API_KEY: "k" })
       expect(text).toMatch(/providers on\n\s+groq\s+groq\n\s+simulated\s+simulated\n/)
-      expect(text).toMatch(/providers off\n[^]*\n\s+anthropic\s+not built yet\n/)
+      expect(text).toMatch(/providers off\n[^]*\n\s+azure-openai\s+not built yet\n/)
     }))
 
   it.effect("is off where the file names it, with the targets on it", () =>
     Effect.gen(function*() {
       const text = yield* said(`
-providers: { claude: { kind: anthropic, apiKey: k } }
-models: { best: { targets: [{ provider: claude, model: m }, { provider: simulated, model: sim }] } }
+providers: { google: { kind: gemini, apiKey: k } }
+models: { best: { targets: [{ provider: google, model: m }, { provider: simulated, model: sim }] } }
 `)
       expect(text).toMatch(/providers on\n\s+simulated\s+simulated\n/)
-      expect(text).toMatch(/providers off\n\s+claude\s+kind anthropic is not built yet\n/)
-      expect(text).toMatch(/models\.best\.targets\[0\]\s+kind anthropic is not built yet: this target fails at once\n/)
+      expect(text).toMatch(/providers off\n\s+google\s+kind gemini is not built yet\n/)
+      expect(text).toMatch(/models\.best\.targets\[0\]\s+kind gemini is not built yet: this target fails at once\n/)
     }))
 })

@@ -39,7 +39,7 @@ describe("breakwater breakers", () => {
     const listed = await breakers([], { BREAKWATER_ADMIN_KEY: "admin-1" })
     expect(listed.code).toBe(0)
     expect(listed.output).toMatch(
-      /^target +state +lasts +calls +failed +last error +reason\nsimulated\/sim +forced-open +for another \d+ min +0 +0 % +- +repair\n/
+      /^target +state +for +lasts +calls +failed +opened by +last error +reason\nsimulated\/sim +forced-open +\d+ s +for another \d+ min +0 +0 % +- +- +repair\n/
     )
   })
 
@@ -87,9 +87,9 @@ describe("breakwater breakers", () => {
       await breakers(["close", "simulated/sim-fast", "--admin-key", "admin-1"])
       const { output } = await breakers(["list", "--admin-key", "admin-1"])
       expect(output).toMatch(
-        /^simulated\/sim-down +(open +next try (now|in \d+ s)|half-open +probed now) +- +- +Overloaded +-$/m
+        /^simulated\/sim-down +(open +\d+ s +next try (now|in \d+ s)|half-open +\d+ s +probed now) +- +- +consecutive-failures: Overloaded +Overloaded +-$/m
       )
-      expect(output).toMatch(/^simulated\/sim-fast +forced-closed +until reset +0 +0 % +- +-$/m)
+      expect(output).toMatch(/^simulated\/sim-fast +forced-closed +\d+ s +until reset +0 +0 % +- +- +-$/m)
       await breakers(["reset", "--admin-key", "admin-1"])
     },
     60_000

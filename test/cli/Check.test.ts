@@ -86,7 +86,7 @@ models:
         providers.openai.apiKey: ["<redacted>"]
           expected text (a duration or size carries its unit: 5s, 20mb)
         providers.openai.kind: "opnai"
-          unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated
+          unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, bedrock-mantle, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated
           did you mean openai?
         models.fast.targets[0].provider: "opena"
           no provider of this name; known: openai, simulated

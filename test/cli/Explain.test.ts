@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { runWith } from "../../src/cli/Cli.ts"
@@ -149,6 +149,28 @@ models: { fast: { targets: [{ provider: elsewhere, model: x }] } }
     )
     expect(output).toContain("Name the server's own with --config")
     expect(output).not.toContain("asked first")
+  }, 30_000)
+
+  it("refuses to read a server by a file with the same targets in another order or with other limits", async () => {
+    const other = join(folder, "order.yaml")
+    const text = readFileSync(config, "utf8")
+    const run = (changed: string) => {
+      expect(changed).not.toBe(text)
+      writeFileSync(other, changed)
+      return explainFile(other, "--model", "fast", "--url", address, "--admin-key", "admin-1")
+    }
+    const turned = await run(text.replace(
+      "{ provider: main, model: sim }, { provider: backup, model: m }",
+      "{ provider: backup, model: m }, { provider: main, model: sim }"
+    ))
+    expect(turned.code).toBe(1)
+    expect(turned.output).toContain("its fast is \"ordered: main/sim, backup/m; error; ")
+    expect(turned.output).toContain(`that of ${other} "ordered: backup/m, main/sim; error; `)
+    const hurried = await run(text.replace("total: 30s", "total: 20s").replace("weight: 3", "weight: 4"))
+    expect(hurried.output).toMatch(
+      /total 30s", that of \S+ "[^"]+ total 20s", and 1 more of its aliases are other ones/
+    )
+    expect((await run(`${text}# the same\n`)).code).toBe(0)
   }, 30_000)
 
   it("judges the running server's targets: forced open, it is skipped; with nobody left it exits with 1", async () => {

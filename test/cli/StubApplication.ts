@@ -60,7 +60,7 @@ const application = () =>
       Layer.provide(Fleet.layer),
       Layer.build
     )
-    return { setPhase: (next: Phase) => Ref.set(phase, next), endStreams: Effect.void }
+    return { setPhase: (next: Phase) => Ref.set(phase, next), reprice: () => [], endStreams: Effect.void }
   })
 
 runMain(runWith(process.argv.slice(2), () => Promise.resolve(application)))

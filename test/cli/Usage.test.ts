@@ -24,6 +24,7 @@ const sum = (name: string, cost_usd: string, unpriced: number) => ({
   tokens: none,
   cost_usd,
   estimated_usd: "0",
+  estimated_tokens: { input: 0, output: 0 },
   unpriced
 })
 

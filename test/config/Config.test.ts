@@ -98,8 +98,6 @@ describe("the contract's file", () => {
       expect(settings.server.adminKey).toBeUndefined()
       expect(settings.telemetry.otlp.endpoint).toBeUndefined()
       expect(inactive.map((key) => key.path)).toEqual([
-        "providers.claude",
-        "models.fast.targets[1]",
         "models.fast.timeouts.connect"
       ])
     }))
@@ -166,6 +164,20 @@ providers:
           "providers.backup.prices.a/b.usdPerMtok.input"
         ])
       }
+    }))
+
+  it.effect("switches a provider off, the simulated one too, which then nobody knows", () =>
+    Effect.gen(function*() {
+      const text = "providers: { simulated: { enabled: false }, openai: { enabled: false }, local: { kind: ollama } }"
+      const { settings } = yield* settingsOf(text)
+      expect(settings.providers.map(({ name }) => name)).toEqual(["local"])
+      const error = yield* Effect.flip(
+        settingsOf(`${text}\nmodels: { a: { targets: [{ provider: simulated, model: sim }] } }`)
+      )
+      expect(error.problems).toMatchObject([{
+        path: "models.a.targets[0].provider",
+        message: "this provider is switched off (enabled: false)"
+      }])
     }))
 
   it.effect("is the default: an empty file means the same limits, retry and breaker", () =>
@@ -290,7 +302,7 @@ models:
             "value": undefined,
           },
           {
-            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated",
+            "message": "unknown kind; known: openai, anthropic, gemini, azure-openai, bedrock, bedrock-mantle, cerebras, deepseek, fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, together, vllm, xai, openai-compatible, simulated",
             "path": "providers.openai.kind",
             "suggestion": "openai",
             "value": ""opnai"",
@@ -393,22 +405,6 @@ providers:
         }
       }
     }).pipe(Effect.provide(Transport.layer())))
-
-  it.effect("that is not built yet is accepted, and named with the targets on it", () =>
-    Effect.gen(function*() {
-      const { inactive } = yield* settingsOf(`
-providers:
-  bedrock: {}
-  claude: { kind: anthropic, apiKey: k }
-models:
-  best: { targets: [{ provider: simulated, model: sim }, { provider: claude, model: m }] }
-`)
-      expect(inactive).toEqual([
-        { path: "providers.bedrock", why: "kind bedrock is not built yet" },
-        { path: "providers.claude", why: "kind anthropic is not built yet" },
-        { path: "models.best.targets[1]", why: "kind anthropic is not built yet: this target fails at once" }
-      ])
-    }))
 })
 
 describe("a key that is said to be not active", () => {
@@ -461,13 +457,14 @@ describe("a value in a message", () => {
 })
 
 describe("a target's provider", () => {
-  it.effect("that is a kind which is not built yet is called that, and a misspelt kind is found", () =>
+  it.effect("that is a kind is told how to be added, and a misspelt kind is found", () =>
     Effect.gen(function*() {
       const problems = yield* problemsOf(`
-models: { fast: { targets: [{ provider: anthropic, model: m }, { provider: openia, model: m }] } }
+models: { fast: { targets: [{ provider: bedrock, model: m }, { provider: openia, model: m }] } }
 `)
       expect(problems[0]?.message).toBe(
-        "no provider of this name; known: simulated; kind anthropic is not built yet"
+        "no provider of this name; known: simulated; add a section providers.bedrock with apiKey: " +
+          "${AWS_BEARER_TOKEN_BEDROCK}, or set AWS_BEARER_TOKEN_BEDROCK, which is enough in a file without providers"
       )
       expect(problems[1]?.suggestion).toBe("openai")
       expect(problems[1]?.message).toContain("add a section providers.openai with apiKey: ${OPENAI_API_KEY}")
@@ -539,4 +536,31 @@ describe("a reference to the environment", () => {
       const exit = yield* Effect.exit(settingsOf("server: { keys: [\"${K}\"] }", { K: "${K}" }))
       expect(Exit.isSuccess(exit)).toBe(true)
     }))
+})
+
+describe("images", () => {
+  it.effect("are not fetched unless the file says so, and their hosts hold at the door too", () =>
+    Effect.gen(function*() {
+      const plain = yield* settingsOf("{}")
+      expect(plain.settings.images).toEqual({ fetch: false, hosts: [], maxSize: 20 * 1024 ** 2 })
+      expect(plain.settings.server.imageHosts).toEqual([])
+      const { settings } = yield* settingsOf(
+        "images: { fetch: true, hosts: [\"a.example.com\", \"*.example.org\"], maxSize: 5mb }"
+      )
+      expect(settings.images).toEqual({
+        fetch: true,
+        hosts: ["a.example.com", "*.example.org"],
+        maxSize: 5 * 1024 ** 2
+      })
+      expect(settings.server.imageHosts).toEqual(["a.example.com", "*.example.org"])
+    }))
+
+  it.effect.each(["A.example.com", "https://a.example.com", "*", "*.com.", "a.*.com", "localhost", "a.com:443"])(
+    "have no host such as %s",
+    (host) =>
+      Effect.gen(function*() {
+        const [first] = yield* problemsOf(`images: { hosts: [${JSON.stringify(host)}] }`)
+        expect(first?.path).toBe("images.hosts[0]")
+      })
+  )
 })

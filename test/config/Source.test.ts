@@ -188,24 +188,36 @@ describe("the order of sources", () => {
 describe("without a file", () => {
   it.effect("every provider with a key is on, the others are off with a reason, the simulated one exists", () =>
     Effect.gen(function*() {
-      const env = { CEREBRAS_API_KEY: "c", GROQ_API_KEY: "g", XAI_API_KEY: "" }
+      const env = { CEREBRAS_API_KEY: "c", GEMINI_API_KEY: "m", GROQ_API_KEY: "g", XAI_API_KEY: "" }
       const { off, settings } = yield* loadIn({ env, ollama: true })
-      expect(settings.providers.map((provider) => provider.name)).toEqual(["cerebras", "groq", "ollama", "simulated"])
+      expect(settings.providers.map((provider) => provider.name)).toEqual([
+        "gemini",
+        "cerebras",
+        "groq",
+        "ollama",
+        "simulated"
+      ])
       expect(off).toContainEqual({ name: "xai", why: "XAI_API_KEY not set" })
       expect(off).toContainEqual({ name: "openai", why: "OPENAI_API_KEY not set" })
     }))
 
-  it.effect("a key of a provider whose kind is not built yet turns nothing on", () =>
+  it.effect("a cloud is on where its key and its place are both set", () =>
     Effect.gen(function*() {
-      const env = { ANTHROPIC_API_KEY: "a", AZURE_OPENAI_API_KEY: "b", AZURE_OPENAI_ENDPOINT: "http://127.0.0.1:1" }
-      const { off, settings } = yield* loadIn({ env })
-      expect(settings.providers.map((provider) => provider.name)).toEqual(["simulated"])
-      expect(off.filter(({ why }) => why === "not built yet").map(({ name }) => name)).toEqual([
-        "anthropic",
-        "gemini",
-        "azure-openai",
-        "bedrock"
+      const env = {
+        AZURE_OPENAI_API_KEY: "a",
+        AZURE_OPENAI_ENDPOINT: "https://mine.openai.azure.com",
+        AWS_BEARER_TOKEN_BEDROCK: "b",
+        AWS_REGION: "eu-central-1"
+      }
+      const { settings } = yield* loadIn({ env })
+      expect(settings.providers.map(({ baseUrl, kind, region }) => ({ kind, baseUrl, region }))).toEqual([
+        { kind: "azure-openai", baseUrl: "https://mine.openai.azure.com", region: undefined },
+        { kind: "bedrock", baseUrl: undefined, region: "eu-central-1" },
+        { kind: "simulated", baseUrl: undefined, region: undefined }
       ])
+      const { off } = yield* loadIn({ env: { AZURE_OPENAI_API_KEY: "a", AWS_REGION: "eu-central-1" } })
+      expect(off).toContainEqual({ name: "azure-openai", why: "AZURE_OPENAI_ENDPOINT not set" })
+      expect(off).toContainEqual({ name: "bedrock", why: "AWS_BEARER_TOKEN_BEDROCK not set" })
     }))
 
   it.effect("the environment adds nothing once a file names its providers", () =>

@@ -19,7 +19,8 @@ export interface Exchange {
 const folder = join(import.meta.dirname, "../../../shared/fixtures")
 export const isPresent = existsSync(join(folder, "exchanges"))
 
-const named = (part: string): ReadonlyArray<Exchange> =>
+/** Those whose name has this part. */
+export const exchangesOf = (part: string): ReadonlyArray<Exchange> =>
   isPresent
     ? readdirSync(join(folder, "exchanges"))
       .filter((name) => name.includes(part))
@@ -28,10 +29,10 @@ const named = (part: string): ReadonlyArray<Exchange> =>
     : []
 
 /** The exchanges of OpenAI's chat dialect. */
-export const exchanges = named("--chat-completions--")
+export const exchanges: ReadonlyArray<Exchange> = exchangesOf("--chat-completions--")
 
 /** The exchanges of OpenAI's embeddings; Gemini's own have another shape. */
-export const embeddings = named("--embeddings--").filter(({ provider }) => provider !== "gemini")
+export const embeddings = exchangesOf("--embeddings--").filter(({ provider }) => provider !== "gemini")
 
 /** The raw text of a stream; a client's capture is framed again. */
 export const sseOf = ({ response }: Exchange): string =>

@@ -13,7 +13,7 @@ import {
   UpstreamUnreachable
 } from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
-import { type Decision, isEventful, toRecord } from "../../src/gateway/Decision.ts"
+import { type Decision, isEventful, make, toRecord } from "../../src/gateway/Decision.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import { ask, flow, type Script, script } from "../flow/Scripted.ts"
 
@@ -38,6 +38,12 @@ const recordOf = (scripts: ReadonlyArray<Script>, timeoutMs?: number) =>
   }).pipe(Effect.provide(flow(scripts)))
 
 describe("the decision record", () => {
+  it("names what was left out of the request, and of a caller's own words only that there were any", () => {
+    const decision: Decision = { ...make("req-1"), dropped: ["seed", "my_secret", "other_secret"] }
+    expect(shown(decision).dropped_parameters).toEqual(["seed", "other"])
+    expect(shown(make("req-1"))).not.toHaveProperty("dropped_parameters")
+  })
+
   it.effect("of one clean success names candidates, winner and the one attempt, and is nothing to tell more of", () =>
     Effect.gen(function*() {
       const { decision, record } = yield* recordOf([script("a", "ok"), script("b", "ok")])

@@ -78,7 +78,37 @@ describe("a line of the log", () => {
   })
 
   it("is for people where that is asked for", () => {
-    expect(renderOf("pretty", service)("warn", 0, "x", { a: "b", c: 1 })).toBe("00:00:00.000 WARN  x a=\"b\" c=1")
+    expect(renderOf("pretty", service)("warn", 0, "x", { a: "b", c: 1, d: "e f", g: "" })).toBe(
+      "00:00:00.000 WARN  x a=b c=1 d=\"e f\" g=\"\""
+    )
+  })
+
+  it("tells people of a request in one short line what its words do not say already", () => {
+    const request = {
+      "event.name": "breakwater.request.completed",
+      "breakwater.request.id": "r1",
+      "http.request.method": "POST",
+      "http.route": "/v1/chat/completions",
+      "http.response.status_code": 200,
+      "gen_ai.request.model": "fast",
+      "gen_ai.response.model": "sim",
+      "gen_ai.usage.input_tokens": 2,
+      "gen_ai.usage.output_tokens": 55,
+      "gen_ai.usage.reasoning.output_tokens": 0,
+      "breakwater.cost.usd": "0.000831",
+      "breakwater.attempts": 1,
+      "breakwater.attempt.outcomes": ["main/sim=ok"],
+      "breakwater.decision": { long: true },
+      stream: false,
+      duration_ms: 38
+    }
+    const told = (fields: object) =>
+      renderOf("pretty", service)("info", 0, "POST /v1/chat/completions 200", { ...fields })
+    expect(told(request)).toBe(
+      "00:00:00.000 INFO  POST /v1/chat/completions 200 id=r1 model=fast in=2 out=55 usd=0.000831 tried=main/sim=ok ms=38"
+    )
+    expect(told({ ...request, "breakwater.attempts": 2, "breakwater.attempt.outcomes": ["a/b=Overloaded", "c/d=ok"] }))
+      .toContain(" attempts=2 tried=a/b=Overloaded,c/d=ok ")
   })
 })
 

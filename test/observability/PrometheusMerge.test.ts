@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { merge } from "../../src/observability/Prometheus.ts"
+import { countsOf, merge } from "../../src/observability/Prometheus.ts"
 
 const one = `# HELP a_total Things.
 # TYPE a_total counter
@@ -45,6 +45,19 @@ d_seconds_count 5
 # TYPE b_total counter
 b_total 7
 `)
+  })
+
+  it("have no gauges where only what is counted matters", () => {
+    expect(countsOf(one)).toBe(`# HELP a_total Things.
+# TYPE a_total counter
+a_total{route="/v1 x"} 2
+# TYPE d_seconds histogram
+d_seconds_bucket{le="1"} 1
+d_seconds_bucket{le="+Inf"} 3
+d_seconds_sum 4.5
+d_seconds_count 3
+`)
+    expect(countsOf("# HELP g A state.\n# TYPE g gauge\ng 1\n")).toBe("")
   })
 
   it("of one process stays as it is", () => {

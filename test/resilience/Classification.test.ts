@@ -37,6 +37,10 @@ describe("Classification", () => {
     expect(what(reason)).toBe("transient, failover, Failure")
   })
 
+  it("what one target cannot be told may be told to another", () => {
+    expect(what(Errors.unsupported("n", ""))).toBe("no, failover, Ignored")
+  })
+
   it("a refused connection goes elsewhere at once and counts", () => {
     expect(what(new Errors.UpstreamUnreachable({ message: "" }))).toBe("no, failover, Failure")
   })

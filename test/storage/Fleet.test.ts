@@ -63,4 +63,69 @@ describe("a primary", () => {
       cluster.emit("message", silent.worker, { fleet: "done", number, outcome: { worker: 2, body: "late" } })
       expect(asker.heard).toHaveLength(2)
     }).pipe(Effect.scoped))
+
+  it.effect("counts workers that are gone with what they last said, each of them once", () =>
+    Effect.gen(function*() {
+      const [asker, other, third] = [makeWorker(1), makeWorker(2), makeWorker(3)]
+      const serving = new Set([asker.worker, other.worker])
+      const leaving = new Set<Worker>()
+      yield* hub({ serving: () => serving, starting: () => [], leaving: () => leaving }, {
+        sum: (bodies) => bodies.reduce<number>((all, body) => all + Number(body), 0)
+      })
+      const answers = () =>
+        asker.heard.flatMap((parcel) => parcel.fleet === "answer" ? [Reflect.get(parcel, "outcomes")] : [])
+      const ask = (topic: string) =>
+        cluster.emit("message", asker.worker, { fleet: "ask", number: 0, message: { topic, body: null } })
+      const say = ({ heard, worker }: typeof asker, body: number) => {
+        const number = heard.findLast((parcel) => parcel.fleet === "run")?.number
+        cluster.emit("message", worker, { fleet: "done", number, outcome: { worker: worker.id, body } })
+      }
+      ask("sum")
+      say(asker, 1)
+      say(other, 10)
+      expect(answers().at(-1)).toEqual([{ worker: 1, body: 1 }, { worker: 2, body: 10 }])
+      // One that drains is asked as well, and says its last when it goes.
+      serving.delete(other.worker)
+      leaving.add(other.worker)
+      ask("sum")
+      say(asker, 2)
+      say(other, 20)
+      expect(answers().at(-1)).toEqual([{ worker: 1, body: 2 }, { worker: 2, body: 20 }])
+      cluster.emit("message", other.worker, { fleet: "last", topic: "sum", body: 25 })
+      cluster.emit("exit", other.worker, 0, null)
+      leaving.clear()
+      // One that dies after it has answered, and before the others have, is not counted twice.
+      serving.add(third.worker)
+      ask("sum")
+      say(third, 100)
+      cluster.emit("exit", third.worker, null, "SIGKILL")
+      serving.delete(third.worker)
+      say(asker, 3)
+      expect(answers().at(-1)).toEqual([{ worker: 1, body: 3 }, { worker: 0, body: 125 }])
+      // Of other topics nothing is kept.
+      ask("other")
+      say(asker, 4)
+      expect(answers().at(-1)).toEqual([{ worker: 1, body: 4 }])
+    }).pipe(Effect.scoped))
+
+  it.effect("takes for a silent one what it last said of what is kept", () =>
+    Effect.gen(function*() {
+      const [asker, silent] = [makeWorker(1), makeWorker(2)]
+      yield* hub({ serving: () => [asker.worker, silent.worker], starting: () => [] }, { sum: () => 0 })
+      const ask = () =>
+        cluster.emit("message", asker.worker, { fleet: "ask", number: 0, message: { topic: "sum", body: null } })
+      const say = ({ heard, worker }: typeof asker, body: number) =>
+        cluster.emit("message", worker, {
+          fleet: "done",
+          number: heard.findLast((parcel) => parcel.fleet === "run")?.number,
+          outcome: { worker: worker.id, body }
+        })
+      ask()
+      say(asker, 1)
+      say(silent, 10)
+      ask()
+      say(asker, 2)
+      yield* TestClock.adjust(4000)
+      expect(asker.heard.at(-1)).toMatchObject({ outcomes: [{ worker: 1, body: 2 }, { worker: 2, body: 10 }] })
+    }).pipe(Effect.scoped))
 })

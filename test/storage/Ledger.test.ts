@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { type LedgerEntry, type Sum, sumKinds } from "../../src/domain/LedgerEntry.ts"
 import * as LedgerMemory from "../../src/storage/LedgerMemory.ts"
 import type { LedgerStore } from "../../src/storage/LedgerStore.ts"
@@ -20,9 +22,12 @@ const entries = Array.from({ length: 700 }, (_, number) => ({
 
 /** The sums again, written apart from the code: BigInt throughout. */
 const expected = (by: (typeof sumKinds)[number], sinceMs: number) => {
-  const sums = new Map<string, { requests: number; attempts: number; input: bigint; cost: bigint; guessed: bigint }>()
+  const sums = new Map<
+    string,
+    { requests: number; attempts: number; input: bigint; cost: bigint; guessed: bigint; words: bigint }
+  >()
   const at = (name: string) => {
-    const found = sums.get(name) ?? { requests: 0, attempts: 0, input: 0n, cost: 0n, guessed: 0n }
+    const found = sums.get(name) ?? { requests: 0, attempts: 0, input: 0n, cost: 0n, guessed: 0n, words: 0n }
     sums.set(name, found)
     return found
   }
@@ -41,6 +46,7 @@ const expected = (by: (typeof sumKinds)[number], sinceMs: number) => {
         const sum = at(name)
         sum.attempts += 1
         sum.input += BigInt(attempt.tokens?.input ?? 0)
+        sum.words += BigInt(attempt.estimated?.input ?? 0) * 1_000_000n + BigInt(attempt.estimated?.output ?? 0)
         if (attempt.costSource === "estimated") sum.guessed += BigInt(attempt.cost ?? 0)
         else sum.cost += BigInt(attempt.cost ?? 0)
       }
@@ -57,7 +63,8 @@ const seen = (sums: ReadonlyArray<Sum>) =>
       attempts: sum.attempts,
       input: BigInt(sum.input),
       cost: BigInt(sum.cost),
-      guessed: BigInt(sum.estimated)
+      guessed: BigInt(sum.estimated),
+      words: BigInt(sum.estimatedInput) * 1_000_000n + BigInt(sum.estimatedOutput)
     }]).toSorted()
   )
 
@@ -127,6 +134,26 @@ describe("a ledger in SQLite", () => {
       expect(text.message).toMatch(/text\.db cannot be opened: .*not a database/)
       const none = yield* Effect.flip(Sqlite.ledger(join(folder, "no", "such.db")))
       expect(none.message).toMatch(/such\.db cannot be opened: unable to open/)
+    }))
+
+  it.live("answers while its writer has to wait for somebody else's lock", () =>
+    Effect.gen(function*() {
+      const path = join(folder, "locked.db")
+      const store = yield* Sqlite.ledger(path)
+      yield* store.append(entries.slice(0, 100))
+      const other = new DatabaseSync(path)
+      other.exec("BEGIN IMMEDIATE")
+      const writing = yield* Effect.forkChild(store.append(entries.slice(100, 200)))
+      yield* Effect.yieldNow
+      const count = Effect.map(
+        store.sums({ by: "key", sinceMs: 0 }),
+        (sums) => sums.reduce((all, sum) => all + sum.requests, 0)
+      )
+      expect(yield* count).toBe(100)
+      other.exec("COMMIT")
+      other.close()
+      yield* Fiber.join(writing)
+      expect(yield* count).toBe(200)
     }))
 
   it.live("blames an entry that no database would take, not the moment", () =>

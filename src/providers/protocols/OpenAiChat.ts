@@ -8,8 +8,9 @@ import { MalformedAnswer, UpstreamFailed } from "../../domain/GatewayError.ts"
 import type { Usage } from "../../domain/Usage.ts"
 import type { JsonText } from "../../validation/JsonText.ts"
 import { isScanProblem, replaceMembers, scan } from "../../validation/JsonText.ts"
+import type { Fallback, ReadAnswer } from "../Dialect.ts"
 import { toReason } from "../ProviderError.ts"
-import type { Identity, Json, JsonObject } from "./OpenAiChatShape.ts"
+import type { Json, JsonObject } from "./OpenAiChatShape.ts"
 import {
   argumentsText,
   identityOf,
@@ -43,18 +44,6 @@ export const lower = (source: JsonText, model: string, stream: boolean): string 
     ? "{\"include_usage\":true}"
     : replaceMembers(options, { include_usage: "true" })
   return replaceMembers(source, { ...members, stream_options: asking })
-}
-
-/** What is said where the upstream does not say it. */
-export interface Fallback extends Identity {
-  /** Milliseconds since 1970, for the hints of an error. */
-  readonly nowMs: number
-}
-
-export interface ReadAnswer {
-  readonly text: string
-  readonly completion: ChatCompletion
-  readonly usage: Usage | undefined
 }
 
 const malformed = (message: string): Reason => new MalformedAnswer({ message, upstreamStatus: 200 })

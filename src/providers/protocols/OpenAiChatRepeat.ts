@@ -31,8 +31,11 @@ class RepeatedFrame implements Frame {
   readonly usage = undefined
   readonly isPlain = true
 
-  constructor(bytes: Uint8Array) {
+  readonly textBytes: number
+
+  constructor(bytes: Uint8Array, textBytes: number) {
     this.bytes = bytes
+    this.textBytes = textBytes
   }
 
   get chunk(): ChatChunk {
@@ -119,7 +122,7 @@ class Repeat {
         if (close < 0 || !holds(view, this.rest, close)) return at
         next = close + this.rest.length
       }
-      out.push(new RepeatedFrame(this.bytesOf(view, at, quote, close, next)))
+      out.push(new RepeatedFrame(this.bytesOf(view, at, quote, close, next), quote - from))
       at = next
     }
   }

@@ -6,10 +6,10 @@ import type { ChatChunk } from "../../domain/ChatAnswer.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
 import { MalformedAnswer, StreamInterrupted, UpstreamFailed } from "../../domain/GatewayError.ts"
 import type { Usage } from "../../domain/Usage.ts"
+import type { StreamMachine, StreamOptions } from "../Dialect.ts"
 import type { Frame } from "../Provider.ts"
 import { toReason } from "../ProviderError.ts"
 import type { SseEvent } from "../Sse.ts"
-import type { Fallback } from "./OpenAiChat.ts"
 import { Repeats } from "./OpenAiChatRepeat.ts"
 import type { Identity, Json, JsonObject } from "./OpenAiChatShape.ts"
 import {
@@ -27,12 +27,7 @@ import {
 import { ToolCalls } from "./OpenAiChatTools.ts"
 import { mendUsage, tierOf } from "./OpenAiUsage.ts"
 
-export interface StreamOptions {
-  /** The caller asked for usage in the stream. */
-  readonly includeUsage: boolean
-  /** How many choices the caller asked for; default 1. */
-  readonly choices?: number | undefined
-  readonly fallback: Fallback
+export interface ChatStreamOptions extends StreamOptions {
   /** What recognises an event that repeats another. Default: a new one. */
   readonly repeats?: Repeats
 }
@@ -57,7 +52,7 @@ const hasContent = (delta: JsonObject): boolean =>
   isAnyText(delta) || isObject(delta["function_call"]) || isObject(delta["audio"]) ||
   (Array.isArray(delta["tool_calls"]) && delta["tool_calls"].length > 0)
 
-export class ChatStream {
+export class ChatStream implements StreamMachine {
   /** The answer ended well: nothing follows. */
   isDone = false
   /** Why the answer is broken; nothing follows. */
@@ -65,7 +60,7 @@ export class ChatStream {
   /** Events that were no JSON. */
   skippedEvents = 0
 
-  private readonly options: StreamOptions
+  private readonly options: ChatStreamOptions
   private identity: Identity | undefined
   private readonly choices = new Map<number, ChoiceState>()
   private usage: { readonly wire: JsonObject; readonly usage: Usage; readonly changed: boolean } | undefined
@@ -74,7 +69,7 @@ export class ChatStream {
   private hasTotals = false
   private readonly repeated: Repeats
 
-  constructor(options: StreamOptions) {
+  constructor(options: ChatStreamOptions) {
     this.options = options
     this.repeated = options.repeats ?? new Repeats()
   }
@@ -154,7 +149,8 @@ export class ChatStream {
     if (kept.length !== choices.length) chunk["choices"] = kept
     if (before.length > 0) this.sendChoices(before, out)
     const payload = changed ? this.rewritten(chunk, event) : this.withUsageRule(chunk, event)
-    out.push(this.frame(chunk, payload, kept, undefined))
+    // What it says so far counts if nothing more comes.
+    out.push(this.frame(chunk, payload, kept, brought && !this.isComplete ? this.usage?.usage : undefined))
     if (!changed && kept.length === 1 && before.length === 0) this.repeated.keep(kept[0], event, payload)
     if (brought && this.isComplete) this.sendUsage(out)
   }

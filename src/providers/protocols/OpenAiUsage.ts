@@ -58,6 +58,9 @@ const usualTiers: ReadonlySet<Json> = new Set(["auto", "default", "standard", "o
 export const tierOf = ({ service_tier: tier }: JsonObject): string | undefined =>
   typeof tier === "string" && !usualTiers.has(tier) ? tier : undefined
 
+/** What says that no place was asked for. */
+const anywhere: ReadonlySet<Json> = new Set(["global", "not_available", ""])
+
 /** Members are set only where they are known and not 0: most answers have none of them. */
 const noteParts = (read: Mutable<Usage>, usage: JsonObject): void => {
   const input = usage["prompt_tokens_details"]
@@ -111,5 +114,7 @@ export const mendUsage = (
   const cost = reportedCost(usage)
   if (cost !== undefined) read.reportedCost = cost
   if (tier !== undefined) read.serviceTier = tier
+  const place = usage["inference_geo"]
+  if (typeof place === "string" && !anywhere.has(place)) read.region = place
   return { changed, usage: read }
 }

@@ -1,33 +1,36 @@
 /**
- * OpenAI's chat dialect over the Transport: one attempt per call, the caller's text up, the upstream's bytes down. With several
- * credentials one is used until the upstream refuses it or slows it down, then the next.
+ * A provider of any dialect over the Transport: one attempt per call, the request in the dialect's words up, the answer in OpenAI's
+ * shape down. With several credentials one is used until the upstream refuses it or slows it down, then the next.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
-import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
+import { type GatewayError, gatewayError, MalformedAnswer, type Reason, unsupported } from "../domain/GatewayError.ts"
 import type { Credentials, Noted } from "../resilience/Credential.ts"
-import { isGood, isJson, refusalOf, requestIdOf } from "./OpenAiReply.ts"
-import * as OpenAiChat from "./protocols/OpenAiChat.ts"
+import type { Dialect, Embeddings, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
-import * as OpenAiEmbeddings from "./protocols/OpenAiEmbeddings.ts"
 import type { Answer, AnswerStream, EmbeddingAnswer, EmbeddingCall, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { SseParser } from "./Sse.ts"
 import type { TransportRequest, TransportResponse, WholeResponse } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 import { Ending } from "./TransportExchange.ts"
+import { isGood, isJson, refusalOf, requestIdOf } from "./WireReply.ts"
 
 /** Where a request goes and as whom. */
 export interface Endpoint {
   readonly origin: string
+  /** Up to where the dialect says more, if it does. */
   readonly path: string
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
+  /** Headers that prove who asks, made of what is sent; absent = `headers` say it. */
+  readonly sign?: ((path: string, body: string) => Readonly<Record<string, string>>) | undefined
 }
 
 export interface WireOptions {
+  readonly dialect: Dialect
   readonly name: string
   readonly kind: string
   readonly models?: ReadonlyArray<string> | undefined
@@ -49,10 +52,14 @@ type Frames = readonly [Frame, ...Array<Frame>]
 
 const isFilled = (frames: Array<Frame>): frames is [Frame, ...Array<Frame>] => frames.length > 0
 
-const refusal = (response: TransportResponse, nowMs: number): Effect.Effect<never, GatewayError> =>
+const refusal = (
+  { family }: Dialect,
+  response: TransportResponse,
+  nowMs: number
+): Effect.Effect<never, GatewayError> =>
   Effect.flatMap(
     Effect.orElseSucceed(response.text, () => ""),
-    (text) => Effect.fail(refusalOf(response, text, nowMs))
+    (text) => Effect.fail(refusalOf(family, response, text, nowMs))
   )
 
 const isReason = (result: object): result is Reason => "_tag" in result
@@ -63,10 +70,10 @@ type Hear = (reason: Reason) => Effect.Effect<void>
 /** The events of an answer, until it ends, breaks or is found broken. `hear` is told what the upstream says is wrong. */
 const readStream = (
   response: TransportResponse,
-  machine: ChatStream,
+  machine: StreamMachine,
+  parser: EventParser,
   hear: Hear
 ): Pick<AnswerStream, "pull" | "take" | "nudge" | "skipped"> => {
-  const parser = new SseParser()
   let ending: Ending | undefined
   let nudged: Frames | undefined
 
@@ -96,7 +103,7 @@ const readStream = (
     return frames
   }
   const read = (chunk: Uint8Array, frames: Array<Frame>): void => {
-    const at = parser.isIdle ? machine.repeats(chunk, frames) : 0
+    const at = machine.repeats !== undefined && parser.isIdle ? machine.repeats(chunk, frames) : 0
     if (at === chunk.length) return
     for (const event of parser.push(at === 0 ? chunk : chunk.subarray(at))) machine.next(event, frames)
   }
@@ -120,7 +127,7 @@ const readStream = (
 }
 
 /** A whole answer where a stream was asked for, as the one event that it amounts to. */
-const asEvent = ({ completion, text }: OpenAiChat.ReadAnswer) => {
+const asEvent = ({ completion, text }: ReadAnswer) => {
   const { object: _, ...rest }: { readonly object: string } = JSON.parse(text)
   const choices = completion.choices.map(({ finish_reason, index, message }) => ({
     index,
@@ -132,7 +139,7 @@ const asEvent = ({ completion, text }: OpenAiChat.ReadAnswer) => {
 
 const includesUsage = (call: ProviderCall): boolean => call.request.stream_options?.include_usage === true
 
-const fallbackOf = (call: ProviderCall, nowMs: number): OpenAiChat.Fallback => ({
+const fallbackOf = (call: ProviderCall, nowMs: number): Fallback => ({
   id: `chatcmpl-${call.requestId}`,
   created: Math.floor(nowMs / 1000),
   model: call.model,
@@ -158,7 +165,8 @@ const hearNothing: Hear = () => Effect.void
 /** A provider over any endpoint of this dialect. */
 export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.map(Transport, (transport): Provider => {
-    const { credentials, endpoints } = options
+    const { credentials, dialect, endpoints } = options
+    const { embeddings } = dialect
     const withEndpoint = <A, R>(
       call: Pick<ProviderCall, "model">,
       use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>
@@ -181,81 +189,126 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
       keepsLimit: true,
       credentials,
       complete: (call) =>
-        withEndpoint(call, (endpoint) => complete(call, transport.whole(requestTo(endpoint, call, false), call.limit))),
+        withEndpoint(call, (endpoint) => {
+          const lowered = lower(dialect, call, false)
+          return isReason(lowered)
+            ? Effect.fail(gatewayError(lowered))
+            : complete(dialect, call, lowered, transport.whole(requestTo(endpoint, call, lowered, false), call.limit))
+        }),
       stream: (call) =>
         Effect.flatMap(
           Effect.scope,
           (scope) =>
-            withEndpoint(call, (endpoint, hear) =>
-              stream(call, transport.requestIn(requestTo(endpoint, call, true), scope), hear))
+            withEndpoint(call, (endpoint, hear) => {
+              const lowered = lower(dialect, call, true)
+              if (isReason(lowered)) return Effect.fail(gatewayError(lowered))
+              const sent = transport.requestIn(requestTo(endpoint, call, lowered, true), scope)
+              return stream(dialect, call, lowered, sent, hear)
+            })
         ),
-      embed: (call) =>
-        withEndpoint(call, (endpoint) => embed(call, transport.whole(embeddingTo(endpoint, call), call.limit)))
+      embed: embeddings && ((call) =>
+        withEndpoint(call, (endpoint) =>
+          embed(dialect, embeddings, call, transport.whole(embeddingTo(endpoint, embeddings, call), call.limit)))
+      )
     }
   })
 
-const requestTo = (endpoint: Endpoint, call: ProviderCall, stream: boolean): TransportRequest => ({
-  origin: endpoint.origin,
-  path: endpoint.path,
-  headers: { ...endpoint.headers, accept: stream ? "text/event-stream" : "application/json" },
-  body: OpenAiChat.lower(call.source, call.model, stream),
-  wire: call.wire
-})
+/** The request in the dialect's words; where the caller would rather be refused than heard in part, a refusal. */
+const lower = (dialect: Dialect, call: ProviderCall, stream: boolean): Lowered | Reason => {
+  const lowered = dialect.lower(call, stream)
+  if (call.parameters !== "reject" || isReason(lowered) || lowered.dropped === undefined) return lowered
+  const [param] = lowered.dropped
+  const message =
+    `The model that would answer cannot be told ${param}, and its alias says that such a request is refused.`
+  return unsupported(param, message)
+}
+
+const requestTo = (
+  endpoint: Endpoint,
+  { wire }: Pick<ProviderCall, "wire">,
+  lowered: Lowered,
+  stream: boolean
+): TransportRequest => {
+  const path = lowered.path === undefined ? endpoint.path : endpoint.path + lowered.path
+  return {
+    origin: endpoint.origin,
+    path,
+    headers: {
+      ...endpoint.headers,
+      accept: stream ? "text/event-stream" : "application/json",
+      ...lowered.headers,
+      ...endpoint.sign?.(path, lowered.body)
+    },
+    body: lowered.body,
+    wire
+  }
+}
 
 /** Where chat is, embeddings are beside it. */
-const embeddingTo = (endpoint: Endpoint, call: EmbeddingCall): TransportRequest => ({
-  origin: endpoint.origin,
-  path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, "/embeddings"),
-  headers: { ...endpoint.headers, accept: "application/json" },
-  body: OpenAiEmbeddings.lower(call.source, call.model),
-  wire: call.wire
-})
+const embeddingTo = (endpoint: Endpoint, { lower }: Embeddings, call: EmbeddingCall): TransportRequest => {
+  const beside = { ...endpoint, path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, "/embeddings") }
+  return requestTo(beside, call, lower(call), false)
+}
 
-const complete = (call: ProviderCall, sent: Effect.Effect<WholeResponse, GatewayError>) =>
+const complete = (
+  dialect: Dialect,
+  call: ProviderCall,
+  { dropped }: Lowered,
+  sent: Effect.Effect<WholeResponse, GatewayError>
+) =>
   Effect.flatMap(sent, (response) =>
     Effect.withFiber<Answer, GatewayError>((fiber) => {
       const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-      if (!isGood(response)) return Effect.fail(refusalOf(response, response.text, nowMs))
-      const read = OpenAiChat.readAnswer(response.text, fallbackOf(call, nowMs))
+      if (!isGood(response)) return Effect.fail(refusalOf(dialect.family, response, response.text, nowMs))
+      const read = dialect.readAnswer(response.text, fallbackOf(call, nowMs))
       if (isReason(read)) return Effect.fail(gatewayError(read))
-      return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response) })
+      return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response), dropped })
     }))
 
-const embed = (call: EmbeddingCall, sent: Effect.Effect<WholeResponse, GatewayError>) =>
+const embed = (
+  { family }: Dialect,
+  { readAnswer }: Embeddings,
+  call: EmbeddingCall,
+  sent: Effect.Effect<WholeResponse, GatewayError>
+) =>
   Effect.flatMap(sent, (response) =>
     Effect.withFiber<EmbeddingAnswer, GatewayError>((fiber) => {
       const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-      if (!isGood(response)) return Effect.fail(refusalOf(response, response.text, nowMs))
-      const read = OpenAiEmbeddings.readAnswer(response.text, call, nowMs)
+      if (!isGood(response)) return Effect.fail(refusalOf(family, response, response.text, nowMs))
+      const read = readAnswer(response.text, call, nowMs)
       if (isReason(read)) return Effect.fail(gatewayError(read))
       return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response) })
     }))
 
 const stream = Effect.fnUntraced(function*(
+  dialect: Dialect,
   call: ProviderCall,
+  { dropped }: Lowered,
   sent: Effect.Effect<TransportResponse, GatewayError>,
   hear: Hear
 ) {
   const response = yield* sent
   const nowMs = yield* Clock.currentTimeMillis
-  if (!isGood(response)) return yield* refusal(response, nowMs)
+  if (!isGood(response)) return yield* refusal(dialect, response, nowMs)
   const fallback = fallbackOf(call, nowMs)
-  const machine = new ChatStream({ includeUsage: includesUsage(call), choices: call.request.n ?? undefined, fallback })
+  const options = { includeUsage: includesUsage(call), choices: call.request.n ?? undefined, fallback }
   const upstreamRequestId = requestIdOf(response)
   if (!isJson(response)) {
-    const opened: AnswerStream = { ...readStream(response, machine, hear), stop: response.stop, upstreamRequestId }
+    const reading = readStream(response, dialect.openStream(options), dialect.openParser?.() ?? new SseParser(), hear)
+    const opened: AnswerStream = { ...reading, stop: response.stop, upstreamRequestId, dropped }
     return opened
   }
-  const read = OpenAiChat.readAnswer(yield* response.text, fallback)
+  const read = dialect.readAnswer(yield* response.text, fallback)
   if (isReason(read)) return yield* Effect.fail(gatewayError(read))
   const frames: Array<Frame> = []
+  const machine = new ChatStream(options)
   machine.next(asEvent(read), frames)
   machine.end(frames)
   const pull = Effect.suspend((): Pull.Pull<Frames, GatewayError> => {
     const [first, ...rest] = frames.splice(0)
     return first === undefined ? Cause.done() : Effect.succeed<Frames>([first, ...rest])
   })
-  const whole: AnswerStream = { pull, upstreamRequestId }
+  const whole: AnswerStream = { pull, upstreamRequestId, dropped }
   return whole
 })
 

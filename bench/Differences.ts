@@ -1,0 +1,94 @@
+/** What a part of the gateway costs: with and without it beside each other, as differences in units of the bare proxy. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { type Candidate, gateway } from "./Candidates.ts"
+import type { Row } from "./Statistics.ts"
+
+export interface Study {
+  /** Of the page, and of its file. */
+  readonly title: string
+  readonly file: string
+  readonly candidates: ReadonlyArray<Candidate>
+  /** The candidate that all others are held against. */
+  readonly off: string
+  /** Highest cost that is still fine, by candidate. */
+  readonly budgets: Readonly<Record<string, number>>
+}
+
+/** The receiver is the upstream itself: it reads what it is sent, and says that all is well. */
+const traced = (name: string, otlp: string): Candidate =>
+  gateway("openai-compatible", {}, {
+    name: `gateway ${name}`,
+    more: (upstreamPort) => `  otlp: { endpoint: "http://127.0.0.1:${upstreamPort}", ${otlp} }\n`
+  })
+
+const telemetry: Study = {
+  title: "What traces cost",
+  file: "telemetry",
+  candidates: [
+    gateway("openai-compatible", {}),
+    traced("native", "exporter: native"),
+    traced("sdk protobuf", "exporter: sdk"),
+    traced("sdk json", "exporter: sdk, protocol: http/json"),
+    traced("native 1 %", "exporter: native, sample: 0.01"),
+    traced("sdk 1 %", "exporter: sdk, sample: 0.01")
+  ],
+  off: "gateway openai-compatible",
+  budgets: {
+    "gateway native": 1,
+    "gateway sdk protobuf": 1.5,
+    "gateway sdk json": 1.5,
+    "gateway native 1 %": 0.2,
+    "gateway sdk 1 %": 0.2
+  }
+}
+
+/** The line of a request at `info` or not written, and the ledger in a file or in memory. */
+const booked = (name: string, level: "info" | "warn", isInFile: boolean): Candidate =>
+  gateway("openai-compatible", {}, {
+    name: `gateway ${name}`,
+    level,
+    more: (_, folder) =>
+      isInFile ? `storage:\n  sql: "sqlite:${join(folder, `${name.replace(/\W+/g, "-")}.db`)}"\n` : ""
+  })
+
+const books: Study = {
+  title: "What the log and the ledger cost",
+  file: "books",
+  candidates: [
+    booked("without", "warn", false),
+    booked("log", "info", false),
+    booked("ledger", "warn", true),
+    booked("log and ledger", "info", true)
+  ],
+  off: "gateway without",
+  budgets: { "gateway log": 0.3, "gateway ledger": 0.3, "gateway log and ledger": 0.3 }
+}
+
+export const studies = { telemetry, books } as const
+
+const median = (values: ReadonlyArray<number>): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
+}
+
+/** Each candidate's cost, round by round over the one without the part. */
+export const costs = ({ budgets, off }: Study, rows: ReadonlyArray<Row>): string => {
+  const base = rows.find(({ candidate }) => candidate === off)?.ratios ?? []
+  const lines = rows.flatMap(({ candidate, ratios }) => {
+    const budget = budgets[candidate]
+    if (budget === undefined) return []
+    const cost = median(ratios.flatMap((ratio, at) => base[at] === undefined ? [] : [ratio - base[at]]))
+    return [`| ${candidate} | ${cost.toFixed(2)} | ${budget} | ${cost <= budget ? "held" : "exceeded"} |`]
+  })
+  return ["| candidate | cost, x raw | budget | |", "| --- | --- | --- | --- |", ...lines].join("\n")
+}
+
+/** Writes the page of a run and answers its name. */
+export const writeCosts = ({ file, title }: Study, folder: string, date: string, text: string): string => {
+  const page = join(folder, `${file}-${date.slice(0, 10)}.md`)
+  writeFileSync(page, `# ${title}, ${date}\n\n${text}\n`)
+  return page
+}

@@ -1,0 +1,100 @@
+/**
+ * What an upstream speaks: how a request is written in its dialect, and how its answers read in OpenAI's shape. `Wire.ts` makes a
+ * provider of any of these. Nothing here may throw, whatever the upstream sends.
+ */
+import type { ChatCompletion } from "../domain/ChatAnswer.ts"
+import type { Reason } from "../domain/GatewayError.ts"
+import type { Usage } from "../domain/Usage.ts"
+import type { EmbeddingAnswer, EmbeddingCall, Frame, ProviderCall } from "./Provider.ts"
+import type { ErrorFamily } from "./ProviderError.ts"
+import type { SseEvent } from "./Sse.ts"
+
+/** A request in an upstream's dialect. */
+export interface Lowered {
+  readonly body: string
+  /** Goes after the endpoint's path. */
+  readonly path?: string | undefined
+  /** Lower-case names; they come over the endpoint's, and over `accept`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Names of the caller's parameters that the dialect cannot say and that were left out; absent = none. */
+  readonly dropped?: readonly [string, ...Array<string>] | undefined
+}
+
+/** What is said where the upstream does not say it. */
+export interface Fallback {
+  readonly id: string
+  /** Seconds since 1970. */
+  readonly created: number
+  readonly model: string
+  /** Milliseconds since 1970, for the hints of an error. */
+  readonly nowMs: number
+}
+
+/** A whole answer in OpenAI's shape. `completion` is `text`, parsed. */
+export interface ReadAnswer {
+  readonly text: string
+  readonly completion: ChatCompletion
+  readonly usage: Usage | undefined
+}
+
+export interface StreamOptions {
+  /** The caller asked for usage in the stream. */
+  readonly includeUsage: boolean
+  /** How many choices the caller asked for; default 1. */
+  readonly choices?: number | undefined
+  readonly fallback: Fallback
+}
+
+/** One streamed answer: an upstream's event in, the caller's frames out. `[DONE]` is the door's to write. */
+export interface StreamMachine {
+  /** The answer ended well: nothing follows. */
+  readonly isDone: boolean
+  /** Why the answer is broken; nothing follows. */
+  readonly failure: Reason | undefined
+  /** The answer is whole, however the connection ends. */
+  readonly isComplete: boolean
+  /** Events that could not be read and were passed over. */
+  readonly skippedEvents: number
+  /** Reads one event and appends the frames that it came to. */
+  readonly next: (event: SseEvent, out: Array<Frame>) => void
+  /** The body ended: well if the answer is complete, else as an interruption. */
+  readonly end: (out: Array<Frame>) => void
+  /** Reads the events that repeat the last one, and says where in the bytes the first other one begins; absent = none does. */
+  readonly repeats?: (bytes: Uint8Array, out: Array<Frame>) => number
+}
+
+/** Bytes to events. */
+export interface EventParser {
+  /** An event was larger than the limit: nothing is read any more. */
+  readonly isTooLarge: boolean
+  /** Nothing of an event has been read: what comes next begins one. */
+  readonly isIdle: boolean
+  readonly push: (chunk: Uint8Array) => ReadonlyArray<SseEvent>
+  /** The last event where the body ended without what should have closed it. */
+  readonly end: () => ReadonlyArray<SseEvent>
+}
+
+/** How vectors are asked for and read; they are asked for beside the endpoint of chat, or below it where `lower` says a path. */
+export interface Embeddings {
+  readonly lower: (call: EmbeddingCall) => Lowered
+  /** The body of an answer of status 200, or why it is none; `nowMs` is since 1970. */
+  readonly readAnswer: (
+    text: string,
+    call: EmbeddingCall,
+    nowMs: number
+  ) => Omit<EmbeddingAnswer, "upstreamRequestId"> | Reason
+}
+
+export interface Dialect {
+  /** Whose words its errors are in. */
+  readonly family: ErrorFamily
+  /** The request in this dialect, or why it cannot be said in it: an `InvalidRequest` that names the member. */
+  readonly lower: (call: ProviderCall, stream: boolean) => Lowered | Reason
+  /** The body of an answer of status 200, or why it is none. */
+  readonly readAnswer: (text: string, fallback: Fallback) => ReadAnswer | Reason
+  readonly openStream: (options: StreamOptions) => StreamMachine
+  /** What its streams are framed in; default server-sent events. */
+  readonly openParser?: (() => EventParser) | undefined
+  /** Absent = it has none, and its providers are passed over when vectors are asked for. */
+  readonly embeddings?: Embeddings | undefined
+}

@@ -1,0 +1,14 @@
+/** Gemini's `generateContent` as a dialect, for the Gemini API and for Vertex AI alike. */
+import type { Dialect } from "../Dialect.ts"
+import { readAnswer } from "./GeminiGenerateAnswer.ts"
+import { GenerateEvents } from "./GeminiGenerateEvents.ts"
+import { lower } from "./GeminiGenerateRequest.ts"
+import { GenerateStream } from "./GeminiGenerateStream.ts"
+
+export const geminiGenerate: Dialect = {
+  family: "gemini",
+  lower,
+  readAnswer,
+  openStream: (options) => new GenerateStream(options),
+  openParser: () => new GenerateEvents()
+}

@@ -1,0 +1,88 @@
+/** A chat request as the body of Gemini's `generateContent`, and where it goes. */
+import type { ChatRequest } from "../../domain/Chat.ts"
+import { type Reason, unsupported } from "../../domain/GatewayError.ts"
+import type { Lowered } from "../Dialect.ts"
+import type { ProviderCall } from "../Provider.ts"
+import { lowerConfig, lowerTools } from "./GeminiGenerateConfig.ts"
+import { lowerMessages } from "./GeminiGenerateContents.ts"
+import { isReason } from "./GeminiGenerateParts.ts"
+import { isText, type JsonObject } from "./OpenAiChatShape.ts"
+
+/** Parameters of OpenAI's that Gemini has no words for. */
+const unsayable: ReadonlyArray<keyof ChatRequest> = [
+  "audio",
+  "logit_bias",
+  "metadata",
+  "moderation",
+  "prediction",
+  "prompt_cache_key",
+  "prompt_cache_options",
+  "prompt_cache_retention",
+  "safety_identifier",
+  "store",
+  "user",
+  "verbosity",
+  "web_search_options"
+]
+
+const isSaid = (value: unknown): boolean => value !== undefined && value !== null && value !== false
+
+const tiers: ReadonlySet<unknown> = new Set(["flex", "priority"])
+const usualTiers: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default"])
+
+const tierOf = ({ service_tier: tier }: ChatRequest, dropped: Array<string>): string | undefined => {
+  if (tiers.has(tier)) return tier ?? undefined
+  if (!usualTiers.has(tier)) dropped.push("service_tier")
+  return undefined
+}
+
+/** `models/x`, `tunedModels/x` and the like stand for themselves. */
+const pathOf = (model: string, stream: boolean): string => {
+  const path = model.toWellFormed().split("/").map(encodeURIComponent).join("/")
+  return `/${model.includes("/") ? path : `models/${path}`}:${
+    stream ? "streamGenerateContent?alt=sse" : "generateContent"
+  }`
+}
+
+/** A name that would lead out of the endpoint's own path, to another project say. */
+const isAstray = (model: string): boolean => model.split("/").some((part) => /^\.{0,2}$/.test(part))
+
+const isFilled = (names: Array<string>): names is [string, ...Array<string>] => names.length > 0
+
+const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Reason => {
+  if (isAstray(model)) return unsupported("model", "This is no name of a model of Gemini's.")
+  const dropped: Array<string> = unsayable.filter((name) => isSaid(request[name]))
+  const conversation = lowerMessages(request.messages, model)
+  if (isReason(conversation)) return conversation
+  // A checked request is JSON.
+  const loose = request as unknown as JsonObject
+  const tools = lowerTools(loose, dropped)
+  if (isReason(tools)) return tools
+  // Translated streams have no place for log probabilities.
+  const asked = stream && request.logprobs === true ? { ...request, logprobs: false, top_logprobs: null } : request
+  if (asked !== request) dropped.push("logprobs")
+  const generationConfig = lowerConfig(asked, model, dropped)
+  if (isReason(generationConfig)) return generationConfig
+  const serviceTier = tierOf(request, dropped)
+  const { cached_content: cached, safety_settings: safety } = loose
+  const body = {
+    ...conversation,
+    ...tools,
+    // Gemini's own, under the names of Google's compatible endpoint.
+    safetySettings: Array.isArray(safety) ? safety : undefined,
+    cachedContent: isText(cached) ? cached : undefined,
+    generationConfig,
+    serviceTier
+  }
+  return { body: JSON.stringify(body), path: pathOf(model, stream), dropped: isFilled(dropped) ? dropped : undefined }
+}
+
+/** The request, or why Gemini cannot be told it. */
+export const lower = (call: ProviderCall, stream: boolean): Lowered | Reason => {
+  try {
+    return write(call, stream)
+  } catch {
+    // Only the stack can have run out: a string may hold JSON that is nested deeper than a body may be.
+    return unsupported("messages", "The arguments of a call or the result of a tool are nested too deeply.")
+  }
+}

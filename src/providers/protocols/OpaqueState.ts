@@ -1,0 +1,50 @@
+/**
+ * What a provider wants to have back with a call of a tool (signed thoughts) and OpenAI's dialect has no place for: carried at the
+ * end of the call's id, which every client gives back to the letter. It is the provider's own; for another one it is cut off.
+ */
+import { deflateRawSync, inflateRawSync } from "node:zlib"
+import type { ChatRequest } from "../../domain/Chat.ts"
+
+/** Between the provider's own id and the state; letters of an id, so that whoever checks ids lets it pass. */
+const mark = "__bw1"
+
+/** Whose state it is: one letter behind the mark. */
+export type Owner = "a" | "b" | "g"
+
+/** Characters that a state may have, and bytes that it may come to; more is not ours. */
+const maxBytes = 1024 * 1024
+
+/** The id as the caller gets it. */
+export const carry = (id: string, owner: Owner, state: string): string =>
+  `${id}${mark}${owner}${deflateRawSync(state).toString("base64url")}`
+
+/** The provider's own id. */
+export const idOf = (carried: string): string => {
+  const at = carried.indexOf(mark)
+  return at < 0 ? carried : carried.slice(0, at)
+}
+
+/** The state that came back; undefined where there is none, it is another's, or it is broken. */
+export const stateOf = (carried: string, owner: Owner): string | undefined => {
+  const at = carried.indexOf(mark)
+  if (at < 0 || carried[at + mark.length] !== owner) return undefined
+  try {
+    const packed = Buffer.from(carried.slice(at + mark.length + 1), "base64url")
+    return inflateRawSync(packed, { maxOutputLength: maxBytes }).toString()
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether any message has such an id. */
+export const isCarried = ({ messages }: ChatRequest): boolean => {
+  for (const message of messages) {
+    if (message.role === "tool" && message.tool_call_id.includes(mark)) return true
+    if (message.role !== "assistant" || !message.tool_calls) continue
+    for (const { id } of message.tool_calls) if (id.includes(mark)) return true
+  }
+  return false
+}
+
+/** A request's text with the provider's own ids: for a provider that has no use for the state of another. */
+export const stripped = (text: string): string => text.replaceAll(/__bw1[abg][\w-]*(?=")/g, "")

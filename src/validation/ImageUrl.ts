@@ -1,0 +1,102 @@
+/**
+ * The URLs inside a chat request that some upstream may fetch, judged as text before they are passed on untouched: no upstream of
+ * ours is sent to an address that only a network's own machines can see. Nobody is asked here, so a name may still lead anywhere.
+ */
+import type { ChatRequest } from "../domain/Chat.ts"
+import { checkUrl, publicPolicy, type UrlPolicy } from "./Url.ts"
+
+/** Why a request is refused, as `error` of the answer says it. */
+export interface ImageProblem {
+  readonly message: string
+  /** Such as `messages[0].content[1].image_url.url`. */
+  readonly param: string
+  readonly code: "invalid_image_url"
+}
+
+/** Signed URLs are long, and nothing is fetched here: four times what a fetch takes. */
+const passedOn: UrlPolicy = { ...publicPolicy, maxLength: 4 * publicPolicy.maxLength }
+
+/** Members that upstreams read a URL from: `image_url`, `video_url`, `url`, `fileUri`, … and some that hold bytes, an id or a URL. */
+const isUrlMember = (name: string): boolean =>
+  name !== "text" && name !== "type" && (/ur[il]$/i.test(name) || /^(?:file_data|file_id|data)$/.test(name))
+
+/** A scheme, or a host without one; what is neither is an id or plain base64. */
+const looksLikeUrl = /^\s*(?:[a-z][a-z0-9+.-]*:|[/\\]{2})/i
+
+/** Storage of the upstream's own cloud, which only it can read. */
+const isStored = /^(?:gs|s3):\/\//i
+
+/** Types that are a program or a page, whatever they show. */
+const active = /^(?:image\/svg|text\/|application\/(?:x?html|xml|x?-?javascript|ecmascript|xhtml))/i
+
+/** Deep enough for every part that an upstream documents. */
+const maxDepth = 4
+
+const faultOfData = (url: string): string | undefined => {
+  const found = /^data:([a-z]+\/[a-z0-9.+-]+)(?:;[a-z0-9-]+=[^;,]*)*;base64,/i.exec(url.slice(0, 256))
+  if (found === null) return "is not a data URI with a media type and base64 content, such as data:image/png;base64,…"
+  return active.test(found[1] ?? "") ? "holds a media type that is not taken as an image" : undefined
+}
+
+const faultOf = (member: string, text: string, policy: UrlPolicy): string | undefined => {
+  if (/^data:/i.test(text)) return member === "image_url" ? faultOfData(text) : undefined
+  if (isStored.test(text)) return undefined
+  const checked = checkUrl(text, policy)
+  return "rule" in checked ? checked.message : undefined
+}
+
+interface Found {
+  /** From the value on, such as `[1].image_url.url`. */
+  readonly path: string
+  readonly fault: string
+}
+
+/**
+ * The first fault below a value. `member` is what the value is of, where its own name says nothing: `image_url` of
+ * `image_url.url`. Paths are put together on the way back, for most requests have no fault.
+ */
+const judge = (value: object, member: string, depth: number, policy: UrlPolicy): Found | undefined => {
+  const isList = Array.isArray(value)
+  for (const [name, inner] of Object.entries(value)) {
+    const own = name === "url" ? member : name
+    const found = typeof inner === "string"
+      ? judgeText(inner, name, own, policy)
+      : typeof inner === "object" && inner !== null && depth < maxDepth
+      ? judge(inner, own, depth + 1, policy)
+      : undefined
+    if (found !== undefined) {
+      return { path: `${isList ? `[${name}]` : `.${name}`}${found.path}`, fault: found.fault }
+    }
+  }
+  return undefined
+}
+
+const judgeText = (text: string, name: string, member: string, policy: UrlPolicy): Found | undefined => {
+  if (!isUrlMember(name) || !looksLikeUrl.test(text)) return undefined
+  const fault = faultOf(member, text, policy)
+  return fault === undefined ? undefined : { path: "", fault }
+}
+
+/**
+ * The first URL of a request that no upstream may be sent to. A message whose content is a text costs one look at its type.
+ * @param hosts as in `UrlPolicy`; empty = every public host
+ */
+export const judgeImages = (
+  { messages }: Pick<ChatRequest, "messages">,
+  hosts: ReadonlyArray<string> = []
+): ImageProblem | undefined => {
+  for (let index = 0; index < messages.length; index++) {
+    const content = messages[index]?.content
+    if (typeof content === "string" || !Array.isArray(content)) continue
+    const found = judge(content, "", 0, hosts.length === 0 ? passedOn : { ...passedOn, hosts })
+    if (found !== undefined) {
+      const param = `messages[${index}].content${found.path}`
+      return {
+        message: `Invalid '${param}': expected the URL of a public host or a data URI, but this one ${found.fault}.`,
+        param,
+        code: "invalid_image_url"
+      }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,332 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Bedrock from "../../src/providers/Bedrock.ts"
+import { EventStreamParser } from "../../src/providers/EventStream.ts"
+import { bedrockConverse } from "../../src/providers/protocols/BedrockConverse.ts"
+import type { Frame } from "../../src/providers/Provider.ts"
+import { toReason } from "../../src/providers/ProviderError.ts"
+import * as Transport from "../../src/providers/Transport.ts"
+import { callOf, streamOf } from "../providers/Calls.ts"
+import { isPresent, type Recording, recordings } from "./BedrockRecorded.ts"
+import { type CloudUpstream, start } from "./CloudUpstream.ts"
+import { ofChunks, ofMessage, type Said } from "./Conversation.ts"
+import { makeValidator } from "./Recorded.ts"
+
+// Recorded JSON, read by hand.
+type Loose = any
+
+const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
+const streams = recordings.filter(({ events }) => events.length > 0)
+const wholes = recordings.filter(({ events, status }) => events.length === 0 && status === 200)
+const refused = recordings.filter(({ status }) => status !== 200)
+
+const finishes: Readonly<Record<string, string>> = { end_turn: "stop", max_tokens: "length", tool_use: "tool_calls" }
+
+/** What the recorded blocks say, read without our code. */
+const saidIn = (blocks: ReadonlyArray<Loose>, stopReason: string): Said => ({
+  content: blocks.map((block) => block.text ?? "").join(""),
+  reasoning: blocks.map((block) => block.reasoningContent?.reasoningText?.text ?? "").join(""),
+  calls: blocks.flatMap(({ toolUse }) =>
+    toolUse === undefined || toolUse.type === "server_tool_use"
+      ? []
+      : [{ name: toolUse.name, arguments: toolUse.input }]
+  ),
+  finish: finishes[stopReason] ?? stopReason
+})
+
+/** The blocks that the recorded events put together. */
+const blocksIn = ({ events }: Recording): ReadonlyArray<Loose> => {
+  const blocks = new Map<number, Loose>()
+  for (const { contentBlockDelta: more, contentBlockStart: begun } of events) {
+    if (begun?.start.toolUse) blocks.set(begun.contentBlockIndex, { toolUse: { ...begun.start.toolUse, input: "" } })
+    if (more === undefined) continue
+    const block = blocks.get(more.contentBlockIndex) ?? {}
+    blocks.set(more.contentBlockIndex, block)
+    const { reasoningContent, text, toolUse } = more.delta
+    if (text !== undefined) block.text = (block.text ?? "") + text
+    if (Array.isArray(more.delta.toolResult)) continue
+    if (toolUse !== undefined) block.toolUse.input += toolUse.input
+    if (reasoningContent?.text !== undefined) {
+      block.reasoningContent ??= { reasoningText: { text: "" } }
+      block.reasoningContent.reasoningText.text += reasoningContent.text
+    }
+  }
+  return [...blocks.values()].map((block) =>
+    block.toolUse === undefined
+      ? block
+      : { toolUse: { ...block.toolUse, input: JSON.parse(block.toolUse.input || "{}") } }
+  )
+}
+
+const promptOf = (usage: Loose): number =>
+  usage.inputTokens + (usage.cacheReadInputTokens ?? 0) + (usage.cacheWriteInputTokens ?? 0)
+
+interface Played {
+  readonly frames: ReadonlyArray<Frame>
+  readonly texts: ReadonlyArray<string>
+  readonly failure: string | undefined
+  readonly isDone: boolean
+}
+
+const play = (pieces: Iterable<Uint8Array>, includeUsage: boolean): Played => {
+  const parser = new EventStreamParser()
+  const machine = bedrockConverse.openStream({ includeUsage, fallback })
+  const frames: Array<Frame> = []
+  for (const piece of pieces) for (const event of parser.push(piece)) machine.next(event, frames)
+  machine.end(frames)
+  return {
+    frames,
+    texts: frames.flatMap(({ bytes }) => bytes === undefined ? [] : [Buffer.from(bytes).toString()]),
+    failure: machine.failure?._tag,
+    isDone: machine.isDone
+  }
+}
+
+const payloadsOf = (texts: ReadonlyArray<string>): ReadonlyArray<Loose> =>
+  texts.map((text) => JSON.parse(text.slice(6)))
+
+describe.skipIf(!isPresent)("a recorded whole answer", () => {
+  for (const { body, name } of wholes) {
+    it(`of ${name} says the same in OpenAI's form`, () => {
+      const read = bedrockConverse.readAnswer(JSON.stringify(body), fallback)
+      if ("_tag" in read) throw new Error(read.message)
+      const written = JSON.parse(read.text)
+      expect(makeValidator("chat-completion-response")(written)).toEqual([])
+      expect(written).toEqual(read.completion)
+      expect(ofMessage(written.choices[0])).toEqual(saidIn(body.output.message.content, body.stopReason))
+      expect(read.usage).toMatchObject({
+        promptTokens: promptOf(body.usage),
+        completionTokens: body.usage.outputTokens,
+        totalTokens: body.usage.totalTokens
+      })
+      expect(read.usage?.cacheWriteTokens ?? 0).toBe(body.usage.cacheWriteInputTokens ?? 0)
+      expect(read.usage?.serviceTier).toBe(body.serviceTier?.type)
+    })
+  }
+
+  it("with sources names them", () => {
+    const grounded = wholes.find(({ name }) => name === "bedrock--converse--9ad07d5c.json")
+    const read = bedrockConverse.readAnswer(JSON.stringify(grounded?.body), fallback)
+    if ("_tag" in read) throw new Error(read.message)
+    expect(JSON.parse(read.text).choices[0].message.annotations.map((each: Loose) => each.url_citation.url)).toEqual([
+      "https://www.ruby-lang.org/en/downloads/releases/",
+      "https://www.ruby-lang.org/en/downloads/",
+      "https://mac.install.guide/ruby/"
+    ])
+  })
+})
+
+describe.skipIf(!isPresent)("a recorded stream", () => {
+  for (const recording of streams) {
+    const { bytes, events, name } = recording
+    for (const includeUsage of [true, false]) {
+      it(`of ${name} says the same in OpenAI's form, ${includeUsage ? "with" : "without"} usage`, () => {
+        const played = play([bytes], includeUsage)
+        expect([played.failure, played.isDone]).toEqual([undefined, true])
+        const written = payloadsOf(played.texts)
+        expect(written.flatMap(makeValidator("chat-completion-chunk"))).toEqual([])
+        const stop = events.find(({ messageStop }) => messageStop).messageStop.stopReason
+        expect(ofChunks(written)).toEqual(saidIn(blocksIn(recording), stop))
+        expect(new Set(written.map(({ created, id, model }) => `${id} ${created} ${model}`))).toEqual(
+          new Set(["chatcmpl-x 1 asked"])
+        )
+        expect(written[0].choices[0].delta.role).toBe("assistant")
+        expect(written.filter(({ choices }) => choices[0]?.delta.role !== undefined)).toHaveLength(1)
+        const { usage } = events.find(({ metadata }) => metadata).metadata
+        const used = played.frames.filter((frame) => frame.usage)
+        expect(used.map((frame) => frame.usage?.promptTokens)).toEqual([promptOf(usage)])
+        expect(used.map((frame) => frame.usage?.completionTokens)).toEqual([usage.outputTokens])
+        if (!includeUsage) expect(played.texts.filter((text) => text.includes("\"usage\""))).toEqual([])
+        else {
+          expect(written.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: usage.totalTokens } })
+          expect(written.slice(0, -1).every((chunk) => chunk.usage === null)).toBe(true)
+        }
+      })
+    }
+
+    it(`of ${name} gives the same frames wherever its bytes are split`, () => {
+      const whole = play([bytes], true).texts.join("")
+      for (let at = 1; at < bytes.length; at++) {
+        const split = play([bytes.subarray(0, at), bytes.subarray(at)], true).texts.join("")
+        if (split !== whole) expect(split, `split at ${at}`).toBe(whole)
+      }
+      expect(play(Array.from(bytes, (byte) => Uint8Array.of(byte)), true).texts.join("")).toBe(whole)
+    })
+
+    it(`of ${name} is an interruption wherever it is cut before its end, and whole after it`, () => {
+      const end = bytes.indexOf("messageStop")
+      for (let at = 1; at < bytes.length; at += 7) {
+        const cut = play([bytes.subarray(0, at)], true)
+        if (at < end) expect([cut.failure, cut.isDone]).toEqual(["StreamInterrupted", false])
+        const isFinished = cut.frames.some(({ isTerminal }) => isTerminal)
+        expect(cut.failure).toBe(isFinished ? undefined : "StreamInterrupted")
+      }
+    })
+  }
+})
+
+const reasons: Readonly<Record<string, string>> = {
+  "bedrock--converse--4fed5a87.json": "CredentialRejected",
+  "bedrock--converse--83048a73.json": "ContextLengthExceeded"
+}
+
+describe.skipIf(!isPresent)("a recorded error", () => {
+  for (const { body, headers, name, status } of refused) {
+    it(`of ${name} is ${reasons[name]}`, () => {
+      const reason = toReason("bedrock", { status, headers, body, nowMs: 0 })
+      expect([reason._tag, reason.upstreamStatus]).toEqual([reasons[name], status])
+    })
+  }
+})
+
+/** A recorded request without what says nothing: empty members, and the status of a result that went well. */
+const bare = (value: Loose): Loose => {
+  if (Array.isArray(value)) return value.map(bare)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name, member]: Loose) =>
+        !(name === "status" && member === "success") && !(name === "type" && member === "tool_use") &&
+        !(["system", "inferenceConfig"].includes(name) && Object.keys(member).length === 0) &&
+        !(name === "toolChoice" && member.auto !== undefined) && !(name === "serviceTier" && member.type === "default")
+      )
+      .map(([name, member]) => [name, bare(member)])
+  )
+}
+
+/** The recorded request in OpenAI's words, put together without our code. */
+const asked = ({ request }: Recording): Loose => {
+  const parts = (content: ReadonlyArray<Loose>): ReadonlyArray<Loose> => {
+    const out: Array<Loose> = []
+    for (const { cachePoint, image, text } of content) {
+      if (cachePoint) out.splice(-1, 1, { ...out.at(-1), cache_control: { type: "ephemeral" } })
+      if (text !== undefined) out.push({ type: "text", text })
+      if (image) {
+        out.push({ type: "image_url", image_url: { url: `data:image/${image.format};base64,${image.source.bytes}` } })
+      }
+    }
+    return out
+  }
+  const messages = request.messages.flatMap(({ content, role }: Loose): ReadonlyArray<Loose> => {
+    const results = content.flatMap(({ toolResult }: Loose) =>
+      toolResult ? [{ role: "tool", tool_call_id: toolResult.toolUseId, content: parts(toolResult.content) }] : []
+    )
+    const calls = content.flatMap(({ toolUse }: Loose) =>
+      toolUse
+        ? [{
+          id: toolUse.toolUseId,
+          type: "function",
+          function: { name: toolUse.name, arguments: JSON.stringify(toolUse.input) }
+        }]
+        : []
+    )
+    const said = parts(content)
+    if (results.length > 0) return results
+    return [calls.length > 0 ? { role, content: said, tool_calls: calls } : { role, content: said }]
+  })
+  const { additionalModelRequestFields: fields, inferenceConfig, outputConfig, system = [], toolConfig } = request
+  const schema = outputConfig?.textFormat.structure.jsonSchema
+  return {
+    messages: [...(system.length > 0 ? [{ role: "system", content: parts(system) }] : []), ...messages],
+    ...(toolConfig
+      ? {
+        tools: toolConfig.tools.map(({ toolSpec }: Loose) => ({
+          type: "function",
+          function: { name: toolSpec.name, description: toolSpec.description, parameters: toolSpec.inputSchema.json }
+        })),
+        tool_choice: toolConfig.toolChoice?.any ? "required" : "auto"
+      }
+      : {}),
+    ...(inferenceConfig?.stopSequences ? { stop: inferenceConfig.stopSequences } : {}),
+    ...(inferenceConfig?.topP ? { top_p: inferenceConfig.topP } : {}),
+    ...(schema
+      ? { response_format: { type: "json_schema", json_schema: { ...schema, schema: JSON.parse(schema.schema) } } }
+      : {}),
+    ...(fields?.output_config ? { reasoning_effort: fields.output_config.effort } : {}),
+    ...(fields?.thinking.budget_tokens ? { reasoning_effort: "minimal" } : {})
+  }
+}
+
+/** A schema's text is compared by what it says. */
+const withSchema = (body: Loose): Loose => {
+  const schema = body.outputConfig?.textFormat.structure.jsonSchema
+  return schema ? { ...body, schema: JSON.parse(schema.schema), outputConfig: schema.name } : body
+}
+
+describe.skipIf(!isPresent)("a recorded request", () => {
+  const usual = recordings.filter(({ request }) =>
+    request.toolConfig?.tools.every(({ toolSpec }: Loose) => toolSpec !== undefined) ?? true
+  )
+  for (const recording of usual) {
+    it(`of ${recording.name} is what the same request in OpenAI's words comes to`, () => {
+      const model = decodeURIComponent(recording.path.split("/")[2] ?? "")
+      const stream = recording.path.endsWith("-stream")
+      const lowered = bedrockConverse.lower(callOf(model, asked(recording)), stream)
+      if ("_tag" in lowered) throw new Error(lowered.message)
+      expect(lowered.dropped).toBeUndefined()
+      expect(withSchema(JSON.parse(lowered.body))).toEqual(withSchema(bare(recording.request)))
+      expect(decodeURIComponent(lowered.path ?? "")).toBe(decodeURIComponent(recording.path))
+    })
+  }
+})
+
+describe.skipIf(!isPresent)("a recorded exchange over a socket", () => {
+  let next: Recording | undefined
+  let upstream: CloudUpstream
+  beforeAll(async () => {
+    upstream = await start(() => {
+      if (next === undefined) return { status: 500, pieces: [] }
+      const { body, bytes, events, headers, status } = next
+      const type = events.length > 0 ? "application/vnd.amazon.eventstream" : "application/json"
+      const size = Math.ceil(bytes.length / 7)
+      const pieces = Array.from({ length: 7 }, (_, at) => bytes.subarray(at * size, (at + 1) * size))
+      return {
+        status,
+        headers: {
+          "content-type": type,
+          "x-amzn-errortype": headers["x-amzn-errortype"] ?? "",
+          "x-amzn-requestid": "r-1"
+        },
+        pieces: events.length > 0 ? pieces : [JSON.stringify(body)]
+      }
+    })
+  })
+  afterAll(() => upstream.close())
+
+  for (const recording of recordings) {
+    it.live(`is read by the provider: ${recording.name}`, () =>
+      Effect.gen(function*() {
+        next = recording
+        const { events, status } = recording
+        const provider = yield* Bedrock.make({
+          name: "bedrock",
+          region: "us-east-1",
+          auth: { accessKeyId: "AKID", secretAccessKey: Redacted.make("s") },
+          baseUrl: upstream.url
+        })
+        if (events.length > 0) {
+          const fields = { stream: true, stream_options: { include_usage: true } }
+          const read = yield* streamOf(provider, callOf("asked", fields))
+          const alone = play([recording.bytes], true)
+          const stable = (text: string) => text.replaceAll(/"(?:id|model)":"[^"]*"|"created":\d+/g, "")
+          expect(read.error).toBeUndefined()
+          expect(stable(read.sent).replaceAll(/call_\w+/g, "")).toBe(
+            stable(alone.texts.join("")).replaceAll(/call_\w+/g, "")
+          )
+        } else if (status === 200) {
+          const answer = yield* provider.complete(callOf("asked"))
+          expect(answer.upstreamRequestId).toBe("r-1")
+          expect(answer.usage?.completionTokens).toBe(recording.body.usage.outputTokens)
+        } else {
+          const { reason } = yield* Effect.flip(provider.complete(callOf("asked")))
+          expect(reason._tag).toBe(reasons[recording.name])
+        }
+      }).pipe(Effect.provide(Transport.layer())))
+  }
+})
+
+describe.skipIf(isPresent)("recorded traffic", () => {
+  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
+    test.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
+})

@@ -1,0 +1,198 @@
+import { describe, expect, it } from "@effect/vitest"
+import { geminiGenerate } from "../../src/providers/protocols/GeminiGenerate.ts"
+import { GenerateEvents } from "../../src/providers/protocols/GeminiGenerateEvents.ts"
+import type { Frame } from "../../src/providers/Provider.ts"
+import { toReason } from "../../src/providers/ProviderError.ts"
+import { ofChunks, ofMessage, type Said, usageOf } from "./Conversation.ts"
+import type { Exchange } from "./Recorded.ts"
+import { exchangesOf, isPresent, isStream, makeValidator } from "./Recorded.ts"
+
+const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
+const exchanges = [...exchangesOf("--generateContent--"), ...exchangesOf("--streamGenerateContent--")]
+const answered = exchanges.filter(({ response }) => response.status === 200)
+const streams = answered.filter(isStream)
+const wholes = answered.filter((exchange) => !isStream(exchange))
+const refused = [...exchanges, ...exchangesOf("gemini--embeddings--")].filter(({ response }) => response.status !== 200)
+
+// Recorded JSON of Gemini's, read by hand.
+type Loose = any
+
+const chunksOf = ({ response }: Exchange): ReadonlyArray<Loose> =>
+  response.chunks ?? (response.sse ?? "").split("\r\n\r\n").filter((text) => text !== "")
+    .map((text) => JSON.parse(text.replace(/^data: /, "")))
+
+/** A client's capture is framed again, as Gemini frames. */
+const bytesOf = (exchange: Exchange): Buffer =>
+  Buffer.from(exchange.response.sse ?? chunksOf(exchange).map((one) => `data: ${JSON.stringify(one)}\r\n\r\n`).join(""))
+
+const finishes: Readonly<Record<string, string>> = { MAX_TOKENS: "length", SAFETY: "content_filter" }
+
+/** What was said in recorded answers, the events of one stream or one whole answer. */
+const saidIn = (answers: ReadonlyArray<Loose>): Said => {
+  const candidates = answers.flatMap((answer) => answer.candidates ?? [])
+  const parts = candidates.flatMap((candidate) => candidate.content?.parts ?? [])
+  const textsOf = (isThought: boolean) =>
+    parts.filter((part) => (part.thought ?? false) === isThought).map((part) => part.text ?? "").join("")
+  const calls = parts.filter((part) => part.functionCall)
+    .map(({ functionCall: { args, name } }) => ({ name, arguments: args }))
+  const reason = candidates.findLast((candidate) => candidate.finishReason)?.finishReason
+  return {
+    content: textsOf(false),
+    reasoning: textsOf(true),
+    calls,
+    finish: calls.length > 0 ? "tool_calls" : finishes[reason] ?? (reason === "NO_IMAGE" ? "content_filter" : "stop")
+  }
+}
+
+const countedIn = (answers: ReadonlyArray<Loose>) => {
+  const {
+    cachedContentTokenCount: cached = 0,
+    candidatesTokenCount: written = 0,
+    promptTokenCount: prompt,
+    thoughtsTokenCount: thought = 0,
+    totalTokenCount: total
+  } = answers.at(-1).usageMetadata
+  expect(prompt + written + thought).toBe(total)
+  return {
+    promptTokens: prompt,
+    completionTokens: written + thought,
+    totalTokens: total,
+    cachedTokens: cached,
+    reasoningTokens: thought
+  }
+}
+
+const signaturesIn = (answers: ReadonlyArray<Loose>): ReadonlyArray<string> =>
+  answers.flatMap((answer) => answer.candidates ?? []).flatMap((candidate) => candidate.content?.parts ?? [])
+    .flatMap((part) => part.functionCall && part.thoughtSignature ? [part.thoughtSignature] : [])
+
+/** The signatures that go up again when the ids of these calls come back. */
+const signaturesBehind = (calls: ReadonlyArray<Loose>): ReadonlyArray<string> => {
+  const message = { role: "assistant", content: null, tool_calls: calls } as const
+  const request = { model: "asked", messages: [{ role: "user", content: "hi" }, message] } as const
+  const source = { text: "", members: new Map() }
+  const lowered = geminiGenerate.lower({ request, source, model: "gemini-2.5-flash", requestId: "1" }, false)
+  if ("_tag" in lowered) throw new Error(lowered.message)
+  return JSON.parse(lowered.body).contents.flatMap(({ parts }: Loose) => parts)
+    .flatMap((part: Loose) => part.thoughtSignature ?? [])
+}
+
+interface Played {
+  readonly frames: ReadonlyArray<Frame>
+  readonly texts: ReadonlyArray<string>
+  readonly failure: string | undefined
+}
+
+const play = (pieces: Iterable<Uint8Array>, includeUsage = true): Played => {
+  const parser = new GenerateEvents()
+  const machine = geminiGenerate.openStream({ includeUsage, fallback })
+  const frames: Array<Frame> = []
+  for (const piece of pieces) for (const event of parser.push(piece)) machine.next(event, frames)
+  for (const event of parser.end()) machine.next(event, frames)
+  machine.end(frames)
+  return {
+    frames,
+    texts: frames.flatMap(({ bytes }) => bytes === undefined ? [] : [Buffer.from(bytes).toString()]),
+    failure: machine.failure?._tag
+  }
+}
+
+const payloadsOf = (texts: ReadonlyArray<string>) =>
+  texts.map((text) => {
+    expect(text).toMatch(/^data: [^\n]*\n\n$/)
+    return JSON.parse(text.slice(6))
+  })
+
+describe.skipIf(!isPresent)("a recorded whole answer", () => {
+  for (const exchange of wholes) {
+    it(`of ${exchange.name} says the same in OpenAI's form`, () => {
+      const recorded: Loose = exchange.response.body
+      const read = geminiGenerate.readAnswer(JSON.stringify(recorded), fallback)
+      if ("_tag" in read) throw new Error(read.message)
+      const written = JSON.parse(read.text)
+      expect(makeValidator("chat-completion-response")(written)).toEqual([])
+      expect(written).toEqual(read.completion)
+      expect(written.choices.map(ofMessage)).toEqual([saidIn([recorded])])
+      expect(read.usage).toMatchObject(countedIn([recorded]))
+      expect(written).toMatchObject({ id: recorded.responseId, model: recorded.modelVersion })
+      const calls = written.choices[0].message.tool_calls ?? []
+      expect(signaturesBehind(calls)).toEqual(signaturesIn([recorded]))
+      expect(new Set(calls.map(({ id }: Loose) => id)).size).toBe(calls.length)
+    })
+  }
+})
+
+describe.skipIf(!isPresent)("a recorded stream", () => {
+  for (const exchange of streams) {
+    const bytes = bytesOf(exchange)
+    const recorded = chunksOf(exchange)
+    for (const includeUsage of [true, false]) {
+      it(`of ${exchange.name} says the same in OpenAI's form, ${includeUsage ? "with" : "without"} usage`, () => {
+        const played = play([bytes], includeUsage)
+        expect(played.failure).toBeUndefined()
+        const written = payloadsOf(played.texts)
+        expect(written.flatMap(makeValidator("chat-completion-chunk"))).toEqual([])
+        expect(ofChunks(written)).toEqual(saidIn(recorded))
+        expect(new Set(written.map(({ created, id, model }) => `${id} ${created} ${model}`)).size).toBe(1)
+        expect(written[0].choices[0].delta.role).toBe("assistant")
+        expect(played.frames.map(({ usage }) => usage).filter((usage) => usage !== undefined)).toMatchObject([
+          countedIn(recorded)
+        ])
+        expect(played.frames.map((frame) => frame.chunk)).toEqual(
+          played.frames.map((frame, at) => frame.bytes === undefined ? frame.chunk : written[at])
+        )
+        const calls = written.flatMap(({ choices }) => choices[0]?.delta.tool_calls ?? []).filter(({ id }) => id)
+        expect(signaturesBehind(calls.map((call) => ({ ...call, function: { ...call.function, arguments: "{}" } }))))
+          .toEqual(signaturesIn(recorded))
+        if (!includeUsage) return expect(played.texts.filter((text) => text.includes("\"usage\""))).toEqual([])
+        expect(written.at(-1)).toMatchObject({
+          choices: [],
+          usage: { total_tokens: usageOf([written.at(-1)]).total_tokens }
+        })
+        expect(written.slice(0, -1).every((chunk) => chunk.usage === null)).toBe(true)
+      })
+    }
+    it(`of ${exchange.name} gives the same frames wherever its bytes are split`, () => {
+      const whole = play([bytes]).texts.join("")
+      expect(play(Array.from(bytes, (byte) => Uint8Array.of(byte))).texts.join("")).toBe(whole)
+      // Every place of all but the longest.
+      for (let at = 1; at < bytes.length; at += Math.ceil(bytes.length / 3000)) {
+        if (play([bytes.subarray(0, at), bytes.subarray(at)]).texts.join("") !== whole) expect.fail(`split at ${at}`)
+      }
+    })
+    it(`of ${exchange.name} is an interruption when it is cut before its finish`, () => {
+      const finish = bytes.lastIndexOf("\"finishReason\"")
+      for (const part of [0.2, 0.6, 0.99]) {
+        const cut = play([bytes.subarray(0, Math.floor(finish * part))])
+        expect(cut.failure).toBe("StreamInterrupted")
+        expect(cut.texts.join("")).not.toMatch(/"finish_reason":\s*"/)
+      }
+    })
+  }
+})
+
+const reasons: Readonly<Record<string, string>> = {
+  "gemini--embeddings--4e53a04b.json": "UpstreamModelMissing",
+  "gemini--generateContent--9408276b.json": "CredentialRejected",
+  "vertex--generateContent--0910a26f.json": "UpstreamRefused"
+}
+
+describe.skipIf(!isPresent)("a recorded error", () => {
+  for (const { name, response } of refused) {
+    it(`of ${name} is ${reasons[name]}`, () => {
+      const reason = toReason("gemini", {
+        status: response.status,
+        headers: response.headers,
+        body: response.body,
+        nowMs: 0
+      })
+      expect(reason._tag).toBe(reasons[name])
+      expect(reason.upstreamStatus).toBe(response.status)
+    })
+  }
+})
+
+describe.skipIf(isPresent)("recorded traffic of Gemini", () => {
+  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
+    test.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
+})

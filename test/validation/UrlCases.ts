@@ -1,0 +1,639 @@
+/**
+ * URLs that must never be reached, one a line, under the rule that refuses them; and their lawful neighbours. An address is
+ * written in every way that some parser is known to read.
+ */
+import type { UrlRule } from "../../src/validation/Url.ts"
+
+const lines = (text: string): ReadonlyArray<string> =>
+  text.split("\n").map((line) => line.trim()).filter((line) => line !== "")
+
+/** One address for each range of the table, and for its edges. */
+const ranges = lines(`
+  http://0.0.0.0/
+  http://0.0.0.1/
+  http://0.255.255.255/
+  http://10.0.0.0/
+  http://10.0.0.1/latest/meta-data
+  http://10.255.255.255/
+  http://100.64.0.0/
+  http://100.100.100.200/latest/meta-data/
+  http://100.127.255.255/
+  http://127.0.0.0/
+  http://127.0.0.1/
+  http://127.0.0.1:80/
+  https://127.0.0.1/
+  https://127.0.0.1:443/
+  http://127.0.0.2/
+  http://127.0.0.53/
+  http://127.127.127.127/
+  http://127.255.255.255/
+  http://168.63.129.16/machine?comp=goalstate
+  http://169.254.0.0/
+  http://169.254.0.23/
+  http://169.254.169.254/
+  http://169.254.169.254/latest/meta-data/iam/security-credentials/
+  http://169.254.169.254/computeMetadata/v1/
+  http://169.254.169.254/metadata/instance?api-version=2021-02-01
+  http://169.254.170.2/v2/credentials
+  http://169.254.170.23/v1/credentials
+  http://169.254.255.255/
+  http://172.16.0.0/
+  http://172.17.0.1/
+  http://172.31.255.255/
+  http://192.0.0.0/
+  http://192.0.0.8/
+  http://192.0.0.9/
+  http://192.0.0.10/
+  http://192.0.0.170/
+  http://192.0.0.192/opc/v2/instance/
+  http://192.0.0.255/
+  http://192.0.2.0/
+  http://192.0.2.1/
+  http://192.0.2.255/
+  http://192.31.196.0/
+  http://192.31.196.255/
+  http://192.52.193.0/
+  http://192.52.193.255/
+  http://192.88.99.0/
+  http://192.88.99.2/
+  http://192.88.99.255/
+  http://192.168.0.0/
+  http://192.168.0.1/
+  http://192.168.1.1/admin
+  http://192.168.255.255/
+  http://192.175.48.0/
+  http://192.175.48.255/
+  http://198.18.0.0/
+  http://198.18.0.1/
+  http://198.19.255.255/
+  http://198.51.100.0/
+  http://198.51.100.255/
+  http://203.0.113.0/
+  http://203.0.113.255/
+  http://224.0.0.0/
+  http://224.0.0.1/
+  http://239.255.255.250/
+  http://239.255.255.255/
+  http://240.0.0.0/
+  http://240.0.0.1/
+  http://255.255.255.254/
+  http://255.255.255.255/
+  http://[::]/
+  http://[::1]/
+  http://[::1]:80/
+  https://[::1]/
+  http://[::2]/
+  http://[64:ff9b::]/
+  http://[64:ff9b::ffff:ffff]/
+  http://[64:ff9b:1::]/
+  http://[64:ff9b:1::7f00:1]/
+  http://[64:ff9b:1:ffff:ffff:ffff:ffff:ffff]/
+  http://[64:ff9b:2::1]/
+  http://[100::]/
+  http://[100::1]/
+  http://[100:0:0:1::1]/
+  http://[200::1]/
+  http://[400::1]/
+  http://[1000::1]/
+  http://[1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]/
+  http://[2001::1]/
+  http://[2001:1::1]/
+  http://[2001:1::2]/
+  http://[2001:1::3]/
+  http://[2001:2::1]/
+  http://[2001:3::1]/
+  http://[2001:4:112::1]/
+  http://[2001:10::1]/
+  http://[2001:20::1]/
+  http://[2001:30::1]/
+  http://[2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff]/
+  http://[2001:db8::]/
+  http://[2001:db8::1]/
+  http://[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]/
+  http://[2002::]/
+  http://[2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff]/
+  http://[2620:4f:8000::1]/
+  http://[2620:4f:8000:ffff:ffff:ffff:ffff:ffff]/
+  http://[3fff::1]/
+  http://[3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff]/
+  http://[4000::1]/
+  http://[5f00::1]/
+  http://[6000::1]/
+  http://[8000::1]/
+  http://[a000::1]/
+  http://[c000::1]/
+  http://[e000::1]/
+  http://[f000::1]/
+  http://[fc00::]/
+  http://[fc00::1]/
+  http://[fd00::1]/
+  http://[fd00:ec2::23]/v1/credentials
+  http://[fd00:ec2::254]/latest/meta-data/
+  http://[fd20:ce::254]/computeMetadata/v1/
+  http://[fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]/
+  http://[fe00::1]/
+  http://[fe80::]/
+  http://[fe80::1]/
+  http://[fe80::a9fe:a9fe]/
+  http://[febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff]/
+  http://[fec0::1]/
+  http://[feff::1]/
+  http://[ff00::1]/
+  http://[ff02::1]/
+  http://[ff0e::1]/
+  http://[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]/
+`)
+
+/** One of them spelt differently: octal, hex, short, long, one number, other digits, other dots, percent where it stays a host. */
+const spellings = lines(`
+  http://0/
+  http://0x0/
+  http://00/
+  http://0000000/
+  http://1/
+  http://127.1/
+  http://127.0.1/
+  http://127.1./
+  http://127.0.0.1./
+  http://127.65535/
+  http://0177.0.0.1/
+  http://0177.1/
+  http://00177.0.0.01/
+  http://0177.0000.0000.0001/
+  http://017700000001/
+  http://0x7f.0.0.1/
+  http://0x7f.0x0.0x0.0x1/
+  http://0x7F.1/
+  http://0X7f.1/
+  http://0x7f000001/
+  http://0x7F000001/
+  http://0x000000007f000001/
+  http://2130706433/
+  http://2130706433:80/
+  http://02130706433.0/..
+  http://10.1/
+  http://10.257/
+  http://012.1.2.3/
+  http://0xa.0.0.1/
+  http://167772161/
+  http://192.168.257/
+  http://192.11010305/
+  http://3232235777/
+  http://0xc0a80101/
+  http://0300.0250.1.1/
+  http://172.1048577/
+  http://2886729729/
+  http://0xa9fea9fe/
+  http://0xA9.0xFE.0xA9.0xFE/
+  http://0xa9.254.0251.254/
+  http://0251.0376.0251.0376/
+  http://0251.00376.000251.0000376/
+  http://2852039166/
+  http://025177524776/
+  http://169.254.43518/
+  http://169.16689662/
+  http://169.254.169.0xfe/
+  http://4294967295/
+  http://0xffffffff/
+  http://037777777777/
+  http://１２７.０.０.１/
+  http://１２７。０。０。１/
+  http://127。0。0。1/
+  http://127．0．0．1/
+  http://127｡0｡0｡1/
+  http://①②⑦.⓪.⓪.①/
+  http://⑯⑨.②⑤④.①⑥⑨.②⑤④/
+  http://𝟏𝟐𝟕.𝟎.𝟎.𝟏/
+  http://𝟙𝟚𝟟.𝟘.𝟘.𝟙/
+  http://¹²⁷.⁰.⁰.¹/
+  http://①⑥⑨.254.169.254/
+  http://169。254。169。254/
+  http://0ｘ7f.1/
+  http://127.0.0.1\u00ad/
+  http://12\u200b7.0.0.1/
+  http://127.\u20600.0.1/
+  http://[0:0:0:0:0:0:0:1]/
+  http://[0000:0000:0000:0000:0000:0000:0000:0001]/
+  http://[0::1]/
+  http://[::01]/
+  http://[::0001]/
+  http://[::0.0.0.1]/
+  http://[0:0:0:0:0:0:0.0.0.0]/
+  http://[0:0:0:0:0:0:0:0]/
+  http://[::127.0.0.1]/
+  http://[::7f00:1]/
+  http://[::10.0.0.1]/
+  http://[::169.254.169.254]/
+  http://[::a9fe:a9fe]/
+  http://[::8.8.8.8]/
+  http://[::ffff:127.0.0.1]/
+  http://[::FFFF:127.0.0.1]/
+  http://[::fFfF:127.0.0.1]/
+  http://[::ffff:7f00:1]/
+  http://[::ffff:7f00:0001]/
+  http://[0:0:0:0:0:ffff:127.0.0.1]/
+  http://[0:0:0:0:0:ffff:7f00:0001]/
+  http://[0000::ffff:127.0.0.1]/
+  http://[::ffff:0.0.0.0]/
+  http://[::ffff:0:0]/
+  http://[::ffff:10.0.0.1]/
+  http://[::ffff:a00:1]/
+  http://[::ffff:100.64.0.1]/
+  http://[::ffff:168.63.129.16]/
+  http://[::ffff:169.254.169.254]/
+  http://[::ffff:a9fe:a9fe]/
+  http://[::FFFF:A9FE:A9FE]/
+  http://[::ffff:172.16.0.1]/
+  http://[::ffff:ac10:1]/
+  http://[::ffff:192.168.0.1]/
+  http://[::ffff:c0a8:1]/
+  http://[::ffff:198.18.0.1]/
+  http://[::ffff:224.0.0.1]/
+  http://[::ffff:255.255.255.255]/
+  http://[::ffff:0:127.0.0.1]/
+  http://[::ffff:0:7f00:1]/
+  http://[::ffff:0:169.254.169.254]/
+  http://[64:ff9b::127.0.0.1]/
+  http://[64:ff9b::7f00:1]/
+  http://[64:ff9b::a9fe:a9fe]/
+  http://[64:ff9b::10.0.0.1]/
+  http://[64:ff9b::8.8.8.8]/
+  http://[64:ff9b:1::10.0.0.1]/
+  http://[0064:ff9b:0000::169.254.169.254]/
+  http://[2002:7f00:1::]/
+  http://[2002:7f00:0001::1]/
+  http://[2002:a9fe:a9fe::]/
+  http://[2002:a00:1::]/
+  http://[2002:c0a8:101::1]/
+  http://[2002:808:808::1]/
+  http://[2001:0:7f00:1::]/
+  http://[2001:0000:4136:e378:8000:63bf:80ff:fffe]/
+  http://[2001:0:53aa:64c:0:0:5601:5601]/
+  http://[fe80:0:0:0:0:0:0:1]/
+  http://[FE80::1]/
+  http://[FD00:EC2::254]/
+  http://[fd00:0ec2:0000::0254]/
+  http://127.0.0.0x/..
+`).map((line) =>
+  line.replaceAll(/\\u([0-9a-f]{4})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+)
+
+const local = lines(`
+  http://localhost/
+  http://localhost./
+  http://LOCALHOST/
+  http://LocalHost:80/
+  https://localhost/
+  http://ⓛocalhost/
+  http://ｌｏｃａｌｈｏｓｔ/
+  http://locaLHost。/
+  http://local\u00adhost/
+  http://localhost.localdomain/
+  http://localhost6.localdomain6/
+  http://api.localhost/
+  http://a.b.localhost./
+  http://printer.local/
+  http://printer.local./
+  http://nas.LOCAL/
+  http://router.lan/
+  http://router.home/
+  http://router.home.arpa/
+  http://home.arpa/
+  http://wiki.corp/
+  http://wiki.intranet/
+  http://db.internal/
+  http://db.prod.internal/
+  http://vault.private/
+  http://metadata/
+  http://metadata.google.internal/computeMetadata/v1/
+  http://METADATA.google.internal/
+  http://metadata.google.internal./
+  http://metadata.goog/
+  http://metadata.goog./
+  http://metadata.azure.com/
+  http://metadata.azure.internal/
+  http://metadata.packet.net/
+  http://metadata.tencentyun.com/
+  http://instance-data/
+  http://instance-data.ec2.internal/
+  http://rancher-metadata/
+  http://kubernetes/
+  http://kubernetes.default/
+  https://kubernetes.default.svc/
+  https://kubernetes.default.svc.cluster.local/
+  http://redis.prod.svc/
+  http://redis.prod.svc.cluster.local/
+  http://host.docker.internal/
+  http://gateway.docker.internal/
+  http://kubernetes.docker.internal/
+  http://host.containers.internal/
+  http://redis/
+  http://intranet/
+  http://a/
+  http://something.invalid/
+  http://something.test/
+  http://something.alt/
+  http://abcdefghij234567.onion/
+  http://1.0.0.127.in-addr.arpa/
+  http://127.0.0.1.nip.io/
+  http://10-0-0-1.nip.io/
+  http://app.10.0.0.1.nip.io/
+  http://7f000001.nip.io/
+  http://nip.io/
+  http://169-254-169-254.sslip.io/
+  http://127.0.0.1.xip.io/
+  http://localtest.me/
+  http://app.localtest.me/
+  http://lvh.me/
+  http://app.lvh.me/
+  http://vcap.me/
+  http://127.0.0.1.traefik.me/
+`).map((line) => line.replace("\\u00ad", "\u00ad"))
+
+const schemes = lines(`
+  ftp://example.com/a.png
+  ftps://example.com/a.png
+  sftp://example.com/a.png
+  file:///etc/passwd
+  file://localhost/etc/passwd
+  FILE:///etc/passwd
+  gopher://127.0.0.1:6379/_INFO
+  dict://127.0.0.1:11211/stats
+  ldap://example.com/
+  tftp://example.com/a
+  jar:http://example.com!/a
+  netdoc:///etc/passwd
+  javascript:alert(1)
+  vbscript:x
+  blob:https://example.com/uuid
+  about:blank
+  view-source:https://example.com/
+  ws://example.com/
+  wss://example.com/
+  unix:/var/run/docker.sock
+  php://filter/resource=x
+  phar://x.phar
+  expect://id
+  data:text/html,x
+  mailto:a@example.com
+  httpx://example.com/
+  http+unix://%2Fvar%2Frun%2Fdocker.sock/
+  https.evil://example.com/
+`)
+
+const credentials = lines(`
+  http://user@example.com/
+  http://user:password@example.com/
+  http://:password@example.com/
+  http://@example.com/
+  http://:@example.com/
+  http://example.com@127.0.0.1/
+  http://example.com:80@127.0.0.1/
+  http://127.0.0.1@example.com/
+  http://example.com%2f@127.0.0.1/
+  http://example.com%00@127.0.0.1/
+  http://1.1.1.1 &@2.2.2.2/
+  http://a\\@10.0.0.1/
+  http://10.0.0.1\\@example.com/
+  http://foo@127.0.0.1:80@example.com/
+  http://%61@example.com/
+  http://[::1]@example.com/
+  http://example.com@[::1]/
+`)
+
+const ports = lines(`
+  http://example.com:0/
+  http://example.com:1/
+  http://example.com:22/
+  http://example.com:25/
+  http://example.com:8000/
+  http://example.com:8080/
+  http://example.com:8443/
+  https://example.com:6379/
+  http://example.com:9200/
+  http://example.com:11211/
+  http://example.com:11434/
+  http://example.com:65535/
+  http://8.8.8.8:53/
+  http://[2606:4700:4700::1111]:53/
+  http://127.0.0.1:8000/
+  http://localhost:8080/
+  http://example.com:0000022/
+`)
+
+/** Written so that another parser would read another host. */
+const hosts = lines(`
+  http://ex%61mple.com/
+  http://%31%32%37.0.0.1/
+  http://%6c%6f%63%61%6c%68%6f%73%74/
+  http://%e2%93%9bocalhost/
+  http://127%2e0%2e0%2e1/
+  http://127.0.0.1%00.example.com/
+  http://127.0.0.1%2eexample.com/
+  http://[fe80::1%25eth0]/
+  http://[fe80::1%eth0]/
+  http://[::1%25lo]/
+  http://[::1%1]/
+  http://example.com\\.evil.com/
+  http://127.0.0.1\\/
+  http://127.0.0.1../
+  http://localhost../
+  http://example.com../
+  http://.example.com/
+  http://example..com/
+  http://-example.com/
+  http://example-.com/
+  http://a.-b.com/
+  http://${"a".repeat(64)}.com/
+  http://${`${"a".repeat(60)}.`.repeat(5)}com/
+  http://0x08080808/
+  http://134744072/
+  http://010.010.010.010/
+  http://8.8.2056/
+  http://8.526344/
+  http://８.８.８.８/
+  http://8。8。8。8/
+  http://8.8.8.8./
+  http://1.1/
+  http://xn--/
+`).concat(
+  "http://exa\nmple.com/",
+  "http://exa\tmple.com/",
+  "http://127.0.\r0.1/",
+  "http://example.com/\u0000",
+  "http://example.com/a\r\nx-header: 1",
+  "http://example.com/a\u007f"
+)
+
+const malformed = lines(`
+  example.com/a.png
+  //example.com/a.png
+  ///example.com
+  /a.png
+  a.png
+  http:
+  http:/
+  http://
+  http:///
+  https:///example.com/
+  http:/example.com/
+  http:\\\\127.0.0.1/
+  http:/\\127.0.0.1/
+  http:///127.0.0.1/
+  http:////127.0.0.1/
+  http:example.com
+  http:127.0.0.1
+  https:/127.0.0.1/
+  http://?x
+  http://#x
+  http://:80/
+  http://[
+  http://[]/
+  http://[::1/
+  http://::1/
+  http://[::g]/
+  http://[1::2::3]/
+  http://[1:2:3]/
+  http://[::ffff:127.0.0.256]/
+  http://[127.0.0.1]/
+  http://[example.com]/
+  http://[v1.a]/
+  http://256.0.0.1/
+  http://1.2.3.4.5/
+  http://127.0.0.08/
+  http://4294967296/
+  http://0x100000000/
+  http://999999999999/
+  http://example.com:65536/
+  http://example.com:99999/
+  http://example.com:-1/
+  http://example.com:8o/
+  http://example.com:80:80/
+  http://exa mple.com/
+  http://exa<mple.com/
+  http://exa^mple.com/
+  http://exa|mple.com/
+  http://example.com:8 0/
+  http://a.1/
+  http://a.0x1/
+  http://foo.127/
+  ht tp://example.com/
+  1http://example.com/
+`)
+
+export interface UrlCase {
+  readonly url: string
+  /** Any of these may be the one that is told, for a URL may break several. */
+  readonly rules: ReadonlyArray<UrlRule>
+}
+
+const under = (urls: ReadonlyArray<string>, ...rules: ReadonlyArray<UrlRule>): ReadonlyArray<UrlCase> =>
+  urls.map((url) => ({ url, rules }))
+
+/** Everything that is refused without asking anybody. */
+export const refusedUrls: ReadonlyArray<UrlCase> = [
+  ...under(ranges, "address"),
+  ...under(spellings, "address", "form"),
+  ...under(local, "local"),
+  ...under(schemes, "scheme"),
+  ...under(credentials, "credentials"),
+  ...under(ports, "port"),
+  ...under(hosts, "host"),
+  ...under(malformed, "form"),
+  ...under([`https://example.com/${"a".repeat(2048)}`], "length")
+]
+
+/** What looks alike and is in order: the addresses just outside each range, and what real callers send. */
+export const allowedUrls: ReadonlyArray<string> = lines(`
+  http://1.0.0.0/
+  http://1.1.1.1/
+  http://8.8.8.8/
+  https://8.8.8.8:443/
+  http://9.255.255.255/
+  http://11.0.0.0/
+  http://100.63.255.255/
+  http://100.128.0.0/
+  http://126.255.255.255/
+  http://128.0.0.0/
+  http://168.63.129.15/
+  http://168.63.129.17/
+  http://169.253.255.255/
+  http://169.255.0.0/
+  http://172.15.255.255/
+  http://172.32.0.0/
+  http://191.255.255.255/
+  http://192.0.1.0/
+  http://192.0.3.0/
+  http://192.31.195.255/
+  http://192.31.197.0/
+  http://192.52.194.0/
+  http://192.88.98.255/
+  http://192.88.100.0/
+  http://192.167.255.255/
+  http://192.169.0.0/
+  http://192.175.49.0/
+  http://198.17.255.255/
+  http://198.20.0.0/
+  http://198.51.99.255/
+  http://198.51.101.0/
+  http://203.0.112.255/
+  http://203.0.114.0/
+  http://223.255.255.255/
+  http://[2000::1]/
+  http://[2001:200::1]/
+  http://[2001:4860:4860::8888]/
+  http://[2001:db7:ffff::1]/
+  http://[2001:db9::1]/
+  http://[2003::1]/
+  http://[2606:4700:4700::1111]/
+  https://[2606:4700:4700:0:0:0:0:1111]:443/
+  http://[2620:4f:7fff::1]/
+  http://[2620:4f:8001::1]/
+  http://[3ffe::1]/
+  http://[3fff:1000::1]/
+  http://[::ffff:8.8.8.8]/
+  http://[::ffff:808:808]/
+  https://example.com
+  https://example.com/
+  https://example.com./a.png
+  https://EXAMPLE.com/A.png
+  HTTPS://example.com/a.png
+  http://example.com:80/a.png
+  https://example.com:443/a.png
+  https://example.com:/a.png
+  http://example.com:443/a.png
+  https://example.com/a%20b.png?x=%2F%40#top
+  https://example.com/a b.png
+  https://example.com/@user/photo.jpg
+  https://example.com/?next=http://127.0.0.1/
+  https://example.com/http://localhost/
+  https://example.com/a\\b.png
+  https://example.com/?q=user:pass@host
+  https://bücher.example.com/ä.png
+  https://xn--bcher-kva.example.com/a.png
+  https://例え.jp/絵.png
+  https://my_bucket.s3.amazonaws.com/a.png
+  https://bucket.s3.eu-central-1.amazonaws.com/a.png?X-Amz-Expires=60&X-Amz-Signature=abc
+  https://account.blob.core.windows.net/c/a.png?sv=2024&sig=a%2Bb%3D
+  https://upload.wikimedia.org/wikipedia/commons/thumb/d/dd/a.jpg/2560px-a.jpg
+  https://t3.ftcdn.net/jpg/00/85/79/92/a.jpg
+  https://localhost.example.com/a.png
+  https://local.example.com/
+  https://internal.example.com/
+  https://mylocalhost.com/
+  https://notlocal.io/
+  https://corp.com/
+  https://home.com/
+  https://test.com/
+  https://onion.com/
+  https://metadata.com/
+  https://metadata.example.com/
+  https://google.internal.example.com/
+  https://unip.io/
+  https://127-0-0-1.example.com/
+  https://1e100.net/
+  https://3.example.com/
+  https://a1.b2.c3.d4.e5.f6.g7.h8.i9.example.com/
+  https://${"a".repeat(63)}.com/
+  https://example.com/${"a".repeat(1900)}
+`)

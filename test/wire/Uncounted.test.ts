@@ -1,0 +1,192 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { once } from "node:events"
+import { createServer, type Server, type ServerResponse } from "node:http"
+import { type Gateway, start } from "./Gateway.ts"
+
+const word = "twelve bytes"
+const ask = { messages: [{ role: "user", content: "Twenty bytes of text" }] }
+
+const eventOf = (more: object, content: string | undefined, finish: string | null = null): string => {
+  const delta = content === undefined ? {} : { content }
+  const choices = [{ index: 0, delta, finish_reason: finish }]
+  const chunk = { id: "c", object: "chat.completion.chunk", created: 1, model: "m", choices, ...more }
+  return `data: ${JSON.stringify(chunk)}\n\n`
+}
+
+const usage = (completion: number) => ({
+  usage: { prompt_tokens: 7, completion_tokens: completion, total_tokens: 7 + completion }
+})
+
+/** Ten events, and what comes then; with `counted`, each but the last two says what was used so far. */
+const stream = (response: ServerResponse, isCounted: boolean, end: string): void => {
+  response.writeHead(200, { "content-type": "text/event-stream" })
+  response.write(eventOf({}, ""))
+  for (let at = 1; at <= 10; at++) response.write(eventOf(isCounted && at <= 8 ? usage(at * 5) : {}, word))
+  // The cut comes after what was written has left.
+  if (end === "cut") response.write(": last\n\n", () => setImmediate(() => response.destroy()))
+  if (end === "clean") response.end(`${eventOf({}, undefined, "stop")}data: [DONE]\n\n`)
+}
+
+const whole = {
+  id: "c",
+  object: "chat.completion",
+  created: 1,
+  model: "m",
+  choices: [{
+    index: 0,
+    finish_reason: "stop",
+    logprobs: null,
+    message: { role: "assistant", content: word.repeat(10) }
+  }]
+}
+
+const models = ["cut", "stall", "leave", "clean", "whole"].flatMap((end) => [`plain-${end}`, `counted-${end}`])
+
+let upstream: Server
+let gateway: Gateway
+
+beforeAll(async () => {
+  upstream = createServer((request, response) => {
+    let body = ""
+    request.on("data", (chunk) => body += String(chunk)).on("end", () => {
+      const [kind, end = ""] = String(JSON.parse(body).model).split("-")
+      if (end !== "whole") return stream(response, kind === "counted", end)
+      response.setHeader("content-type", "application/json")
+      response.end(JSON.stringify(kind === "counted" ? { ...whole, ...usage(40) } : whole))
+    })
+  })
+  await once(upstream.listen(0, "127.0.0.1"), "listening")
+  const address = upstream.address()
+  const port = typeof address === "object" ? address?.port : 0
+  const price = { usdPerMtok: { input: "1", output: "2" } }
+  gateway = await start({
+    providers: {
+      up: {
+        kind: "openai-compatible",
+        baseUrl: `http://127.0.0.1:${port}/v1`,
+        apiKey: "none",
+        prices: Object.fromEntries(models.map((model) => [model, price]))
+      }
+    },
+    defaults: { retry: { attempts: 1 }, timeouts: { idle: "300ms" } }
+  })
+})
+
+afterAll(async () => {
+  await gateway.stop()
+  upstream.closeAllConnections()
+  upstream.close()
+})
+
+/** What the ledger has of a model, once it has anything. */
+const booked = async (model: string) => {
+  for (;;) {
+    const { sums } = await (await fetch(`${gateway.origin}/api/v1/usage?by=model`)).json() as {
+      readonly sums: ReadonlyArray<Readonly<Record<string, unknown>>>
+    }
+    const found = sums.find(({ name }) => name === model)
+    if (found !== undefined) return found
+  }
+}
+
+/** Asks for a stream, and leaves after ten words or reads it to its end, whatever that is. */
+const read = async (model: string) => {
+  const leave = new AbortController()
+  const { body } = await fetch(`${gateway.url}/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: `up/${model}`, stream: true, ...ask }),
+    signal: leave.signal
+  })
+  let text = ""
+  try {
+    for await (const part of body ?? []) {
+      text += Buffer.from(part).toString()
+      if (model.endsWith("leave") && text.split(word).length > 10) leave.abort()
+    }
+  } catch {
+    // It left.
+  }
+  return booked(model)
+}
+
+// 20 bytes and a message are 9 tokens, 120 bytes are 30.
+const guessed = { unpriced: 1, cost_usd: "0", estimated_usd: "0.000069", estimated_tokens: { input: 9, output: 30 } }
+
+describe("what a provider does not count", () => {
+  it.each(["cut", "stall", "leave", "clean"])(
+    "is estimated, and in no sum of cost, when a stream's end is: %s",
+    async (end) => {
+      expect(await read(`plain-${end}`)).toMatchObject({ ...guessed, requests: 1, tokens: { input: 0, output: 0 } })
+    }
+  )
+
+  it.each(["cut", "stall", "leave"])(
+    "is added to what it had counted by then when a stream's end is: %s",
+    async (end) => {
+      expect(await read(`counted-${end}`)).toMatchObject({
+        requests: 1,
+        unpriced: 1,
+        cost_usd: "0",
+        tokens: { input: 7, output: 40 },
+        // Two words of 12 bytes came after the last count.
+        estimated_tokens: { input: 7, output: 46 },
+        estimated_usd: "0.000099"
+      })
+    }
+  )
+
+  const askWhole = (model: string) =>
+    fetch(`${gateway.url}/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: `up/${model}`, ...ask })
+    })
+
+  it("is estimated for a whole answer, which then claims no cost", async () => {
+    const answer = await askWhole("plain-whole")
+    expect(answer.headers.get("x-breakwater-cost-usd")).toBeNull()
+    expect(await booked("plain-whole")).toMatchObject(guessed)
+    await gateway.says(/"breakwater\.cost\.status":"estimated".*"breakwater\.cost\.estimated_usd":"0\.000069"/)
+    const record = await fetch(
+      `${gateway.origin}/api/v1/health/monitoring/requests/${answer.headers.get("x-request-id")}`
+    )
+    expect(await record.json()).toMatchObject({
+      cost_absent: "usage",
+      estimated_usd: "0.000069",
+      attempts: [{ estimated_output_tokens: 30, estimated_usd: "0.000069" }]
+    })
+  })
+
+  it("is nothing where a stream that ended well has been counted on its way", async () => {
+    expect(await read("counted-clean")).toMatchObject({
+      unpriced: 0,
+      cost_usd: "0.000087",
+      estimated_usd: "0",
+      tokens: { input: 7, output: 40 }
+    })
+  })
+
+  it("is nothing where all was counted", async () => {
+    const answer = await askWhole("counted-whole")
+    expect(answer.headers.get("x-breakwater-cost-usd")).toBe("0.000087")
+    expect(await booked("counted-whole")).toMatchObject({
+      unpriced: 0,
+      cost_usd: "0.000087",
+      estimated_usd: "0",
+      estimated_tokens: { input: 0, output: 0 }
+    })
+  })
+
+  it("is counted at /metrics among what has no price, and adds nothing to the cost", async () => {
+    const page = await (await fetch(`${gateway.origin}/metrics`)).text()
+    const total = (name: string) =>
+      [...page.matchAll(new RegExp(`^breakwater_${name}_total\\{.*\\} (\\S+)$`, "gm"))].reduce(
+        (sum, [, n]) => sum + Number(n),
+        0
+      )
+    expect(total("estimated")).toBe(8)
+    expect(total("unpriced")).toBe(8)
+    expect(total("cost_usd")).toBeCloseTo(0.000174, 12)
+  })
+})
