@@ -104,7 +104,9 @@ const show = (
 }
 
 /** All of them, as they are when somebody asks. */
-export const make = (...all: Parameters<typeof gather>): Effect.Effect<Effect.Effect<ReadonlyArray<ModelListing>>, never, Pricing> =>
+export const make = (
+  ...all: Parameters<typeof gather>
+): Effect.Effect<Effect.Effect<ReadonlyArray<ModelListing>>, never, Pricing> =>
   Effect.map(Pricing, ({ current }) => {
     const models = gather(...all)
     return Effect.map(Clock.currentTimeMillis, (nowMs) => models.map((one) => show(one, current(), nowMs)))

@@ -207,9 +207,10 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
             })
         ),
       embed: embeddings && ((call) =>
-        withEndpoint(call, (endpoint) =>
-          embed(dialect, embeddings, call, transport.whole(embeddingTo(endpoint, embeddings, call), call.limit)))
-      )
+        withEndpoint(call, (endpoint) => {
+          const sent = transport.whole(embeddingTo(endpoint, embeddings, call), call.limit)
+          return embed(dialect, embeddings, call, sent)
+        }))
     }
   })
 

@@ -108,27 +108,30 @@ describe("a stream of Anthropic with anything in it", () => {
       const list = shuffled(random)
       const { frames, machine } = play(list)
       const said = JSON.stringify(list)
-      expect(machine.isDone !== (machine.failure !== undefined), said).toBe(true)
+      expect([said, machine.isDone !== (machine.failure !== undefined)]).toEqual([said, true])
       const chunks = frames.flatMap(({ bytes }) =>
         bytes === undefined ? [] : [JSON.parse(Buffer.from(bytes).toString("utf8", 6))]
       )
       const choices = chunks.flatMap((chunk) => chunk.choices)
-      expect(choices.filter(({ finish_reason }) => finish_reason !== null).length, said).toBe(
-        machine.isComplete ? 1 : 0
-      )
+      const ends = choices.filter(({ finish_reason }) => finish_reason !== null).length
+      expect([said, ends]).toEqual([said, machine.isComplete ? 1 : 0])
       for (const [at, chunk] of chunks.entries()) {
         expect([typeof chunk.id, typeof chunk.model, chunk.object]).toEqual([
           "string",
           "string",
           "chat.completion.chunk"
         ])
-        expect(chunk.choices[0]?.delta.role, said).toBe(at === 0 && chunk.choices.length > 0 ? "assistant" : undefined)
+        const role = at === 0 && chunk.choices.length > 0 ? "assistant" : undefined
+        expect([said, chunk.choices[0]?.delta.role]).toEqual([said, role])
       }
       for (const { delta } of choices) {
         for (const name of ["content", "reasoning_content", "refusal"]) {
-          expect(["string", "undefined", "object"], said).toContain(typeof delta[name])
+          const isOfType = ["string", "undefined", "object"].includes(typeof delta[name])
+          expect([said, isOfType]).toEqual([said, true])
         }
-        for (const call of delta.tool_calls ?? []) expect(typeof call.function.arguments, said).toBe("string")
+        for (const call of delta.tool_calls ?? []) {
+          expect([said, typeof call.function.arguments]).toEqual([said, "string"])
+        }
       }
     }
   })
