@@ -4,6 +4,7 @@ export * as Desk from "./admission/Desk.ts"
 export { Api } from "./api/Api.ts"
 export type { ChatMessage, ChatRequest, ContentPart } from "./domain/Chat.ts"
 export type { ChatChunk, ChatCompletion } from "./domain/ChatAnswer.ts"
+export type { EmbeddingRequest } from "./domain/Embedding.ts"
 export * as GatewayError from "./domain/GatewayError.ts"
 export type { Principal } from "./domain/Principal.ts"
 export type { Usage } from "./domain/Usage.ts"
@@ -17,7 +18,15 @@ export * as Bedrock from "./providers/Bedrock.ts"
 export * as Gemini from "./providers/Gemini.ts"
 export * as OpenAi from "./providers/OpenAi.ts"
 export * as OpenAiCompatible from "./providers/OpenAiCompatible.ts"
-export type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./providers/Provider.ts"
+export type {
+  Answer,
+  AnswerStream,
+  EmbeddingAnswer,
+  EmbeddingCall,
+  Frame,
+  Provider,
+  ProviderCall
+} from "./providers/Provider.ts"
 export { Providers } from "./providers/Providers.ts"
 export * as Simulated from "./providers/Simulated.ts"
 export * as Transport from "./providers/Transport.ts"

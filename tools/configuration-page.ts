@@ -219,9 +219,25 @@ const docs: Readonly<Record<string, Doc>> = {
   "models.ALIAS.targets[].provider": { text: "NAME of a provider" },
   "models.ALIAS.targets[].model": { text: "the upstream's name of the model" },
   "models.ALIAS.targets[].weight": { default: 1, text: "share with `weighted`; 0 = only when the others have failed" },
+  "models.ALIAS.targets[].capabilities.context": {
+    text: "tokens of prompt and answer together; default as the catalogue has it"
+  },
+  "models.ALIAS.targets[].capabilities.maxOutput": { text: "most tokens of one answer; shown in `GET /v1/models`" },
+  "models.ALIAS.targets[].capabilities.vision": {
+    text: "it looks at images; where not, requests with any pass it over"
+  },
+  "models.ALIAS.targets[].capabilities.tools": {
+    text: "it calls functions; where not, requests with tools pass it over"
+  },
+  "models.ALIAS.targets[].capabilities.jsonSchema": {
+    text: "it keeps to a JSON Schema; where not, requests for one pass it over"
+  },
   "models.ALIAS.targets[].capabilities.prefill": {
-    default: false,
     text: "it goes on from the beginning of an answer that is given as the last message"
+  },
+  "models.ALIAS.targets[].capabilities.reasoning": { text: "it thinks before it answers; shown in `GET /v1/models`" },
+  "models.ALIAS.targets[].capabilities.sampling": {
+    text: "it takes `temperature` and `top_p`; shown in `GET /v1/models`"
   },
   "models.ALIAS.stream.onInterrupted": {
     default: "error",

@@ -113,6 +113,12 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "unknown_priority", "`x-breakwater-priority` is no word that is known"],
   ["InvalidRequest", "unsupported_parameter", "the model that would answer cannot be told what `param` names"],
   ["InvalidRequest", "invalid_timeout", "`x-request-timeout-ms` is no positive whole number of milliseconds"],
+  ["InvalidRequest", "embeddings_not_supported", "embeddings were asked for, and no target of the model has any"],
+  [
+    "InvalidRequest",
+    "unsupported_capability",
+    "no target of the alias has what the request needs: images, tools or a JSON Schema"
+  ],
   ["InvalidRequest", "unknown_parameter", "breaker control with a query; it takes its target in the body"],
   ["InvalidRequest", "invalid_parameter", "the query of `/api/v1/usage` has a name or value that it does not take"],
   ["ContentFiltered", "guard_refused", "a guard of the model refused the request or its answer"],

@@ -4,39 +4,16 @@
  */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { pathToFileURL } from "node:url"
 import type { PriceRow, RateRow } from "../src/accounting/Prices.ts"
+import {
+  patternsOf,
+  read,
+  type SourceModel,
+  type SourcePeriod,
+  type SourcePrices,
+  type Tiered
+} from "./genai-source.ts"
 import { corrections, dropped, regionsOf, serviceTiersOf, sources, tierBoundOf } from "./price-corrections.ts"
-
-type Tiered = number | { readonly base: number; readonly tiers: ReadonlyArray<{ start: number; price: number }> }
-type SourcePrices = Readonly<Record<string, Tiered | undefined>>
-
-interface SourcePeriod {
-  readonly constraint?: { readonly start_date?: string; readonly start_time?: string; readonly end_time?: string }
-  readonly prices: SourcePrices
-}
-
-interface Match {
-  readonly or?: ReadonlyArray<Match>
-  readonly and?: ReadonlyArray<Match>
-  readonly equals?: string
-  readonly starts_with?: string
-  readonly contains?: string
-  readonly ends_with?: string
-  readonly regex?: string
-}
-
-interface SourceModel {
-  readonly id: string
-  readonly match: Match
-  readonly prices: SourcePrices | ReadonlyArray<SourcePeriod>
-}
-
-interface Source {
-  readonly findProvider: (
-    by: { readonly providerId: string }
-  ) => { readonly models: ReadonlyArray<SourceModel> } | undefined
-}
 
 const units = {
   input_mtok: "input",
@@ -57,13 +34,17 @@ const decimal = (value: number): string =>
 
 const baseOf = (price: Tiered): number => typeof price === "number" ? price : price.base
 
-const ratesOf = (prices: SourcePrices, provider: string): RateRow | undefined => {
+/** Vectors are no tokens, so their models have a price for input alone. */
+const isEmbedding = (id: string): boolean => id.includes("embed")
+
+const ratesOf = (prices: SourcePrices, provider: string, id: string): RateRow | undefined => {
   const known = Object.entries(prices).flatMap(([unit, price]) => price === undefined ? [] : [[unit, price] as const])
   if (known.some(([unit]) => !(unit in units) && !harmless.has(unit))) return undefined
   const own = known.flatMap(([unit, price]) =>
     unit in units ? [[units[unit as keyof typeof units], price] as const] : [] // `in` was just asked
   )
-  if (!own.some(([unit]) => unit === "input") || !own.some(([unit]) => unit === "output")) return undefined
+  const isWhole = isEmbedding(id) || own.some(([unit]) => unit === "output")
+  if (!own.some(([unit]) => unit === "input") || !isWhole) return undefined
   const starts = new Set(
     own.flatMap(([, price]) => typeof price === "number" ? [] : price.tiers.map((tier) => tier.start))
   )
@@ -85,7 +66,7 @@ const periodsOf = (model: SourceModel, provider: string): ReadonlyArray<RateRow>
   // The cast says what the check before it found: only a list has indices.
   const periods = Array.isArray(prices) ? prices as ReadonlyArray<SourcePeriod> : [{ prices: prices as SourcePrices }]
   const rows = periods.map(({ constraint, prices: own }: SourcePeriod): RateRow | undefined => {
-    const rates = ratesOf(own, provider)
+    const rates = ratesOf(own, provider, model.id)
     if (rates === undefined || constraint === undefined) return rates
     const { end_time: until, start_date: from, start_time: start } = constraint
     if (from !== undefined) return { from, ...rates }
@@ -94,23 +75,6 @@ const periodsOf = (model: SourceModel, provider: string): ReadonlyArray<RateRow>
       : { hours: [start.slice(0, 5), until.slice(0, 5)], ...rates }
   })
   return rows.every((row) => row !== undefined) ? rows : undefined
-}
-
-const patternsOf = (match: Match): { readonly ids: Array<string>; readonly versioned: Array<string> } => {
-  const ids: Array<string> = []
-  const versioned: Array<string> = []
-  const read = (part: Match): void => {
-    for (const inner of part.or ?? []) read(inner)
-    for (const inner of part.and ?? []) read(inner)
-    if (part.equals !== undefined) ids.push(part.equals)
-    if (part.ends_with !== undefined) ids.push(part.ends_with)
-    const stem = part.starts_with ?? part.contains
-    if (stem !== undefined) versioned.push(stem.replace(/[-@](20\d\d|0)?$/, "")) // the beginning of a version is no part of the name
-    const dated = /^\^([\w\\./-]+?)-\\d/.exec(part.regex ?? "")?.[1]
-    if (dated !== undefined) versioned.push(dated.replaceAll("\\", ""))
-  }
-  read(match)
-  return { ids, versioned }
 }
 
 const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyArray<PriceRow> => {
@@ -133,7 +97,7 @@ const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyA
 }
 
 const [entry = "", version = "", checked = ""] = process.argv.slice(2)
-const source: Source = await import(pathToFileURL(entry).href)
+const source = await read(entry)
 const listed = Object.entries(sources).flatMap(([provider, { id }]) =>
   (source.findProvider({ providerId: id })?.models ?? []).flatMap((model) => rowOf(provider, model, checked))
 )

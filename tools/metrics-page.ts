@@ -62,8 +62,8 @@ ${tableOf(isLatest)}
 ${tableOf(own)}
 
 \`status\` is \`2xx\` … \`5xx\`, or \`cancelled\`; \`route\` \`_other\` is every path that is no route, and what the HTTP parser refuses. \`reason\` of a
-skip is \`circuit_open\`, \`queue_full\`, \`cooling_down\`, \`credential_rejected\`, \`quota_exhausted\`, \`model_missing\` or
-\`parameter_unsupported\`.
+skip is \`circuit_open\`, \`queue_full\`, \`cooling_down\`, \`credential_rejected\`, \`quota_exhausted\`, \`model_missing\`,
+\`parameter_unsupported\`, \`no_embeddings\`, \`no_vision\`, \`no_tools\`, \`no_json_schema\` or \`context_too_small\`.
 
 ## Buckets
 

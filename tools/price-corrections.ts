@@ -59,16 +59,16 @@ export const corrections: ReadonlyArray<PriceRow> = [
 export const tierBoundOf = (provider: string, start: number): number =>
   provider === "openai" && start === 271_999 ? 272_000 : start
 
-/** Rows that would be wrong: what is no chat model of that host, or is not charged by tokens alone. */
+/** Rows that would be wrong: what is no model of that host for chat or embeddings, or is not charged by tokens alone. */
 export const dropped = (provider: string, model: string): boolean => {
   // Perplexity charges each request besides, and says the whole in its answer.
   if (provider === "perplexity") return model.startsWith("sonar")
-  if (provider === "gemini") return !/^gemini-\d/.test(model) || /image|live|tts|embedding/.test(model)
+  if (provider === "gemini") return !/^gemini-(\d|embedding)/.test(model) || /image|live|tts/.test(model)
   if (provider === "deepseek") return model === "deepseek-reasoner"
   // Their audio is charged by the minute.
   if (provider === "mistral") return model.startsWith("voxtral")
   if (provider !== "openai") return false
-  return /embedding|realtime|image|tts|transcribe|moderation|whisper|search|research|computer-use|^gpt-oss|^ft:|\.ft-|:|^(ada|babbage|curie|davinci)$|^text-/
+  return /realtime|image|tts|transcribe|moderation|whisper|search|research|computer-use|^gpt-oss|^ft:|\.ft-|:|^(ada|babbage|curie|davinci)$|^text-(?!embedding-)/
     .test(model)
 }
 

@@ -4,7 +4,7 @@
  */
 import type { CostAbsence } from "../domain/DecisionRecord.ts"
 import type { TokenKinds } from "../domain/LedgerEntry.ts"
-import { type PicoUsd, plus, times } from "../domain/Money.ts"
+import { type PicoUsd, plus, times, toUsd } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { byLength, type Estimator } from "./Estimate.ts"
 import { compileOwn, type Dated, listPrice, type OwnPrices, type Price, type Rates } from "./Prices.ts"
@@ -124,6 +124,27 @@ export interface PriceBook {
   readonly costOf: (provider: string, model: string, usage: Usage | undefined, atMs: number) => Cost
 }
 
+/** USD for a million tokens by their kind, as exact decimals; a kind that costs what plain input does is left out. */
+export type ListedPrice = { readonly [Kind in keyof Rates]?: string }
+
+/** The prices themselves. */
+export interface PriceList {
+  /** What a provider's model costs in its region, below any tier, at a moment in ms since 1970; undefined where that is not known. */
+  readonly listed: (provider: string, model: string, atMs: number) => ListedPrice | undefined
+}
+
+const perMtok = 1_000_000
+
+const listedOf = ({ base }: Price): ListedPrice => {
+  const told: { -readonly [Kind in keyof Rates]?: string } = {}
+  for (const kind of kinds) {
+    const rate = base[kind]
+    if (rate === undefined || (kind.startsWith("cache") && rate === base.input)) continue
+    told[kind] = toUsd(times(perMtok, rate))
+  }
+  return told
+}
+
 /** Models that are remembered for each provider: callers make up names, and the next is looked up again. */
 const remembered = 1024
 
@@ -146,7 +167,7 @@ const lookup = ({ kind, prices = {} }: PricedProvider) => {
 }
 
 /** The book of these providers; of one that is not among them nothing is known. */
-export const makeBook = (providers: Iterable<PricedProvider>, estimator = byLength): PriceBook => {
+export const makeBook = (providers: Iterable<PricedProvider>, estimator = byLength): PriceBook & PriceList => {
   const lookups = new Map(
     Array.from(providers, (provider) => [provider.name, { price: lookup(provider), region: provider.region }])
   )
@@ -158,6 +179,12 @@ export const makeBook = (providers: Iterable<PricedProvider>, estimator = byLeng
       const found = lookups.get(provider)
       const price = found?.price(model, atMs)
       return price === undefined ? { absent: "model" } : cost(usage, price, found?.region)
+    },
+    listed: (provider, model, atMs) => {
+      const found = lookups.get(provider)
+      const price = found?.price(model, atMs)
+      const local = found?.region === undefined ? price : price?.regions.get(found.region)
+      return local === undefined ? undefined : listedOf(local)
     }
   }
 }

@@ -2,6 +2,7 @@
  * What a token costs: list prices as dated data, the file's own before them, and the way from a provider, a model and a moment to
  * whole pico-dollars per token. A model that no row names exactly, or with a version's suffix, has no price.
  */
+import { findRow, type NamedRow } from "../domain/ModelName.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
 import table from "./prices.json" with { type: "json" }
 
@@ -44,13 +45,7 @@ export interface RateRow extends ModelPrices {
 type Factors = Readonly<Record<string, ReadonlyArray<number>>>
 
 /** One model of one host. */
-export interface PriceRow {
-  /** The kind of the provider. */
-  readonly provider: string
-  /** Exact names. */
-  readonly ids: ReadonlyArray<string>
-  /** Names that may have a version's suffix: a date, a number of three or four digits, or `latest`. */
-  readonly versioned?: ReadonlyArray<string>
+export interface PriceRow extends NamedRow {
   readonly rates: ReadonlyArray<RateRow>
   /** By service tier, the factor as a fraction. */
   readonly serviceTiers?: Factors
@@ -184,29 +179,10 @@ const changeAfter = (rates: ReadonlyArray<RateRow>, atMs: number): number => {
   return next
 }
 
-/** What a version adds to a name: `-2026-03-05`, `-20260305`, `@20260305`, `-0905`, `-001`, `-05-20`, `-latest`. */
-const version = /^[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{2}-\d{2}|\d{3,4}|latest)$/
-
 const rows: ReadonlyArray<PriceRow> = table.rows
 
 /** The row of a kind's model: an exact name first, then the longest name that has only a version behind it. */
-export const rowOf = (kind: string, model: string): PriceRow | undefined => {
-  let found: PriceRow | undefined
-  let length = 0
-  for (const row of rows) {
-    if (row.provider !== kind) continue
-    if (row.ids.includes(model)) return row
-    for (const name of row.versioned ?? []) {
-      if (
-        name.length > length && model.startsWith(name) && (model === name || version.test(model.slice(name.length)))
-      ) {
-        found = row
-        length = name.length
-      }
-    }
-  }
-  return found
-}
+export const rowOf = (kind: string, model: string): PriceRow | undefined => findRow(rows, kind, model)
 
 /** A price and the moment (ms since 1970) until which, from when it was asked for, it stays. */
 export interface Dated {

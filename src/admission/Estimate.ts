@@ -3,6 +3,7 @@
  * tokenizer is asked, for each model has its own.
  */
 import type { ChatRequest } from "../domain/Chat.ts"
+import type { EmbeddingRequest } from "../domain/Embedding.ts"
 
 /** Characters of usual text for a token. */
 const usualCharacters = 4
@@ -41,7 +42,11 @@ const mediaOf = (content: Content): { readonly count: number; readonly character
 }
 
 /** Of a request whose text has so many characters. */
-export const estimate = (request: ChatRequest, characters: number): Estimate => {
+export const estimate = (request: ChatRequest | EmbeddingRequest, characters: number): Estimate => {
+  // Vectors have no tokens.
+  if (!("messages" in request)) {
+    return { about: Math.ceil(characters / usualCharacters), input: characters, output: 0 }
+  }
   let text = characters
   let media = 0
   for (const { content } of request.messages) {

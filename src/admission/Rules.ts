@@ -1,6 +1,7 @@
 /** What limits a request, and the most that it may take: from its caller, its text and its targets. */
 import type { PriceBook } from "../accounting/Cost.ts"
 import type { ChatRequest } from "../domain/Chat.ts"
+import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { PicoUsd } from "../domain/Money.ts"
 import type { Budget, Principal } from "../domain/Principal.ts"
 import type { Purse } from "./Budget.ts"
@@ -10,7 +11,7 @@ import type { Line, Standings } from "./RateLimit.ts"
 /** A request that is ready to be sent. */
 export interface Asked {
   readonly caller: Principal | undefined
-  readonly request: ChatRequest
+  readonly request: ChatRequest | EmbeddingRequest
   /** Length of its text. */
   readonly characters: number
   /** Who may answer it: the provider's name in the file and its name of the model. */

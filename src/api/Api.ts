@@ -3,6 +3,7 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { AdminApi } from "./Admin.ts"
 import { CompletionsApi } from "./Completions.ts"
+import { EmbeddingsApi } from "./Embeddings.ts"
 import { HealthApi, MonitoringApi } from "./Health.ts"
 import { KeysApi } from "./Keys.ts"
 import { ModelsApi } from "./Models.ts"
@@ -24,6 +25,7 @@ const openObjects = (node: unknown): unknown => {
 /** The HTTP contract of the gateway. */
 export class Api extends HttpApi.make("breakwater")
   .add(CompletionsApi)
+  .add(EmbeddingsApi)
   .add(ModelsApi)
   .add(HealthApi)
   .add(MonitoringApi)

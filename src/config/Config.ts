@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { AliasSettingsInput } from "../gateway/Route.ts"
+import { AliasSettingsInput } from "../gateway/AliasSettings.ts"
 import { BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 import { TimeoutSettingsInput } from "../resilience/Deadline.ts"
 import { RetrySettingsInput } from "../resilience/Retry.ts"

@@ -1,7 +1,7 @@
 /** What the file means once every default has been filled in: the value that Layers are made from. */
 import * as Redacted from "effect/Redacted"
 import type { AdmissionSettings } from "../admission/Admission.ts"
-import type { AliasSettings } from "../gateway/Route.ts"
+import type { AliasSettings } from "../gateway/AliasSettings.ts"
 import { defaultImagesSettings, type ImagesSettings } from "../providers/ImagesSettings.ts"
 import * as AdaptiveLimit from "../resilience/AdaptiveLimit.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
@@ -84,7 +84,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
         provider,
         model,
         weight: weight ?? 1,
-        prefill: capabilities?.prefill
+        capabilities
       })),
       onInterrupted: entry.stream?.onInterrupted,
       guards: entry.guards,

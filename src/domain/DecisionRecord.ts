@@ -80,6 +80,9 @@ export const DecisionRecord = Schema.Struct({
   duration_ms: Schema.optionalKey(Milliseconds.annotate({ description: "To the last byte of the answer." })),
   alias: Schema.String.annotate({ description: "What the caller put in `model`, at most 256 characters." }),
   stream: Schema.Boolean,
+  operation: Schema.optionalKey(
+    Schema.Literal("embeddings").annotate({ description: "What was asked for; absent = a chat completion." })
+  ),
   candidates: Schema.Array(Schema.String).annotate({ description: "Targets in the order they would be asked." }),
   skipped: Schema.Array(Schema.Struct({ target: Schema.String, why: Schema.String })),
   attempts: Schema.Array(Attempt),

@@ -6,9 +6,11 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Admission, type Pass } from "../admission/Admission.ts"
 import type { Use } from "../admission/Desk.ts"
+import type { ChatRequest } from "../domain/Chat.ts"
+import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { type PicoUsd, plus } from "../domain/Money.ts"
-import type { ProviderCall } from "../providers/Provider.ts"
+import type { Call } from "../providers/Provider.ts"
 import { costOfAttempt, type Decision } from "./Decision.ts"
 import type { Target } from "./Target.ts"
 
@@ -27,8 +29,11 @@ const useOf = (decision: Decision, untold: PicoUsd): Use => {
   return { tokens, spent }
 }
 
+/** What may be asked for. */
+export type Asking = ChatRequest | EmbeddingRequest
+
 /** A request on its way, and who may answer it. */
-interface Admitted extends Pick<ProviderCall, "source" | "request"> {
+interface Admitted extends Pick<Call<Asking>, "source" | "request"> {
   readonly decision: Decision
 }
 

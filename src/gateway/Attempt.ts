@@ -8,19 +8,33 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { saidBytes } from "../accounting/Estimate.ts"
-import { DeadlineExceeded, type GatewayError, gatewayError, UpstreamTimedOut } from "../domain/GatewayError.ts"
-import type { Answer, Frame, Limit } from "../providers/Provider.ts"
+import {
+  DeadlineExceeded,
+  type GatewayError,
+  gatewayError,
+  InternalFailure,
+  UpstreamTimedOut
+} from "../domain/GatewayError.ts"
+import type {
+  Answer,
+  EmbeddingAnswer,
+  EmbeddingCall,
+  Frame,
+  Limit,
+  Provider,
+  ProviderCall
+} from "../providers/Provider.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import type { Decision } from "./Decision.ts"
 import * as Report from "./Report.ts"
 import * as Streaming from "./Streaming.ts"
-import { type AttemptOptions, enter, type Turn } from "./Turn.ts"
+import { type AnyAttempt, type AttemptOptions, enter, type Turn } from "./Turn.ts"
 
 export { type AttemptClock, type AttemptOptions, callOf } from "./Turn.ts"
 
 /** A limit shorter than the target's own is the caller's deadline, or a part of it while another target could answer. */
-const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: string): GatewayError => {
+const timedOut = (options: AnyAttempt, turn: Turn, nowMs: number, what: string): GatewayError => {
   const { clock, target } = options
   const limitMs = limitAt(options, nowMs)
   const within = `${Math.round(limitMs)} ms`
@@ -32,6 +46,12 @@ const timedOut = (options: AttemptOptions, turn: Turn, nowMs: number, what: stri
       })
       : new UpstreamTimedOut({ message: `${target.name} sent no ${what} within ${within}.` })
   )
+}
+
+/** One kind of whole answer: how it is asked for, and what is noted of it. */
+interface Kind<Call, Whole> {
+  readonly ask: (provider: Provider, call: Call) => Effect.Effect<Whole, GatewayError>
+  readonly note: (options: AttemptOptions<Call>, turn: Turn, answer: Whole) => void
 }
 
 const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): void => {
@@ -48,17 +68,32 @@ const noteAnswer = ({ decision }: AttemptOptions, turn: Turn, answer: Answer): v
   turn.span?.took(answer)
 }
 
+const chat: Kind<ProviderCall, Answer> = { ask: (provider, call) => provider.complete(call), note: noteAnswer }
+
+const noteVectors = ({ decision }: AttemptOptions<EmbeddingCall>, turn: Turn, answer: EmbeddingAnswer): void => {
+  decision.usage = turn.record.usage = answer.usage
+  decision.upstreamRequestId = answer.upstreamRequestId
+  turn.span?.embedded(answer)
+}
+
+/** Only for what is meant not to get here: a provider without is passed over before. */
+const noEmbeddings = Effect.fail(gatewayError(new InternalFailure({ message: "The provider has no embeddings." })))
+
+const vectors: Kind<EmbeddingCall, EmbeddingAnswer> = {
+  ask: (provider, call) => provider.embed?.(call) ?? noEmbeddings,
+  note: noteVectors
+}
+
 /** How long the attempt may take; it may have waited in the queue, and the end of the request does not move for that. */
-const limitAt = ({ clock }: AttemptOptions, nowMs: number): number =>
-  Math.min(clock.limitMs, clock.deadline.atMs - nowMs)
+const limitAt = ({ clock }: AnyAttempt, nowMs: number): number => Math.min(clock.limitMs, clock.deadline.atMs - nowMs)
 
 /** The call with someone who hears of what goes over the wire, where the request is traced. */
-const wired = (call: AttemptOptions["call"], { span }: Turn): AttemptOptions["call"] =>
+const wired = <Call extends object>(call: Call, { span }: Turn): Call =>
   span === undefined ? call : { ...call, wire: span }
 
 /** The provider's effect within the limit of the attempt, as a child of the attempt's span; not begun with nothing left. */
 const bounded = <A, R>(
-  options: AttemptOptions,
+  options: AnyAttempt,
   turn: Turn,
   effect: Effect.Effect<A, GatewayError, R>,
   what: string
@@ -73,9 +108,13 @@ const bounded = <A, R>(
   })
 
 /** The same for a whole answer; a provider that keeps the limit itself needs no fiber for it. */
-const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer, GatewayError> => {
+const wholeAnswer = <Call extends AnyAttempt["call"], Whole>(
+  options: AttemptOptions<Call>,
+  turn: Turn,
+  { ask }: Kind<Call, Whole>
+): Effect.Effect<Whole, GatewayError> => {
   const { call, target: { provider }, watchdog } = options
-  if (provider.keepsLimit !== true) return bounded(options, turn, provider.complete(wired(call, turn)), "answer")
+  if (provider.keepsLimit !== true) return bounded(options, turn, ask(provider, wired(call, turn)), "answer")
   return Effect.withFiber((fiber) => {
     const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
     const limitMs = limitAt(options, nowMs)
@@ -87,19 +126,21 @@ const wholeAnswer = (options: AttemptOptions, turn: Turn): Effect.Effect<Answer,
       watchdog.watch(watched)
       return () => watchdog.callOff(watched)
     }
-    return Effect.interruptible(provider.complete({ ...call, limit, wire: turn.span }))
+    return Effect.interruptible(ask(provider, { ...call, limit, wire: turn.span }))
   })
 }
 
-/** A whole answer from one target. */
-export const complete = (options: AttemptOptions): Effect.Effect<Answer, GatewayError> =>
+const whole = <Call extends AnyAttempt["call"], Whole>(
+  options: AttemptOptions<Call>,
+  kind: Kind<Call, Whole>
+): Effect.Effect<Whole, GatewayError> =>
   Effect.uninterruptible(
     Effect.flatMap(enter(options), (turn) =>
-      Effect.matchCauseEffect(wholeAnswer(options, turn), {
+      Effect.matchCauseEffect(wholeAnswer(options, turn, kind), {
         onSuccess: (answer) =>
           Effect.withFiber((fiber) => {
             const judged = Report.answered(options, turn, fiber.getRef(Clock.Clock))
-            noteAnswer(options, turn, answer)
+            kind.note(options, turn, answer)
             Report.completed(options)
             const exit = Exit.succeed(answer)
             return Effect.andThen(Effect.andThen(judged, turn.leave(exit)), exit)
@@ -115,6 +156,13 @@ export const complete = (options: AttemptOptions): Effect.Effect<Answer, Gateway
         }
       }))
   )
+
+/** A whole answer from one target. */
+export const complete = (options: AttemptOptions): Effect.Effect<Answer, GatewayError> => whole(options, chat)
+
+/** The vectors of one target, in the same way. */
+export const embed = (options: AttemptOptions<EmbeddingCall>): Effect.Effect<EmbeddingAnswer, GatewayError> =>
+  whole(options, vectors)
 
 /** What was said, in case that nobody counts it. */
 const weigh = (turn: Turn, frame: Frame): void => {

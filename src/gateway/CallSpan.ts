@@ -13,11 +13,11 @@ import type { Usage } from "../domain/Usage.ts"
 import { names, redactedUrl } from "../observability/Conventions.ts"
 import * as GenAiSpan from "../observability/GenAiSpan.ts"
 import { idOf, modelName } from "../observability/Redaction.ts"
-import type { Answer, Frame, Wire } from "../providers/Provider.ts"
+import type { Answer, EmbeddingAnswer, EmbeddingCall, Frame, Wire } from "../providers/Provider.ts"
 import type { Decision } from "./Decision.ts"
 import type { RequestTrace } from "./RequestTrace.ts"
 import type { Target } from "./Target.ts"
-import type { AttemptOptions } from "./Turn.ts"
+import type { AnyAttempt } from "./Turn.ts"
 
 const noAnnotations = Context.empty()
 const cancelled = Exit.interrupt()
@@ -88,6 +88,22 @@ interface Sent {
   status: number
 }
 
+/** A request may have members of any name, so only the record tells what it is. */
+const isEmbedding = ({ operation }: Decision, call: AnyAttempt["call"]): call is EmbeddingCall =>
+  operation === "embeddings"
+
+/** Writes what is asked on the span; answers with how many choices that has. */
+const asked = (span: Tracer.Span, { profile }: RequestTrace, { call, decision, target }: AnyAttempt): number => {
+  const { kind } = target.provider
+  const { model } = call
+  if (isEmbedding(decision, call)) {
+    GenAiSpan.askedToEmbed(span, profile, { kind, model, request: call.request })
+    return 0
+  }
+  GenAiSpan.asked(span, profile, { kind, model, stream: decision.stream, request: call.request })
+  return call.request.n ?? 1
+}
+
 export class CallSpan implements Wire {
   readonly target: Target
   readonly span: Tracer.Span
@@ -100,7 +116,6 @@ export class CallSpan implements Wire {
   private readonly startedAt: bigint
   private readonly asked: string
   private readonly choices: number
-  private readonly stream: boolean
   private endedAt: bigint
   private sends = 0
   private sent: Sent | undefined
@@ -110,17 +125,16 @@ export class CallSpan implements Wire {
   private finishReasons: Array<string | undefined> = []
   private firstChunkS: number | undefined
 
-  constructor(trace: RequestTrace, { call, decision, target }: AttemptOptions) {
+  constructor(trace: RequestTrace, options: AnyAttempt) {
+    const { call, decision, target } = options
     this.trace = trace
     this.target = target
     this.asked = call.model
-    this.choices = call.request.n ?? 1
-    this.stream = decision.stream
     this.startedAt = trace.now()
     this.endedAt = this.startedAt
-    this.span = below(trace.tracer, trace.span, `chat ${modelName(call.model)}`, "client", this.startedAt)
-    const { kind } = target.provider
-    GenAiSpan.asked(this.span, trace.profile, { kind, model: call.model, stream: this.stream, request: call.request })
+    const name = `${decision.operation ?? "chat"} ${modelName(call.model)}`
+    this.span = below(trace.tracer, trace.span, name, "client", this.startedAt)
+    this.choices = asked(this.span, trace, options)
     this.span.attribute("breakwater.target", target.name)
   }
 
@@ -197,6 +211,14 @@ export class CallSpan implements Wire {
     this.finishReasons = completion.choices.map((choice) => choice.finish_reason)
   }
 
+  /** What was said with vectors. */
+  embedded({ model, upstreamRequestId, usage }: EmbeddingAnswer): void {
+    this.named(upstreamRequestId)
+    this.isCommitted = true
+    this.usage = usage
+    this.model = model
+  }
+
   private named(upstreamRequestId: string | undefined): void {
     const id = idOf(upstreamRequestId)
     if (id !== undefined) this.span.attribute("breakwater.upstream.request.id", id)
@@ -228,6 +250,7 @@ export class CallSpan implements Wire {
       id: this.id,
       model: this.model,
       usage: this.usage,
+      isVectors: decision.operation === "embeddings",
       firstChunkS: this.firstChunkS,
       finishReasons: this.reasons(),
       cost: this.cost(decision),

@@ -14,19 +14,19 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import type { Answer, Provider } from "../providers/Provider.ts"
+import type { Answer, Call, EmbeddingAnswer, Provider } from "../providers/Provider.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as Admit from "./Admit.ts"
 import * as Attempt from "./Attempt.ts"
-import { type CompletionRequest, deadlineOf } from "./CompletionRequest.ts"
 import { type Decision, keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
-import * as Guarding from "./Guarding.ts"
+import { type CompletionRequest, deadlineOf, type EmbeddingsRequest, type FlowRequest } from "./FlowRequest.ts"
 import * as Interruption from "./Interruption.ts"
+import * as Manner from "./Manner.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
 
-export type { CompletionRequest } from "./CompletionRequest.ts"
+export type { CompletionRequest, EmbeddingsRequest } from "./FlowRequest.ts"
 
 type RetrySettings = Parameters<typeof Interruption.stream>[2]
 
@@ -35,6 +35,8 @@ export class Completion extends Context.Service<Completion, {
   readonly complete: (request: CompletionRequest) => Effect.Effect<Answer, GatewayError>
   /** A committed stream: this returns only when the first content event is in hand. Permits live as long as the scope. */
   readonly stream: (request: CompletionRequest) => ReturnType<Provider["stream"]>
+  /** Vectors, from the first target that has them; the same flow as a whole answer. */
+  readonly embed: (request: EmbeddingsRequest) => Effect.Effect<EmbeddingAnswer, GatewayError>
 }>()("breakwater/gateway/Completion") {}
 
 const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect<void> =>
@@ -57,24 +59,23 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   const admit = yield* Admit.make
 
   /** Along the route of the alias until somebody has answered; guards, where there are any, stand before and behind it. */
-  const along = <A, R>(
-    request: CompletionRequest,
-    verdict: "answerMs" | "firstTokenMs",
-    attempt: (options: Attempt.AttemptOptions, route: Route) => Effect.Effect<A, GatewayError, R>,
-    hold: Admit.Hold<A, R>,
-    guarded: (guards: NonNullable<Route["guards"]>, answer: A) => Effect.Effect<A, GatewayError>
+  const along = <Asked extends Admit.Asking, A, R>(
+    request: FlowRequest<Asked>,
+    { guarding, hold, suit, verdict }: Manner.Manner<Asked, A, R>,
+    attempt: (options: Attempt.AttemptOptions<Call<Asked>>, route: Route) => Effect.Effect<A, GatewayError, R>
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
     decision.alias = request.request.model
     if (prices !== undefined) decision.prices = prices()
     if (meter !== undefined) decision.meter = meter
-    keep?.(decision, request.request)
     const closed = admit?.closed(request)
     if (closed !== undefined) return Effect.andThen(noteFailure(decision)(closed), Effect.fail(closed))
-    const asked = (route: Route, sent: CompletionRequest) =>
+    const asked = (resolved: Route, sent: FlowRequest<Asked>) =>
       Effect.withFiber<A, GatewayError, R>((fiber) => {
-        decision.candidates = route.names
-        if (route.isAlias === true) decision.isConfigured = true
+        decision.candidates = resolved.names
+        if (resolved.isAlias === true) decision.isConfigured = true
+        const route = suit(resolved, sent)
+        if ("_tag" in route) return Effect.fail(route)
         const deadline = deadlineOf(request, route, fiber)
         decision.deadlineMs = deadline.atMs
         const trace = RequestTrace.open(fiber, decision, route)
@@ -83,6 +84,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
           targets: route.targets,
           timeouts: route.timeouts,
           retry,
+          abilities: route.abilities,
           decision,
           deadline,
           verdictMs: route.timeouts[verdict],
@@ -99,30 +101,35 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
       })
     const answered = Effect.flatMap(routes.resolve(request.request.model), (route) => {
       const { guards } = route
-      return guards === undefined ? asked(route, request) : Effect.flatMap(
-        Effect.flatMap(Guarding.before(guards, request), (sent) => asked(route, sent)),
-        (answer) => guarded(guards, answer)
+      return guards === undefined || guarding === undefined ? asked(route, request) : Effect.flatMap(
+        Effect.flatMap(guarding.before(guards, request), (sent) => asked(route, sent)),
+        (answer) => guarding.after(guards, answer)
       )
     })
     return Effect.tapError(answered, noteFailure(decision))
   }
 
   return Completion.of({
-    complete: (request) => along(request, "answerMs", Attempt.complete, Admit.during, Guarding.after),
+    complete: (request) => {
+      keep?.(request.decision, request.request)
+      return along(request, Manner.whole, Attempt.complete)
+    },
     stream: Effect.fnUntraced(function*(request) {
       const { decision } = request
       decision.stream = true
+      keep?.(decision, request.request)
       const answer = yield* along(
         request,
-        "firstTokenMs",
-        (options, route) => Interruption.stream(options, route, retry),
-        Admit.forStream,
-        (guards, stream) => Effect.succeed(Guarding.stream(guards, stream))
+        Manner.streamed,
+        (options, route) => Interruption.stream(options, route, retry)
       )
-      decision.firstContentMs = (yield* Effect.clockWith(({ currentTimeMillis }) => currentTimeMillis)) -
-        decision.startedAtMs
+      decision.firstContentMs = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - decision.startedAtMs
       return answer
-    })
+    }),
+    embed: (request) => {
+      request.decision.operation = "embeddings"
+      return along(request, Manner.vectors, Attempt.embed)
+    }
   })
 })
 

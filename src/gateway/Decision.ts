@@ -65,6 +65,8 @@ export interface Decision {
   /** It is an alias of the file, and not only a caller's word. */
   isConfigured?: true
   stream: boolean
+  /** What was asked for; absent = a chat completion. */
+  operation?: "embeddings"
   /** Names of the targets in the order they would be asked; shared by all requests of an alias. */
   candidates: ReadonlyArray<string>
   /** Whose key was shown; absent where the door is open. */
@@ -264,6 +266,7 @@ export const toRecord = (decision: Decision): DecisionRecord => {
     ...(endedAtMs === undefined ? {} : { duration_ms: endedAtMs - startedAtMs }),
     alias: aliasOf(decision),
     stream: decision.stream,
+    ...(decision.operation === undefined ? {} : { operation: decision.operation }),
     candidates: decision.candidates,
     skipped: decision.skipped.map(({ target, why }) => ({ target, why })),
     attempts: decision.attempts.map((attempt) => attemptOf(decision, attempt)),

@@ -11,6 +11,7 @@ import * as Classification from "../resilience/Classification.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import { monotonicMillis, monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import * as Retry from "../resilience/Retry.ts"
+import { type Abilities, isLarger } from "./Abilities.ts"
 import type { AttemptClock } from "./Attempt.ts"
 import * as Course from "./Course.ts"
 import type { Decision } from "./Decision.ts"
@@ -21,6 +22,8 @@ export interface FailoverOptions<A, R> {
   readonly targets: ReadonlyArray<Target>
   readonly timeouts: Deadline.TimeoutSettings
   readonly retry: Retry.RetrySettings
+  /** What is known of the targets; absent = nothing that would matter. */
+  readonly abilities?: Abilities | undefined
   readonly decision: Decision
   /** The end of the whole request. */
   readonly deadline: Deadline.Deadline
@@ -168,6 +171,21 @@ const lastResort = Effect.fnUntraced(function*(plan: Course.Plan) {
   return open.toSorted((a, b) => (a.breaker.retryAfterMs ?? 0) - (b.breaker.retryAfterMs ?? 0))[0]?.course
 })
 
+/**
+ * After the word that a request is too long for a model: whether another could take it, which only one that is known to be larger
+ * could. The others are not asked any more.
+ */
+const mayWiden = <A, R>(
+  { abilities }: FailoverOptions<A, R>,
+  plan: Course.Plan,
+  course: Course.Course,
+  { reason }: GatewayError
+): boolean => {
+  if (reason._tag !== "ContextLengthExceeded" || abilities === undefined) return false
+  for (const other of plan.courses) other.spent ||= !isLarger(abilities, other.target, course.target)
+  return Course.others(plan, course).length > 0
+}
+
 /** What follows the first attempt, which has failed, or could not be made. */
 const goOn = <A, R>(
   options: FailoverOptions<A, R>,
@@ -196,7 +214,9 @@ const goOn = <A, R>(
         // Nothing was sent: its pause is too long, or its budget is empty.
         if (result.failure === course.failure) continue
         const verdict = Classification.classify(result.failure.reason)
-        if (!verdict.failover) return yield* Effect.fail(result.failure)
+        if (!verdict.failover && !mayWiden(options, plan, course, result.failure)) {
+          return yield* Effect.fail(result.failure)
+        }
         Course.remember(plan, result.failure)
         course.failure = result.failure
         course.spent ||= verdict.retrySame === "no"

@@ -22,7 +22,12 @@ const skipReasons: Readonly<Record<string, string>> = {
   "quota exhausted": "quota_exhausted",
   "cooling down": "cooling_down",
   "model missing": "model_missing",
-  "parameter unsupported": "parameter_unsupported"
+  "parameter unsupported": "parameter_unsupported",
+  "no embeddings": "no_embeddings",
+  "no vision": "no_vision",
+  "no tools": "no_tools",
+  "no json schema": "no_json_schema",
+  "context too small": "context_too_small"
 }
 
 /** The rest of what a request adds to, by names that are known when it ends. */
@@ -111,12 +116,12 @@ const ownMs = (
 
 const countRequest = (
   families: Families,
-  seriesOf: (target: string) => TargetMetrics.TargetMetrics,
+  seriesOf: (target: string, operation: Decision["operation"]) => TargetMetrics.TargetMetrics,
   decision: Decision,
   receivedAtMs: number | undefined,
   nowMs: number
 ): void => {
-  const { attempts, usage } = decision
+  const { attempts, operation, usage } = decision
   let first = attempts[0]
   if (attempts.length > 1 || decision.skipped.length > 0) countTurns(families, decision)
   if (first === undefined) return
@@ -126,7 +131,7 @@ const countRequest = (
     const attempt = attempts[at]
     if (attempt === undefined) continue
     if (first.target !== attempt.target) first = attempt
-    const series = seriesOf(attempt.target)
+    const series = seriesOf(attempt.target, operation)
     if (attempt.tookMs !== undefined) {
       const histogram = attempt.outcome === "ok" ? series.sentWell : series.sent(attempt)
       histogram.observe(attempt.tookMs / 1000)
@@ -146,12 +151,15 @@ export const make: Effect.Effect<Meter, never, Providers> = Effect.gen(function*
   const conventions = yield* CurrentConventions
   const { providers } = yield* Providers
   const families = familiesOf(instruments)
-  const known = new Map<string, TargetMetrics.TargetMetrics>()
-  const seriesOf = (target: string): TargetMetrics.TargetMetrics => {
+  const chats = new Map<string, TargetMetrics.TargetMetrics>()
+  const embeddings = new Map<string, TargetMetrics.TargetMetrics>()
+  const seriesOf = (target: string, operation?: Decision["operation"]): TargetMetrics.TargetMetrics => {
+    const known = operation === undefined ? chats : embeddings
     let series = known.get(target)
     if (series === undefined) {
       const provider = target.slice(0, target.indexOf("/"))
-      series = TargetMetrics.bind(instruments, conventions, target, providers.get(provider) ?? { kind: provider })
+      const is = providers.get(provider) ?? { kind: provider }
+      series = TargetMetrics.bind(instruments, conventions, target, is, operation)
       known.set(target, series)
     }
     return series

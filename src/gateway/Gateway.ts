@@ -18,7 +18,7 @@ import * as Target from "./Target.ts"
 /** Everything the flow can be told; each part has a default. */
 export interface GatewaySettings extends Pricing.PriceSettings {
   /** What callers put in `model`; default none, then targets are asked for as `provider/model`. */
-  readonly aliases?: Readonly<Record<string, Route.AliasSettings>> | undefined
+  readonly aliases?: Route.RouteSettings["aliases"] | undefined
   readonly timeouts?: Partial<TimeoutSettings> | undefined
   readonly retry?: Partial<RetrySettings> | undefined
   readonly breaker?: Partial<BreakerSettings> | undefined
@@ -56,8 +56,8 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
   }))
   return Layer.mergeAll(Ai.layer, Layer.effectDiscard(FlowMetrics.watch), RouteText.layer).pipe(
     Layer.provideMerge(completion),
-    Layer.provideMerge(Pricing.layer(settings)),
     Layer.provideMerge(routes),
+    Layer.provideMerge(Pricing.layer(settings)),
     Layer.provideMerge(Health.layer),
     Layer.provideMerge(targets)
   )

@@ -38,7 +38,7 @@ const hooksOf = <K extends keyof Guard>(guards: Guards, name: K): ReadonlyArray<
   })
 
 /** The request as it may be sent: the caller's own text, but for messages that a guard has changed. */
-export const before = <R extends Request>(guards: Guards, request: R): Effect.Effect<R, GatewayError> =>
+const before = <R extends Request>(guards: Guards, request: R): Effect.Effect<R, GatewayError> =>
   Effect.map(judged(request.request, hooksOf(guards, "before")), (changed) => {
     if (changed === undefined) return request
     const source = scan(replaceMembers(request.source, { messages: JSON.stringify(changed.messages) }))
@@ -46,7 +46,7 @@ export const before = <R extends Request>(guards: Guards, request: R): Effect.Ef
   })
 
 /** A whole answer as it may be given out. */
-export const after = (guards: Guards, answer: Answer): Effect.Effect<Answer, GatewayError> =>
+const after = (guards: Guards, answer: Answer): Effect.Effect<Answer, GatewayError> =>
   Effect.map(
     judged(answer.completion, hooksOf(guards, "after")),
     (completion) => completion === undefined ? answer : { ...answer, completion, text: JSON.stringify(completion) }
@@ -107,7 +107,7 @@ const makeRewriter = (makers: ReadonlyArray<() => TextGuard>) => {
 }
 
 /** A stream as it may be given out. */
-export const stream = (guards: Guards, answer: AnswerStream): AnswerStream => {
+const stream = (guards: Guards, answer: AnswerStream): AnswerStream => {
   const makers = hooksOf(guards, "stream")
   if (makers.length === 0) return answer
   const rewrite = makeRewriter(makers)
@@ -118,4 +118,16 @@ export const stream = (guards: Guards, answer: AnswerStream): AnswerStream => {
   )
   // Without `take`, for every event goes through the guards.
   return { pull, stop, nudge, skipped, upstreamRequestId }
+}
+
+/** What guards do around one kind of request. */
+export interface Guarding<Request, A> {
+  readonly before: (guards: Guards, request: Request) => Effect.Effect<Request, GatewayError>
+  readonly after: (guards: Guards, answer: A) => Effect.Effect<A, GatewayError>
+}
+
+export const ofAnswer = { before, after }
+export const ofStream = {
+  before,
+  after: (guards: Guards, answer: AnswerStream): Effect.Effect<AnswerStream> => Effect.succeed(stream(guards, answer))
 }

@@ -5,7 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { makeBook, type PriceBook } from "../accounting/Cost.ts"
+import { makeBook, type PriceBook, type PriceList } from "../accounting/Cost.ts"
 import type { OwnPrices } from "../accounting/Prices.ts"
 import { Providers } from "../providers/Providers.ts"
 
@@ -18,7 +18,7 @@ export interface PriceSettings {
 }
 
 export class Pricing extends Context.Service<Pricing, {
-  readonly current: () => PriceBook
+  readonly current: () => PriceBook & PriceList
   /** Puts others in force, and says what is different: `provider/model`, or `provider` for its region. */
   readonly replace: (settings: PriceSettings) => ReadonlyArray<string>
 }>()("breakwater/gateway/Pricing") {}
@@ -39,7 +39,7 @@ const differences = (before: PriceSettings, after: PriceSettings): ReadonlyArray
 
 const make = Effect.fnUntraced(function*(first: PriceSettings) {
   const { providers } = yield* Providers
-  const bookOf = ({ prices, regions }: PriceSettings): PriceBook =>
+  const bookOf = ({ prices, regions }: PriceSettings): PriceBook & PriceList =>
     makeBook(Array.from(providers.values(), ({ kind, name }) => ({
       name,
       kind,

@@ -11,7 +11,7 @@ import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import type * as Watchdog from "../resilience/Watchdog.ts"
 import { classOf } from "./Decision.ts"
 import * as Pause from "./Pause.ts"
-import type { AttemptClock, AttemptOptions, Turn } from "./Turn.ts"
+import type { AnyAttempt, AttemptClock, Turn } from "./Turn.ts"
 
 const success: CircuitBreaker.Outcome = { _tag: "Success" }
 const slow: CircuitBreaker.Outcome = { _tag: "Slow" }
@@ -20,7 +20,7 @@ const slow: CircuitBreaker.Outcome = { _tag: "Slow" }
 const isFair = ({ limitMs, slowAfterMs }: AttemptClock): boolean => limitMs * 2 >= slowAfterMs
 
 /** What the breaker hears of a failure. */
-const outcomeOf = ({ clock }: AttemptOptions, { isOverdue }: Turn, { _tag }: Reason, { breaker }: Verdict) => {
+const outcomeOf = ({ clock }: AnyAttempt, { isOverdue }: Turn, { _tag }: Reason, { breaker }: Verdict) => {
   if (!isOverdue || _tag !== "UpstreamTimedOut") return breaker
   return isFair(clock) ? "Slow" : "Ignored"
 }
@@ -33,13 +33,13 @@ const settle = ({ record, sinceMs }: Turn, clock: Clock.Clock): number => {
 }
 
 /** Nothing was sent, because the target cannot be told all of the request: it was passed over and not tried. */
-const passedOver = ({ decision: { attempts, skipped }, target: { name } }: AttemptOptions, { record }: Turn): void => {
+const passedOver = ({ decision: { attempts, skipped }, target: { name } }: AnyAttempt, { record }: Turn): void => {
   attempts.splice(attempts.indexOf(record), 1)
   skipped.push({ target: name, why: "parameter unsupported" })
 }
 
 /** It failed. */
-export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayError): Effect.Effect<void> =>
+export const failed = (options: AnyAttempt, turn: Turn, { reason }: GatewayError): Effect.Effect<void> =>
   Clock.clockWith((clock) => {
     turn.record.outcome = reason._tag
     if (turn.span !== undefined) turn.span.error = reason._tag
@@ -56,7 +56,7 @@ export const failed = (options: AttemptOptions, turn: Turn, { reason }: GatewayE
   })
 
 /** It broke after it was committed, where nobody else would note the pause that it asks for. */
-export const broke = (options: AttemptOptions, turn: Turn, error: GatewayError): Effect.Effect<void> => {
+export const broke = (options: AnyAttempt, turn: Turn, error: GatewayError): Effect.Effect<void> => {
   const told = Effect.andThen(
     failed(options, turn, error),
     Effect.asVoid(
@@ -70,7 +70,7 @@ export const broke = (options: AttemptOptions, turn: Turn, error: GatewayError):
 
 /** It goes on longer than anyone would wait who had another target; the breaker hears of that once, at that moment. */
 export const slowed = (
-  { clock: { slowAfterMs } }: AttemptOptions,
+  { clock: { slowAfterMs } }: AnyAttempt,
   turn: Turn,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Watchdog.Watched => ({
@@ -82,7 +82,7 @@ export const slowed = (
 })
 
 /** It answered, or its stream began to. What it earns for retries is paid when it is whole: see `completed`. */
-export const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock): Effect.Effect<void> => {
+export const answered = (options: AnyAttempt, turn: Turn, clock: Clock.Clock): Effect.Effect<void> => {
   const now = clock.currentTimeMillisUnsafe()
   turn.record.outcome = "ok"
   turn.record.endedAtMs = now
@@ -95,4 +95,4 @@ export const answered = (options: AttemptOptions, turn: Turn, clock: Clock.Clock
 }
 
 /** Its answer is whole. A stream that is cut would else pay for the retries of others. */
-export const completed = ({ target }: AttemptOptions): void => target.guards.budget.onSuccess()
+export const completed = ({ target }: AnyAttempt): void => target.guards.budget.onSuccess()

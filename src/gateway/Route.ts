@@ -6,65 +6,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as Schema from "effect/Schema"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import { type Limits, LimitsInput } from "../domain/Principal.ts"
 import type { ParameterPolicy } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
-import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
-import { type Guard, type GuardSettings, GuardSettingsInput, guardsOf } from "../validation/Guard.ts"
+import type { TimeoutSettings } from "../resilience/Deadline.ts"
+import { type Guard, guardsOf } from "../validation/Guard.ts"
+import * as Abilities from "./Abilities.ts"
+import type { AliasSettings, OnInterrupted } from "./AliasSettings.ts"
+import * as Listing from "./Listing.ts"
+import type { Pricing } from "./Pricing.ts"
 import { type Target, Targets } from "./Target.ts"
 import { unknownModel } from "./UnknownModel.ts"
-
-/** One target of an alias: a provider's name in the file and the upstream's name of the model. */
-export interface TargetSettings {
-  readonly provider: string
-  readonly model: string
-  /** Share of the traffic with `strategy: weighted`; default 1, 0 = only when the others have failed. */
-  readonly weight: number
-  /** True where the model goes on from the beginning of an answer that is given as the last message. Default false. */
-  readonly prefill?: boolean | undefined
-}
-
-/** What a stream does that breaks after its first content. */
-type OnInterrupted = "error" | "resume" | "buffer"
-
-/** What a caller's `model` stands for. */
-export interface AliasSettings {
-  /** `ordered`: always in the order written. `weighted`: the first is drawn by weight, so are those after it. Default ordered. */
-  readonly strategy: "ordered" | "weighted"
-  readonly targets: ReadonlyArray<TargetSettings>
-  /**
-   * `error`: one error event. `resume`: another try is joined to what was sent, where it agrees to the letter. `buffer`: nothing
-   * is sent before the answer is whole. Default error.
-   */
-  readonly onInterrupted?: OnInterrupted | undefined
-  /** For all its callers together; kept by admission. Default none. */
-  readonly limits?: Limits | undefined
-  /** Overrides of the defaults, in milliseconds. */
-  readonly timeouts?: Partial<TimeoutSettings> | undefined
-  /** What watches over its requests and answers. Default nothing. */
-  readonly guards?: GuardSettings | undefined
-  /** `reject`: a target that cannot be told all that the caller asks for is not asked. Default warn. */
-  readonly parameters?: ParameterPolicy | undefined
-}
-
-export const AliasSettingsInput = Schema.Struct({
-  strategy: Schema.optionalKey(Schema.Literals(["ordered", "weighted"])),
-  targets: Schema.NonEmptyArray(Schema.Struct({
-    provider: Schema.String.check(Schema.isNonEmpty()),
-    model: Schema.String.check(Schema.isNonEmpty()),
-    weight: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
-    capabilities: Schema.optionalKey(Schema.Struct({ prefill: Schema.optionalKey(Schema.Boolean) }))
-  })),
-  stream: Schema.optionalKey(Schema.Struct({
-    onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
-  })),
-  limits: Schema.optionalKey(LimitsInput),
-  timeouts: Schema.optionalKey(TimeoutSettingsInput),
-  guards: Schema.optionalKey(GuardSettingsInput),
-  parameters: Schema.optionalKey(Schema.Literals(["warn", "reject"]))
-})
 
 /** The targets of one request, first choice first. */
 export interface Route {
@@ -79,13 +31,10 @@ export interface Route {
   readonly prefill: ReadonlySet<Target>
   /** Absent where nothing watches, which is the rule. */
   readonly guards?: ReadonlyArray<Guard> | undefined
+  /** What is known against any of the targets; absent = nothing, or the caller has named the model himself. */
+  readonly abilities?: Abilities.Abilities | undefined
   /** It is one of the file's, so its name is one of few. */
   readonly isAlias?: true
-}
-
-export interface ModelListing {
-  readonly id: string
-  readonly ownedBy: string
 }
 
 /** Where a `model` leads, before any draw. */
@@ -124,19 +73,24 @@ export class Routes extends Context.Service<Routes, {
   /** The same without a draw: the order as written, for showing. */
   readonly aliases: ReadonlyMap<string, ReadonlyArray<Target>>
   /** Aliases first, then `provider/model` names; what `GET /v1/models` shows. */
-  readonly models: Effect.Effect<ReadonlyArray<ModelListing>>
+  readonly models: Effect.Effect<ReadonlyArray<Listing.ModelListing>>
 }>()("breakwater/gateway/Route/Routes") {}
 
-/** Builds the routes over the targets; an alias that names an unknown provider is a mistake of the configuration and dies. */
-const make = Effect.fnUntraced(function*(settings: {
+export interface RouteSettings {
   readonly aliases: Readonly<Record<string, AliasSettings>>
   readonly timeouts: TimeoutSettings
-}) {
+}
+
+/** Builds the routes over the targets; an alias that names an unknown provider is a mistake of the configuration and dies. */
+const make = Effect.fnUntraced(function*(settings: RouteSettings) {
   const targets = yield* Targets
   const { providers } = yield* Providers
-  const aliases = new Map<string, RouteDescription>()
+  const aliases = new Map<string, RouteDescription & { readonly able: Listing.Able }>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
+    const able = new Map(
+      found.map((target, at) => [target, Abilities.ofTarget(target, alias.targets[at]?.capabilities)])
+    )
     aliases.set(name, {
       kind: "alias",
       isAlias: true,
@@ -148,7 +102,9 @@ const make = Effect.fnUntraced(function*(settings: {
       guards: yield* guardsOf(alias.guards),
       onInterrupted: alias.onInterrupted ?? "error",
       parameters: alias.parameters,
-      prefill: new Set(found.filter((_, at) => alias.targets[at]?.prefill === true))
+      prefill: new Set(found.filter((target) => able.get(target)?.prefill === true)),
+      able,
+      abilities: Abilities.gather(able)
     })
   }
   const listed = targets.listed.filter((target) => !aliases.has(target.name))
@@ -199,23 +155,13 @@ const make = Effect.fnUntraced(function*(settings: {
     )
   }
 
-  const models = [
-    ...[...aliases.keys()].map((id) => ({ id, ownedBy: "breakwater" })),
-    ...listed.map((target) => ({ id: target.name, ownedBy: target.provider.name })),
-    ...[...bare.values()].filter(({ model }) => !aliases.has(model)).map(({ model, provider }) => ({
-      id: model,
-      ownedBy: provider.name
-    }))
-  ]
   return Routes.of({
     resolve,
     describe,
-    models: Effect.succeed(models),
+    models: yield* Listing.make(aliases, listed, bare),
     aliases: new Map([...aliases].map(([name, alias]) => [name, alias.targets]))
   })
 })
 
-export const layer = (settings: {
-  readonly aliases: Readonly<Record<string, AliasSettings>>
-  readonly timeouts: TimeoutSettings
-}): Layer.Layer<Routes, never, Targets | Providers> => Layer.effect(Routes, make(settings))
+export const layer = (settings: RouteSettings): Layer.Layer<Routes, never, Targets | Providers | Pricing> =>
+  Layer.effect(Routes, make(settings))

@@ -20,7 +20,7 @@ export interface TargetMetrics {
 }
 
 /** The names of 1.41. */
-const named141 = (instruments: Instruments, genAi: LabelValues) => {
+const named141 = (instruments: Instruments, genAi: LabelValues, hasOutput: boolean) => {
   const tokens = instruments.histogram(Catalogue.tokenUsage)
   const input = tokens.of(...genAi, "input")
   const output = tokens.of(...genAi, "output")
@@ -30,7 +30,7 @@ const named141 = (instruments: Instruments, genAi: LabelValues) => {
     perChunk: instruments.histogram(Catalogue.timePerOutputChunk).of(...genAi),
     used: ({ completionTokens, promptTokens }: Usage): void => {
       input.observe(promptTokens)
-      output.observe(completionTokens)
+      if (hasOutput) output.observe(completionTokens)
     }
   }
 }
@@ -39,7 +39,7 @@ const named141 = (instruments: Instruments, genAi: LabelValues) => {
 const modality = "unknown"
 
 /** The names that the conventions have now, which may still move. */
-const namedLatest = (instruments: Instruments, genAi: LabelValues) => {
+const namedLatest = (instruments: Instruments, genAi: LabelValues, hasOutput: boolean) => {
   const { latest } = Catalogue
   const sum = (definition: typeof latest.inputTokens) => instruments.counter(definition).of(...genAi, modality)
   const sums = {
@@ -57,7 +57,7 @@ const namedLatest = (instruments: Instruments, genAi: LabelValues) => {
     perChunk: instruments.histogram(latest.timePerOutputChunk).of(...genAi),
     used: (usage: Usage): void => {
       input.observe(usage.promptTokens)
-      output.observe(usage.completionTokens)
+      if (hasOutput) output.observe(usage.completionTokens)
       sums.input.add(usage.promptTokens)
       sums.output.add(usage.completionTokens)
       sums.cacheRead.add(usage.cachedTokens ?? 0)
@@ -72,14 +72,23 @@ export const bind = (
   instruments: Instruments,
   profile: Profile,
   target: string,
-  { kind, server: at }: Pick<Provider, "kind" | "server">
+  { kind, server: at }: Pick<Provider, "kind" | "server">,
+  operation: "chat" | "embeddings" = "chat"
 ): TargetMetrics => {
   const model = target.slice(target.indexOf("/") + 1)
   const server: LabelValues = [at?.address, at === undefined ? undefined : String(at.port)]
-  const genAi: LabelValues = ["chat", providerName(profile, kind), model === "*" ? "other" : model, ...server, target]
+  const genAi: LabelValues = [
+    operation,
+    providerName(profile, kind),
+    model === "*" ? "other" : model,
+    ...server,
+    target
+  ]
+  // Vectors are no tokens.
+  const hasOutput = operation === "chat"
   const { duration, ...rest } = profile.name === "latest"
-    ? namedLatest(instruments, genAi)
-    : named141(instruments, genAi)
+    ? namedLatest(instruments, genAi, hasOutput)
+    : named141(instruments, genAi, hasOutput)
   const http = instruments.histogram(Catalogue.httpClientDuration)
   return {
     ...rest,

@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull } from "../domain/GatewayError.ts"
-import type { ParameterPolicy, ProviderCall } from "../providers/Provider.ts"
+import type { Call, EmbeddingCall, ParameterPolicy, ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
@@ -32,9 +32,9 @@ export interface AttemptClock {
   readonly isLastResort?: boolean
 }
 
-export interface AttemptOptions {
+export interface AttemptOptions<Asked = ProviderCall> {
   readonly target: Target
-  readonly call: ProviderCall
+  readonly call: Asked
   readonly decision: Decision
   readonly clock: AttemptClock
   /** How long the flow waited before it, for the record. */
@@ -42,15 +42,18 @@ export interface AttemptOptions {
   readonly watchdog: Watchdog
 }
 
+/** An attempt, whatever is asked for. */
+export type AnyAttempt = AttemptOptions<ProviderCall | EmbeddingCall>
+
 /**
  * What one target is asked: the caller's text with the target's own name of the model. `parameters`: what becomes of what it cannot
  * be told.
  */
-export const callOf = (
-  { decision, request, source }: Pick<ProviderCall, "request" | "source"> & { readonly decision: Decision },
+export const callOf = <Request>(
+  { decision, request, source }: Pick<Call<Request>, "request" | "source"> & { readonly decision: Decision },
   target: Target,
   parameters?: ParameterPolicy
-): ProviderCall => ({ source, request, model: target.model, requestId: decision.requestId, parameters })
+): Call<Request> => ({ source, request, model: target.model, requestId: decision.requestId, parameters })
 
 /** A place on a target: exactly one verdict before it is left, which gives everything back. */
 export interface Turn {
@@ -73,17 +76,19 @@ export interface Turn {
 
 const ignored: CircuitBreaker.Outcome = { _tag: "Ignored" }
 
-const refuse = (options: AttemptOptions, why: string, reason: CircuitOpen | QueueFull) => {
+const refuse = (options: AnyAttempt, why: string, reason: CircuitOpen | QueueFull) => {
   options.decision.skipped.push({ target: options.target.name, why })
   return Effect.fail(gatewayError(reason))
 }
 
 /** Guesses at what its upstream has not counted, at the end of the turn: the request and its words are not kept. */
-const estimate = ({ call, decision }: AttemptOptions, { record, uncountedBytes, uncountedEvents }: Turn): void => {
+const estimate = ({ call, decision }: AnyAttempt, { record, uncountedBytes, uncountedEvents }: Turn): void => {
   const { prices } = decision
-  if (prices === undefined) return
+  const { request } = call
+  // Vectors say nothing, so there is no event of theirs to get here.
+  if (prices === undefined || !("messages" in request)) return
   const { usage } = record
-  const promptTokens = usage?.promptTokens ?? prices.estimator.input(call.request)
+  const promptTokens = usage?.promptTokens ?? prices.estimator.input(request)
   const completionTokens = (usage?.completionTokens ?? 0) + prices.estimator.output(uncountedBytes, uncountedEvents)
   decision.estimated = record.estimated = {
     ...usage,
@@ -95,7 +100,7 @@ const estimate = ({ call, decision }: AttemptOptions, { record, uncountedBytes, 
 }
 
 const turnOf = (
-  options: AttemptOptions,
+  options: AnyAttempt,
   permit: CircuitBreaker.Permit,
   release: Bulkhead.Release,
   clock: Clock.Clock
@@ -135,14 +140,14 @@ const turnOf = (
   return turn
 }
 
-const circuitOpen = (options: AttemptOptions, retryAfterMs: number) =>
+const circuitOpen = (options: AnyAttempt, retryAfterMs: number) =>
   refuse(
     options,
     "circuit open",
     new CircuitOpen({ message: `The circuit of ${options.target.name} is open.`, retryAfterMs })
   )
 
-const queueFull = (options: AttemptOptions) =>
+const queueFull = (options: AnyAttempt) =>
   refuse(
     options,
     "queue full",
@@ -152,13 +157,13 @@ const queueFull = (options: AttemptOptions) =>
     })
   )
 
-const begin = (options: AttemptOptions, permit: CircuitBreaker.Permit, release: Bulkhead.Release) =>
+const begin = (options: AnyAttempt, permit: CircuitBreaker.Permit, release: Bulkhead.Release) =>
   Effect.withFiber<Turn>((fiber) => Effect.succeed(turnOf(options, permit, release, fiber.getRef(Clock.Clock))))
 
 /** A probe holds its slot for this long after its own limit, before it is taken for lost. */
 const graceMs = 5000
 
-const judged = (options: AttemptOptions, release: Bulkhead.Release): Effect.Effect<Turn, GatewayError> => {
+const judged = (options: AnyAttempt, release: Bulkhead.Release): Effect.Effect<Turn, GatewayError> => {
   const { clock, target: { guards: { breaker } } } = options
   const leaseMs = clock.limitMs + graceMs
   return Effect.flatMap(
@@ -171,7 +176,7 @@ const judged = (options: AttemptOptions, release: Bulkhead.Release): Effect.Effe
 }
 
 /** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
-export const enter = (options: AttemptOptions): Effect.Effect<Turn, GatewayError> =>
+export const enter = (options: AnyAttempt): Effect.Effect<Turn, GatewayError> =>
   Effect.suspend(() => {
     const { clock: { deadline }, decision: { priority }, target: { guards: { bulkhead } } } = options
     const free = bulkhead.take()

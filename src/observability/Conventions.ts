@@ -69,6 +69,8 @@ export const names = {
   frequencyPenalty: "gen_ai.request.frequency_penalty",
   presencePenalty: "gen_ai.request.presence_penalty",
   stopSequences: "gen_ai.request.stop_sequences",
+  dimensions: "gen_ai.embeddings.dimension.count",
+  encodingFormats: "gen_ai.request.encoding_formats",
   responseId: "gen_ai.response.id",
   responseModel: "gen_ai.response.model",
   finishReasons: "gen_ai.response.finish_reasons",

@@ -5,6 +5,7 @@
  */
 import type * as Tracer from "effect/Tracer"
 import type { ChatRequest } from "../domain/Chat.ts"
+import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { names, type Profile, providerName } from "./Conventions.ts"
 import { idOf, modelName, word } from "./Redaction.ts"
@@ -73,6 +74,20 @@ export const asked = (span: Tracer.Span, profile: Profile, { kind, model, reques
   if (request.service_tier !== "auto") put(span, names.openaiRequestTier, wordOf(request.service_tier))
 }
 
+/** What was asked for, where it is vectors. */
+export const askedToEmbed = (
+  span: Tracer.Span,
+  profile: Profile,
+  { kind, model, request }: Pick<CallFacts, "kind" | "model"> & { readonly request: EmbeddingRequest }
+): void => {
+  span.attribute(names.operation, "embeddings")
+  span.attribute(names.provider, providerName(profile, kind))
+  span.attribute(names.requestModel, modelName(model))
+  put(span, names.dimensions, request.dimensions)
+  const { encoding_format: format } = request
+  if (format !== undefined && format !== null) span.attribute(names.encodingFormats, [format])
+}
+
 /** What it cost, in USD. */
 export interface CostFacts {
   readonly usd: number
@@ -85,6 +100,8 @@ export interface AnswerFacts {
   readonly model: string | undefined
   readonly finishReasons: ReadonlyArray<string>
   readonly usage: Usage | undefined
+  /** It has vectors and no tokens. */
+  readonly isVectors?: boolean
   readonly cost: CostFacts | undefined
   /** Seconds from the start of the call to the first content of a stream. */
   readonly firstChunkS: number | undefined
@@ -92,9 +109,9 @@ export interface AnswerFacts {
   readonly content: Readonly<Record<string, unknown>> | undefined
 }
 
-const used = (span: Tracer.Span, profile: Profile, usage: Usage): void => {
+const used = (span: Tracer.Span, profile: Profile, usage: Usage, isVectors: boolean): void => {
   span.attribute(names.inputTokens, usage.promptTokens)
-  span.attribute(names.outputTokens, usage.completionTokens)
+  if (!isVectors) span.attribute(names.outputTokens, usage.completionTokens)
   put(span, names.cacheRead, usage.cachedTokens)
   const { cacheWrite1hTokens: hour, cacheWriteTokens: usual } = usage
   if (usual !== undefined || hour !== undefined) span.attribute(profile.cacheWrite, (usual ?? 0) + (hour ?? 0))
@@ -119,7 +136,7 @@ export const answered = (span: Tracer.Span, profile: Profile, kind: string, fact
   if (facts.finishReasons.length > 0) span.attribute(names.finishReasons, facts.finishReasons.map(word))
   put(span, names.firstChunk, facts.firstChunkS)
   for (const name in facts.content) put(span, name, facts.content[name])
-  if (facts.usage !== undefined) used(span, profile, facts.usage)
+  if (facts.usage !== undefined) used(span, profile, facts.usage, facts.isVectors === true)
   if (facts.cost !== undefined) charged(span, profile, facts.cost)
   if (providerName(profile, kind) === "openai") put(span, names.openaiResponseTier, wordOf(facts.usage?.serviceTier))
 }

@@ -53,12 +53,18 @@ const addressOf = ({ apiVersion, baseUrl }: AzureOpenAiOptions): Address => {
 
 const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined): Dialect => {
   const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
+  const pathOf = (model: string, rest: string): string =>
+    (needsDeployment ? `/deployments/${encodeURIComponent(model)}` : "") + rest + query
+  const { embeddings } = openAiChat
   return {
     ...openAiChat,
     lower: (call, stream) => {
       const lowered = openAiChat.lower(call, stream)
-      const deployment = needsDeployment ? `/deployments/${encodeURIComponent(call.model)}` : ""
-      return "_tag" in lowered ? lowered : { ...lowered, path: deployment + chatPath + query }
+      return "_tag" in lowered ? lowered : { ...lowered, path: pathOf(call.model, chatPath) }
+    },
+    embeddings: embeddings && {
+      ...embeddings,
+      lower: (call) => ({ ...embeddings.lower(call), path: pathOf(call.model, "/embeddings") })
     }
   }
 }

@@ -5,7 +5,7 @@
 import type { ChatCompletion } from "../domain/ChatAnswer.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import type { Usage } from "../domain/Usage.ts"
-import type { Frame, ProviderCall } from "./Provider.ts"
+import type { EmbeddingAnswer, EmbeddingCall, Frame, ProviderCall } from "./Provider.ts"
 import type { ErrorFamily } from "./ProviderError.ts"
 import type { SseEvent } from "./Sse.ts"
 
@@ -74,6 +74,17 @@ export interface EventParser {
   readonly end: () => ReadonlyArray<SseEvent>
 }
 
+/** How vectors are asked for and read; they are asked for beside the endpoint of chat, or below it where `lower` says a path. */
+export interface Embeddings {
+  readonly lower: (call: EmbeddingCall) => Lowered
+  /** The body of an answer of status 200, or why it is none; `nowMs` is since 1970. */
+  readonly readAnswer: (
+    text: string,
+    call: EmbeddingCall,
+    nowMs: number
+  ) => Omit<EmbeddingAnswer, "upstreamRequestId"> | Reason
+}
+
 export interface Dialect {
   /** Whose words its errors are in. */
   readonly family: ErrorFamily
@@ -84,4 +95,6 @@ export interface Dialect {
   readonly openStream: (options: StreamOptions) => StreamMachine
   /** What its streams are framed in; default server-sent events. */
   readonly openParser?: (() => EventParser) | undefined
+  /** Absent = it has none, and its providers are passed over when vectors are asked for. */
+  readonly embeddings?: Embeddings | undefined
 }

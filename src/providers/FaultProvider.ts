@@ -10,9 +10,10 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as E from "../domain/GatewayError.ts"
 import * as Credential from "../resilience/Credential.ts"
-import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
+import type { Answer, AnswerStream, EmbeddingCall, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import { type Answering, healthy, type Play, resolve, type Scenario } from "./Scenario.ts"
+import { embeddingsOf } from "./SimulatedEmbedding.ts"
 import type { Reply } from "./SimulatedReply.ts"
 import { completionOf, type Envelope, frameOf, planOf } from "./SimulatedWire.ts"
 
@@ -76,22 +77,24 @@ const broken = {
 
 const sleep = (ms: number): Effect.Effect<void> => ms > 0 ? Effect.sleep(ms) : Effect.void
 
-const wholeAnswer = (
-  { breaks, firstTokenMs, words }: Answering,
-  call: ProviderCall
-): Effect.Effect<Answer, E.GatewayError> => {
+/** What is there at once and whole when its time has come, unless the scenario breaks it. */
+const atOnce = <A>({ breaks, firstTokenMs }: Answering, answer: () => A): Effect.Effect<A, E.GatewayError> => {
   const wait = sleep(firstTokenMs)
   if (breaks?.as === "stall") return Effect.never
-  if (breaks !== undefined) return Effect.andThen(wait, Effect.fail(E.gatewayError(broken[breaks.as])))
-  const reply = replyOf(words)
-  const completion = completionOf(envelopeOf(call), reply)
-  return Effect.as(wait, {
-    text: JSON.stringify(completion),
-    completion,
-    usage: reply.usage,
-    upstreamRequestId: undefined
-  })
+  return breaks === undefined
+    ? Effect.map(wait, answer)
+    : Effect.andThen(wait, Effect.fail(E.gatewayError(broken[breaks.as])))
 }
+
+const wholeAnswer = (answering: Answering, call: ProviderCall): Effect.Effect<Answer, E.GatewayError> =>
+  atOnce(answering, () => {
+    const reply = replyOf(answering.words)
+    const completion = completionOf(envelopeOf(call), reply)
+    return { text: JSON.stringify(completion), completion, usage: reply.usage, upstreamRequestId: undefined }
+  })
+
+const vectors = (answering: Answering, { model, request }: EmbeddingCall) =>
+  atOnce(answering, () => embeddingsOf(request, model, 0))
 
 /** The frames come one by one at the pace of the words, or all at once where there is none; then the end that it has. */
 const streamOf = ({ breaks, firstTokenMs, wordMs, words }: Answering, call: ProviderCall): AnswerStream => {
@@ -145,7 +148,7 @@ const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Jo
     return next
   }
   const play = <A>(
-    call: ProviderCall,
+    call: Pick<ProviderCall, "model">,
     stream: boolean,
     answer: (play: Answering) => Effect.Effect<A, E.GatewayError>
   ): Effect.Effect<A, E.GatewayError> =>
@@ -173,7 +176,8 @@ const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Jo
     credentials,
     models,
     complete: (call) => play(call, false, (answer) => wholeAnswer(answer, call)),
-    stream: (call) => play(call, true, (answer) => Effect.succeed(streamOf(answer, call)))
+    stream: (call) => play(call, true, (answer) => Effect.succeed(streamOf(answer, call))),
+    embed: (call) => play(call, false, (answer) => vectors(answer, call))
   }
 }
 

@@ -1,6 +1,7 @@
 /** A provider's settings to the provider, by its kind. A dialect of its own is loaded when it is asked for. */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import { maxOutputOf } from "./Catalogue.ts"
 import * as CloudKinds from "./CloudKinds.ts"
 import type { CloudSettings } from "./CloudSettings.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
@@ -21,7 +22,7 @@ export interface ProviderSettings extends CloudSettings {
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   /** Of the dialect, for `anthropic`; absent = the usual one. */
   readonly version?: string | undefined
-  /** Most tokens of an answer of a model, where that is known; for dialects that must have a limit. */
+  /** Most tokens of an answer of a model, for dialects that must have a limit; absent = as the catalogue has it. */
   readonly maxOutput?: ((model: string) => number | undefined) | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
@@ -78,7 +79,7 @@ export const make = (
   if (settings.kind === "anthropic") {
     return Effect.flatMap(
       Effect.promise(() => import("./Anthropic.ts")),
-      (Anthropic) => Anthropic.make({ ...settings, name })
+      (Anthropic) => Anthropic.make({ ...settings, name, maxOutput: settings.maxOutput ?? maxOutputOf })
     )
   }
   return settings.kind === "openai" && first !== undefined

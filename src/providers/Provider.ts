@@ -7,6 +7,7 @@ import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
+import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { Credentials } from "../resilience/Credential.ts"
@@ -16,11 +17,11 @@ import type { JsonText } from "../validation/JsonText.ts"
 export type ParameterPolicy = "warn" | "reject"
 
 /** One attempt at one target. */
-export interface ProviderCall {
+export interface Call<Request> {
   /** The caller's own text; the provider replaces the spans of `model` and `stream_options` and forwards the rest. */
   readonly source: JsonText
   /** The decoded view of the same request, for dialects that must translate; never forwarded in OpenAI's own dialect. */
-  readonly request: ChatRequest
+  readonly request: Request
   /** The upstream's name of the model. */
   readonly model: string
   /** Correlation id of the request, for logs; not sent to third parties. */
@@ -32,6 +33,12 @@ export interface ProviderCall {
   /** The limit of a whole answer, for a provider that keeps it itself (`keepsLimit`). */
   readonly limit?: Limit | undefined
 }
+
+/** One attempt at a chat completion. */
+export type ProviderCall = Call<ChatRequest>
+
+/** One attempt at embeddings. */
+export type EmbeddingCall = Call<EmbeddingRequest>
 
 /**
  * The end of an attempt's patience. Whoever waits hands over how to make that waiting fail, and calls off with what it gets
@@ -57,6 +64,16 @@ export interface Answer {
   readonly upstreamRequestId: string | undefined
   /** Names of the caller's parameters that were left out, because the upstream cannot be told them; absent = none. */
   readonly dropped?: ReadonlyArray<string> | undefined
+}
+
+/** The vectors of a request. `text` is the body as the caller gets it and keeps OpenAI's shape. */
+export interface EmbeddingAnswer {
+  readonly text: string
+  /** The upstream's word for the model. */
+  readonly model: string
+  readonly usage: Usage | undefined
+  /** The upstream's own request id, if it sent one. */
+  readonly upstreamRequestId: string | undefined
 }
 
 /** One server-sent event of an answer. */
@@ -106,7 +123,9 @@ export interface Provider {
   readonly server?: { readonly address: string; readonly port: number } | undefined
   readonly complete: (call: ProviderCall) => Effect.Effect<Answer, GatewayError>
   readonly stream: (call: ProviderCall) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
-  /** `complete` fails by itself when `call.limit` says so; else the flow races it. */
+  /** Turns texts into vectors; absent = it cannot, and is passed over when it is asked to. */
+  readonly embed?: ((call: EmbeddingCall) => Effect.Effect<EmbeddingAnswer, GatewayError>) | undefined
+  /** `complete` and `embed` fail by themselves when `call.limit` says so; else the flow races them. */
   readonly keepsLimit?: true
   /** Which of its credentials are usable, for a provider that has any; it has noted a failure here when the flow hears of it. */
   readonly credentials?: Credentials | undefined

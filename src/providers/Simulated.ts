@@ -6,7 +6,8 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type GatewayError, gatewayError, InvalidRequest, UpstreamModelMissing } from "../domain/GatewayError.ts"
-import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
+import type { Answer, AnswerStream, EmbeddingAnswer, EmbeddingCall, Frame, Provider, ProviderCall } from "./Provider.ts"
+import { embeddingsOf } from "./SimulatedEmbedding.ts"
 import { cutAnswer, cutStream, type Pace, type SimulatedModel, simulatedModels } from "./SimulatedModels.ts"
 import { simulatedNames } from "./SimulatedNames.ts"
 import { type Reply, replyTo } from "./SimulatedReply.ts"
@@ -117,6 +118,21 @@ const answerOf = (attempt: Attempt): Effect.Effect<Answer, GatewayError> => {
   })
 }
 
+/** Vectors come at once when the first token would; a model whose answers break has none of these either. */
+const vectorsOf = (
+  { breaks, pace }: SimulatedModel,
+  call: EmbeddingCall,
+  seed: number,
+  usualMs: number
+): Effect.Effect<EmbeddingAnswer, GatewayError> => {
+  if (breaks?.as === "stall") return Effect.never
+  const waitMs = pace?.firstTokenMs ?? usualMs
+  const wait = waitMs > 0 ? Effect.sleep(waitMs) : Effect.void
+  return breaks?.as === "cut"
+    ? Effect.andThen(wait, Effect.fail(gatewayError(cutAnswer)))
+    : Effect.map(wait, () => embeddingsOf(call.request, call.model, seed))
+}
+
 /**
  * A simulated provider; `models` lists what it can play. Which attempt fails (`sim-flaky`, `sim-rate-limited`) follows from the
  * number of calls to this very provider. Fails with `UpstreamModelMissing` for a model that it does not have.
@@ -125,19 +141,24 @@ export const make = (name: string, settings: Partial<SimulatedSettings> = {}): P
   const { seed, ...pace } = { ...defaultSimulatedSettings, ...settings }
   const attempts = new Map<string, number>()
 
-  const begin = Effect.fnUntraced(function*(call: ProviderCall) {
-    const model = simulatedModels.get(call.model)
+  /** The model, unless it fails this time or never answers. */
+  const enter = Effect.fnUntraced(function*(name: string) {
+    const model = simulatedModels.get(name)
     if (model === undefined) {
-      const message = `The simulated provider has no model ${JSON.stringify(call.model)}; its models are ${
+      const message = `The simulated provider has no model ${JSON.stringify(name)}; its models are ${
         simulatedNames.join(", ")
       }.`
       return yield* Effect.fail(gatewayError(new UpstreamModelMissing({ message, upstreamStatus: 404 })))
     }
-    const attempt = (attempts.get(call.model) ?? 0) + 1
-    attempts.set(call.model, attempt)
+    const attempt = (attempts.get(name) ?? 0) + 1
+    attempts.set(name, attempt)
     if (model.isSilent === true) return yield* Effect.never
     const trouble = model.trouble?.(attempt)
-    if (trouble !== undefined) return yield* Effect.fail(gatewayError(trouble))
+    return trouble === undefined ? model : yield* Effect.fail(gatewayError(trouble))
+  })
+
+  const begin = Effect.fnUntraced(function*(call: ProviderCall) {
+    const model = yield* enter(call.model)
     const request = yield* readCall(call)
     const reply = replyTo(request, call.model, seed, model.speaker)
     const startedAtMs = yield* Clock.currentTimeMillis
@@ -159,6 +180,7 @@ export const make = (name: string, settings: Partial<SimulatedSettings> = {}): P
       Effect.map(begin(call), (attempt) => ({
         pull: pullOf(attempt),
         upstreamRequestId: `req-sim-${attempt.reply.hash}`
-      }))
+      })),
+    embed: (call) => Effect.flatMap(enter(call.model), (model) => vectorsOf(model, call, seed, pace.firstTokenMs))
   }
 }

@@ -37,7 +37,7 @@ interface Draft {
 export type Speaker = (request: SimulatedRequest, hash: number) => Draft
 
 /** FNV-1a, 32 bits. */
-const hashOf = (text: string): number => {
+export const hashOf = (text: string): number => {
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
   return hash >>> 0

@@ -9,15 +9,14 @@ import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason, unsupported } from "../domain/GatewayError.ts"
 import type { Credentials, Noted } from "../resilience/Credential.ts"
-import type { Dialect, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
+import type { Dialect, Embeddings, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
-import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
-import { toReason } from "./ProviderError.ts"
-import { headerOf } from "./RetryHint.ts"
+import type { Answer, AnswerStream, EmbeddingAnswer, EmbeddingCall, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { SseParser } from "./Sse.ts"
 import type { TransportRequest, TransportResponse, WholeResponse } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 import { Ending } from "./TransportExchange.ts"
+import { isGood, isJson, refusalOf, requestIdOf } from "./WireReply.ts"
 
 /** Where a request goes and as whom. */
 export interface Endpoint {
@@ -53,40 +52,17 @@ type Frames = readonly [Frame, ...Array<Frame>]
 
 const isFilled = (frames: Array<Frame>): frames is [Frame, ...Array<Frame>] => frames.length > 0
 
-/** Cut to 128 characters, because it is kept in records. */
-const requestIdOf = (response: Pick<TransportResponse, "headers">): string | undefined =>
-  (headerOf(response.headers, "x-request-id") ?? headerOf(response.headers, "request-id") ??
-    headerOf(response.headers, "x-amzn-requestid") ?? headerOf(response.headers, "apim-request-id"))?.slice(0, 128)
-
-const parseBody = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
-
-const refusalOf = (
-  dialect: Dialect,
-  response: Pick<TransportResponse, "status" | "headers">,
-  text: string,
-  nowMs: number
-): GatewayError =>
-  gatewayError(
-    toReason(dialect.family, { status: response.status, headers: response.headers, body: parseBody(text), nowMs })
-  )
-
 const refusal = (
-  dialect: Dialect,
+  { family }: Dialect,
   response: TransportResponse,
   nowMs: number
 ): Effect.Effect<never, GatewayError> =>
   Effect.flatMap(
     Effect.orElseSucceed(response.text, () => ""),
-    (text) => Effect.fail(refusalOf(dialect, response, text, nowMs))
+    (text) => Effect.fail(refusalOf(family, response, text, nowMs))
   )
 
-const isReason = (result: ReadAnswer | Lowered | Reason): result is Reason => "_tag" in result
+const isReason = (result: object): result is Reason => "_tag" in result
 
 /** Hears of a failure of the call, whenever it comes; to be waited for before the call is made again. */
 type Hear = (reason: Reason) => Effect.Effect<void>
@@ -190,8 +166,9 @@ const hearNothing: Hear = () => Effect.void
 export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.map(Transport, (transport): Provider => {
     const { credentials, dialect, endpoints } = options
+    const { embeddings } = dialect
     const withEndpoint = <A, R>(
-      call: ProviderCall,
+      call: Pick<ProviderCall, "model">,
       use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>
     ): Effect.Effect<A, GatewayError, R> => {
       if (credentials === undefined) return Effect.flatMap(endpoints[0], (endpoint) => use(endpoint, hearNothing))
@@ -228,7 +205,12 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
               const sent = transport.requestIn(requestTo(endpoint, call, lowered, true), scope)
               return stream(dialect, call, lowered, sent, hear)
             })
-        )
+        ),
+      embed: embeddings && ((call) =>
+        withEndpoint(call, (endpoint) => {
+          const sent = transport.whole(embeddingTo(endpoint, embeddings, call), call.limit)
+          return embed(dialect, embeddings, call, sent)
+        }))
     }
   })
 
@@ -242,7 +224,12 @@ const lower = (dialect: Dialect, call: ProviderCall, stream: boolean): Lowered |
   return unsupported(param, message)
 }
 
-const requestTo = (endpoint: Endpoint, call: ProviderCall, lowered: Lowered, stream: boolean): TransportRequest => {
+const requestTo = (
+  endpoint: Endpoint,
+  { wire }: Pick<ProviderCall, "wire">,
+  lowered: Lowered,
+  stream: boolean
+): TransportRequest => {
   const path = lowered.path === undefined ? endpoint.path : endpoint.path + lowered.path
   return {
     origin: endpoint.origin,
@@ -254,11 +241,15 @@ const requestTo = (endpoint: Endpoint, call: ProviderCall, lowered: Lowered, str
       ...endpoint.sign?.(path, lowered.body)
     },
     body: lowered.body,
-    wire: call.wire
+    wire
   }
 }
 
-const isGood = ({ status }: Pick<TransportResponse, "status">): boolean => status >= 200 && status < 300
+/** Where chat is, embeddings are beside it. */
+const embeddingTo = (endpoint: Endpoint, { lower }: Embeddings, call: EmbeddingCall): TransportRequest => {
+  const beside = { ...endpoint, path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, "/embeddings") }
+  return requestTo(beside, call, lower(call), false)
+}
 
 const complete = (
   dialect: Dialect,
@@ -269,10 +260,25 @@ const complete = (
   Effect.flatMap(sent, (response) =>
     Effect.withFiber<Answer, GatewayError>((fiber) => {
       const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-      if (!isGood(response)) return Effect.fail(refusalOf(dialect, response, response.text, nowMs))
+      if (!isGood(response)) return Effect.fail(refusalOf(dialect.family, response, response.text, nowMs))
       const read = dialect.readAnswer(response.text, fallbackOf(call, nowMs))
       if (isReason(read)) return Effect.fail(gatewayError(read))
       return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response), dropped })
+    }))
+
+const embed = (
+  { family }: Dialect,
+  { readAnswer }: Embeddings,
+  call: EmbeddingCall,
+  sent: Effect.Effect<WholeResponse, GatewayError>
+) =>
+  Effect.flatMap(sent, (response) =>
+    Effect.withFiber<EmbeddingAnswer, GatewayError>((fiber) => {
+      const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      if (!isGood(response)) return Effect.fail(refusalOf(family, response, response.text, nowMs))
+      const read = readAnswer(response.text, call, nowMs)
+      if (isReason(read)) return Effect.fail(gatewayError(read))
+      return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response) })
     }))
 
 const stream = Effect.fnUntraced(function*(
@@ -288,7 +294,7 @@ const stream = Effect.fnUntraced(function*(
   const fallback = fallbackOf(call, nowMs)
   const options = { includeUsage: includesUsage(call), choices: call.request.n ?? undefined, fallback }
   const upstreamRequestId = requestIdOf(response)
-  if (!/^application\/json\b/i.test(headerOf(response.headers, "content-type") ?? "")) {
+  if (!isJson(response)) {
     const reading = readStream(response, dialect.openStream(options), dialect.openParser?.() ?? new SseParser(), hear)
     const opened: AnswerStream = { ...reading, stop: response.stop, upstreamRequestId, dropped }
     return opened

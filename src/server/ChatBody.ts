@@ -1,10 +1,11 @@
 /**
- * From the text of a body to a checked chat request: JSON, nesting and size, duplicate and routing members, schema, rules — in this
+ * From the text of a body to a checked request for an answer: JSON, nesting and size, duplicate and routing members, schema, rules — in this
  * order, each with an answer that says how to mend it. Plain functions, because this is the hot path.
  */
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { ChatRequest } from "../domain/Chat.ts"
+import { EmbeddingRequest } from "../domain/Embedding.ts"
 import { InvalidRequest, type Reason } from "../domain/GatewayError.ts"
 import { judgeImages } from "../validation/ImageUrl.ts"
 import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
@@ -14,30 +15,34 @@ import { defaultRuleSettings, flawOfRequest, type RuleSettings } from "../valida
 import { parseJson, schemaReason } from "./RequestBody.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
-const decode = Schema.decodeUnknownExit(ChatRequest)
-
-/** A chat request that may go on, with the text it was written in. */
-export interface CheckedRequest {
+/** A request that may go on, with the text it was written in. */
+export interface CheckedRequest<Asked = ChatRequest> {
   readonly source: JsonText
-  readonly request: ChatRequest
+  readonly request: Asked
 }
 
-/**
- * Everything that can be said about a body without asking anyone.
- * @param imageHosts as in `ServerSettings`
- * @param rules all but the limits; default strict
- */
-export const checkChat = (
+/** What a body is checked against, and the members that it must have, in words. */
+interface Shape<Asked> {
+  readonly decode: (value: unknown) => Exit.Exit<Asked, Schema.SchemaError>
+  readonly wanted: string
+}
+
+const chat: Shape<ChatRequest> = { decode: Schema.decodeUnknownExit(ChatRequest), wanted: "model and messages" }
+const embeddings: Shape<EmbeddingRequest> = {
+  decode: Schema.decodeUnknownExit(EmbeddingRequest),
+  wanted: "model and input"
+}
+
+const check = <Asked>(
   text: string,
   limits: ServerSettings["limits"],
-  imageHosts?: ServerSettings["imageHosts"],
-  rules: RuleSettings = defaultRuleSettings
-): CheckedRequest | Reason => {
-  const parsed = parseJson(text)
+  { decode, wanted }: Shape<Asked>
+): CheckedRequest<Asked> | Reason => {
+  const parsed = parseJson(text, wanted)
   if ("_tag" in parsed) return parsed
   const { value } = parsed
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return new InvalidRequest({ message: "The request body must be a JSON object with model and messages." })
+    return new InvalidRequest({ message: `The request body must be a JSON object with ${wanted}.` })
   }
   const shape = flawOfShape(value, limits)
   if (shape !== undefined) return new InvalidRequest(shape)
@@ -48,7 +53,28 @@ export const checkChat = (
   const decoded = decode(value)
   if (Exit.isFailure(decoded)) return schemaReason(decoded.cause, value)
   // The schema only checks, so the checked value is the decoded one; it keeps the members that a dialect may still want to map.
-  const request = value as ChatRequest
-  const flaw = flawOfRequest(request, limits, rules) ?? judgeImages(request, imageHosts)
-  return flaw === undefined ? { source, request } : new InvalidRequest(flaw)
+  return { source, request: value as Asked }
 }
+
+/**
+ * Everything that can be said about a chat request without asking anyone.
+ * @param imageHosts as in `ServerSettings`
+ * @param rules all but the limits; default strict
+ */
+export const checkChat = (
+  text: string,
+  limits: ServerSettings["limits"],
+  imageHosts?: ServerSettings["imageHosts"],
+  rules: RuleSettings = defaultRuleSettings
+): CheckedRequest | Reason => {
+  const checked = check(text, limits, chat)
+  if ("_tag" in checked) return checked
+  const flaw = flawOfRequest(checked.request, limits, rules) ?? judgeImages(checked.request, imageHosts)
+  return flaw === undefined ? checked : new InvalidRequest(flaw)
+}
+
+/** The same about a request for embeddings. */
+export const checkEmbedding = (
+  text: string,
+  limits: ServerSettings["limits"]
+): CheckedRequest<EmbeddingRequest> | Reason => check(text, limits, embeddings)

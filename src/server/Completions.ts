@@ -5,45 +5,14 @@
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import type { Keys } from "../admission/Keys.ts"
-import { errorResponse } from "../api/ErrorBody.ts"
-import { type GatewayError, gatewayError, InvalidRequest, type Reason } from "../domain/GatewayError.ts"
-import type { Completion, CompletionRequest } from "../gateway/Completion.ts"
-import type { EventLogShape } from "../observability/Logger.ts"
-import { admit } from "./Authorization.ts"
+import { type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import type { CompletionRequest } from "../gateway/Completion.ts"
 import { checkChat } from "./ChatBody.ts"
+import { judge, refuse, timeoutOf } from "./Entrance.ts"
 import { streamed } from "./EventFrames.ts"
 import { answerHeaders, type Exchange } from "./Exchange.ts"
-import type { OpenStreams } from "./OpenStreams.ts"
-import { judgeMediaType, readText } from "./RequestBody.ts"
-import type { ServerSettings } from "./ServerSettings.ts"
-import type { Sink } from "./Sink.ts"
-
-type Response = HttpServerResponse.HttpServerResponse
-
-const refuse = (exchange: Exchange, reason: Reason): Response => {
-  exchange.decision.error = reason._tag
-  return errorResponse(reason, answerHeaders(exchange))
-}
-
-/** Milliseconds, up to eleven days; a longer wish could not shorten anything. */
-const wholeMilliseconds = /^[1-9]\d{0,8}$/
-
-const unknownTimeout = new InvalidRequest({
-  message: "x-request-timeout-ms is a whole number of milliseconds from 1 to 999999999, without a unit, such as 30000.",
-  param: "x-request-timeout-ms",
-  code: "invalid_timeout"
-})
-
-/** What every request is answered with. */
-export interface Services {
-  readonly completion: Completion["Service"]
-  readonly keys: Keys["Service"]
-  readonly settings: ServerSettings
-  readonly log: EventLogShape
-  readonly streams: OpenStreams["Service"]
-  readonly sinkOf: (request: HttpServerRequest.HttpServerRequest) => Sink | undefined
-}
+import { readText } from "./RequestBody.ts"
+import type { Services } from "./Services.ts"
 
 /** One request through the flow. */
 export const answer = (
@@ -53,13 +22,9 @@ export const answer = (
 ) => {
   const { completion, keys, settings } = services
   const { headers } = request
-  const stranger = admit(keys, headers, exchange)
-  if (stranger !== undefined) return Effect.succeed(refuse(exchange, stranger))
-  const wrongType = judgeMediaType(headers["content-type"])
-  if (wrongType !== undefined) return Effect.succeed(refuse(exchange, wrongType))
-  const wish = headers["x-request-timeout-ms"]
-  if (wish !== undefined && !wholeMilliseconds.test(wish)) return Effect.succeed(refuse(exchange, unknownTimeout))
-  const timeoutMs = wish === undefined ? undefined : Number(wish)
+  const refusal = judge(keys, headers, exchange)
+  if (refusal !== undefined) return Effect.succeed(refuse(exchange, refusal))
+  const timeoutMs = timeoutOf(headers)
   const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
     const checked = checkChat(text, settings.limits, settings.imageHosts, settings.rules)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))

@@ -1,5 +1,5 @@
 /**
- * The route of the completions with no more around it than it needs. Handlers run in the context that they were built in, merged
+ * The routes of completions and embeddings with no more around it than it needs. Handlers run in the context that they were built in, merged
  * into that of each request: here that is an empty one, so there is nothing to merge.
  */
 import * as Context from "effect/Context"
@@ -7,17 +7,14 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { Keys } from "../admission/Keys.ts"
 import { UnlockedCompletions } from "../api/Completions.ts"
-import { Completion } from "../gateway/Completion.ts"
-import { EventLog } from "../observability/Logger.ts"
-import { answer, type Services } from "./Completions.ts"
+import { UnlockedEmbeddings } from "../api/Embeddings.ts"
+import { answer } from "./Completions.ts"
+import { embed } from "./Embeddings.ts"
 import { CurrentExchange } from "./Exchange.ts"
-import { OpenStreams } from "./OpenStreams.ts"
-import { ServerOptions } from "./ServerSettings.ts"
-import { SinkOf } from "./Sink.ts"
+import * as Services from "./Services.ts"
 
-const handlers = (services: Services) =>
+const completions = (services: Services.Services) =>
   HttpApiBuilder.group(
     UnlockedCompletions,
     "completions",
@@ -28,18 +25,22 @@ const handlers = (services: Services) =>
         )))
   )
 
-/** The completions of the contract. Requires the flow and the settings; the handler judges the client's key. */
+const embeddings = (services: Services.Services) =>
+  HttpApiBuilder.group(
+    UnlockedEmbeddings,
+    "embeddings",
+    (group) =>
+      Effect.succeed(group.handleRaw("create", ({ request }) =>
+        Effect.withFiber((fiber) =>
+          embed(services, request, fiber.getRef(CurrentExchange))
+        )))
+  )
+
+/** The completions and embeddings of the contract. Requires the flow and the settings; the handler judges the client's key. */
 export const layer = Layer.effectContext(Effect.gen(function*() {
-  const services: Services = {
-    completion: yield* Completion,
-    keys: yield* Keys,
-    settings: yield* ServerOptions,
-    log: yield* EventLog,
-    streams: yield* OpenStreams,
-    sinkOf: yield* SinkOf
-  }
+  const services = yield* Services.make
   return yield* Effect.updateContext(
-    Layer.build(handlers(services)),
+    Layer.build(Layer.merge(completions(services), embeddings(services))),
     (all: Context.Context<Scope.Scope>) => Context.pick(Scope.Scope)(all)
   )
 }))

@@ -10,11 +10,10 @@ import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { ModelNotFound } from "../domain/GatewayError.ts"
 import { mayCall } from "../domain/Principal.ts"
-import { type ModelListing, Routes } from "../gateway/Route.ts"
+import { Routes } from "../gateway/Route.ts"
 import { admit } from "./Authorization.ts"
 import { CurrentExchange } from "./Exchange.ts"
-
-const body = (model: ModelListing) => ({ id: model.id, object: "model" as const, created: 0, owned_by: model.ownedBy })
+import { body } from "./ModelBody.ts"
 
 const notFound = (id: string, requestId: string) =>
   errorResponse(

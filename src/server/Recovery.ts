@@ -11,16 +11,12 @@ import { GatewayError, InvalidRequest, MethodNotAllowed, type Reason, RouteNotFo
 import { describeCause, type EventLogShape, traceOf } from "../observability/Logger.ts"
 import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
 import { drained } from "./PendingAnswers.ts"
-import { embeddings, methodsOf } from "./RouteTable.ts"
+import { methodsOf } from "./RouteTable.ts"
 
 const unrouted = (exchange: Exchange): Reason => {
   const methods = methodsOf(exchange.route)
   return methods.length === 0 || methods.includes(exchange.method)
-    ? new RouteNotFound({
-      message: exchange.route === embeddings
-        ? "Embeddings are not built yet. GET /docs shows what there is."
-        : "There is no such route. GET /docs shows what there is."
-    })
+    ? new RouteNotFound({ message: "There is no such route. GET /docs shows what there is." })
     : new MethodNotAllowed({
       message: `${exchange.method} is not a method of this route. It takes ${methods.join(", ")}.`,
       allow: methods.join(", ")

@@ -115,11 +115,11 @@ const place = (text: string): string => {
   } (position ${at}) is where it stops making sense`
 }
 
-/** The parsed text, or the reason why it is no JSON. */
-export const parseJson = (text: string): { readonly value: unknown } | Reason => {
+/** The parsed text, or the reason why it is no JSON; `wanted`: the members that it must have, in words. */
+export const parseJson = (text: string, wanted = "model and messages"): { readonly value: unknown } | Reason => {
   if (text.trim() === "") {
     return new InvalidRequest({
-      message: "The request body is empty. Send a JSON object with model and messages.",
+      message: `The request body is empty. Send a JSON object with ${wanted}.`,
       code: "empty_body"
     })
   }

@@ -58,7 +58,7 @@ const addFlow = (line: Line, { decision }: Exchange): void => {
   if (decision.alias === "") return
   const cost = Decision.costOf(decision)
   const model = decision.model === undefined ? undefined : modelName(decision.model)
-  line["gen_ai.operation.name"] = "chat"
+  line["gen_ai.operation.name"] = decision.operation ?? "chat"
   line["gen_ai.request.model"] = Decision.aliasOf(decision)
   line["gen_ai.response.model"] = model
   line["gen_ai.response.finish_reasons"] = decision.finishReasons?.map(word)

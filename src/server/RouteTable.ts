@@ -1,15 +1,11 @@
 /** Which paths exist with which methods: for the 405 answer, and for a route label that no caller can make up. */
 import { Api } from "../api/Api.ts"
 
-/** Not built yet; known here so that its 404 can say so. */
-export const embeddings = "/v1/embeddings"
-
 const own: ReadonlyArray<readonly [string, string]> = [
   ["/metrics", "GET"],
   ["/dashboard", "GET"],
   ["/docs", "GET"],
-  ["/openapi.json", "GET"],
-  [embeddings, "POST"]
+  ["/openapi.json", "GET"]
 ]
 
 const methodsByPath = new Map<string, Array<string>>()

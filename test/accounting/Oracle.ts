@@ -33,7 +33,11 @@ export interface Compared {
   readonly theirs: number | undefined
 }
 
+/** Models of vectors have no output that could be priced. */
+const hasOutput = ({ rates }: PriceRow): boolean => rates.some(({ usdPerMtok }) => usdPerMtok?.output !== undefined)
+
 const compare = (row: PriceRow, model: string, kind: string, prompt: number): Compared | undefined => {
+  if (kind === "output" && !hasOutput(row)) return undefined
   const { ours, theirs } = kinds[kind] ?? { ours: () => ({}), theirs: () => ({}) }
   const usage: Usage = { promptTokens: prompt, completionTokens: 0, totalTokens: prompt, ...ours(prompt) }
   const own = makeBook([{ name: "p", kind: row.provider }]).costOf("p", model, usage, at)

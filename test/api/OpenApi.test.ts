@@ -12,6 +12,7 @@ describe("the document", () => {
     expect(openapi).toMatch(/^3\.1/)
     expect(Object.keys(paths)).toEqual(expect.arrayContaining([
       "/v1/chat/completions",
+      "/v1/embeddings",
       "/v1/models",
       "/v1/models/{id}",
       "/api/v1/health",

@@ -80,7 +80,7 @@ describe("the contract's file", () => {
         provider: "claude",
         model: "claude-haiku-4-5",
         weight: 1,
-        prefill: false
+        capabilities: { prefill: false }
       })
       expect(settings.defaults.breaker.openMaxMs).toBe(15_000)
     }))
@@ -187,6 +187,22 @@ validation: { unicode: lenient, files: { allow: [pdf], deny: [csv] } }
         const problems = yield* problemsOf(`providers: { a: { kind: ollama, maxConcurrency: ${wrong} } }`)
         expect(problems.length).toBeGreaterThan(0)
         for (const problem of problems) expect(JSON.stringify(problem)).toContain("maxConcurrency")
+      }
+    }))
+
+  it.effect("takes what a target can do, and refuses what it cannot be or nobody knows, with its path", () =>
+    Effect.gen(function*() {
+      const fileOf = (capabilities: string) =>
+        `models: { fast: { targets: [{ provider: simulated, model: sim, capabilities: ${capabilities} }] } }`
+      const { settings } = yield* settingsOf(fileOf("{ context: 8192, vision: false, jsonSchema: true }"))
+      expect(settings.models["fast"]?.targets[0]?.capabilities).toEqual({
+        context: 8192,
+        vision: false,
+        jsonSchema: true
+      })
+      for (const wrong of ["{ context: 0 }", "{ context: 1.5 }", "{ vision: maybe }", "{ visoin: true }"]) {
+        const [problem] = yield* problemsOf(fileOf(wrong))
+        expect(problem?.path).toMatch(/^models\.fast\.targets\[0\]\.capabilities\.\w+$/)
       }
     }))
 

@@ -31,6 +31,9 @@ export const exchangesOf = (part: string): ReadonlyArray<Exchange> =>
 /** The exchanges of OpenAI's chat dialect. */
 export const exchanges: ReadonlyArray<Exchange> = exchangesOf("--chat-completions--")
 
+/** The exchanges of OpenAI's embeddings; Gemini's own have another shape. */
+export const embeddings = exchangesOf("--embeddings--").filter(({ provider }) => provider !== "gemini")
+
 /** The raw text of a stream; a client's capture is framed again. */
 export const sseOf = ({ response }: Exchange): string =>
   response.sse ?? [...(response.chunks ?? []).map((chunk) => JSON.stringify(chunk)), "[DONE]"]
@@ -39,10 +42,12 @@ export const sseOf = ({ response }: Exchange): string =>
 export const isStream = ({ response }: Exchange): boolean => response.sse !== undefined || response.chunks !== undefined
 
 /** What OpenAI's schema has against a value; its own traffic has a null system_fingerprint, which is the one relaxation. */
-export const makeValidator = (schema: "chat-completion-response" | "chat-completion-chunk" | "error-response") => {
+export const makeValidator = (
+  schema: "chat-completion-response" | "chat-completion-chunk" | "embedding-response" | "error-response"
+) => {
   const text = readFileSync(join(folder, "openai-spec", `${schema}.schema.json`), "utf8")
   const parsed = JSON.parse(text)
-  if (schema !== "error-response") parsed.properties.system_fingerprint = { type: ["string", "null"] }
+  if (schema.startsWith("chat")) parsed.properties.system_fingerprint = { type: ["string", "null"] }
   const validate = new Ajv2020({ strict: false }).compile(parsed)
   return (value: unknown): ReadonlyArray<string> =>
     validate(value) ? [] : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`)

@@ -76,7 +76,7 @@ const run = (
           provider: name,
           model: `${name}-model`,
           weight: 1,
-          prefill: prefill.includes(name)
+          capabilities: { prefill: prefill.includes(name) }
         }))
       }
     }

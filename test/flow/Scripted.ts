@@ -4,11 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ChatRequest } from "../../src/domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../../src/domain/ChatAnswer.ts"
+import type { EmbeddingRequest } from "../../src/domain/Embedding.ts"
 import * as E from "../../src/domain/GatewayError.ts"
 import * as Completion from "../../src/gateway/Completion.ts"
 import * as Decision from "../../src/gateway/Decision.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
-import type { AnswerStream, Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
+import type { AnswerStream, EmbeddingCall, Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import type { Credentials } from "../../src/resilience/Credential.ts"
 import * as JsonText from "../../src/validation/JsonText.ts"
@@ -37,8 +38,12 @@ export interface Script {
   readonly name: string
   readonly plays: ReadonlyArray<Play>
   readonly calls: Array<ProviderCall>
+  /** Calls for vectors; they are plays of the same list. */
+  readonly embedded: Array<EmbeddingCall>
   interrupted: number
   readonly credentials?: Credentials | undefined
+  /** Default true. */
+  readonly hasEmbeddings?: boolean
 }
 
 const completion = (name: string, model: string): ChatCompletion => ({
@@ -105,13 +110,15 @@ export const script = (name: string, ...plays: ReadonlyArray<Play>): Script => (
   name,
   plays,
   calls: [],
+  embedded: [],
   interrupted: 0
 })
 
 const providerOf = (script: Script): Provider => {
+  const play = (): Play => script.plays[script.calls.length + script.embedded.length - 1] ?? script.plays.at(-1) ?? "ok"
   const next = (call: ProviderCall): Play => {
     script.calls.push(call)
-    return script.plays[script.calls.length - 1] ?? script.plays.at(-1) ?? "ok"
+    return play()
   }
   const outcome = <A>(play: Play, ok: (play: Play) => A): Effect.Effect<A, E.GatewayError> => {
     if (play === "silent") {
@@ -129,6 +136,16 @@ const providerOf = (script: Script): Provider => {
     kind: "scripted",
     credentials: script.credentials,
     models: [],
+    embed: script.hasEmbeddings === false ? undefined : (call) =>
+      Effect.suspend(() => {
+        script.embedded.push(call)
+        return outcome(play(), () => ({
+          text: `vectors of ${script.name}`,
+          model: call.model,
+          usage: { promptTokens: 3, completionTokens: 0, totalTokens: 3 },
+          upstreamRequestId: undefined
+        }))
+      }),
     complete: (call) =>
       Effect.suspend(() =>
         outcome(next(call), () => {
@@ -165,6 +182,14 @@ export const flow = (scripts: ReadonlyArray<Script>, settings: Partial<Gateway.G
       Layer.succeed(Providers, Providers.of({ providers: new Map(scripts.map((one) => [one.name, providerOf(one)])) }))
     )
   )
+
+/** A request for vectors of the alias `fast`, with the record it will fill. */
+export const askVectors = (overrides: Partial<EmbeddingRequest> = {}) => {
+  const request: EmbeddingRequest = { model: "fast", input: "hi", ...overrides }
+  const source = JsonText.scan(JSON.stringify(request))
+  if (JsonText.isScanProblem(source)) throw new Error(source.message)
+  return { request, source, decision: Decision.make("req-1") } satisfies Completion.EmbeddingsRequest
+}
 
 /** A request for the alias `fast`, with the record it will fill. */
 export const ask = (overrides: Partial<ChatRequest> = {}) => {

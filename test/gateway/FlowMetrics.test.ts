@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Ai } from "../../src/gateway/Ai.ts"
+import { Completion } from "../../src/gateway/Completion.ts"
 import * as Decision from "../../src/gateway/Decision.ts"
 import * as FlowMetrics from "../../src/gateway/FlowMetrics.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
@@ -13,6 +14,7 @@ import { CurrentInstruments, Instruments } from "../../src/observability/Instrum
 import * as Prometheus from "../../src/observability/Prometheus.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
+import { askVectors } from "../flow/Scripted.ts"
 
 const simulated = Providers.layer([Simulated.make("a"), Simulated.make("b")])
 
@@ -55,6 +57,20 @@ const fast =
   `gen_ai_operation_name="chat",gen_ai_provider_name="simulated",gen_ai_request_model="sim-fast",target="b/sim-fast"`
 
 describe("what the flow counts", () => {
+  it.effect("embeddings are an operation of their own, and use no output tokens", () => {
+    const { gateway, instruments, page, valueOf } = makeFlow()
+    return Effect.gen(function*() {
+      const request = askVectors({ model: "b/sim-fast", input: "hello" })
+      yield* later((yield* Completion).embed(request))
+      request.decision.meter?.ended(request.decision, 0, 10)
+      const vectors = fast.replace("chat", "embeddings")
+      expect(valueOf(`gen_ai_client_operation_duration_seconds_count{${vectors}}`)).toBe(1)
+      expect(valueOf(`gen_ai_client_token_usage_count{${vectors},gen_ai_token_type="input"}`)).toBe(1)
+      expect(page()).not.toContain(`gen_ai_operation_name="chat"`)
+      expect(valueOf(`breakwater_cost_usd_total{target="b/sim-fast"}`)).toBe(0.000002)
+    }).pipe(Effect.provide(gateway), Effect.provideService(CurrentInstruments, instruments))
+  })
+
   it.effect("a failover is one failed call with its retry, one that answered, and what lies between", () => {
     const { gateway, valueOf } = makeFlow()
     return Effect.gen(function*() {

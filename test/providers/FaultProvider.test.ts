@@ -10,7 +10,7 @@ import * as FaultProvider from "../../src/providers/FaultProvider.ts"
 import type { AnswerStream, ProviderCall } from "../../src/providers/Provider.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Scenario from "../../src/providers/Scenario.ts"
-import { ask } from "../flow/Scripted.ts"
+import { ask, askVectors } from "../flow/Scripted.ts"
 
 const call: ProviderCall = { ...ask(), model: "m", requestId: "r" }
 
@@ -48,6 +48,24 @@ const streamed = (scenario: Scenario.Scenario) =>
   )
 
 describe("a fault provider", () => {
+  it.effect("plays its scenario for embeddings too", () =>
+    Effect.gen(function*() {
+      const embed = (yield* provider("a")).embed
+      const asked = embed?.({ ...askVectors(), model: "m", requestId: "r" }) ?? Effect.die("none")
+      const first = yield* timed(asked)
+      const second = yield* timed(asked)
+      expect([first._tag, Exit.isSuccess(second) ? second.value.usage?.promptTokens : undefined]).toEqual([
+        "Failure",
+        1
+      ])
+      expect((yield* FaultProvider.FaultAttempts).all().map(({ plays }) => plays)).toEqual([
+        "UpstreamUnreachable",
+        "answer"
+      ])
+    }).pipe(Effect.provide(FaultProvider.layer({
+      a: Scenario.sequence(Scenario.unreachable, Scenario.healthy)
+    }))))
+
   it.effect("gives a whole answer of so many words after its first token's time", () =>
     Effect.gen(function*() {
       const a = yield* provider("a")

@@ -123,12 +123,6 @@ describe("errors of the contract", () => {
     expect(reply.headers.get("x-breakwater-model")).toBeNull()
   })
 
-  it("embeddings are a 404 that says they are not built yet", async () => {
-    const reply = await ask(server, "/v1/embeddings", { method: "POST", body: "{}" })
-    expect(reply.status).toBe(404)
-    expect(errorOf(reply)).toMatchObject({ code: "not_found", message: expect.stringContaining("not built yet") })
-  })
-
   it("an unknown route is a 404 in the envelope", async () => {
     const reply = await ask(server, "/v2/nothing")
     expect(reply.status).toBe(404)

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import type { ChatChunk } from "../../src/domain/ChatAnswer.ts"
 import type { DecisionRecord } from "../../src/domain/DecisionRecord.ts"
 import { type GatewayError, gatewayError, type Reason, RouteNotFound } from "../../src/domain/GatewayError.ts"
-import { Completion, type CompletionRequest } from "../../src/gateway/Completion.ts"
+import { Completion, type CompletionRequest, type EmbeddingsRequest } from "../../src/gateway/Completion.ts"
 import { type ComponentHealth, type Control, Health, type Vitals } from "../../src/gateway/Health.ts"
 import { Routes } from "../../src/gateway/Route.ts"
 import type { AnswerStream, Frame } from "../../src/providers/Provider.ts"
@@ -48,6 +48,13 @@ export const completionText = JSON.stringify({
   }]
 })
 
+export const vectorsText = JSON.stringify({
+  object: "list",
+  data: [{ object: "embedding", index: 0, embedding: [0.6, 0.8] }],
+  model: "upstream-model",
+  usage: { prompt_tokens: 2, total_tokens: 2 }
+})
+
 /** What the fake does and what was asked of it. */
 export interface Fake {
   /** The answer to every request, unless `fail` says otherwise. */
@@ -61,6 +68,7 @@ export interface Fake {
   /** How the stream ends after its frames. */
   ending: "clean" | "hang" | Reason
   readonly asked: Array<CompletionRequest>
+  readonly embedded: Array<EmbeddingsRequest>
   readonly controls: Array<Control>
   /** Scopes of streams that were closed. */
   closed: number
@@ -79,6 +87,7 @@ export const makeFake = (): Fake => ({
   frames: [[frame("Hel")], [frame("lo"), frame("", true)]],
   ending: "clean",
   asked: [],
+  embedded: [],
   controls: [],
   closed: 0,
   phase: "ready",
@@ -87,9 +96,10 @@ export const makeFake = (): Fake => ({
   records: []
 })
 
-const asked = (fake: Fake, request: CompletionRequest): Effect.Effect<void, GatewayError> =>
+const asked = (fake: Fake, request: CompletionRequest | EmbeddingsRequest): Effect.Effect<void, GatewayError> =>
   Effect.withFiber((fiber) => {
-    fake.asked.push(request)
+    if ("messages" in request.request) fake.asked.push({ ...request, request: request.request })
+    else fake.embedded.push({ ...request, request: request.request })
     request.decision.deadlineMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock)) + fake.totalMs
     request.decision.attempts.push({
       target: "openai/upstream-model",
@@ -112,6 +122,13 @@ export const layerFake = (fake: Fake) =>
         Effect.as(asked(fake, request), {
           text: fake.text,
           completion: JSON.parse(completionText),
+          usage: undefined,
+          upstreamRequestId: undefined
+        }),
+      embed: (request) =>
+        Effect.as(asked(fake, request), {
+          text: vectorsText,
+          model: "upstream-model",
           usage: undefined,
           upstreamRequestId: undefined
         }),

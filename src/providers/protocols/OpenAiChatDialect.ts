@@ -1,8 +1,14 @@
-/** OpenAI's chat as a dialect: the caller's own text goes up, and the upstream's own text comes back. */
-import type { Dialect } from "../Dialect.ts"
+/** OpenAI's own words as a dialect, its embeddings too: the caller's own text goes up, and the upstream's own text comes back. */
+import type { Dialect, Embeddings } from "../Dialect.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { lower, readAnswer } from "./OpenAiChat.ts"
 import { ChatStream } from "./OpenAiChatStream.ts"
+import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
+
+const embeddings: Embeddings = {
+  lower: ({ model, source }) => ({ body: OpenAiEmbeddings.lower(source, model) }),
+  readAnswer: OpenAiEmbeddings.readAnswer
+}
 
 export const openAiChat: Dialect = {
   family: "openai",
@@ -11,5 +17,6 @@ export const openAiChat: Dialect = {
     return { body: OpaqueState.isCarried(request) ? OpaqueState.stripped(body) : body }
   },
   readAnswer,
-  openStream: (options) => new ChatStream(options)
+  openStream: (options) => new ChatStream(options),
+  embeddings
 }

@@ -1,13 +1,15 @@
-/** What comes into the flow, and by when it has to be over. */
+/** What goes into the flow: a decoded request, the caller's own text of it, its record and its bounds. */
 import * as Clock from "effect/Clock"
 import type * as Fiber from "effect/Fiber"
-import type { ProviderCall } from "../providers/Provider.ts"
+import type { ChatRequest } from "../domain/Chat.ts"
+import type { EmbeddingRequest } from "../domain/Embedding.ts"
+import type { Call } from "../providers/Provider.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import type { Decision } from "./Decision.ts"
 import type { Route } from "./Route.ts"
 
-/** A decoded completion request on its way through the flow. */
-export interface CompletionRequest extends Pick<ProviderCall, "source" | "request"> {
+/** A decoded request on its way through the flow. */
+export interface FlowRequest<Asked> extends Pick<Call<Asked>, "source" | "request"> {
   /** Filled while the request runs, also when it fails. */
   readonly decision: Decision
   /** The caller's own bound on the whole request, in milliseconds (`x-request-timeout-ms`); it can only shorten ours. */
@@ -16,9 +18,15 @@ export interface CompletionRequest extends Pick<ProviderCall, "source" | "reques
   readonly receivedAtMs?: number | undefined
 }
 
-/** The end of the whole request: its route's limit or its caller's own, whichever is shorter. */
+/** A chat completion that is asked for. */
+export type CompletionRequest = FlowRequest<ChatRequest>
+
+/** Vectors that are asked for. */
+export type EmbeddingsRequest = FlowRequest<EmbeddingRequest>
+
+/** The end of a request on this route. */
 export const deadlineOf = (
-  { receivedAtMs, timeoutMs = Number.POSITIVE_INFINITY }: CompletionRequest,
+  { receivedAtMs, timeoutMs = Number.POSITIVE_INFINITY }: FlowRequest<unknown>,
   route: Route,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Deadline.Deadline =>

@@ -1,0 +1,36 @@
+/** What is known of the targets of a route, gathered once when the route is made, so that a request pays nothing where nothing is. */
+import type { Capabilities } from "../domain/Model.ts"
+import { capabilitiesOf } from "../providers/Catalogue.ts"
+import type { Target } from "./Target.ts"
+
+/** What a request may need that a model may not have. */
+export const needed = ["vision", "tools", "jsonSchema"] as const
+export type Needed = (typeof needed)[number]
+
+export interface Abilities {
+  readonly of: ReadonlyMap<Target, Capabilities>
+  /** What at least one of them is known not to have. */
+  readonly missing: ReadonlyArray<Needed>
+  /** The smallest context of any of them, in tokens; infinite where none is known. */
+  readonly narrowest: number
+}
+
+/** What the catalogue knows of a target, and over it what the file says. */
+export const ofTarget = ({ model, provider }: Target, written?: Capabilities): Capabilities => ({
+  ...capabilitiesOf(provider.kind, model),
+  ...written
+})
+
+/** Undefined where every request could go to each of them, as far as is known. */
+export const gather = (of: ReadonlyMap<Target, Capabilities>): Abilities | undefined => {
+  const all = [...of.values()]
+  const missing = needed.filter((name) => all.some((one) => one[name] === false))
+  const narrowest = Math.min(...all.map(({ context = Number.POSITIVE_INFINITY }) => context))
+  return missing.length === 0 && narrowest === Number.POSITIVE_INFINITY ? undefined : { of, missing, narrowest }
+}
+
+/** Whether a request that was too long for one target may fit the other: only what is known to be larger is worth a try. */
+export const isLarger = ({ of }: Abilities, other: Target, than: Target): boolean => {
+  const context = of.get(other)?.context
+  return context !== undefined && context > (of.get(than)?.context ?? 0)
+}

@@ -1,0 +1,33 @@
+/** How a request for embeddings is answered: the same entrance and the same flow as a whole completion. */
+import * as Effect from "effect/Effect"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import { checkEmbedding } from "./ChatBody.ts"
+import { judge, refuse, timeoutOf } from "./Entrance.ts"
+import { answerHeaders, type Exchange } from "./Exchange.ts"
+import { readText } from "./RequestBody.ts"
+import type { Services } from "./Services.ts"
+
+/** One request through the flow. */
+export const embed = (
+  { completion, keys, settings }: Pick<Services, "completion" | "keys" | "settings">,
+  request: HttpServerRequest.HttpServerRequest,
+  exchange: Exchange
+) => {
+  const { headers } = request
+  const refusal = judge(keys, headers, exchange)
+  if (refusal !== undefined) return Effect.succeed(refuse(exchange, refusal))
+  const timeoutMs = timeoutOf(headers)
+  const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
+    const checked = checkEmbedding(text, settings.limits)
+    if ("_tag" in checked) return Effect.fail(gatewayError(checked))
+    const { decision, receivedAtMs } = exchange
+    decision.alias = checked.request.model
+    return Effect.map(
+      completion.embed({ ...checked, decision, timeoutMs, receivedAtMs }),
+      ({ text }) => HttpServerResponse.text(text, { contentType: "application/json", headers: answerHeaders(exchange) })
+    )
+  })
+  return Effect.catch(run, (error: GatewayError) => Effect.succeed(refuse(exchange, error.reason)))
+}
