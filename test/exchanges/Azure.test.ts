@@ -4,6 +4,7 @@ import * as Redacted from "effect/Redacted"
 import * as AzureOpenAi from "../../src/providers/AzureOpenAi.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
+import { isScanProblem, scan } from "../../src/validation/JsonText.ts"
 import { callOf, streamOf } from "../providers/Calls.ts"
 import { type CloudUpstream, start } from "./CloudUpstream.ts"
 import { ofChunks, ofMessage } from "./Conversation.ts"
@@ -26,12 +27,16 @@ const whole = JSON.stringify({
   }]
 })
 
+const vectors = JSON.stringify({ data: [{ embedding: [0.5] }] })
+
+/** What is answered where nothing recorded comes next. */
+let otherwise = whole
 /** What is answered next. */
 let next: Exchange | undefined
 let upstream: CloudUpstream
 beforeAll(async () => {
   upstream = await start(() => {
-    if (next === undefined) return { headers: { "content-type": "application/json" }, pieces: [whole] }
+    if (next === undefined) return { headers: { "content-type": "application/json" }, pieces: [otherwise] }
     const { body, headers, status } = next.response
     const type = isStream(next) ? "text/event-stream" : "application/json"
     return {
@@ -85,6 +90,32 @@ layer(Transport.layer(), { excludeTestServices: true })("AzureOpenAi", (it) => {
       expect((yield* asked(options, "/models")).path).toBe("/models/chat/completions?api-version=preview")
       expect((yield* asked(options, "/openai/deployments/one")).path)
         .toBe("/openai/deployments/one/chat/completions?api-version=preview")
+    }))
+
+  it.effect("asks for vectors beside chat, with the deployment and the version where they belong", () =>
+    Effect.gen(function*() {
+      const pathOf = Effect.fnUntraced(function*(path: string, apiVersion?: string) {
+        const options = {
+          name: "azure",
+          baseUrl: upstream.url + path,
+          auth: { apiKeys: [apiKey] as const },
+          apiVersion
+        }
+        const { embed } = yield* AzureOpenAi.make(options)
+        if (embed === undefined) throw new Error("it has no embeddings")
+        const request = { model: "alias", input: "hi" }
+        const source = scan(JSON.stringify(request))
+        if (isScanProblem(source)) throw new Error(source.message)
+        next = undefined
+        otherwise = vectors
+        const answer = yield* embed({ source, request, model: "my deployment", requestId: "r" })
+        otherwise = whole
+        expect(JSON.parse(answer.text).data[0].embedding).toEqual([0.5])
+        return upstream.asked.at(-1)?.path
+      })
+      expect(yield* pathOf("")).toBe("/openai/v1/embeddings")
+      expect(yield* pathOf("", "1")).toBe("/openai/deployments/my%20deployment/embeddings?api-version=1")
+      expect(yield* pathOf("/models", "1")).toBe("/models/embeddings?api-version=1")
     }))
 
   it.effect("sends a token of Entra as a bearer, and headers of the operator's over all", () =>

@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import type { Capabilities } from "../../src/domain/Model.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import type { ModelListing } from "../../src/gateway/Listing.ts"
+import { Pricing } from "../../src/gateway/Pricing.ts"
 import { Routes } from "../../src/gateway/Route.ts"
 import type { Provider } from "../../src/providers/Provider.ts"
 import { Providers } from "../../src/providers/Providers.ts"
@@ -84,6 +85,21 @@ describe("the list of models", () => {
       })
       expect(found("gpt-4o")?.usdPerMtok).toEqual({ input: "1", output: "0.000001" })
     }))
+
+  it.effect("has the prices in force, where the provider is", () =>
+    Effect.gen(function*() {
+      const own = { usdPerMtok: { input: "1", output: "2" }, regions: { eu: "1.1" } }
+      const { models } = yield* Routes
+      const { replace } = yield* Pricing
+      const priceOf = Effect.map(models, (all) => all.find(({ id }) => id === "local/qwen")?.usdPerMtok)
+      expect(yield* priceOf).toBeUndefined()
+      replace({ prices: { local: { qwen: own } } })
+      expect(yield* priceOf).toEqual({ input: "1", output: "2" })
+      replace({ prices: { local: { qwen: own } }, regions: { local: "eu" } })
+      expect(yield* priceOf).toEqual({ input: "1.1", output: "2.2" })
+      replace({ prices: { local: { qwen: own } }, regions: { local: "us" } })
+      expect(yield* priceOf).toBeUndefined()
+    }).pipe(Effect.provide(Gateway.layer().pipe(Layer.provide(Providers.layer(providers))))))
 
   it.effect("shows of an alias what a request can have of any of its targets", () =>
     Effect.gen(function*() {

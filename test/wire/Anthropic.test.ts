@@ -151,7 +151,7 @@ describe("the openai package before Anthropic", () => {
     expect(asked.at(-1)).toMatchObject({
       path: "/v1/messages",
       headers: { "x-api-key": "sk-ant-1", "anthropic-version": "2023-06-01", "content-type": "application/json" },
-      body: { model: "claude-sonnet-4-5", max_tokens: 32_000 }
+      body: { model: "claude-sonnet-4-5", max_tokens: 64_000 }
     })
   })
 
