@@ -1,8 +1,11 @@
 /** What another Effect app imports: the flow as Layers, the providers it runs over, and the words they share. */
+export * as Admission from "./admission/Admission.ts"
+export * as Desk from "./admission/Desk.ts"
 export { Api } from "./api/Api.ts"
 export type { ChatMessage, ChatRequest, ContentPart } from "./domain/Chat.ts"
 export type { ChatChunk, ChatCompletion } from "./domain/ChatAnswer.ts"
 export * as GatewayError from "./domain/GatewayError.ts"
+export type { Principal } from "./domain/Principal.ts"
 export type { Usage } from "./domain/Usage.ts"
 export { Ai, type AiAnswer, type AiEvent, type AiRequest, type AiSummary } from "./gateway/Ai.ts"
 export type { AttemptRecord, Decision } from "./gateway/Decision.ts"

@@ -1,10 +1,13 @@
 /** `docs/CONFIGURATION.md` from the schema of the file and the rooms' defaults; the prose around the keys stands here. */
 import type * as SchemaAST from "effect/SchemaAST"
 import { ConfigurationFile } from "../src/config/Config.ts"
-import { inactiveKeys, unguarded } from "../src/config/Inactive.ts"
+import { inactiveKeys } from "../src/config/Inactive.ts"
 import { kinds } from "../src/config/ProviderSection.ts"
 import { defaultServerSection as server } from "../src/config/ServerSection.ts"
-import { defaultTelemetrySection as telemetry } from "../src/config/TelemetrySection.ts"
+import {
+  defaultStorageSection as storage,
+  defaultTelemetrySection as telemetry
+} from "../src/config/TelemetrySection.ts"
 import { defaultImagesSettings as images } from "../src/providers/ImagesSettings.ts"
 import { defaultBreakerSettings as breaker } from "../src/resilience/CircuitBreaker.ts"
 import { defaultTimeoutSettings as timeouts } from "../src/resilience/Deadline.ts"
@@ -58,6 +61,18 @@ const breakerDocs = (defaults: boolean): Readonly<Record<string, Doc>> => {
   }
 }
 
+const limitDocs: Readonly<Record<string, Doc>> = {
+  rpm: { text: "requests a minute" },
+  tpm: { text: "tokens a minute, input and output" },
+  concurrent: { text: "requests at once" }
+}
+
+const budgetDocs = (who: string): Readonly<Record<string, Doc>> => ({
+  usd: { text: `what ${who} may spend` },
+  per: { text: "calendar day or month, UTC" },
+  soft: { default: 0.8, text: "part of it, above 0 to 1, at which a warning is logged" }
+})
+
 const under = (prefix: string, docs: Readonly<Record<string, Doc>>): Readonly<Record<string, Doc>> =>
   Object.fromEntries(Object.entries(docs).map(([key, doc]) => [`${prefix}.${key}`, doc]))
 
@@ -72,14 +87,26 @@ const docs: Readonly<Record<string, Doc>> = {
   "server.keys[]": { text: "client keys for `/v1/*`, as text or as an object; none = open" },
   "server.keys[].name": { text: "what logs call the key; default `key-1`, `key-2`, …" },
   "server.keys[].key": { text: "the key itself" },
-  "server.keys[].models[]": { text: "models that the key may call" },
-  "server.keys[].limits.rpm": { text: "requests a minute" },
-  "server.keys[].limits.tpm": { text: "tokens a minute" },
-  "server.keys[].limits.concurrent": { text: "requests at once" },
-  "server.keys[].budget.usd": { text: "what the key may spend" },
-  "server.keys[].budget.per": { text: "in which period" },
+  "server.keys[].models[]": {
+    text: "what the key may put in `model`; a `*` at the end stands for any rest; absent = everything"
+  },
+  ...under("server.keys[].limits", limitDocs),
+  ...under("server.keys[].budget", budgetDocs("the key")),
   "server.keys[].tags[]": { text: "what the use of the key is summed up by besides: `breakwater usage --by tag`" },
-  "server.keys[].expires": { text: "when the key ends" },
+  "server.keys[].expires": { text: "when the key ends: a day (its beginning, UTC) or a moment in ISO 8601" },
+  "server.keySecret": {
+    text: "at least 16 characters that all digests of client keys are made with; another one ends every issued key"
+  },
+  ...under("server.budgets.total", budgetDocs("everybody together")),
+  ...under("server.budgets.tags.*", budgetDocs("the keys with this tag together")),
+  "server.budgets.unpriced": {
+    default: server.budgets.unpriced,
+    text: "a request that a budget rules and that may go to a target without a known price"
+  },
+  "server.budgets.untold": {
+    default: server.budgets.untold,
+    text: "a call whose use nobody told, because its caller left in the middle: what was reserved counts, or nothing"
+  },
   "server.adminKey": {
     text: "Bearer (or Basic password) of the operator's routes; absent = those answer on loopback only"
   },
@@ -202,6 +229,7 @@ const docs: Readonly<Record<string, Doc>> = {
       "a stream that breaks after its first content ends in an error, is joined to the answer of another try where that agrees "
       + "to the letter, or is not sent before it is whole"
   },
+  ...under("models.ALIAS.limits", limitDocs),
   ...under("models.ALIAS.timeouts", timeoutDocs(false)),
   "models.ALIAS.guards.mask.kinds[]": {
     text: "what is replaced by its kind in brackets, such as `[email]`; absent = every kind"
@@ -280,7 +308,12 @@ const docs: Readonly<Record<string, Doc>> = {
     text:
       "`sqlite:FILE` or `postgres://…`, where the ledger is kept (docs/OPERATIONS.md); absent = memory, the last requests only"
   },
-  "storage.redis": { text: "absent = this process alone" }
+  "storage.redis": { text: "absent = this process alone" },
+  "storage.whenAway.limits": {
+    default: storage.whenAway.limits,
+    text: "requests of keys and models with limits, while what is counted cannot be reached: let through, or refused"
+  },
+  "storage.whenAway.budgets": { default: storage.whenAway.budgets, text: "the same for budgets" }
 }
 
 /** What stands for the keys of a record, by the record's own path. */
@@ -340,8 +373,6 @@ const documentWith = (path: string, value: string): unknown =>
 /** What the banner would say of the key; of a closed set, of those values only for which it would. */
 const remark = (path: string, values: ReadonlyArray<string>): string => {
   const told = (value: string) => inactiveKeys(documentWith(path, value))[0]?.why
-  const [guard] = unguarded(documentWith(path, "some value"))
-  if (guard !== undefined) return "not built yet: a file with it is refused"
   if (values.length === 0) {
     const why = told("some value")
     return why === undefined ? "" : `not active: ${why}`
@@ -393,8 +424,8 @@ optional. \`npm start -- check FILE\` says what a file means, or everything that
 - \`\${NAME}\` in a value is replaced by that variable; one that is not set is a start-up error. \`\${NAME:-text}\` has a default. An
   empty value means absent.
 - An unknown key is refused with its path and, where one is near, a suggestion. A key whose part is not built yet is accepted and
-  named in the banner as not active; what narrows a client key (\`models\`, \`limits\`, \`budget\`, \`expires\`) is refused until it is
-  built, for the key would open more than is written.
+  named in the banner as not active.
+- A client key without \`models\`, \`limits\`, \`budget\` and \`expires\` may do everything ([OPERATIONS](OPERATIONS.md#client-keys)).
 - Durations are written \`200ms\`, \`5s\`, \`10m\`, \`1h\`, \`1d\`; sizes \`512kb\`, \`20mb\` (1 kb = 1024 bytes).
 - \`firstToken\` and \`answer\` end an attempt only while another target could still answer; the last one is given the rest of
   \`total\`. The breaker hears of it at the limit either way.

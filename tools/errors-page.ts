@@ -10,10 +10,10 @@ type Tag = Errors.Reason["_tag"]
 /** When each reason is given; the type keeps the list complete. */
 const meanings: { readonly [T in Tag]: string } = {
   InvalidRequest: "the body is no JSON, breaks the schema or a limit, or says a member twice",
-  Unauthorized: "the key is missing or unknown",
+  Unauthorized: "the key is missing, unknown, revoked or expired",
   Forbidden: "an operator's route asked from elsewhere, or a POST from a foreign origin",
   ModelNotFound:
-    "`model` is no alias, no `provider/model` and no model that a provider lists; the message says what was probably meant",
+    "`model` is no alias, no `provider/model` and no model that a provider lists (the message says what was probably meant), or the key may not call it",
   RouteNotFound: "no such path, or breaker control of an unknown target (code `target_not_found`)",
   MethodNotAllowed: "the path exists with other methods; `allow` names them",
   PayloadTooLarge: "the body is larger than `server.limits.body`",
@@ -32,6 +32,10 @@ const meanings: { readonly [T in Tag]: string } = {
   UpstreamTimedOut: "the upstream is silent beyond a limit of `timeouts`",
   MalformedAnswer: "what arrives is no answer in the upstream's own dialect, or a stream without content",
   StreamInterrupted: "a stream ends in its middle",
+  CallerRateLimited:
+    "the caller's key, or the model for all callers, has used up a limit of requests, tokens or requests at once",
+  BudgetExhausted: "what is left of a budget of the key, its tag or everybody does not cover what the request may cost",
+  AdmissionUnavailable: "what the key has used cannot be looked up, and `storage.whenAway` is closed for that",
   CircuitOpen: "every target that is left has an open circuit",
   QueueFull: "every target that is left is at `maxConcurrency` with a full queue",
   LoadShed: "the gateway itself is at `server.limits.inFlight` or late by `server.limits.lag`, for this priority",
@@ -44,7 +48,7 @@ const meanings: { readonly [T in Tag]: string } = {
 
 const isTag = (name: string): name is Tag => Object.hasOwn(meanings, name)
 
-/** One of each. A 429 is always an upstream's: the gateway has no limits of its own yet. */
+/** One of each. A `RateLimited` is always an upstream's: limits of the gateway itself have a reason of their own. */
 const reasons: ReadonlyArray<Errors.Reason> = Object.keys(meanings).filter(isTag).map((tag) => {
   // oxlint-disable-next-line import/namespace -- a tag is the name of its class, which the type of `tag` holds it to
   const Reason = Errors[tag]
@@ -115,10 +119,17 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["RouteNotFound", "no_ledger", "the server was made without a ledger"],
   ["Overloaded", "ledger_unavailable", "the database of the ledger does not answer"],
   ["Unauthorized", "missing_api_key", "there is no key"],
+  ["Forbidden", "model_unpriced", "a budget rules the request, and a target of its model has no known price"],
   ["Forbidden", "foreign_origin", "a POST from a foreign origin"],
   ["RouteNotFound", "target_not_found", "breaker control of an unknown target"],
+  ["InvalidRequest", "key_exists", "a key is to be issued under a name that one has, or had"],
+  ["InvalidRequest", "key_revoked", "a key is to be rotated that is revoked"],
+  ["InvalidRequest", "configured_key", "a key is to be changed that stands in the configuration"],
+  ["RouteNotFound", "key_not_found", "no client key has this name or id"],
+  ["RouteNotFound", "no_issued_keys", "the server was made without a store of keys"],
+  ["AdmissionUnavailable", "keys_unavailable", "the database of the keys does not take a change"],
   ["RouteNotFound", "request_not_found", "monitoring of a request that is not remembered"],
-  ["InternalFailure", "fleet_incomplete", "not every worker acknowledged a breaker's control"]
+  ["InternalFailure", "fleet_incomplete", "not every worker acknowledged a breaker's control or a change to a key"]
 ]
 
 /** Parser refusals whose code is also one of a reason. */

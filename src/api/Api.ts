@@ -4,6 +4,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import { AdminApi } from "./Admin.ts"
 import { CompletionsApi } from "./Completions.ts"
 import { HealthApi, MonitoringApi } from "./Health.ts"
+import { KeysApi } from "./Keys.ts"
 import { ModelsApi } from "./Models.ts"
 import { UsageApi } from "./Usage.ts"
 
@@ -28,6 +29,7 @@ export class Api extends HttpApi.make("breakwater")
   .add(MonitoringApi)
   .add(AdminApi)
   .add(UsageApi)
+  .add(KeysApi)
   .annotateMerge(OpenApi.annotations({
     title: "Breakwater",
     version: "0.1.0",

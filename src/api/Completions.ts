@@ -40,7 +40,7 @@ const ChatEvents = HttpApiSchema.StreamSse({ events: Sse.EventEncoded })
 const create = HttpApiEndpoint.post("create", "/v1/chat/completions", {
   payload: ChatRequest,
   success: [ChatCompletionBody, ChatEvents],
-  error: errorsAt(400, 404, 413, 415, 429, 500, 502, 503, 504)
+  error: errorsAt(400, 403, 404, 413, 415, 429, 500, 502, 503, 504)
 }).annotateMerge(OpenApi.annotations({
   summary: "Create a chat completion",
   description: "OpenAI-compatible. Unknown members are allowed and forwarded. With `stream: true` the answer is " +

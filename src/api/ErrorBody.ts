@@ -27,16 +27,24 @@ const errorText = (reason: Reason): string =>
   })
 
 /** The request, the key or the account would have to be another one: asking again cannot help, so no pause is told either. */
-const permanent: ReadonlySet<string> = new Set<string>([
-  ...callersOwn,
-  "QuotaExhausted",
-  "CredentialRejected",
-  "UpstreamModelMissing",
-  "InternalFailure"
-])
+const permanent: ReadonlySet<string> = new Set<string>(
+  [
+    ...callersOwn,
+    "QuotaExhausted",
+    "CredentialRejected",
+    "UpstreamModelMissing",
+    "InternalFailure"
+  ].filter((tag) => tag !== "CallerRateLimited")
+)
 
 /** This gateway's own momentary state. */
-const momentary: ReadonlySet<Reason["_tag"]> = new Set(["Draining", "QueueFull", "LoadShed", "CircuitOpen"])
+const momentary: ReadonlySet<Reason["_tag"]> = new Set([
+  "AdmissionUnavailable",
+  "Draining",
+  "QueueFull",
+  "LoadShed",
+  "CircuitOpen"
+])
 
 /**
  * True when asking again may help: after a pause that is known, or when the refusal came from this gateway's own momentary state.

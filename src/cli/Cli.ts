@@ -1,17 +1,16 @@
-/** The command door: `breakwater [serve] | check | explain | usage | breakers`. */
+/** The command door: `breakwater [serve] | check | explain | keys | usage | breakers`. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { check } from "./Check.ts"
-import { ExitWith, runMain } from "./Exit.ts"
+import { runMain } from "./Exit.ts"
 import * as Mistake from "./Mistake.ts"
 import { type LoadApplication, start } from "./Start.ts"
 
@@ -53,13 +52,6 @@ const serve = (loadApplication: LoadApplication) => (input: ServeInput) =>
     port: Option.getOrUndefined(input.port),
     workers: Option.getOrUndefined(input.workers)
   }, loadApplication)
-
-const notYet = (name: string, description: string) =>
-  Command.make(name, {}, () =>
-    Effect.andThen(
-      Console.error(`breakwater ${name}: not available yet in version ${version}`),
-      Effect.fail(new ExitWith({ code: 2 }))
-    )).pipe(Command.withDescription(description), Command.unlisted)
 
 const adminKey = Flag.Redacted("admin-key").pipe(
   Flag.withDescription("The server's admin key (else BREAKWATER_ADMIN_KEY)"),
@@ -154,6 +146,57 @@ const breakers = Command.make("breakers", {
     return yield* action === "list" ? module.list(server) : module.control(server, order)
   })).pipe(Command.withDescription("Show and control the circuit breakers of a running server"))
 
+const keys = Command.make(
+  "keys",
+  {
+    action: Argument.Literals("action", ["list", "issue", "revoke", "rotate"]).pipe(
+      Argument.withDescription("What to do (default list)"),
+      Argument.withDefault("list")
+    ),
+    name: Argument.String("name").pipe(Argument.withDescription("Of the key"), Argument.optional),
+    model: Flag.String("model").pipe(
+      Flag.withDescription("A model that a new key may call; once for each (default all)"),
+      Flag.atLeast(0)
+    ),
+    tag: Flag.String("tag").pipe(Flag.withDescription("A tag of a new key; once for each"), Flag.atLeast(0)),
+    rpm: Flag.Int("rpm").pipe(Flag.withDescription("Requests a minute (default no limit)"), Flag.optional),
+    tpm: Flag.Int("tpm").pipe(Flag.withDescription("Tokens a minute (default no limit)"), Flag.optional),
+    concurrent: Flag.Int("concurrent").pipe(Flag.withDescription("Requests at once (default no limit)"), Flag.optional),
+    budget: Flag.String("budget").pipe(
+      Flag.withDescription("What it may spend in USD, such as 5/day or 50/month (default no limit)"),
+      Flag.optional
+    ),
+    expires: Flag.String("expires").pipe(
+      Flag.withDescription("Its end: a day such as 2026-12-31, or a moment in ISO 8601 (default none)"),
+      Flag.optional
+    ),
+    grace: Flag.String("grace").pipe(
+      Flag.withDescription("How long the present text of a rotated key stays good, such as 24h (default not at all)"),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDescription("JSON instead of text"), Flag.withDefault(false)),
+    ...serverFlags
+  },
+  ({ action, budget, concurrent, expires, grace, json, model, name, rpm, tag, tpm, ...where }) =>
+    Effect.gen(function*() {
+      const module = yield* Effect.promise(() => import("./Keys.ts"))
+      const server = yield* locate(where)
+      return yield* module.run(server, {
+        action,
+        name: Option.getOrUndefined(name),
+        models: model,
+        tags: tag,
+        rpm: Option.getOrUndefined(rpm),
+        tpm: Option.getOrUndefined(tpm),
+        concurrent: Option.getOrUndefined(concurrent),
+        budget: Option.getOrUndefined(budget),
+        expires: Option.getOrUndefined(expires),
+        grace: Option.getOrUndefined(grace),
+        json
+      })
+    })
+).pipe(Command.withDescription("List, issue, revoke and rotate the client keys of a running server"))
+
 const explain = Command.make("explain", {
   model: Flag.String("model").pipe(
     Flag.withAlias("m"),
@@ -208,7 +251,7 @@ const command = (loadApplication: LoadApplication) =>
         Command.withDescription("Say what a configuration means, or everything that is wrong with it")
       ),
       explain,
-      notYet("keys", "Manage client keys of a running server"),
+      keys,
       usage,
       breakers
     ])

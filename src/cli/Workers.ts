@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import cluster, { type Worker } from "node:cluster"
+import * as Desk from "../admission/Desk.ts"
+import * as FleetDesk from "../admission/FleetDesk.ts"
 import { keepers } from "../server/MetricsEstate.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import { guard } from "./Handover.ts"
@@ -88,12 +90,18 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
   let everReady = false
   let isTold = false
   const state = { stopping: false }
-  yield* Fleet.hub({
-    serving: () => serving,
-    // Of these, those that have asked what is remembered and do not serve yet.
-    starting: () => state.stopping ? [] : places.map((place) => place.worker),
-    leaving: () => Array.from(living).filter((worker) => state.stopping || places.every((one) => one.worker !== worker))
-  }, keepers)
+  const desk = yield* Effect.provide(Desk.make, Desk.memory)
+  yield* Fleet.hub(
+    {
+      serving: () => serving,
+      // Of these, those that have asked what is remembered and do not serve yet.
+      starting: () => state.stopping ? [] : places.map((place) => place.worker),
+      leaving: () =>
+        Array.from(living).filter((worker) => state.stopping || places.every((one) => one.worker !== worker))
+    },
+    keepers,
+    [FleetDesk.keeper(desk)]
+  )
   yield* Heartbeat.watch(() => serving)
 
   const start = Effect.fnUntraced(function*(index: number, shortLives: number, replaces: Worker | undefined) {

@@ -4,13 +4,13 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { keyLimit } from "../admission/Keys.ts"
 import { DurationText } from "../domain/Quantity.ts"
 import { nearest } from "../domain/Suggestion.ts"
 import { cloudProblems, isAwsRegion, wrongRegion } from "../providers/CloudSettings.ts"
 import { requiredKey } from "../providers/Presets.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
 import { defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
-import { unguarded } from "./Inactive.ts"
 import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
 import { type Kind, kindNamed, kinds } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
@@ -47,11 +47,14 @@ const checkServer = (document: unknown): ReadonlyArray<Problem> => {
   const texts = new Set<unknown>()
   keys.forEach((entry, index) => {
     const text = typeof entry === "string" ? entry : valueAt(entry, ["key"])
-    const name = valueAt(entry, ["name"])
+    const name = valueAt(entry, ["name"]) ?? `key-${index + 1}`
+    if (typeof text === "string" && new TextEncoder().encode(text).length > keyLimit) {
+      found.push(problem(["server", "keys", index], text, `a key has at most ${keyLimit} bytes`))
+    }
     if (text !== undefined && texts.has(text)) {
       found.push(problem(["server", "keys", index], text, "the same key stands in the list twice"))
     }
-    if (name !== undefined && names.has(name)) {
+    if (names.has(name)) {
       found.push({
         path: `server.keys[${index}].name`,
         value: String(name),
@@ -273,7 +276,6 @@ const checkBreakers = (document: unknown): ReadonlyArray<Problem> => {
 
 export const crossCheck = (document: unknown): ReadonlyArray<Problem> => [
   ...checkServer(document),
-  ...unguarded(document),
   ...checkProviders(document),
   ...checkModels(document),
   ...checkBreakers(document)

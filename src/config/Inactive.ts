@@ -1,8 +1,5 @@
-/**
- * Keys of the contract whose part is not built yet: accepted, and named in the banner as not active. What narrows a client key is
- * refused instead, for without its part the key would open more than its writer meant.
- */
-import { type Path, type Problem, renderPath } from "./Problem.ts"
+/** Keys of the contract whose part is not built yet: accepted, and named in the banner as not active. */
+import { type Path, renderPath } from "./Problem.ts"
 
 export interface InactiveKey {
   readonly path: string
@@ -16,13 +13,6 @@ interface Rule {
   /** Values that need nothing built; absent = every value needs it. */
   readonly active?: ReadonlyArray<unknown>
 }
-
-const guards: ReadonlyArray<Rule> = [
-  { path: ["server", "keys", "*", "models"], why: "every key may call every model" },
-  { path: ["server", "keys", "*", "limits"], why: "limits are not enforced" },
-  { path: ["server", "keys", "*", "budget"], why: "budgets are not enforced" },
-  { path: ["server", "keys", "*", "expires"], why: "keys do not expire" }
-]
 
 const rules: ReadonlyArray<Rule> = [
   { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
@@ -47,13 +37,4 @@ export const inactiveKeys = (document: unknown): ReadonlyArray<InactiveKey> =>
     matches(document, rule.path, []).flatMap(([path, value]) =>
       rule.active?.includes(value) === true ? [] : [{ path: renderPath(path), why: rule.why }]
     )
-  )
-
-/** What would narrow a client key and does not yet: such a key must not be handed out. */
-export const unguarded = (document: unknown): ReadonlyArray<Problem> =>
-  guards.flatMap(({ path, why }) =>
-    matches(document, path, []).map(([at]) => ({
-      path: renderPath(at),
-      message: `not built yet: ${why}, so this key would open more than is written here; remove it`
-    }))
   )

@@ -1,15 +1,16 @@
 /** Settings to Layers: each room gets its own part of the file, and the whole becomes one application. */
-import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as Ledger from "../accounting/Ledger.ts"
+import * as Admission from "../admission/Admission.ts"
+import * as FleetDesk from "../admission/FleetDesk.ts"
+import * as IssuedKeys from "../admission/IssuedKeys.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
-import { Pricing } from "../gateway/Pricing.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import { gatewaySettings } from "./GatewaySettings.ts"
-import type { Settings } from "./Settings.ts"
+import { admissionSettings, type Settings } from "./Settings.ts"
 import * as Telemetry from "./Telemetry.ts"
 import * as Upstreams from "./Upstreams.ts"
 
@@ -21,18 +22,22 @@ export const gateway = (settings: Settings) =>
 
 /** Every route over the flow, on a router; gives the flow as well. Health is the fleet's wherever it is asked for. */
 export const application = (settings: Settings) => {
-  const flow = gateway(settings)
-  const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
   const ledger = Ledger.layer({ sql: settings.storage.sql }).pipe(Layer.provide(Fleet.layer))
+  const desk = FleetDesk.layer.pipe(Layer.provide(Fleet.layer))
+  const admission = Admission.layer(admissionSettings(settings)).pipe(Layer.provide([desk, ledger]))
+  const keys = IssuedKeys.layer({
+    keys: settings.server.keys,
+    secret: settings.server.keySecret,
+    sql: settings.storage.sql
+  }).pipe(Layer.provide(Fleet.layer))
+  const flow = gateway(settings).pipe(Layer.provide(admission))
+  const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
   return Server.layer(settings.server).pipe(
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
+    Layer.provide([keys, admission]),
     Layer.provideMerge(health),
     Layer.provideMerge(flow),
     Layer.provideMerge(ledger),
     Layer.provideMerge(Telemetry.layer(settings))
   )
 }
-
-/** Puts the prices of other settings in force in a running application, and says of what they are different. */
-export const repricing = (context: Context.Context<Pricing>) => (settings: Settings): ReadonlyArray<string> =>
-  Context.get(context, Pricing).replace(gatewaySettings(settings))

@@ -12,6 +12,7 @@ const ofHeaders = (headers: Readonly<Record<string, string | Redacted.Redacted>>
 export const secretsOf = ({ providers, server, telemetry }: Settings): ReadonlyArray<Redacted.Redacted> => [
   ...server.keys.map(({ key }) => key),
   ...(server.adminKey === undefined ? [] : [server.adminKey]),
+  ...(server.keySecret === undefined ? [] : [server.keySecret]),
   ...providers.flatMap(({ apiKeys, entraToken, headers, secretAccessKey, sessionToken }) => [
     ...apiKeys,
     ...[entraToken, secretAccessKey, sessionToken].filter((secret) => secret !== undefined),

@@ -1,23 +1,34 @@
 /**
- * The `server` section as it is written, and the `validation` that is done at the door: the door's own settings, the workers, and
- * what a key may say for parts that are not built yet.
+ * The `server` section as it is written, and the `validation` that is done at the door: the door's own settings, the workers,
+ * client keys and shared budgets.
  */
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { type AdmissionSettings, defaultAdmissionSettings } from "../admission/Admission.ts"
 import { sheddingInput } from "../admission/Shedding.ts"
+import { BudgetInput, LimitsInput, MomentText } from "../domain/Principal.ts"
 import { DurationText, SizeText } from "../domain/Quantity.ts"
 import { defaultServerSettings, type ServerSettings } from "../server/ServerSettings.ts"
 import { isNetwork } from "../validation/ClientAddress.ts"
-import { RuleSettingsInput } from "../validation/Rules.ts"
+import { fromInput, RuleSettingsInput } from "../validation/Rules.ts"
 
 export interface ServerSection extends ServerSettings {
   /** Worker processes. Default 1 = this process alone. */
   readonly workers: number
+  /** Budgets that keys share, and what a budget does with what it cannot know. */
+  readonly budgets: Pick<AdmissionSettings, "total" | "tags" | "unpriced" | "untold">
+  /** Of all client keys, for their digests. Default absent = a constant. */
+  readonly keySecret: Redacted.Redacted<string> | undefined
 }
 
-export const defaultServerSection: ServerSection = { ...defaultServerSettings, workers: 1 }
+export const defaultServerSection: ServerSection = {
+  ...defaultServerSettings,
+  workers: 1,
+  budgets: defaultAdmissionSettings,
+  keySecret: undefined
+}
 
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
-const Decimal = Schema.Union([Schema.String, Schema.Finite])
 
 const Origin = Schema.String.check(
   Schema.isPattern(/^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/, {
@@ -33,27 +44,30 @@ const KeyObject = Schema.Struct({
   name: Schema.optionalKey(Schema.String),
   key: Schema.RedactedFromValue(Schema.String),
   models: Schema.optionalKey(Schema.Array(Schema.String)),
-  limits: Schema.optionalKey(Schema.Struct({
-    rpm: Schema.optionalKey(Positive),
-    tpm: Schema.optionalKey(Positive),
-    concurrent: Schema.optionalKey(Positive)
-  })),
-  budget: Schema.optionalKey(Schema.Struct({
-    usd: Decimal,
-    per: Schema.Literals(["day", "month"])
-  })),
+  limits: Schema.optionalKey(LimitsInput),
+  budget: Schema.optionalKey(BudgetInput),
   tags: Schema.optionalKey(Schema.Array(Schema.String)),
-  expires: Schema.optionalKey(Schema.String)
+  expires: Schema.optionalKey(MomentText)
 })
 
 /** The `validation` section. */
 export const ValidationSectionInput = RuleSettingsInput
+
+/** The same with its defaults. */
+export const rulesOf = fromInput
 
 export const ServerSectionInput = Schema.Struct({
   host: Schema.optionalKey(Schema.String),
   port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
   workers: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
   keys: Schema.optionalKey(Schema.Array(Schema.Union([Schema.RedactedFromValue(Schema.String), KeyObject]))),
+  keySecret: Schema.optionalKey(Schema.RedactedFromValue(Schema.String.check(Schema.isMinLength(16)))),
+  budgets: Schema.optionalKey(Schema.Struct({
+    total: Schema.optionalKey(BudgetInput),
+    tags: Schema.optionalKey(Schema.Record(Schema.String, BudgetInput)),
+    unpriced: Schema.optionalKey(Schema.Literals(["refuse", "allow"])),
+    untold: Schema.optionalKey(Schema.Literals(["charge", "release"]))
+  })),
   adminKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   publicMetrics: Schema.optionalKey(Schema.Boolean),
   limits: Schema.optionalKey(Schema.Struct({

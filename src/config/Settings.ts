@@ -1,17 +1,18 @@
 /** What the file means once every default has been filled in: the value that Layers are made from. */
 import * as Redacted from "effect/Redacted"
+import type { AdmissionSettings } from "../admission/Admission.ts"
+import type { StaticKey } from "../admission/Keys.ts"
+import { budgetFrom } from "../domain/Principal.ts"
 import type { AliasSettings } from "../gateway/Route.ts"
 import { defaultImagesSettings, type ImagesSettings } from "../providers/ImagesSettings.ts"
 import * as AdaptiveLimit from "../resilience/AdaptiveLimit.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import * as Retry from "../resilience/Retry.ts"
-import type { ClientKey } from "../server/ServerSettings.ts"
-import * as Rules from "../validation/Rules.ts"
 import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
-import { defaultServerSection, type ServerSection } from "./ServerSection.ts"
+import { defaultServerSection, rulesOf, type ServerSection } from "./ServerSection.ts"
 import {
   defaultStorageSection,
   defaultTelemetrySection,
@@ -36,12 +37,37 @@ export interface Settings {
   readonly storage: StorageSection
 }
 
-const clientKeys = (file: ConfigurationFile): ReadonlyArray<ClientKey> =>
-  (file.server?.keys ?? []).map((entry, index) =>
-    Redacted.isRedacted(entry)
-      ? { name: `key-${index + 1}`, key: entry }
-      : { name: entry.name ?? `key-${index + 1}`, key: entry.key, tags: entry.tags }
-  )
+const clientKeys = (file: ConfigurationFile): ReadonlyArray<StaticKey> =>
+  (file.server?.keys ?? []).map((entry, index): StaticKey => {
+    const name = `key-${index + 1}`
+    if (Redacted.isRedacted(entry)) return { name, key: entry }
+    const { budget, expires, ...rest } = entry
+    return {
+      name,
+      ...rest,
+      budget: budget === undefined ? undefined : budgetFrom(budget),
+      expiresAtMs: expires
+    }
+  })
+
+const budgets = (file: ConfigurationFile): ServerSection["budgets"] => {
+  const { tags = {}, total, ...rest } = file.server?.budgets ?? {}
+  return {
+    ...defaultServerSection.budgets,
+    ...rest,
+    total: total === undefined ? undefined : budgetFrom(total),
+    tags: Object.fromEntries(Object.entries(tags).map(([tag, budget]) => [tag, budgetFrom(budget)]))
+  }
+}
+
+/** What admission is told. */
+export const admissionSettings = ({ models, server, storage }: Settings): AdmissionSettings => ({
+  ...server.budgets,
+  models: Object.fromEntries(
+    Object.entries(models).flatMap(([alias, { limits }]) => limits === undefined ? [] : [[alias, limits]])
+  ),
+  whenAway: storage.whenAway
+})
 
 const server = (file: ConfigurationFile): ServerSection => {
   const { inFlight, lag, ...limits } = file.server?.limits ?? {}
@@ -51,9 +77,11 @@ const server = (file: ConfigurationFile): ServerSection => {
     ...file.server,
     keys: clientKeys(file),
     adminKey: file.server?.adminKey,
+    keySecret: file.server?.keySecret,
+    budgets: budgets(file),
     limits: { ...defaultServerSection.limits, ...limits },
     timeouts: { ...defaultServerSection.timeouts, ...file.server?.timeouts },
-    rules: Rules.fromInput(file.validation ?? {}),
+    rules: rulesOf(file.validation ?? {}),
     imageHosts: file.images?.hosts ?? defaultServerSection.imageHosts,
     shedding: { inFlight: inFlight ?? shedding.inFlight, lagMs: lag ?? shedding.lagMs },
     drain: { ...defaultServerSection.drain, ...file.server?.drain }
@@ -104,6 +132,7 @@ const models = (file: ConfigurationFile, timeouts: Deadline.TimeoutSettings): Se
       onInterrupted: entry.stream?.onInterrupted,
       guards: entry.guards,
       parameters: entry.parameters,
+      limits: entry.limits,
       timeouts: Deadline.fromInput(entry.timeouts ?? {}, timeouts)
     }])
   )
@@ -125,6 +154,9 @@ export const toSettings = (file: ConfigurationFile): Settings => {
     defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },
     images: { ...defaultImagesSettings, ...file.images },
     telemetry: telemetry(file),
-    storage: { ...defaultStorageSection, sql: file.storage?.sql }
+    storage: {
+      sql: file.storage?.sql,
+      whenAway: { ...defaultStorageSection.whenAway, ...file.storage?.whenAway }
+    }
   }
 }

@@ -117,15 +117,19 @@ const tolerant = (value: unknown): unknown =>
     ? { ...value, ...("key" in value ? { key: tolerant(value["key"]) } : {}) }
     : value
 
+/** What only judges keys is of no use where none are. */
+const withoutSecret = ({ keySecret: _, ...rest }: Section & { readonly keySecret?: unknown }): Section => rest
+
 const overridden = Effect.fnUntraced(function*(document: unknown, flags: Flags) {
-  const server = sectionAt(document, "server")
+  const { unused = [] } = flags
+  const written = sectionAt(document, "server")
+  const server = written !== undefined && unused.includes("keys") ? withoutSecret(written) : written
   if (server === undefined) return valueAt(document, ["server"])
   const pick = Effect.fnUntraced(function*(key: string, name: string, flag: unknown) {
     if (flag !== undefined) return { [key]: flag }
     return (yield* isSet(name)) ? { [key]: `\${${name}}` } : {}
   })
   const listed = Array.isArray(server["keys"]) ? server["keys"] : []
-  const { unused = [] } = flags
   const keys: ReadonlyArray<unknown> = unused.includes("keys") ? listed.map(tolerant) : listed
   const key = yield* variable("BREAKWATER_KEY")
   const isListed = listed.some((entry: unknown) => entry === key || entry === "${BREAKWATER_KEY}")

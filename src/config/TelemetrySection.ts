@@ -1,6 +1,7 @@
 /** The `telemetry` and `storage` sections: what we write down and where state lives. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { type AdmissionSettings, defaultAdmissionSettings } from "../admission/Admission.ts"
 import { DurationText } from "../domain/Quantity.ts"
 import type * as Logger from "../observability/Logger.ts"
 import { defaultOtlpSettings, type OtlpSettings } from "../observability/Tracing.ts"
@@ -68,11 +69,15 @@ export const TelemetrySectionInput = Schema.Struct({
 export interface StorageSection {
   /** `sqlite:FILE` or `postgres://…`, which may hold a password; absent = memory. */
   readonly sql: Redacted.Redacted | undefined
+  /** What happens to requests with limits or budgets while what they have used cannot be looked up. */
+  readonly whenAway: AdmissionSettings["whenAway"]
 }
 
-export const defaultStorageSection: StorageSection = { sql: undefined }
+export const defaultStorageSection: StorageSection = { sql: undefined, whenAway: defaultAdmissionSettings.whenAway }
 
 const sqlAddress = /^(?:sqlite:(?!\/\/[^/.]).+|postgres(?:ql)?:\/\/.+)$/
+
+const OpenClosed = Schema.Literals(["open", "closed"])
 
 export const StorageSectionInput = Schema.Struct({
   sql: Schema.optionalKey(
@@ -84,5 +89,8 @@ export const StorageSectionInput = Schema.Struct({
       )
     )
   ),
-  redis: Schema.optionalKey(Schema.String)
+  redis: Schema.optionalKey(Schema.String),
+  whenAway: Schema.optionalKey(
+    Schema.Struct({ limits: Schema.optionalKey(OpenClosed), budgets: Schema.optionalKey(OpenClosed) })
+  )
 })

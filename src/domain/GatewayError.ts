@@ -105,6 +105,17 @@ export class StreamInterrupted
   extends reason("StreamInterrupted", { status: 502, type: "server_error", code: "stream_interrupted" })
 {}
 
+// What the caller's own key or its operator's budget allows.
+export class CallerRateLimited
+  extends reason("CallerRateLimited", { status: 429, type: "rate_limit_error", code: "rate_limit_exceeded" })
+{}
+export class BudgetExhausted
+  extends reason("BudgetExhausted", { status: 429, type: "insufficient_quota", code: "budget_exhausted" })
+{}
+export class AdmissionUnavailable
+  extends reason("AdmissionUnavailable", { status: 503, type: "server_error", code: "admission_unavailable" })
+{}
+
 // What this gateway decided.
 export class CircuitOpen extends reason("CircuitOpen", { status: 503, type: "server_error", code: "circuit_open" }) {}
 export class QueueFull extends reason("QueueFull", { status: 503, type: "server_error", code: "queue_full" }) {}
@@ -141,6 +152,9 @@ export type Reason =
   | UpstreamTimedOut
   | MalformedAnswer
   | StreamInterrupted
+  | CallerRateLimited
+  | BudgetExhausted
+  | AdmissionUnavailable
   | CircuitOpen
   | QueueFull
   | LoadShed
@@ -177,5 +191,7 @@ export const callersOwn: ReadonlySet<string> = new Set<Reason["_tag"]>([
   "UnsupportedMediaType",
   "UpstreamRefused",
   "ContextLengthExceeded",
-  "ContentFiltered"
+  "ContentFiltered",
+  "CallerRateLimited",
+  "BudgetExhausted"
 ])

@@ -54,6 +54,13 @@ export const plus = (left: PicoUsd, right: PicoUsd): PicoUsd => {
   return normal(BigInt(left) + BigInt(right))
 }
 
+/** What is left of an amount when another is taken off; never below 0. */
+export const minus = (left: PicoUsd, right: PicoUsd): PicoUsd => {
+  if (typeof left === "number" && typeof right === "number") return left > right ? left - right : 0
+  const rest = BigInt(left) - BigInt(right)
+  return rest > 0n ? normal(rest) : 0
+}
+
 /** All digits in USD and no exponent: `0.00333825`, `12`, `0`. */
 export const toUsd = (amount: PicoUsd): string => {
   const digits = String(amount).padStart(13, "0")

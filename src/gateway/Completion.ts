@@ -2,22 +2,23 @@
  * The sentence in code: request → decode → admit → route → attempt → account → encode.
  *
  * 1. decode and encode belong to the door that calls: HTTP in `server/Completions.ts`, another Effect app in `Ai.ts`.
- * 2. admit: the caller's key was judged at the door; limits and budgets come here, before anything is spent.
+ * 2. admit: the caller's key was judged at the door; what it may call, its limits and its budget here (`Admit.ts`), before anything
+ *    is sent. What a request may cost depends on its targets, so the latter two come once they are known.
  * 3. route: the alias becomes targets in the order they are asked (`Route.ts`).
  * 4. attempt: `bulkhead(breaker(deadline(provider)))` (`Attempt.ts`), retry around one target, failover around all (`Failover.ts`).
  * 5. a stream is held until its first content event; before that every failure is invisible (`Streaming.ts`). What breaks
  *    later ends in an error unless its route says otherwise (`Interruption.ts`).
  * 6. account: what happened is in the decision record when the answer leaves (`Decision.ts`).
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import type { Answer, Provider, ProviderCall } from "../providers/Provider.ts"
-import * as Deadline from "../resilience/Deadline.ts"
+import type { Answer, Provider } from "../providers/Provider.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
+import * as Admit from "./Admit.ts"
 import * as Attempt from "./Attempt.ts"
+import { type CompletionRequest, deadlineOf } from "./CompletionRequest.ts"
 import { type Decision, keeper } from "./Decision.ts"
 import * as Failover from "./Failover.ts"
 import * as Guarding from "./Guarding.ts"
@@ -25,17 +26,9 @@ import * as Interruption from "./Interruption.ts"
 import * as RequestTrace from "./RequestTrace.ts"
 import { type Route, Routes } from "./Route.ts"
 
-type RetrySettings = Parameters<typeof Interruption.stream>[2]
+export type { CompletionRequest } from "./CompletionRequest.ts"
 
-/** A decoded completion request on its way through the flow. */
-export interface CompletionRequest extends Pick<ProviderCall, "source" | "request"> {
-  /** Filled while the request runs, also when it fails. */
-  readonly decision: Decision
-  /** The caller's own bound on the whole request, in milliseconds (`x-request-timeout-ms`); it can only shorten ours. */
-  readonly timeoutMs?: number | undefined
-  /** When its first line was there, in milliseconds on the monotonic clock; the deadline counts from it. Default now. */
-  readonly receivedAtMs?: number | undefined
-}
+type RetrySettings = Parameters<typeof Interruption.stream>[2]
 
 export class Completion extends Context.Service<Completion, {
   /** A whole answer; every retry and failover is behind it. */
@@ -43,12 +36,6 @@ export class Completion extends Context.Service<Completion, {
   /** A committed stream: this returns only when the first content event is in hand. Permits live as long as the scope. */
   readonly stream: (request: CompletionRequest) => ReturnType<Provider["stream"]>
 }>()("breakwater/gateway/Completion") {}
-
-const deadlineOf = (
-  { receivedAtMs, timeoutMs = Number.POSITIVE_INFINITY }: CompletionRequest,
-  route: Route,
-  clock: Clock.Clock
-): Deadline.Deadline => Deadline.after(Math.min(route.timeouts.totalMs, timeoutMs), clock, receivedAtMs)
 
 const noteFailure = (decision: Decision) => (error: GatewayError): Effect.Effect<void> =>
   Effect.sync(() => {
@@ -67,12 +54,14 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   const routes = yield* Routes
   const watchdog = yield* Watchdog.make
   const keep = yield* keeper
+  const admit = yield* Admit.make
 
   /** Along the route of the alias until somebody has answered; guards, where there are any, stand before and behind it. */
   const along = <A, R>(
     request: CompletionRequest,
     verdict: "answerMs" | "firstTokenMs",
     attempt: (options: Attempt.AttemptOptions, route: Route) => Effect.Effect<A, GatewayError, R>,
+    hold: Admit.Hold<A, R>,
     guarded: (guards: NonNullable<Route["guards"]>, answer: A) => Effect.Effect<A, GatewayError>
   ): Effect.Effect<A, GatewayError, R> => {
     const { decision } = request
@@ -80,15 +69,17 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
     if (prices !== undefined) decision.prices = prices()
     if (meter !== undefined) decision.meter = meter
     keep?.(decision, request.request)
+    const closed = admit?.closed(request)
+    if (closed !== undefined) return Effect.andThen(noteFailure(decision)(closed), Effect.fail(closed))
     const asked = (route: Route, sent: CompletionRequest) =>
       Effect.withFiber<A, GatewayError, R>((fiber) => {
         decision.candidates = route.names
         if (route.isAlias === true) decision.isConfigured = true
-        const deadline = deadlineOf(request, route, fiber.getRef(Clock.Clock))
+        const deadline = deadlineOf(request, route, fiber)
         decision.deadlineMs = deadline.atMs
         const trace = RequestTrace.open(fiber, decision, route)
         if (trace !== undefined) decision.trace = trace
-        const answer = Failover.run({
+        const attempts = Failover.run({
           targets: route.targets,
           timeouts: route.timeouts,
           retry,
@@ -100,6 +91,8 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
             return attempt({ target, clock, waitedMs, watchdog, decision, call }, route)
           }
         })
+        const pass = admit?.pass(sent, route.targets)
+        const answer = pass === undefined ? attempts : hold(pass, decision, attempts)
         return trace === undefined
           ? answer
           : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
@@ -115,7 +108,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   }
 
   return Completion.of({
-    complete: (request) => along(request, "answerMs", Attempt.complete, Guarding.after),
+    complete: (request) => along(request, "answerMs", Attempt.complete, Admit.during, Guarding.after),
     stream: Effect.fnUntraced(function*(request) {
       const { decision } = request
       decision.stream = true
@@ -123,9 +116,11 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
         request,
         "firstTokenMs",
         (options, route) => Interruption.stream(options, route, retry),
+        Admit.forStream,
         (guards, stream) => Effect.succeed(Guarding.stream(guards, stream))
       )
-      decision.firstContentMs = (yield* Clock.currentTimeMillis) - decision.startedAtMs
+      decision.firstContentMs = (yield* Effect.clockWith(({ currentTimeMillis }) => currentTimeMillis)) -
+        decision.startedAtMs
       return answer
     })
   })

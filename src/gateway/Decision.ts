@@ -5,10 +5,12 @@
  */
 import * as Effect from "effect/Effect"
 import { asEstimate, type Cost, type PriceBook } from "../accounting/Cost.ts"
+import type { Standings } from "../admission/RateLimit.ts"
 import { ChatRequest } from "../domain/Chat.ts"
 import type { DecisionRecord, Ending, FailureClass } from "../domain/DecisionRecord.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import { toUsd } from "../domain/Money.ts"
+import type { Principal } from "../domain/Principal.ts"
 import { defaultPriority, type Priority } from "../domain/Priority.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { Capture, Captured } from "../observability/Capture.ts"
@@ -50,12 +52,6 @@ export interface Meter {
   readonly chunks: (target: string) => { readonly observe: (seconds: number) => void }
 }
 
-/** Whose request it is. */
-export interface Caller {
-  readonly name: string
-  readonly tags?: ReadonlyArray<string> | undefined
-}
-
 export interface Decision {
   readonly requestId: string
   /** Receipt, in milliseconds since 1970. */
@@ -71,8 +67,10 @@ export interface Decision {
   stream: boolean
   /** Names of the targets in the order they would be asked; shared by all requests of an alias. */
   candidates: ReadonlyArray<string>
-  /** The client key that was shown: its name and its tags; absent where the door is open. */
-  caller?: Caller
+  /** Whose key was shown; absent where the door is open. */
+  caller?: Principal
+  /** What was left of the caller's rates; absent where it has none. */
+  standings?: Standings
   /** Who goes first where not all can; default normal. */
   priority: Priority
   readonly attempts: Array<AttemptRecord>

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type { GatewayError } from "../domain/GatewayError.ts"
+import { type Limits, LimitsInput } from "../domain/Principal.ts"
 import type { ParameterPolicy } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import { type TimeoutSettings, TimeoutSettingsInput } from "../resilience/Deadline.ts"
@@ -38,6 +39,8 @@ export interface AliasSettings {
    * is sent before the answer is whole. Default error.
    */
   readonly onInterrupted?: OnInterrupted | undefined
+  /** For all its callers together; kept by admission. Default none. */
+  readonly limits?: Limits | undefined
   /** Overrides of the defaults, in milliseconds. */
   readonly timeouts?: Partial<TimeoutSettings> | undefined
   /** What watches over its requests and answers. Default nothing. */
@@ -57,6 +60,7 @@ export const AliasSettingsInput = Schema.Struct({
   stream: Schema.optionalKey(Schema.Struct({
     onInterrupted: Schema.optionalKey(Schema.Literals(["error", "resume", "buffer"]))
   })),
+  limits: Schema.optionalKey(LimitsInput),
   timeouts: Schema.optionalKey(TimeoutSettingsInput),
   guards: Schema.optionalKey(GuardSettingsInput),
   parameters: Schema.optionalKey(Schema.Literals(["warn", "reject"]))

@@ -53,6 +53,10 @@ const verdicts: { readonly [Tag in Reason["_tag"]]: Verdict } = {
   UpstreamTimedOut: { retrySame: "no", failover: true, breaker: "Failure" },
   MalformedAnswer: blip,
   StreamInterrupted: blip,
+  // What the caller's own key allows: no target would answer it better.
+  CallerRateLimited: final,
+  BudgetExhausted: final,
+  AdmissionUnavailable: final,
   // What this gateway decided.
   CircuitOpen: elsewhere,
   QueueFull: elsewhere,

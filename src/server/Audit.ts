@@ -1,4 +1,4 @@
-/** An operator's control of the breakers with the line in the log that says who did what to which target, and why. */
+/** What an operator does, with the line in the log that says who did what to which target or key, and why. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type Control, type Controlled, Health } from "../gateway/Health.ts"
@@ -35,6 +35,26 @@ const tell = (
     }
     return Effect.void
   })
+
+/** The line of a change to a client key. */
+export const told = Effect.gen(function*() {
+  const log = yield* EventLog
+  const { adminKey } = yield* ServerOptions
+  return (action: "issued" | "revoked" | "rotated", { id, name }: { readonly id: string; readonly name: string }) =>
+    Effect.withFiber((fiber) => {
+      const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      log.event("warn", nowMs, `client key ${name}: ${action}`, {
+        "event.name": "breakwater.key",
+        "breakwater.request.id": fiber.getRef(CurrentExchange).requestId,
+        ...traceOf(fiber.context),
+        "breakwater.key": name,
+        "breakwater.key.id": id,
+        by: adminKey === undefined ? "loopback" : "admin key",
+        action
+      })
+      return Effect.void
+    })
+})
 
 /** `Health.control`, audited. The line is written before the answer, once the control is in force. */
 export const control = Effect.gen(function*() {

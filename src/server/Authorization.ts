@@ -5,11 +5,15 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import { Keys } from "../admission/Keys.ts"
 import { AdminAuthorization, ClientAuthorization } from "../api/Authorization.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { Forbidden, type Reason, Unauthorized } from "../domain/GatewayError.ts"
+import type { Principal } from "../domain/Principal.ts"
 import { CurrentExchange, type Exchange } from "./Exchange.ts"
-import { type ClientKey, ServerOptions, type ServerSettings } from "./ServerSettings.ts"
+import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
+
+const open = { caller: undefined }
 
 type HeaderMap = Readonly<Record<string, string | undefined>>
 
@@ -29,12 +33,13 @@ const credential = (headers: HeaderMap, scheme: "bearer" | "basic"): string | un
   return text === "" ? undefined : text
 }
 
-/** The reason to refuse a client, or the key it showed (undefined = the door is open). */
+/** The reason to refuse a client, or whose key it showed (undefined = the door is open). */
 export const judgeClient = (
-  settings: ServerSettings,
-  headers: HeaderMap
-): Unauthorized | { readonly key: ClientKey | undefined } => {
-  if (settings.keys.length === 0) return { key: undefined }
+  keys: Keys["Service"],
+  headers: HeaderMap,
+  nowMs: number
+): Unauthorized | { readonly caller: Principal | undefined } => {
+  if (keys.isOpen()) return open
   const presented = credential(headers, "bearer")
   if (presented === undefined) {
     return new Unauthorized({
@@ -42,19 +47,17 @@ export const judgeClient = (
       code: "missing_api_key"
     })
   }
-  let key: ClientKey | undefined
-  // Every key is compared, so that the time does not tell which one came close.
-  for (const entry of settings.keys) if (isSame(presented, Redacted.value(entry.key))) key = entry
-  return key === undefined ? new Unauthorized({ message: "Incorrect API key provided." }) : { key }
+  const caller = keys.find(presented, nowMs)
+  return caller === undefined ? new Unauthorized({ message: "Incorrect API key provided." }) : { caller }
 }
 
 /** Notes whose request it is, or says why it is refused. */
-export const admit = (settings: ServerSettings, headers: HeaderMap, exchange: Exchange): Unauthorized | undefined => {
-  const judged = judgeClient(settings, headers)
+export const admit = (keys: Keys["Service"], headers: HeaderMap, exchange: Exchange): Unauthorized | undefined => {
+  const judged = judgeClient(keys, headers, exchange.startedAtMs)
   if ("_tag" in judged) return judged
-  if (judged.key === undefined) return undefined
-  exchange.keyName = judged.key.name
-  exchange.decision.caller = judged.key
+  if (judged.caller === undefined) return undefined
+  exchange.keyName = judged.caller.name
+  exchange.decision.caller = judged.caller
   return undefined
 }
 
@@ -123,15 +126,15 @@ export const requireAdmin = <A, E, R>(settings: ServerSettings, effect: Effect.E
   })
 
 /** Both locks of the contract. */
-export const layer: Layer.Layer<ClientAuthorization | AdminAuthorization, never, ServerOptions> = Layer.merge(
+export const layer: Layer.Layer<ClientAuthorization | AdminAuthorization, never, ServerOptions | Keys> = Layer.merge(
   Layer.effect(
     ClientAuthorization,
-    Effect.map(ServerOptions, (settings) => ({
+    Effect.map(Keys, (keys) => ({
       bearer: (effect) =>
         Effect.withFiber((fiber) => {
           const exchange = fiber.getRef(CurrentExchange)
           return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-            const refusal = admit(settings, request.headers, exchange)
+            const refusal = admit(keys, request.headers, exchange)
             return refusal === undefined
               ? effect
               : Effect.succeed(errorResponse(refusal, { "x-request-id": exchange.requestId }))

@@ -5,16 +5,16 @@
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type { Keys } from "../admission/Keys.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { type GatewayError, gatewayError, InvalidRequest, type Reason } from "../domain/GatewayError.ts"
 import type { Completion, CompletionRequest } from "../gateway/Completion.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import { admit } from "./Authorization.ts"
-import { checkChat } from "./ChatBody.ts"
+import { checkChat, judgeMediaType, readText } from "./ChatBody.ts"
 import { streamed } from "./EventFrames.ts"
 import { answerHeaders, type Exchange } from "./Exchange.ts"
 import type { OpenStreams } from "./OpenStreams.ts"
-import { judgeMediaType, readText } from "./RequestBody.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 import type { Sink } from "./Sink.ts"
 
@@ -37,6 +37,7 @@ const unknownTimeout = new InvalidRequest({
 /** What every request is answered with. */
 export interface Services {
   readonly completion: Completion["Service"]
+  readonly keys: Keys["Service"]
   readonly settings: ServerSettings
   readonly log: EventLogShape
   readonly streams: OpenStreams["Service"]
@@ -49,9 +50,9 @@ export const answer = (
   request: HttpServerRequest.HttpServerRequest,
   exchange: Exchange
 ) => {
-  const { completion, settings } = services
+  const { completion, keys, settings } = services
   const { headers } = request
-  const stranger = admit(settings, headers, exchange)
+  const stranger = admit(keys, headers, exchange)
   if (stranger !== undefined) return Effect.succeed(refuse(exchange, stranger))
   const wrongType = judgeMediaType(headers["content-type"])
   if (wrongType !== undefined) return Effect.succeed(refuse(exchange, wrongType))

@@ -1,6 +1,7 @@
 /** Leads every route of the router, and what finds none, through the passage. */
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import { Keys } from "../admission/Keys.ts"
 import { Shedding } from "../admission/Shedding.ts"
 import * as Account from "../gateway/Account.ts"
 import { Health } from "../gateway/Health.ts"
@@ -21,6 +22,7 @@ export const layer = HttpRouter.use((router) =>
       log: yield* EventLog,
       settings,
       callers: ClientAddress.make(settings.trustedProxies),
+      keys: yield* Keys,
       shedding: yield* Shedding,
       watchdog: yield* Watchdog.make,
       pending: (yield* OpenStreams).pending

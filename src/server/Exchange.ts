@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { Standings } from "../admission/RateLimit.ts"
 import { InternalFailure } from "../domain/GatewayError.ts"
 import { toUsd } from "../domain/Money.ts"
 import * as Decision from "../gateway/Decision.ts"
@@ -77,6 +78,25 @@ export const CurrentExchange = Context.Reference<Exchange>("breakwater/server/Ex
 /** A name of the file may be in whatever script, and a header takes visible ASCII only: what is more is told percent-encoded. */
 const headerText = (name: string): string => /^[\x20-\x7e]*$/.test(name) ? name : encodeURI(name.toWellFormed())
 
+/** A span as OpenAI writes it: `12ms`, `1.5s`, `6m0s`. */
+const spanText = (ms: number): string =>
+  ms < 1000
+    ? `${Math.ceil(ms)}ms`
+    : ms < 60_000
+    ? `${Math.ceil(ms / 100) / 10}s`
+    : `${Math.floor(ms / 60_000)}m${Math.ceil(ms % 60_000 / 1000)}s`
+
+/** What is left of the caller's rates, as OpenAI tells it. */
+const addStandings = (headers: Record<string, string>, standings: Standings): void => {
+  for (const kind of ["requests", "tokens"] as const) {
+    const standing = standings[kind]
+    if (standing === undefined) continue
+    headers[`x-ratelimit-limit-${kind}`] = String(standing.limit)
+    headers[`x-ratelimit-remaining-${kind}`] = String(standing.remaining)
+    headers[`x-ratelimit-reset-${kind}`] = spanText(standing.resetMs)
+  }
+}
+
 /**
  * What an answer says about how it came to be: the provider and model that answered or, when none did, those that were tried
  * last.
@@ -88,6 +108,7 @@ export const answerHeaders = ({ decision, requestId }: Exchange): Record<string,
     "x-request-id": requestId,
     "x-breakwater-attempts": String(attempts.length)
   }
+  if (decision.standings !== undefined) addStandings(headers, decision.standings)
   const tried = provider === undefined ? attempts.at(-1)?.target : undefined
   if (tried !== undefined) {
     // `provider/model`, where the model may have slashes of its own.

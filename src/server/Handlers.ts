@@ -2,6 +2,7 @@
 import * as Layer from "effect/Layer"
 import * as Admin from "./Admin.ts"
 import * as Health from "./Health.ts"
+import * as Keys from "./Keys.ts"
 import * as LeanCompletions from "./LeanCompletions.ts"
 import * as Models from "./Models.ts"
 import * as Usage from "./Usage.ts"
@@ -12,5 +13,6 @@ export const layer = Layer.mergeAll(
   Health.layer,
   Health.layerMonitoring,
   Admin.layer,
-  Usage.layer
+  Usage.layer,
+  Keys.layer
 )

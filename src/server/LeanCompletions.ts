@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { Keys } from "../admission/Keys.ts"
 import { UnlockedCompletions } from "../api/Completions.ts"
 import { Completion } from "../gateway/Completion.ts"
 import { EventLog } from "../observability/Logger.ts"
@@ -31,6 +32,7 @@ const handlers = (services: Services) =>
 export const layer = Layer.effectContext(Effect.gen(function*() {
   const services: Services = {
     completion: yield* Completion,
+    keys: yield* Keys,
     settings: yield* ServerOptions,
     log: yield* EventLog,
     streams: yield* OpenStreams,

@@ -5,13 +5,14 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import { Keys } from "../admission/Keys.ts"
 import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { ModelNotFound } from "../domain/GatewayError.ts"
+import { mayCall } from "../domain/Principal.ts"
 import { type ModelListing, Routes } from "../gateway/Route.ts"
-import { judgeClient } from "./Authorization.ts"
+import { admit } from "./Authorization.ts"
 import { CurrentExchange } from "./Exchange.ts"
-import { ServerOptions } from "./ServerSettings.ts"
 
 const body = (model: ModelListing) => ({ id: model.id, object: "model" as const, created: 0, owned_by: model.ownedBy })
 
@@ -24,8 +25,17 @@ const notFound = (id: string, requestId: string) =>
     { "x-request-id": requestId }
   )
 
+/** The models that the caller of the request may call. */
+const visible = (routes: Routes["Service"]) =>
+  Effect.zipWith(
+    routes.models,
+    CurrentExchange,
+    (models, { decision: { caller } }) =>
+      caller?.models === undefined ? models : models.filter(({ id }) => mayCall(caller, id))
+  )
+
 const find = (routes: Routes["Service"], id: string) =>
-  Effect.flatMap(routes.models, (models) => {
+  Effect.flatMap(visible(routes), (models) => {
     const model = models.find((candidate) => candidate.id === id)
     return model === undefined
       ? Effect.map(CurrentExchange, (exchange) => notFound(id, exchange.requestId))
@@ -39,7 +49,7 @@ export const layer = HttpApiBuilder.group(Api, "models", (handlers) =>
     return handlers
       .handle(
         "list",
-        () => Effect.map(routes.models, (models) => ({ object: "list" as const, data: models.map(body) }))
+        () => Effect.map(visible(routes), (models) => ({ object: "list" as const, data: models.map(body) }))
       )
       .handle("retrieve", ({ params }) => find(routes, params.id))
   }))
@@ -48,10 +58,11 @@ export const layer = HttpApiBuilder.group(Api, "models", (handlers) =>
 export const layerRawIds = Layer.effectDiscard(Effect.gen(function*() {
   const router = yield* HttpRouter.HttpRouter
   const routes = yield* Routes
-  const settings = yield* ServerOptions
+  const keys = yield* Keys
   const handler = Effect.gen(function*() {
-    const judged = judgeClient(settings, (yield* HttpServerRequest).headers)
-    if ("_tag" in judged) return errorResponse(judged, { "x-request-id": (yield* CurrentExchange).requestId })
+    const exchange = yield* CurrentExchange
+    const stranger = admit(keys, (yield* HttpServerRequest).headers, exchange)
+    if (stranger !== undefined) return errorResponse(stranger, { "x-request-id": exchange.requestId })
     return yield* find(routes, (yield* HttpRouter.params)["*"] ?? "")
   })
   // The slash at the end, which the router drops, keeps this path from claiming `/v1/models` as well.

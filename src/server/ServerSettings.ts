@@ -1,18 +1,11 @@
 /** Where the server listens, who may call it, and what it accepts. */
 import * as Context from "effect/Context"
 import type * as Redacted from "effect/Redacted"
+import type { StaticKey } from "../admission/Keys.ts"
 import { defaultSheddingSettings, type SheddingSettings } from "../admission/Shedding.ts"
 import { defaultLimitSettings, type LimitSettings } from "../validation/Limits.ts"
 import { defaultRuleSettings, type RuleSettings } from "../validation/Rules.ts"
 import type { CorsSettings } from "./Cors.ts"
-
-/** A client key and the name it has in logs. */
-export interface ClientKey {
-  readonly name: string
-  readonly key: Redacted.Redacted<string>
-  /** What its use is summed up by besides. Default none. */
-  readonly tags?: ReadonlyArray<string> | undefined
-}
 
 export interface ServerSettings {
   /** Address to bind. Default `127.0.0.1`. */
@@ -20,7 +13,7 @@ export interface ServerSettings {
   /** TCP port; 0 = any free one. Default 8000. */
   readonly port: number
   /** Client keys for `/v1/*`. None = open, and then only loopback may be bound. Default none. */
-  readonly keys: ReadonlyArray<ClientKey>
+  readonly keys: ReadonlyArray<StaticKey>
   /** Key for monitoring, control, dashboard and metrics. Absent = those answer on loopback only. Default absent. */
   readonly adminKey: Redacted.Redacted<string> | undefined
   /** True opens `GET /metrics` without the admin key. Default false. */

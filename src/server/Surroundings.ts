@@ -1,4 +1,5 @@
 /** What every exchange meets on its way through the door. */
+import type { Keys } from "../admission/Keys.ts"
 import type { Shedding } from "../admission/Shedding.ts"
 import type { Decision } from "../gateway/Decision.ts"
 import type { Health } from "../gateway/Health.ts"
@@ -18,4 +19,5 @@ export interface Surroundings {
   readonly watchdog: Watchdog
   readonly settings: ServerSettings
   readonly callers: ClientAddress
+  readonly keys: Keys["Service"]
 }

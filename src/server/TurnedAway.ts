@@ -13,7 +13,6 @@ import type { Exchange } from "./Exchange.ts"
 import { flawOfHead } from "./Head.ts"
 import * as Metrics from "./Metrics.ts"
 import { drained } from "./PendingAnswers.ts"
-import type { ServerSettings } from "./ServerSettings.ts"
 import type { Surroundings } from "./Surroundings.ts"
 
 /** A word that nobody knows is a mistake, and better found on the first call than in the hour that it was meant for. */
@@ -26,8 +25,12 @@ const unknownPriority = Cause.fail(gatewayError(
 ))
 
 /** The door comes before the lock: who shows no key that is known does not go before those who do. */
-const judged = (asked: Priority, headers: HttpServerRequest["headers"], settings: ServerSettings): Priority =>
-  asked === "critical" && "_tag" in judgeClient(settings, headers) ? defaultPriority : asked
+const judged = (
+  asked: Priority,
+  headers: HttpServerRequest["headers"],
+  keys: Surroundings["keys"],
+  nowMs: number
+): Priority => asked === "critical" && "_tag" in judgeClient(keys, headers, nowMs) ? defaultPriority : asked
 
 /**
  * First for its head. For want of room only what costs an upstream is counted and turned away: probes, metrics and the operator's
@@ -36,7 +39,7 @@ const judged = (asked: Priority, headers: HttpServerRequest["headers"], settings
 export const turnedAway = (
   request: HttpServerRequest,
   exchange: Exchange,
-  { pending, settings, shedding }: Pick<Surroundings, "pending" | "settings" | "shedding">,
+  { keys, pending, shedding }: Pick<Surroundings, "keys" | "pending" | "shedding">,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Cause.Cause<GatewayError> | undefined => {
   const flaw = flawOfHead(request)
@@ -48,7 +51,7 @@ export const turnedAway = (
   if (asked !== undefined) {
     const priority = priorityNamed(asked.toLowerCase())
     if (priority === undefined) return unknownPriority
-    decision.priority = judged(priority, headers, settings)
+    decision.priority = judged(priority, headers, keys, exchange.startedAtMs)
   }
   const refusal = shedding.enter(decision.priority)
   if (refusal === undefined) {

@@ -12,6 +12,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import cluster, { type Worker } from "node:cluster"
 import * as Estate from "./Estate.ts"
+import { consult, type Keeper, makeMemories } from "./FleetKeeping.ts"
 
 /** What is told or asked; `topic` chooses the handler. */
 export interface Message {
@@ -56,6 +57,8 @@ export class Fleet extends Context.Service<Fleet, {
   readonly handle: (topic: string, handler: Handler) => Effect.Effect<void, never, Scope.Scope>
   /** The last that this process says of a topic that the primary keeps; a process alone leaves nothing. */
   readonly bequeath: (topic: string, body: unknown) => Effect.Effect<void>
+  /** Asks the primary, which keeps what all processes share; undefined = this process is alone and keeps it itself. */
+  readonly askPrimary: ((query: Message) => Effect.Effect<unknown, { readonly message: string }>) | undefined
 }>()("breakwater/storage/Fleet") {}
 
 /** Longest wait for the whole fleet's answer, in milliseconds. A worker that dies is not waited for. */
@@ -75,6 +78,7 @@ type Parcel =
   | { readonly fleet: "ask"; readonly number: number; readonly message: Message }
   | { readonly fleet: "run"; readonly number: number; readonly message: Message }
   | { readonly fleet: "done"; readonly number: number; readonly outcome: Outcome }
+  | { readonly fleet: "consult"; readonly number: number; readonly message: Message }
   | { readonly fleet: "recall"; readonly number: number; readonly topic: string }
   | { readonly fleet: "last"; readonly topic: string; readonly body: unknown }
   | { readonly fleet: "recalled"; readonly number: number; readonly messages: ReadonlyArray<Message> }
@@ -124,6 +128,7 @@ export const layerSingle: Layer.Layer<Fleet> = Layer.sync(Fleet, () => {
   return Fleet.of({
     handle,
     bequeath: () => Effect.void,
+    askPrimary: undefined,
     ...fromOutcomes((message) => Effect.map(run(0, message), (outcome) => [outcome]))
   })
 })
@@ -180,13 +185,22 @@ const layerWorker: Layer.Layer<Fleet> = Layer.effect(
       return yield* Deferred.await(answer).pipe(
         Effect.timeoutOrElse({
           duration: answerLimitMs,
-          orElse: () => Effect.succeed([{ worker: self, failed: "the fleet did not answer in time" }])
+          orElse: () =>
+            Effect.succeed<ReadonlyArray<Outcome>>([{ worker: self, failed: "the fleet did not answer in time" }])
         }),
         Effect.ensuring(Effect.sync(() => waiting.delete(number)))
       )
     })
     return Fleet.of({
       bequeath: (topic, body) => send({ fleet: "last", topic, body }),
+      askPrimary: (message) =>
+        Effect.flatMap(
+          request((number) => ({ fleet: "consult", number, message })),
+          ([outcome]) =>
+            outcome === undefined || outcome.failed !== undefined
+              ? Effect.fail({ message: outcome?.failed ?? "the primary said nothing" })
+              : Effect.succeed(outcome.body)
+        ),
       handle: (topic, handler) =>
         Effect.andThen(
           handle(topic, handler),
@@ -207,27 +221,6 @@ interface Errand {
   patience?: Fiber.Fiber<void>
 }
 
-/** What is remembered of each topic, and which workers have been told. */
-const makeMemories = () => {
-  const topics = new Map<string, Map<string, unknown>>()
-  const told = new WeakMap<Worker, Set<string>>()
-  return {
-    keep: ({ memos = [], topic }: Message): void => {
-      const memory = topics.get(topic) ?? new Map<string, unknown>()
-      topics.set(topic, memory)
-      for (const { body, key } of memos) {
-        memory.delete(key)
-        if (body !== undefined) memory.set(key, body)
-      }
-    },
-    isTold: (worker: Worker, topic: string): boolean => told.get(worker)?.has(topic) === true,
-    tell: (worker: Worker, topic: string): ReadonlyArray<Message> => {
-      told.set(worker, (told.get(worker) ?? new Set<string>()).add(topic))
-      return Array.from(topics.get(topic)?.values() ?? [], (body) => ({ topic, body }))
-    }
-  }
-}
-
 /** The workers that may be asked. */
 interface Members {
   readonly serving: () => Iterable<Worker>
@@ -239,6 +232,7 @@ interface Members {
 const listen = (
   members: Members,
   estate: Estate.Estate,
+  keepers: ReadonlyArray<Keeper>,
   fork: (wait: Effect.Effect<void>) => Fiber.Fiber<void>
 ): Effect.Effect<void, never, Scope.Scope> => {
   const memories = makeMemories()
@@ -267,7 +261,13 @@ const listen = (
     })
   const onMessage = (worker: Worker, parcel: unknown) => {
     if (!isParcel(parcel)) return
-    if (parcel.fleet === "ask") {
+    if (parcel.fleet === "consult") {
+      const { number } = parcel
+      const answered = Effect.map(consult(keepers, worker.id, parcel.message), (outcome) => {
+        if (worker.isConnected()) worker.send({ fleet: "answer", number, outcomes: [outcome] })
+      })
+      fork(answered)
+    } else if (parcel.fleet === "ask") {
       const { body, memos, topic } = parcel.message
       memories.keep(parcel.message)
       const starting = memos === undefined
@@ -297,7 +297,9 @@ const listen = (
       const errand = errands.get(parcel.number)
       if (errand?.left.delete(worker.id) !== true) return
       if (parcel.outcome.body !== undefined) estate.note(errand.topic, worker.id, parcel.outcome.body)
-      errand.outcomes.push(parcel.outcome)
+      // One that has said its last does not answer any more.
+      const body = parcel.outcome.body ?? estate.lastOf(errand.topic, worker.id)
+      errand.outcomes.push(body === undefined ? parcel.outcome : { worker: worker.id, body })
       settle(parcel.number, errand)
     } else if (parcel.fleet === "last") {
       estate.note(parcel.topic, worker.id, parcel.body)
@@ -305,6 +307,7 @@ const listen = (
   }
   const onExit = (worker: Worker) => {
     estate.inherit(worker.id)
+    for (const keeper of keepers) fork(keeper.gone(worker.id))
     for (const [number, errand] of errands) {
       // What it has said is part of what is left of it.
       if (estate.isKept(errand.topic)) {
@@ -330,10 +333,14 @@ const listen = (
  * while it is asked is left out, and one that is silent has failed. Of the topics in `keepers` those that are gone are counted with
  * what they last said. Runs until the scope closes.
  */
-export const hub = (members: Members, keepers: Estate.Keepers = {}): Effect.Effect<void, never, Scope.Scope> =>
+export const hub = (
+  members: Members,
+  estates: Estate.Keepers = {},
+  keepers: ReadonlyArray<Keeper> = []
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(
     Effect.context(),
-    (context) => listen(members, Estate.make(keepers), Effect.runForkWith(context))
+    (context) => listen(members, Estate.make(estates), keepers, Effect.runForkWith(context))
   )
 
 /** A worker's part under a primary, else a process alone. */

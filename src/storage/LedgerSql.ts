@@ -8,6 +8,7 @@ import { fromMicroAndRest, type PicoUsd } from "../domain/Money.ts"
 import { type LedgerStore, type Numbered, StorageFailed, type SumQuery } from "./LedgerStore.ts"
 import { ledger } from "./migrations/0001_ledger.ts"
 import { estimates } from "./migrations/0002_estimates.ts"
+import { keys } from "./migrations/0003_keys.ts"
 import { dayOf, mergeSums, tokenKinds } from "./Sums.ts"
 
 type Value = string | number | bigint | null
@@ -215,7 +216,7 @@ const failed = (error: SqlError | Migrator.MigrationError): StorageFailed => {
 /** Makes the tables that are missing; of several processes that come at once, one does. */
 export const migrate = (sql: SqlClient): Effect.Effect<void, StorageFailed> =>
   Migrator.make({})({
-    loader: Migrator.fromRecord({ "0001_ledger": ledger, "0002_estimates": estimates }),
+    loader: Migrator.fromRecord({ "0001_ledger": ledger, "0002_estimates": estimates, "0003_keys": keys }),
     table: "breakwater_migrations"
   }).pipe(
     Effect.provideService(SqlClient, sql),

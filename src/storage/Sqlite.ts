@@ -105,6 +105,20 @@ const makeClient = Effect.fnUntraced(function*(ask: Ask) {
   }).pipe(Effect.provide(Reactivity.layer))
 })
 
+const opened = (path: string) =>
+  Effect.mapError(
+    openThread(path),
+    ({ message }) =>
+      new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${message}`, isPassing: false })
+  )
+
+/** A client over a SQLite file with every table, in a thread of its own. Fails as `ledger` does. */
+export const client = Effect.fnUntraced(function*(path: string) {
+  const made = yield* makeClient(yield* opened(path))
+  yield* LedgerSql.migrate(made)
+  return made
+})
+
 /**
  * The ledger in a SQLite file, which is made if it is not there; closed with the scope. Fails if it cannot be opened or is no
  * database. What is appended goes to the thread in one piece, for each word with it waits for a busy process's turn. Sums are taken in
@@ -113,11 +127,7 @@ const makeClient = Effect.fnUntraced(function*(ask: Ask) {
 export const ledger = Effect.fnUntraced(function*(
   path: string
 ): Effect.fn.Return<LedgerStore, StorageFailed, Scope.Scope> {
-  const ask = yield* Effect.mapError(
-    openThread(path),
-    ({ message }) =>
-      new StorageFailed({ message: `storage.sql: ${path} cannot be opened: ${message}`, isPassing: false })
-  )
+  const ask = yield* opened(path)
   const client = yield* makeClient(ask)
   yield* LedgerSql.migrate(client)
   const scope = yield* Effect.scope

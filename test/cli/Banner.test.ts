@@ -39,13 +39,11 @@ describe("the curl", () => {
 })
 
 describe("what the curl asks", () => {
-  it.effect("is the first alias that can answer, else the simulated model", () =>
+  it.effect("is the first alias, else the simulated model", () =>
     Effect.gen(function*() {
       expect(curl(yield* said(""))).toContain("\"model\":\"sim\"")
       const text = yield* said(`
-providers: { google: { kind: gemini, apiKey: k } }
 models:
-  off: { targets: [{ provider: google, model: m }] }
   "it's": { targets: [{ provider: simulated, model: sim }] }
 `)
       expect(curl(text)).toContain("\"model\":\"it'\\''s\"")
@@ -62,22 +60,13 @@ describe("the ledger", () => {
     }))
 })
 
-describe("a provider whose kind is not built yet", () => {
-  it.effect("is off, and so is its key in the environment", () =>
+describe("the providers", () => {
+  it.effect("are on where their key is in the environment, and off with a reason where not", () =>
     Effect.gen(function*() {
-      const text = yield* said("", { AZURE_OPENAI_API_KEY: "k", GROQ_API_KEY: "k" })
+      const text = yield* said("", { GROQ_API_KEY: "k" })
       expect(text).toMatch(/providers on\n\s+groq\s+groq\n\s+simulated\s+simulated\n/)
-      expect(text).toMatch(/providers off\n[^]*\n\s+azure-openai\s+not built yet\n/)
-    }))
-
-  it.effect("is off where the file names it, with the targets on it", () =>
-    Effect.gen(function*() {
-      const text = yield* said(`
-providers: { google: { kind: gemini, apiKey: k } }
-models: { best: { targets: [{ provider: google, model: m }, { provider: simulated, model: sim }] } }
-`)
-      expect(text).toMatch(/providers on\n\s+simulated\s+simulated\n/)
-      expect(text).toMatch(/providers off\n\s+google\s+kind gemini is not built yet\n/)
-      expect(text).toMatch(/models\.best\.targets\[0\]\s+kind gemini is not built yet: this target fails at once\n/)
+      expect(text).toMatch(
+        /providers off\n[^]*\n\s+azure-openai\s+AZURE_OPENAI_API_KEY and AZURE_OPENAI_ENDPOINT not set\n/
+      )
     }))
 })

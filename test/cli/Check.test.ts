@@ -19,7 +19,7 @@ describe("breakwater --help", () => {
     const child = start("node", [join(root, "src/main.ts"), "--help"], { cwd: folder, env: {} })
     await child.ended
     const listed = [...child.output().split("SUBCOMMANDS")[1]?.matchAll(/^ {2}(\w+)/gm) ?? []].map(([, name]) => name)
-    expect(listed).toEqual(["serve", "check", "explain", "usage", "breakers"])
+    expect(listed).toEqual(["serve", "check", "explain", "keys", "usage", "breakers"])
   })
 })
 

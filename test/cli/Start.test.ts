@@ -81,12 +81,6 @@ describe("the command line", () => {
     )
   })
 
-  it("answers with a clear line and exit code 2 where a command is not available yet", async () => {
-    const child = launch("node", [main, "keys"])
-    expect((await child.ended).code).toBe(2)
-    expect(child.output()).toBe("breakwater keys: not available yet in version 0.1.0\n")
-  })
-
   it("does not start on an unknown flag", async () => {
     const child = launch("node", [main, "--prot", "1"])
     expect((await child.ended).code).toBe(1)

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Redacted } from "effect"
 import { decode } from "../../src/config/Config.ts"
 import * as Document from "../../src/config/Document.ts"
+import { admissionSettings } from "../../src/config/Settings.ts"
 import * as Kinds from "../../src/providers/Kinds.ts"
 import { builtKinds } from "../../src/providers/Presets.ts"
 import * as Transport from "../../src/providers/Transport.ts"
@@ -455,21 +456,57 @@ telemetry:
 })
 
 describe("a client key", () => {
-  it.effect("that is to be narrowed is refused, for nothing would narrow it yet", () =>
+  it.effect("is narrowed by models, limits, a budget and an end", () =>
+    Effect.gen(function*() {
+      const { inactive, settings } = yield* settingsOf(`
+server:
+  keys:
+    - kkkkkkk0
+    - { name: a, key: kkkkkkkk, expires: "2030-01-01", limits: { rpm: 1, tpm: 9, concurrent: 2 }, models: [err], tags: [t],
+        budget: { usd: "1.5", per: day } }
+  budgets: { total: { usd: 100, per: month, soft: 0.5 }, tags: { t: { usd: 2, per: day } }, unpriced: allow, untold: release }
+models:
+  fast: { targets: [{ provider: simulated, model: sim }], limits: { rpm: 600 } }
+storage: { whenAway: { limits: closed } }
+`)
+      expect(inactive).toEqual([])
+      expect(settings.server.keys.map(({ key, ...rest }) => ({ ...rest, key: Redacted.value(key) }))).toEqual([
+        { name: "key-1", key: "kkkkkkk0" },
+        {
+          name: "a",
+          key: "kkkkkkkk",
+          models: ["err"],
+          limits: { rpm: 1, tpm: 9, concurrent: 2 },
+          tags: ["t"],
+          budget: { limit: 1_500_000_000_000, per: "day", soft: 0.8 },
+          expiresAtMs: Date.UTC(2030, 0, 1)
+        }
+      ])
+      expect(admissionSettings(settings)).toEqual({
+        models: { fast: { rpm: 600 } },
+        total: { limit: 100_000_000_000_000, per: "month", soft: 0.5 },
+        tags: { t: { limit: 2_000_000_000_000, per: "day", soft: 0.8 } },
+        unpriced: "allow",
+        untold: "release",
+        whenAway: { limits: "closed", budgets: "closed" }
+      })
+    }))
+
+  it.effect("is refused where it is narrowed by what cannot be read, without showing it", () =>
     Effect.gen(function*() {
       const problems = yield* problemsOf(`
 server:
-  keys: [{ key: kkkkkkkk, expires: "2020-01-01", limits: { rpm: 1 }, models: [err], budget: { usd: 1, per: day } }]
+  keys:
+    - { name: a, key: kkkkkkkk, expires: tomorrow, limits: { rpm: 0, rps: 1 }, budget: { usd: much, per: week } }
+    - { name: key-3, key: kkkkkkk2 }
+    - ${"k".repeat(1025)}
 `)
-      expect(problems.map(({ path }) => path)).toEqual([
-        "server.keys[0].models",
-        "server.keys[0].limits",
-        "server.keys[0].budget",
-        "server.keys[0].expires"
-      ])
-      expect(problems[3]?.message).toBe(
-        "not built yet: keys do not expire, so this key would open more than is written here; remove it"
-      )
+      const paths = problems.map(({ path }) => path)
+      for (const path of ["expires", "limits.rpm", "limits.rps", "budget.usd", "budget.per"]) {
+        expect(paths).toContain(`server.keys[0].${path}`)
+      }
+      expect(paths).toContain("server.keys[2]")
+      expect(paths).toContain("server.keys[2].name")
       expect(JSON.stringify(problems)).not.toContain("kkkkkkkk")
     }))
 

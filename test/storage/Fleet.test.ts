@@ -45,6 +45,32 @@ const makeWorker = (id: number) => {
 }
 
 describe("a primary", () => {
+  it.effect("answers a worker out of what it keeps for all, and hears of one that has gone", () =>
+    Effect.gen(function*() {
+      const [one, two] = [makeWorker(1), makeWorker(2)]
+      const told: Array<string> = []
+      yield* hub({ serving: () => [], starting: () => [] }, {}, [{
+        topic: "desk",
+        answer: (body, worker) =>
+          body === "bad" ? Effect.fail({ message: "no" }) : Effect.succeed(`${String(body)} of ${worker}`),
+        gone: (worker) => Effect.sync(() => void told.push(`${worker} has gone`))
+      }])
+      const consult = (from: Worker, number: number, topic: string, body: unknown) =>
+        cluster.emit("message", from, { fleet: "consult", number, message: { topic, body } })
+      consult(one.worker, 1, "desk", "order")
+      consult(two.worker, 1, "desk", "bad")
+      consult(two.worker, 2, "other", null)
+      yield* Effect.yieldNow
+      expect(one.heard).toEqual([{ fleet: "answer", number: 1, outcomes: [{ worker: 0, body: "order of 1" }] }])
+      expect(two.heard).toEqual([
+        { fleet: "answer", number: 1, outcomes: [{ worker: 0, failed: "no" }] },
+        { fleet: "answer", number: 2, outcomes: [{ worker: 0, failed: "nobody keeps other" }] }
+      ])
+      cluster.emit("exit", two.worker, 1, null)
+      yield* Effect.yieldNow
+      expect(told).toEqual(["2 has gone"])
+    }).pipe(Effect.scoped))
+
   it.effect("gives the asker what the others said when one of them is silent, before the asker's own patience ends", () =>
     Effect.gen(function*() {
       const [asker, silent] = [makeWorker(1), makeWorker(2)]

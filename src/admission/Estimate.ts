@@ -1,0 +1,58 @@
+/**
+ * How many tokens a request may come to, before anybody has counted them: about, for a rate, and at most, for a budget. No
+ * tokenizer is asked, for each model has its own.
+ */
+import type { ChatRequest } from "../domain/Chat.ts"
+
+/** Characters of usual text for a token. */
+const usualCharacters = 4
+
+/** Tokens of a picture or recording that is given by address or as data, whose text says nothing about them. */
+const mediaTokens = 2000
+
+/** Tokens of an answer where the request does not bound it. */
+const usualAnswer = 4096
+
+export interface Estimate {
+  /** About how many tokens it asks with. */
+  readonly about: number
+  /** At most so many tokens of input: one for each character of the text. */
+  readonly input: number
+  /** At most so many tokens of output, all choices together. */
+  readonly output: number
+}
+
+type Content = ChatRequest["messages"][number]["content"]
+
+/** How many media there are, and the characters of their data. */
+const mediaOf = (content: Content): { readonly count: number; readonly characters: number } => {
+  let count = 0
+  let characters = 0
+  if (!Array.isArray(content)) return { count, characters }
+  for (const part of content) {
+    // By its type: a part that OpenAI does not document may have members of the same names.
+    if (part.type === "image_url" && "image_url" in part) characters += part.image_url.url.length
+    else if (part.type === "input_audio" && "input_audio" in part) characters += part.input_audio.data.length
+    else if (part.type === "file" && "file" in part) characters += part.file.file_data?.length ?? 0
+    else continue
+    count++
+  }
+  return { count, characters }
+}
+
+/** Of a request whose text has so many characters. */
+export const estimate = (request: ChatRequest, characters: number): Estimate => {
+  let text = characters
+  let media = 0
+  for (const { content } of request.messages) {
+    const found = mediaOf(content)
+    text -= found.characters
+    media += found.count
+  }
+  const ofMedia = media * mediaTokens
+  return {
+    about: Math.ceil(text / usualCharacters) + ofMedia,
+    input: Math.max(0, text) + ofMedia,
+    output: (request.max_completion_tokens ?? request.max_tokens ?? usualAnswer) * (request.n ?? 1)
+  }
+}

@@ -1,0 +1,67 @@
+/** What limits a request, and the most that it may take: from its caller, its text and its targets. */
+import type { PriceBook } from "../accounting/Cost.ts"
+import type { ChatRequest } from "../domain/Chat.ts"
+import type { PicoUsd } from "../domain/Money.ts"
+import type { Budget, Principal } from "../domain/Principal.ts"
+import type { Purse } from "./Budget.ts"
+import { estimate } from "./Estimate.ts"
+import type { Line, Standings } from "./RateLimit.ts"
+
+/** A request that is ready to be sent. */
+export interface Asked {
+  readonly caller: Principal | undefined
+  readonly request: ChatRequest
+  /** Length of its text. */
+  readonly characters: number
+  /** Who may answer it: the provider's name in the file and its name of the model. */
+  readonly targets: ReadonlyArray<{ readonly provider: { readonly name: string }; readonly model: string }>
+  readonly prices: PriceBook | undefined
+  /** In milliseconds since 1970. */
+  readonly atMs: number
+  /** Hears how the rates stand, also of a request that is refused. */
+  readonly note: (standings: Standings) => void
+}
+
+/** The limits and budgets of one caller. */
+export interface Rules {
+  readonly lines: ReadonlyArray<Line>
+  readonly purses: ReadonlyArray<Purse>
+}
+
+/** Without any. */
+export const none: Rules = { lines: [], purses: [] }
+
+/** A budget under its name. */
+export const purseOf = (name: string, { limit, per, soft }: Budget): Purse => ({ name, limit, per, soft })
+
+/** What limits a caller, whatever it calls. */
+export const rulesOf = (
+  { budget, limits, name, tags = [] }: Principal,
+  byTag: Readonly<Record<string, Budget>>
+): Rules => {
+  const lines: ReadonlyArray<Line> = limits === undefined ? [] : [{ ...limits, name: `key:${name}` }]
+  const ofTags = [...new Set(tags)].flatMap((tag) => {
+    const found = Object.hasOwn(byTag, tag) ? byTag[tag] : undefined
+    return found === undefined ? [] : [purseOf(`tag:${tag}`, found)]
+  })
+  const purses = [...(budget === undefined ? [] : [purseOf(`key:${name}`, budget)]), ...ofTags]
+  return lines.length === 0 && purses.length === 0 ? none : { lines, purses }
+}
+
+/** The most that it may cost at any of its targets; undefined = one of them has no known price. */
+const boundOf = ({ atMs, prices, targets }: Asked, input: number, output: number): PicoUsd | undefined => {
+  const usage = { promptTokens: input, completionTokens: output, totalTokens: input + output }
+  let most: PicoUsd = 0
+  for (const { model, provider } of targets) {
+    const cost = prices?.costOf(provider.name, model, usage, atMs)
+    if (cost === undefined || "absent" in cost) return undefined
+    if (cost.picoUsd > most) most = cost.picoUsd
+  }
+  return most
+}
+
+/** About how many tokens it asks with, and the most that it may cost; undefined = a target of it has no known price. */
+export const sizeOf = (asked: Asked): { readonly tokens: number; readonly bound: PicoUsd | undefined } => {
+  const { about, input, output } = estimate(asked.request, asked.characters)
+  return { tokens: about, bound: boundOf(asked, input, output) }
+}

@@ -1,0 +1,88 @@
+/**
+ * Step 2 of the flow, admit: what a request may use is held from before anything is sent to its end, and what it did use is
+ * counted then. Without limits nothing here runs.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Admission, type Pass } from "../admission/Admission.ts"
+import type { Use } from "../admission/Desk.ts"
+import type { GatewayError } from "../domain/GatewayError.ts"
+import { type PicoUsd, plus } from "../domain/Money.ts"
+import type { ProviderCall } from "../providers/Provider.ts"
+import { costOfAttempt, type Decision } from "./Decision.ts"
+import type { Target } from "./Target.ts"
+
+/** What every attempt used. One that was cut or given up while it was out may have used something that nobody told. */
+const useOf = (decision: Decision, untold: PicoUsd): Use => {
+  let tokens = 0
+  let spent: PicoUsd = 0
+  for (const attempt of decision.attempts) {
+    const { outcome, usage } = attempt
+    tokens += usage?.totalTokens ?? 0
+    const cost = costOfAttempt(decision, attempt)
+    if (cost === undefined) continue
+    if ("picoUsd" in cost) spent = plus(spent, cost.picoUsd)
+    else if (outcome === undefined || outcome === "ok") spent = plus(spent, untold)
+  }
+  return { tokens, spent }
+}
+
+/** A request on its way, and who may answer it. */
+interface Admitted extends Pick<ProviderCall, "source" | "request"> {
+  readonly decision: Decision
+}
+
+export interface Admit {
+  /** Why its caller may not call the model. */
+  readonly closed: (request: Admitted) => GatewayError | undefined
+  /** The pass that it needs; undefined = none. Leave it with `leave`. */
+  readonly pass: (request: Admitted, targets: ReadonlyArray<Target>) => Effect.Effect<Pass, GatewayError> | undefined
+}
+
+/** Admission, where the process has it. */
+export const make: Effect.Effect<Admit | undefined> = Effect.map(Effect.serviceOption(Admission), (found) => {
+  if (found._tag === "None") return undefined
+  const { closed, enter, isLimited } = found.value
+  return {
+    closed: ({ decision, request }) => closed(decision.caller, request.model),
+    pass: ({ decision, request, source }, targets) =>
+      isLimited(decision.caller, request.model)
+        ? enter({
+          caller: decision.caller,
+          request,
+          characters: source.text.length,
+          targets,
+          prices: decision.prices,
+          atMs: decision.startedAtMs,
+          note: (standings) => {
+            decision.standings = standings
+          }
+        })
+        : undefined
+  }
+})
+
+const leave = (decision: Decision, { leave, untold }: Pass): Effect.Effect<void> =>
+  Effect.suspend(() => leave(useOf(decision, untold)))
+
+/** Runs the effect once the pass is granted, and leaves it in the end. */
+export type Hold<A, R> = (
+  pass: Effect.Effect<Pass, GatewayError>,
+  decision: Decision,
+  effect: Effect.Effect<A, GatewayError, R>
+) => Effect.Effect<A, GatewayError, R>
+
+/** Holds the pass while the effect runs. */
+export const during = <A, R>(
+  pass: Effect.Effect<Pass, GatewayError>,
+  decision: Decision,
+  effect: Effect.Effect<A, GatewayError, R>
+): Effect.Effect<A, GatewayError, R> => Effect.acquireUseRelease(pass, () => effect, (held) => leave(decision, held))
+
+/** Holds the pass until the scope closes, which is when the stream's last byte has left. */
+export const forStream = <A, R>(
+  pass: Effect.Effect<Pass, GatewayError>,
+  decision: Decision,
+  effect: Effect.Effect<A, GatewayError, R>
+): Effect.Effect<A, GatewayError, R | Scope.Scope> =>
+  Effect.andThen(Effect.acquireRelease(pass, (held) => leave(decision, held)), effect)

@@ -1,0 +1,66 @@
+/** A client key as its operator sees it: without its text, with what is left of its budget. */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import type { Admission } from "../admission/Admission.ts"
+import type { Balance } from "../admission/Budget.ts"
+import type { IssuedKeys, ListedKey } from "../admission/IssuedKeys.ts"
+import { type IssuedKey, principalOf } from "../domain/IssuedKey.ts"
+import { toUsd } from "../domain/Money.ts"
+
+const iso = (atMs: number): string => DateTime.formatIso(DateTime.makeUnsafe(atMs))
+
+const withMoment = (name: string, atMs: number | undefined): Readonly<Record<string, string>> =>
+  atMs === undefined ? {} : { [name]: iso(atMs) }
+
+const stateOf = ({ issued, principal }: ListedKey, nowMs: number): "active" | "expired" | "revoked" =>
+  issued?.revokedAtMs !== undefined
+    ? "revoked"
+    : nowMs >= (principal.expiresAtMs ?? Number.POSITIVE_INFINITY)
+    ? "expired"
+    : "active"
+
+const shown = (key: ListedKey, balance: Balance | undefined, nowMs: number) => {
+  const { issued, lastUsedAtMs, principal: { budget, expiresAtMs, limits, models, name, tags } } = key
+  return {
+    name,
+    ...(issued === undefined ? {} : { id: issued.id }),
+    source: issued === undefined ? "file" : "issued",
+    state: stateOf(key, nowMs),
+    ...(models === undefined ? {} : { models }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(budget === undefined ? {} : {
+      budget: {
+        usd: toUsd(budget.limit),
+        per: budget.per,
+        soft: budget.soft,
+        ...(balance === undefined
+          ? {}
+          : { spent_usd: toUsd(balance.spent), reserved_usd: toUsd(balance.reserved) })
+      }
+    }),
+    ...(tags === undefined || tags.length === 0 ? {} : { tags }),
+    ...withMoment("created", issued?.createdAtMs),
+    ...withMoment("expires", expiresAtMs),
+    ...withMoment("revoked", issued?.revokedAtMs),
+    ...withMoment("last_used", lastUsedAtMs)
+  }
+}
+
+/** A key as it stands after a change, with its text if it has a new one; its balance is the list's to tell. */
+export const changed = (record: IssuedKey, text?: string) =>
+  Effect.map(Clock.currentTimeMillis, (nowMs) => ({
+    ...shown({ principal: principalOf(record), issued: record, lastUsedAtMs: undefined }, undefined, nowMs),
+    ...(text === undefined ? {} : { key: text })
+  }))
+
+/** Every key, with what stands of its budget where there is admission. */
+export const all = Effect.fnUntraced(function*(
+  keys: IssuedKeys["Service"],
+  admission: Admission["Service"] | undefined
+) {
+  const listed = yield* keys.list
+  const balances = yield* admission?.balances(listed.map(({ principal }) => principal)) ?? Effect.succeed([])
+  const nowMs = yield* Clock.currentTimeMillis
+  return { store: keys.kind, keys: listed.map((key, at) => shown(key, balances[at], nowMs)) }
+})

@@ -1,0 +1,151 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import { TestClock } from "effect/testing"
+import type { Purse } from "../../src/admission/Budget.ts"
+import * as Desk from "../../src/admission/Desk.ts"
+import type { Line } from "../../src/admission/RateLimit.ts"
+
+const limiter = RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory))
+
+let last = 0
+const order = (
+  lines: ReadonlyArray<Line>,
+  purses: ReadonlyArray<Purse> = [],
+  more: Partial<Desk.Order> = {}
+): Desk.Order => ({
+  id: `test-${++last}`,
+  lines,
+  purses,
+  tokens: 10,
+  bound: 0,
+  ...more
+})
+
+const why = (outcome: Desk.Outcome): string =>
+  "granted" in outcome ? "granted" : "refused" in outcome ? outcome.refused.why : "unknown"
+
+const purse: Purse = { name: "key:alice", limit: 100, per: "day", soft: 0.8 }
+
+const run = <A, E>(test: (own: Desk.OwnDesk) => Effect.Effect<A, E>) =>
+  Effect.flatMap(Desk.make, test).pipe(Effect.provide(limiter))
+
+describe("requests a minute", () => {
+  it.effect("are granted up to the limit, then one for each part of the minute that has passed", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const line = { name: "key:alice", rpm: 3 }
+        const seen: Array<string> = []
+        for (let at = 0; at < 4; at++) seen.push(why(yield* desk.enter(order([line]))))
+        expect(seen).toEqual(["granted", "granted", "granted", "requests"])
+        yield* TestClock.adjust(19_999)
+        expect(yield* desk.enter(order([line]))).toMatchObject({
+          refused: { why: "requests", name: "key:alice", limit: "3", retryAfterMs: 1 },
+          standings: { requests: { limit: 3, remaining: 0, resetMs: 40_001 } }
+        })
+        yield* TestClock.adjust(1)
+        expect(yield* desk.enter(order([line]))).toMatchObject({ granted: { requests: { limit: 3, remaining: 0 } } })
+      })
+    ))
+
+  it.effect("of one name say nothing about another", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const [alice, bob] = [{ name: "key:alice", rpm: 1 }, { name: "key:bob", rpm: 1 }]
+        expect(why(yield* desk.enter(order([alice])))).toBe("granted")
+        expect(why(yield* desk.enter(order([bob])))).toBe("granted")
+        expect(why(yield* desk.enter(order([alice])))).toBe("requests")
+      })
+    ))
+
+  it.effect("of a key and of a model are both kept, and the one with less left is shown", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const lines = [{ name: "key:alice", rpm: 10 }, { name: "model:fast", rpm: 2 }]
+        expect(yield* desk.enter(order(lines))).toMatchObject({ granted: { requests: { limit: 2, remaining: 1 } } })
+        yield* desk.enter(order(lines))
+        expect(yield* desk.enter(order(lines))).toMatchObject({ refused: { name: "model:fast" } })
+      })
+    ))
+})
+
+describe("tokens a minute", () => {
+  it.effect("are taken by the estimate first and by the use at the end, which may leave a debt", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const line = { name: "key:alice", tpm: 60 }
+        const first = order([line])
+        expect(yield* desk.enter(first)).toMatchObject({ granted: { tokens: { limit: 60, remaining: 50 } } })
+        yield* desk.leave(first.id, { tokens: 90, spent: 0 })
+        // 60 - 90 = -30: a token a second comes back, and the next asks with 10.
+        expect(yield* desk.enter(order([line]))).toMatchObject({ refused: { why: "tokens", retryAfterMs: 40_000 } })
+        yield* TestClock.adjust(40_000)
+        expect(yield* desk.enter(order([line]))).toMatchObject({ granted: { tokens: { remaining: 0 } } })
+      })
+    ))
+
+  it.effect("let one pass that asks with more than a minute's when nothing else was used", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const line = { name: "key:alice", tpm: 60 }
+        const large = order([line], [], { tokens: 300 })
+        expect(why(yield* desk.enter(large))).toBe("granted")
+        expect(why(yield* desk.enter(order([line])))).toBe("tokens")
+      })
+    ))
+})
+
+describe("requests at once", () => {
+  it.effect("are as many as the limit, however many race, and one leaves its place to the next", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const line = { name: "key:alice", concurrent: 5 }
+        const orders = Array.from({ length: 50 }, () => order([line]))
+        const outcomes = yield* Effect.forEach(orders, desk.enter, { concurrency: "unbounded" })
+        expect(outcomes.filter((outcome) => why(outcome) === "granted").length).toBe(5)
+        expect(outcomes.filter((outcome) => why(outcome) === "concurrent").length).toBe(45)
+        const [first] = orders
+        if (first !== undefined) yield* desk.leave(first.id, { tokens: 0, spent: 0 })
+        if (first !== undefined) yield* desk.leave(first.id, { tokens: 0, spent: 0 })
+        expect(why(yield* desk.enter(order([line])))).toBe("granted")
+        expect(why(yield* desk.enter(order([line])))).toBe("concurrent")
+      })
+    ))
+
+  it.effect("are not held by one that another limit refuses", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const line = { name: "key:alice", concurrent: 1, rpm: 1 }
+        const first = order([line])
+        yield* desk.enter(first)
+        yield* desk.leave(first.id, { tokens: 0, spent: 0 })
+        expect(why(yield* desk.enter(order([line], [purse], { bound: 100 })))).toBe("requests")
+        yield* TestClock.adjust("1 minute")
+        expect(why(yield* desk.enter(order([line], [purse], { bound: 100 })))).toBe("granted")
+      })
+    ))
+})
+
+describe("money", () => {
+  it.effect("is reserved once, however many race", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const orders = Array.from({ length: 50 }, () => order([], [purse], { bound: 30 }))
+        const outcomes = yield* Effect.forEach(orders, desk.enter, { concurrency: "unbounded" })
+        expect(outcomes.filter((outcome) => why(outcome) === "granted").length).toBe(3)
+        expect(outcomes[3]).toMatchObject({ refused: { why: "budget", name: "key:alice", left: "0.00000000001" } })
+      })
+    ))
+
+  it.effect("of a process that died counts as spent", () =>
+    run(({ abandon, desk }) =>
+      Effect.gen(function*() {
+        yield* desk.enter({ ...order([{ name: "key:alice", concurrent: 1 }], [purse], { bound: 60 }), id: "7:1" })
+        yield* desk.enter({ ...order([], [purse], { bound: 40 }), id: "70:1" })
+        yield* abandon("7:")
+        expect(yield* desk.balances([purse])).toEqual([{ spent: 60, reserved: 40, endMs: 86_400_000 }])
+        expect(why(yield* desk.enter(order([{ name: "key:alice", concurrent: 1 }])))).toBe("granted")
+      })
+    ))
+})

@@ -1,0 +1,137 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { TestClock } from "effect/testing"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { IssuedKeys, type KeysSettings, layer } from "../../src/admission/IssuedKeys.ts"
+import { Keys } from "../../src/admission/Keys.ts"
+import { layerSingle } from "../../src/storage/Fleet.ts"
+
+const settings: KeysSettings = {
+  keys: [{ name: "file", key: Redacted.make("sk-file") }],
+  secret: undefined,
+  sql: undefined
+}
+
+const running = (more: Partial<KeysSettings> = {}) => Layer.provide(layer({ ...settings, ...more }), layerSingle)
+
+const names = Effect.gen(function*() {
+  return (yield* (yield* IssuedKeys).list).map(({ principal }) => principal.name)
+})
+
+const codeOf = <A, E extends { readonly reason: { readonly errorCode: string | null } }, R>(
+  effect: Effect.Effect<A, E, R>
+) => Effect.map(Effect.flip(effect), ({ reason }) => reason.errorCode)
+
+describe("an issued key", () => {
+  it.effect("opens the door with what it was given, and is listed without its text", () =>
+    Effect.gen(function*() {
+      const keys = yield* Keys
+      const issued = yield* IssuedKeys
+      const { record, text } = yield* issued.issue({
+        name: "dora",
+        models: ["fast"],
+        limits: { rpm: 5 },
+        budget: { usd: "2", per: "day" },
+        tags: ["a"]
+      })
+      expect(keys.find(text, 0)).toMatchObject({
+        name: "dora",
+        models: ["fast"],
+        limits: { rpm: 5 },
+        budget: { limit: 2_000_000_000_000, per: "day", soft: 0.8 },
+        tags: ["a"]
+      })
+      expect(text).toContain(record.id)
+      const listed = yield* issued.list
+      expect(listed.map(({ principal }) => principal.name)).toEqual(["file", "dora"])
+      expect(JSON.stringify(listed)).not.toContain(text)
+      expect(JSON.stringify(listed)).not.toContain(text.slice(14, 57))
+    }).pipe(Effect.provide(running())))
+
+  it.effect("ends when it expires and when it is revoked, for good", () =>
+    Effect.gen(function*() {
+      const keys = yield* Keys
+      const issued = yield* IssuedKeys
+      const { text } = yield* issued.issue({ name: "dora", expiresAtMs: 1000 })
+      expect(keys.find(text, 999)?.name).toBe("dora")
+      expect(keys.find(text, 1000)).toBeUndefined()
+      const eve = yield* issued.issue({ name: "eve" })
+      yield* issued.revoke(eve.record.id)
+      yield* issued.revoke("eve")
+      expect(keys.find(eve.text, 0)).toBeUndefined()
+      expect(yield* codeOf(issued.rotate("eve", 0))).toBe("key_revoked")
+      expect(yield* codeOf(issued.issue({ name: "eve" }))).toBe("key_exists")
+    }).pipe(Effect.provide(running())))
+
+  it.effect("that is rotated has two texts for as long as is said, and never three", () =>
+    Effect.gen(function*() {
+      const keys = yield* Keys
+      const issued = yield* IssuedKeys
+      const first = yield* issued.issue({ name: "dora" })
+      const second = yield* issued.rotate("dora", 60_000)
+      expect([first, second].map(({ text }) => keys.find(text, 59_999)?.name)).toEqual(["dora", "dora"])
+      expect(keys.find(first.text, 60_000)).toBeUndefined()
+      const third = yield* issued.rotate("dora", 60_000)
+      expect([first, second, third].map(({ text }) => keys.find(text, 0)?.name)).toEqual([undefined, "dora", "dora"])
+      const last = yield* issued.rotate("dora", 0)
+      expect([second, third, last].map(({ text }) => keys.find(text, 0)?.name)).toEqual([undefined, undefined, "dora"])
+    }).pipe(Effect.provide(running())))
+
+  it.effect("is told from one of the configuration and from one that is nobody's", () =>
+    Effect.gen(function*() {
+      const issued = yield* IssuedKeys
+      expect(yield* codeOf(issued.issue({ name: "file" }))).toBe("key_exists")
+      expect(yield* codeOf(issued.revoke("file"))).toBe("configured_key")
+      expect(yield* codeOf(issued.rotate("nobody", 0))).toBe("key_not_found")
+    }).pipe(Effect.provide(running())))
+
+  it.effect("closes an open door, also once it is revoked", () =>
+    Effect.gen(function*() {
+      const keys = yield* Keys
+      const issued = yield* IssuedKeys
+      expect(keys.isOpen()).toBe(true)
+      yield* issued.issue({ name: "dora" })
+      expect(keys.isOpen()).toBe(false)
+      yield* issued.revoke("dora")
+      expect(keys.isOpen()).toBe(false)
+    }).pipe(Effect.provide(running({ keys: [] }))))
+})
+
+describe("issued keys in a SQLite file", () => {
+  it.effect("outlive the process with their last use, under the same secret only, and as digests", () => {
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-keys-"))
+    const file = join(folder, "keys.db")
+    const stored = (secret?: string) =>
+      running({
+        sql: Redacted.make(`sqlite:${file}`),
+        secret: secret === undefined ? undefined : Redacted.make(secret)
+      })
+    return Effect.gen(function*() {
+      const text = yield* Effect.gen(function*() {
+        const issued = yield* IssuedKeys
+        const { text } = yield* issued.issue({ name: "dora", limits: { rpm: 5 } })
+        const eve = yield* issued.issue({ name: "eve" })
+        yield* issued.revoke("eve")
+        expect((yield* Keys).find(eve.text, 4000)).toBeUndefined()
+        expect((yield* Keys).find(text, 5000)?.name).toBe("dora")
+        return text
+      }).pipe(Effect.provide(stored()))
+      yield* Effect.gen(function*() {
+        expect(yield* names).toEqual(["file", "dora", "eve"])
+        const [, dora, eve] = yield* (yield* IssuedKeys).list
+        expect(dora?.lastUsedAtMs).toBe(5000)
+        expect(eve?.issued?.revokedAtMs).toBe(0)
+        expect((yield* Keys).find(text, 6000)?.limits).toEqual({ rpm: 5 })
+        yield* TestClock.adjust("1 minute")
+      }).pipe(Effect.provide(stored()))
+      yield* Effect.gen(function*() {
+        expect((yield* Keys).find(text, 6000)).toBeUndefined()
+      }).pipe(Effect.provide(stored("another secret, of the operator's")))
+      expect(readFileSync(file).includes(text.slice(14, 57))).toBe(false)
+    }).pipe(Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true }))))
+  })
+})

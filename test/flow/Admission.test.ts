@@ -1,0 +1,213 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { TestClock } from "effect/testing"
+import { Admission, type AdmissionSettings, layer } from "../../src/admission/Admission.ts"
+import { Desk, layerMemory } from "../../src/admission/Desk.ts"
+import * as E from "../../src/domain/GatewayError.ts"
+import { parseUsd, type PicoUsd } from "../../src/domain/Money.ts"
+import type { Principal } from "../../src/domain/Principal.ts"
+import { Completion } from "../../src/gateway/Completion.ts"
+import { ask, flow, type Script, script } from "./Scripted.ts"
+
+const usd = (text: string): PicoUsd => parseUsd(text) ?? 0
+
+/** A million tokens of input cost a dollar, of output ten. */
+const prices = (name: string) => ({ [name]: { [`${name}-model`]: { usdPerMtok: { input: "1", output: "10" } } } })
+
+const gateway = (scripts: ReadonlyArray<Script>, settings: Partial<AdmissionSettings> = {}) =>
+  flow(scripts, { prices: Object.assign({}, ...scripts.map(({ name }) => prices(name))), retry: { attempts: 1 } }).pipe(
+    Layer.provideMerge(layer(settings)),
+    Layer.provideMerge(layerMemory)
+  )
+
+/** A request of a caller. */
+const from = (caller: Principal, overrides: Parameters<typeof ask>[0] = {}) => {
+  const request = ask({ max_tokens: 10, ...overrides })
+  request.decision.caller = caller
+  return request
+}
+
+const budgeted = (text: string): Principal => ({ name: "alice", budget: { limit: usd(text), per: "day", soft: 0.8 } })
+
+const tagOf = (caller: Principal, overrides: Parameters<typeof ask>[0] = {}) =>
+  Effect.gen(function*() {
+    const completion = yield* Completion
+    const result = yield* Effect.result(completion.complete(from(caller, overrides)))
+    return result._tag === "Success" ? "ok" : result.failure.reason._tag
+  })
+
+const balance = Effect.gen(function*() {
+  const [found] = yield* (yield* Desk).balances([{ name: "key:alice", per: "day" }])
+  return found
+})
+
+/** What one answer of a script costs: 3 tokens in, 4 out. */
+const oneAnswer = 3 * 1_000_000 + 4 * 10_000_000
+
+describe("a key with models", () => {
+  it.effect("calls those, by name or by beginning, and hears of any other that it does not exist", () => {
+    const one = script("one", "ok")
+    const caller: Principal = { name: "alice", models: ["fast", "one/a*"] }
+    return Effect.gen(function*() {
+      expect(yield* tagOf(caller)).toBe("ok")
+      expect(yield* tagOf(caller, { model: "one/abc" })).toBe("ok")
+      expect(yield* tagOf(caller, { model: "one/b" })).toBe("ModelNotFound")
+      expect(yield* tagOf(caller, { model: "nothing" })).toBe("ModelNotFound")
+      expect(one.calls.length).toBe(2)
+    }).pipe(Effect.provide(gateway([one])))
+  })
+})
+
+describe("a key with limits", () => {
+  it.effect("is refused without anybody being asked, and served again when a minute's part has passed", () => {
+    const one = script("one", "ok")
+    const caller: Principal = { name: "alice", limits: { rpm: 2 } }
+    return Effect.gen(function*() {
+      expect(yield* tagOf(caller)).toBe("ok")
+      expect(yield* tagOf(caller)).toBe("ok")
+      expect(yield* tagOf(caller)).toBe("CallerRateLimited")
+      expect(one.calls.length).toBe(2)
+      yield* TestClock.adjust("30 seconds")
+      expect(yield* tagOf(caller)).toBe("ok")
+    }).pipe(Effect.provide(gateway([one])))
+  })
+
+  it.effect("holds one place for a stream until it is read or left", () => {
+    const caller: Principal = { name: "alice", limits: { concurrent: 1 } }
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* completion.stream(from(caller))
+        expect(yield* tagOf(caller)).toBe("CallerRateLimited")
+      }))
+      expect(yield* tagOf(caller)).toBe("ok")
+    }).pipe(Effect.provide(gateway([script("one", "ok")])))
+  })
+
+  it.effect("gives its place back when the caller leaves in the middle", () => {
+    const caller: Principal = { name: "alice", limits: { concurrent: 1 } }
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      const fiber = yield* Effect.forkChild(completion.complete(from(caller)), { startImmediately: true })
+      expect(yield* tagOf(caller)).toBe("CallerRateLimited")
+      yield* Fiber.interrupt(fiber)
+      expect(yield* tagOf(caller)).toBe("ok")
+    }).pipe(Effect.provide(gateway([script("one", "silent", "ok")])))
+  })
+})
+
+describe("a model with limits", () => {
+  it.effect("keeps them for all callers together, with a key and without", () =>
+    Effect.gen(function*() {
+      const completion = yield* Completion
+      expect(yield* tagOf({ name: "alice" })).toBe("ok")
+      yield* completion.complete(ask())
+      expect(yield* tagOf({ name: "bob" })).toBe("CallerRateLimited")
+      expect(yield* tagOf({ name: "bob" }, { model: "one/other" })).toBe("ok")
+    }).pipe(Effect.provide(gateway([script("one", "ok")], { models: { fast: { rpm: 2 } } }))))
+})
+
+describe("a budget", () => {
+  it.effect("counts what an answer cost, and no more once it is over", () =>
+    Effect.gen(function*() {
+      expect(yield* tagOf(budgeted("1"))).toBe("ok")
+      expect(yield* balance).toMatchObject({ spent: oneAnswer, reserved: 0 })
+    }).pipe(Effect.provide(gateway([script("one", "ok")]))))
+
+  it.effect("counts a stream at its end", () =>
+    Effect.gen(function*() {
+      const completion = yield* Completion
+      const request = from(budgeted("1"))
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* completion.stream(request)
+        expect(yield* balance).toMatchObject({ spent: 0 })
+        expect((yield* balance)?.reserved).toBeGreaterThan(0)
+        // The upstream's last word.
+        const [attempt] = request.decision.attempts
+        if (attempt !== undefined) attempt.usage = { promptTokens: 3, completionTokens: 4, totalTokens: 7 }
+      }))
+      expect(yield* balance).toMatchObject({ spent: oneAnswer, reserved: 0 })
+    }).pipe(Effect.provide(gateway([script("one", "ok")]))))
+
+  it.effect("is released by a request that failed", () =>
+    Effect.gen(function*() {
+      expect(yield* tagOf(budgeted("1"))).toBe("UpstreamFailed")
+      expect(yield* balance).toMatchObject({ spent: 0, reserved: 0 })
+    }).pipe(Effect.provide(gateway([script("one", new E.UpstreamFailed({ message: "no" }))]))))
+
+  const left = (settings: Partial<AdmissionSettings>) =>
+    Effect.gen(function*() {
+      const completion = yield* Completion
+      const fiber = yield* Effect.forkChild(completion.complete(from(budgeted("1"))), { startImmediately: true })
+      const reserved = (yield* balance)?.reserved ?? 0
+      expect(reserved).toBeGreaterThan(0)
+      yield* Fiber.interrupt(fiber)
+      const { reserved: still, spent = 0 } = (yield* balance) ?? {}
+      expect(still).toBe(0)
+      return { reserved, spent }
+    }).pipe(Effect.provide(gateway([script("one", "silent")], settings)))
+
+  it.effect("takes the bound of a request whose caller left while it was out, for nobody told what it used", () =>
+    Effect.map(left({}), ({ reserved, spent }) => expect(spent).toBe(reserved)))
+
+  it.effect("takes nothing for it where the operator says so", () =>
+    Effect.map(left({ untold: "release" }), ({ spent }) => expect(spent).toBe(0)))
+
+  it.effect("refuses what it could not pay, whatever races, and begins anew the next day", () => {
+    const one = script("one", { afterMs: 1000, play: "ok" })
+    const caller = budgeted("0.001")
+    return Effect.gen(function*() {
+      const racing = yield* Effect.forkChild(
+        Effect.forEach(Array.from({ length: 40 }), () => tagOf(caller), { concurrency: "unbounded" }),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("2 seconds")
+      const tags = yield* Fiber.join(racing)
+      expect(new Set(tags)).toEqual(new Set(["ok", "BudgetExhausted"]))
+      expect(one.calls.length).toBe(tags.filter((tag) => tag === "ok").length)
+      const seen = yield* balance
+      expect(seen?.reserved).toBe(0)
+      expect(Number(seen?.spent)).toBeLessThanOrEqual(Number(usd("0.001")))
+      for (let more = 0; more < 40; more++) {
+        const next = yield* Effect.forkChild(tagOf(caller), { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(next)
+      }
+      expect(Number((yield* balance)?.spent)).toBeLessThanOrEqual(Number(usd("0.001")))
+      expect(yield* tagOf(caller)).toBe("BudgetExhausted")
+      yield* TestClock.adjust("24 hours")
+      const tomorrow = yield* Effect.forkChild(tagOf(caller), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(tomorrow)).toBe("ok")
+    }).pipe(Effect.provide(gateway([one])))
+  })
+
+  it.effect("of a tag and of everybody rules keys that have none of their own", () =>
+    Effect.gen(function*() {
+      expect(yield* tagOf({ name: "bob", tags: ["poor"] })).toBe("BudgetExhausted")
+      expect(yield* tagOf({ name: "bob" })).toBe("ok")
+      const desk = yield* Desk
+      expect(yield* desk.balances([{ name: "total", per: "month" }])).toMatchObject([{ spent: oneAnswer }])
+    }).pipe(Effect.provide(gateway([script("one", "ok")], {
+      tags: { poor: { limit: 1, per: "day", soft: 0.8 } },
+      total: { limit: usd("1"), per: "month", soft: 0.8 }
+    }))))
+
+  it.effect("refuses a target without a price, unless the operator allows it", () =>
+    Effect.gen(function*() {
+      expect(yield* tagOf(budgeted("1"), { model: "one/unknown" })).toBe("Forbidden")
+      const allowed = gateway([script("one", "ok")], { unpriced: "allow" })
+      expect(yield* Effect.provide(tagOf(budgeted("1"), { model: "one/unknown" }), allowed)).toBe("ok")
+    }).pipe(Effect.provide(gateway([script("one", "ok")]))))
+})
+
+describe("nothing to limit", () => {
+  it.effect("is not asked for", () =>
+    Effect.gen(function*() {
+      const { isLimited } = yield* Admission
+      expect(isLimited(undefined, "fast")).toBe(false)
+      expect(isLimited({ name: "alice", tags: ["a"], models: ["fast"] }, "fast")).toBe(false)
+    }).pipe(Effect.provide(gateway([script("one", "ok")]))))
+})
