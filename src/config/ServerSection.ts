@@ -1,7 +1,4 @@
-/**
- * The `server` section as it is written, and the `validation` that is done at the door: the door's own settings, the workers,
- * client keys and shared budgets.
- */
+/** The `server` section as it is written: the door's own settings, the workers, client keys and shared budgets; and `validation`. */
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { type AdmissionSettings, defaultAdmissionSettings } from "../admission/Admission.ts"
@@ -10,7 +7,7 @@ import { BudgetInput, LimitsInput, MomentText } from "../domain/Principal.ts"
 import { DurationText, SizeText } from "../domain/Quantity.ts"
 import { defaultServerSettings, type ServerSettings } from "../server/ServerSettings.ts"
 import { isNetwork } from "../validation/ClientAddress.ts"
-import { fromInput, RuleSettingsInput } from "../validation/Rules.ts"
+import { RuleSettingsInput } from "../validation/Rules.ts"
 
 export interface ServerSection extends ServerSettings {
   /** Worker processes. Default 1 = this process alone. */
@@ -52,9 +49,6 @@ const KeyObject = Schema.Struct({
 
 /** The `validation` section. */
 export const ValidationSectionInput = RuleSettingsInput
-
-/** The same with its defaults. */
-export const rulesOf = fromInput
 
 export const ServerSectionInput = Schema.Struct({
   host: Schema.optionalKey(Schema.String),

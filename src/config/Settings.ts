@@ -1,8 +1,6 @@
 /** What the file means once every default has been filled in: the value that Layers are made from. */
 import * as Redacted from "effect/Redacted"
 import type { AdmissionSettings } from "../admission/Admission.ts"
-import type { StaticKey } from "../admission/Keys.ts"
-import { budgetFrom } from "../domain/Principal.ts"
 import type { AliasSettings } from "../gateway/Route.ts"
 import { defaultImagesSettings, type ImagesSettings } from "../providers/ImagesSettings.ts"
 import * as AdaptiveLimit from "../resilience/AdaptiveLimit.ts"
@@ -12,7 +10,8 @@ import * as Retry from "../resilience/Retry.ts"
 import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
-import { defaultServerSection, rulesOf, type ServerSection } from "./ServerSection.ts"
+import { serverOf } from "./ServerDefaults.ts"
+import type { ServerSection } from "./ServerSection.ts"
 import {
   defaultStorageSection,
   defaultTelemetrySection,
@@ -37,29 +36,6 @@ export interface Settings {
   readonly storage: StorageSection
 }
 
-const clientKeys = (file: ConfigurationFile): ReadonlyArray<StaticKey> =>
-  (file.server?.keys ?? []).map((entry, index): StaticKey => {
-    const name = `key-${index + 1}`
-    if (Redacted.isRedacted(entry)) return { name, key: entry }
-    const { budget, expires, ...rest } = entry
-    return {
-      name,
-      ...rest,
-      budget: budget === undefined ? undefined : budgetFrom(budget),
-      expiresAtMs: expires
-    }
-  })
-
-const budgets = (file: ConfigurationFile): ServerSection["budgets"] => {
-  const { tags = {}, total, ...rest } = file.server?.budgets ?? {}
-  return {
-    ...defaultServerSection.budgets,
-    ...rest,
-    total: total === undefined ? undefined : budgetFrom(total),
-    tags: Object.fromEntries(Object.entries(tags).map(([tag, budget]) => [tag, budgetFrom(budget)]))
-  }
-}
-
 /** What admission is told. */
 export const admissionSettings = ({ models, server, storage }: Settings): AdmissionSettings => ({
   ...server.budgets,
@@ -68,25 +44,6 @@ export const admissionSettings = ({ models, server, storage }: Settings): Admiss
   ),
   whenAway: storage.whenAway
 })
-
-const server = (file: ConfigurationFile): ServerSection => {
-  const { inFlight, lag, ...limits } = file.server?.limits ?? {}
-  const { shedding } = defaultServerSection
-  return {
-    ...defaultServerSection,
-    ...file.server,
-    keys: clientKeys(file),
-    adminKey: file.server?.adminKey,
-    keySecret: file.server?.keySecret,
-    budgets: budgets(file),
-    limits: { ...defaultServerSection.limits, ...limits },
-    timeouts: { ...defaultServerSection.timeouts, ...file.server?.timeouts },
-    rules: rulesOf(file.validation ?? {}),
-    imageHosts: file.images?.hosts ?? defaultServerSection.imageHosts,
-    shedding: { inFlight: inFlight ?? shedding.inFlight, lagMs: lag ?? shedding.lagMs },
-    drain: { ...defaultServerSection.drain, ...file.server?.drain }
-  }
-}
 
 type ProviderInput = NonNullable<ConfigurationFile["providers"]>[string]
 
@@ -148,7 +105,7 @@ export const toSettings = (file: ConfigurationFile): Settings => {
   const timeouts = Deadline.fromInput(file.defaults?.timeouts ?? {})
   const breaker = CircuitBreaker.fromInput(file.defaults?.breaker ?? {})
   return {
-    server: server(file),
+    server: serverOf(file),
     providers: providers(file, breaker),
     models: models(file, timeouts),
     defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },

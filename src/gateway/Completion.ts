@@ -91,7 +91,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
             return attempt({ target, clock, waitedMs, watchdog, decision, call }, route)
           }
         })
-        const pass = admit?.pass(sent, route.targets)
+        const pass = admit?.pass(request, route.targets)
         const answer = pass === undefined ? attempts : hold(pass, decision, attempts)
         return trace === undefined
           ? answer

@@ -20,9 +20,9 @@ export const layer = HttpRouter.use((router) =>
       health: yield* Health,
       account: yield* Account.make,
       log: yield* EventLog,
+      keys: yield* Keys,
       settings,
       callers: ClientAddress.make(settings.trustedProxies),
-      keys: yield* Keys,
       shedding: yield* Shedding,
       watchdog: yield* Watchdog.make,
       pending: (yield* OpenStreams).pending

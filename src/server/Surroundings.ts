@@ -17,7 +17,7 @@ export interface Surroundings {
   readonly shedding: Shedding["Service"]
   readonly pending: PendingAnswers
   readonly watchdog: Watchdog
+  readonly keys: Keys["Service"]
   readonly settings: ServerSettings
   readonly callers: ClientAddress
-  readonly keys: Keys["Service"]
 }

@@ -37,13 +37,16 @@ export const usageOf = (usage: JsonObject): JsonObject => {
     ? usage["output_tokens_details"]["thinking_tokens"]
     : undefined
   const creation = usage["cache_creation"]
+  const place = usage["inference_geo"]
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
     prompt_tokens_details: { cached_tokens: cached, cache_write_tokens: written },
     ...(typeof thought === "number" ? { completion_tokens_details: { reasoning_tokens: thought } } : {}),
-    ...(written > 0 && isObject(creation) ? { cache_creation: creation } : {})
+    ...(written > 0 && isObject(creation) ? { cache_creation: creation } : {}),
+    // Some places have a price of their own.
+    ...(typeof place === "string" && place !== "global" && place !== "not_available" ? { inference_geo: place } : {})
   }
 }
 

@@ -20,8 +20,11 @@ class PlainFrame implements Frame {
   readonly usage = undefined
   readonly isPlain = true
 
-  constructor(bytes: Uint8Array) {
+  readonly textBytes: number
+
+  constructor(bytes: Uint8Array, textBytes: number) {
     this.bytes = bytes
+    this.textBytes = textBytes
   }
 
   get chunk(): ChatChunk {
@@ -126,7 +129,8 @@ export class ChunkWriter {
       const whole = JSON.stringify(this.base([]))
       this.head = `data: ${whole.slice(0, -"]}".length)}{"index":${this.index},"delta":{"`
     }
-    out.push(new PlainFrame(Buffer.from(`${this.head}${name}":${JSON.stringify(text)}${this.tail}`)))
+    const bytes = Buffer.from(`${this.head}${name}":${JSON.stringify(text)}${this.tail}`)
+    out.push(new PlainFrame(bytes, Buffer.byteLength(text)))
   }
 
   private withRole(delta: JsonObject): JsonObject {
