@@ -14,6 +14,9 @@ import { defaultRuleSettings, flawOfRequest, type RuleSettings } from "../valida
 import { parseJson, schemaReason } from "./RequestBody.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
+/** What comes before: the bytes, and what they claim to be. */
+export { judgeMediaType, readText } from "./RequestBody.ts"
+
 const decode = Schema.decodeUnknownExit(ChatRequest)
 
 /** A chat request that may go on, with the text it was written in. */

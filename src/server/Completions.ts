@@ -11,11 +11,10 @@ import { type GatewayError, gatewayError, InvalidRequest, type Reason } from "..
 import type { Completion, CompletionRequest } from "../gateway/Completion.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import { admit } from "./Authorization.ts"
-import { checkChat } from "./ChatBody.ts"
+import { checkChat, judgeMediaType, readText } from "./ChatBody.ts"
 import { streamed } from "./EventFrames.ts"
 import { answerHeaders, type Exchange } from "./Exchange.ts"
 import type { OpenStreams } from "./OpenStreams.ts"
-import { judgeMediaType, readText } from "./RequestBody.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 import type { Sink } from "./Sink.ts"
 
