@@ -115,7 +115,7 @@ describe("the URLs of a request", () => {
   it("are not looked for in what people write", () => {
     expect(paramOf({ type: "text", text: "http://127.0.0.1/" })).toBeUndefined()
     expect(paramOf({ type: "text", text: "x", citations: { title: "http://localhost/" } })).toBeUndefined()
-    expect(paramOf({ type: "file", file: { file_data: "data:text/plain;base64,AAAA", filename: "http://a" } }))
+    expect(paramOf({ type: "file", file: { file_data: "data:text/plain;base64,AAAA", filename: "localhost.txt" } }))
       .toBeUndefined()
     expect(paramOf({ type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } })).toBeUndefined()
     expect(paramOf({ type: "image", source: { url: "file-abc123" } })).toBeUndefined()
