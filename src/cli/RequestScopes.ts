@@ -16,10 +16,7 @@ import type { Server } from "node:http"
 /** Node's server, for whoever takes its requests. */
 export class Listener extends Context.Service<Listener, Server>()("breakwater/cli/RequestScopes/Listener") {}
 
-/** How many scopes are looked at for a free one before there is one more. */
-const looks = 4
-
-/** Scopes in turn, as many as there were requests at once and a few more. */
+/** Scopes for requests, at most three times as many as there ever were requests at once. */
 export interface Scopes {
   /** One in which nothing runs. */
   readonly next: () => Scope.Closeable
@@ -31,18 +28,22 @@ export interface Scopes {
 
 export const make = (): Scopes => {
   const all: Array<Scope.Closeable> = []
-  let turn = 0
+  let free: Array<Scope.Closeable> = []
   let closed: Scope.Closeable | undefined
+  /** Half of all are free afterwards, so that there are as many requests before all are looked at again. */
+  const gather = (): void => {
+    free = all.filter(({ state }) => state._tag === "Empty")
+    while (free.length < Math.max(1, all.length / 2)) {
+      const scope = Scope.makeUnsafe("parallel")
+      all.push(scope)
+      free.push(scope)
+    }
+  }
   const next = (): Scope.Closeable => {
     if (closed !== undefined) return closed
-    for (let look = 0; look < looks && all.length > 0; look++) {
-      turn = (turn + 1) % all.length
-      const scope = all[turn]
-      if (scope?.state._tag === "Empty") return scope
-    }
-    const scope = Scope.makeUnsafe("parallel")
-    all.push(scope)
-    return scope
+    if (free.length === 0) gather()
+    // There is one now.
+    return free.pop() ?? Scope.makeUnsafe("parallel")
   }
   const closeAll = (exit: Exit.Exit<unknown, unknown>) => {
     all.push(closed = Scope.makeUnsafe("parallel"))
@@ -64,9 +65,10 @@ export const serve = <E, R>(server: Server, app: Effect.Effect<HttpServerRespons
     yield* Effect.addFinalizer((exit) =>
       Effect.andThen(Effect.sync(() => server.off("request", handle)), scopes.closeAll(exit))
     )
+    const before = server.listeners("request")
     yield* Layer.build(HttpServer.serve(app))
-    const [theirs] = server.listeners("request")
+    const theirs = server.listeners("request").filter((listener) => !before.includes(listener))
     server.on("request", handle)
     // `listeners` declares functions of any kind.
-    if (theirs !== undefined) server.off("request", theirs as Parameters<typeof server.off>[1])
+    for (const listener of theirs) server.off("request", listener as Parameters<typeof server.off>[1])
   })

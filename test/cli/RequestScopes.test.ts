@@ -17,6 +17,16 @@ describe("the scopes of requests", () => {
       expect(scopes.size()).toBe(1)
     }))
 
+  it.effect("stay few where long requests hold many and short ones come and go", () =>
+    Effect.gen(function*() {
+      const scopes = RequestScopes.make()
+      const long = 200
+      for (let n = 0; n < long; n++) Fiber.runIn(yield* inFlight, scopes.next())
+      for (let n = 0; n < 5000; n++) yield* Fiber.interrupt(Fiber.runIn(yield* inFlight, scopes.next()))
+      expect(scopes.size()).toBeLessThanOrEqual(3 * (long + 1))
+      yield* scopes.closeAll(Exit.void)
+    }))
+
   it.effect("are each for one request at a time", () =>
     Effect.gen(function*() {
       const scopes = RequestScopes.make()
