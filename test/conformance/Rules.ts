@@ -327,7 +327,7 @@ const route: ReadonlyArray<Rule> = [
   {
     name: "breakwater.cost.status",
     type: "string",
-    values: ["unpriced"],
+    values: ["unpriced", "estimated"],
     needed: ({ span: { attributes } }) =>
       attributes["breakwater.winner"] !== undefined && attributes["breakwater.cost.usd"] === undefined
   },
