@@ -24,7 +24,9 @@ const UsageSum = Schema.Struct({
     reasoning: Count,
     output_audio: Count
   }).annotate({ description: "Kinds that do not overlap, as far as providers told them apart." }),
-  cost_usd: Schema.String.annotate({ description: "An exact decimal. Estimates are not in it." }),
+  cost_usd: Schema.optionalKey(Schema.String.annotate({
+    description: "An exact decimal; absent where no cost is known. Estimates are not in it."
+  })),
   estimated_usd: Schema.String.annotate({
     description: "What those of the unpriced attempts may have cost whose tokens were guessed."
   }),

@@ -31,11 +31,14 @@ const outputOf = ({ tokens }: Row): number => tokens.output + tokens.reasoning +
 const sumOf = (rows: ReadonlyArray<Row>, part: (row: Row) => number): number =>
   rows.reduce((sum, row) => sum + part(row), 0)
 
+const costOf = (row: Row): string => row.cost_usd ?? "0"
+
 const moneyOf = (rows: ReadonlyArray<Row>, part: (row: Row) => string): PicoUsd =>
   rows.reduce<PicoUsd>((sum, row) => plus(sum, parseUsd(part(row)) ?? 0), 0)
 
 /** A sum in which nothing is known is no 0. */
-const known = (usd: string, unpriced: number): string => usd === "0" && unpriced > 0 ? absent : usd
+const known = (rows: ReadonlyArray<Row>): string =>
+  rows.every((row) => row.cost_usd === undefined) && rows.length > 0 ? absent : toUsd(moneyOf(rows, costOf))
 
 const cells = (row: Row): ReadonlyArray<string> => [
   row.name === "" ? absent : row.name,
@@ -44,7 +47,7 @@ const cells = (row: Row): ReadonlyArray<string> => [
   String(inputOf(row)),
   String(row.tokens.cache_read),
   String(outputOf(row)),
-  known(row.cost_usd, row.unpriced),
+  row.cost_usd ?? absent,
   String(row.unpriced)
 ]
 
@@ -64,7 +67,7 @@ const asTable = ({ by, store, sums }: Body): string => {
     String(sumOf(sums, inputOf)),
     String(sumOf(sums, (row) => row.tokens.cache_read)),
     String(sumOf(sums, outputOf)),
-    known(toUsd(moneyOf(sums, (row) => row.cost_usd)), sumOf(sums, (row) => row.unpriced)),
+    known(sums),
     String(sumOf(sums, (row) => row.unpriced)),
     ...estimated(toUsd(moneyOf(sums, (row) => row.estimated_usd)))
   ]
@@ -103,7 +106,7 @@ const asCsv = ({ by, sums }: Body): string =>
     ...sums.map(({ estimated_tokens: { input, output }, tokens, ...row }) => {
       const estimates = { estimated_input: input, estimated_output: output }
       const values: Readonly<Record<string, unknown>> = { ...row, ...tokens, ...estimates }
-      return [field(row.name), ...columns.map((column) => String(values[column]))].join(",")
+      return [field(row.name), ...columns.map((column) => String(values[column] ?? ""))].join(",")
     })
   ].join("\n")
 

@@ -53,6 +53,9 @@ const read = (url: string, nowMs: number): Asked | InvalidRequest => {
     : { by, sinceMs }
 }
 
+/** A sum in which nothing is known is no 0. */
+const costOf = ({ cost, unpriced }: Sum) => toUsd(cost) === "0" && unpriced > 0 ? {} : { cost_usd: toUsd(cost) }
+
 const shown = (sum: Sum) => ({
   name: sum.name,
   requests: sum.requests,
@@ -68,7 +71,7 @@ const shown = (sum: Sum) => ({
     reasoning: sum.reasoning,
     output_audio: sum.outputAudio
   },
-  cost_usd: toUsd(sum.cost),
+  ...costOf(sum),
   estimated_usd: toUsd(sum.estimated),
   estimated_tokens: { input: sum.estimatedInput, output: sum.estimatedOutput },
   unpriced: sum.unpriced

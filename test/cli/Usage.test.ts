@@ -17,7 +17,7 @@ const none = {
   output_audio: 0
 }
 
-const sum = (name: string, cost_usd: string, unpriced: number) => ({
+const sum = (name: string, cost_usd: string | undefined, unpriced: number) => ({
   name,
   requests: 3,
   attempts: 3,
@@ -48,7 +48,7 @@ const shown = async (sums: ReadonlyArray<unknown>, format: Wish["format"] = "tab
 
 describe("breakwater usage", () => {
   it("shows no 0 where nothing of a cost is known", async () => {
-    const text = await shown([sum("alice", "0", 3), sum("", "0", 1)])
+    const text = await shown([sum("alice", undefined, 3), sum("", undefined, 1)])
     expect(text).toMatch(/^alice +3 +3 +0 +0 +0 +– +3$/m)
     expect(text).toMatch(/^– +3 +3 +0 +0 +0 +– +1$/m)
     expect(text).toMatch(/^all +6 +6 +0 +0 +0 +– +4$/m)
