@@ -154,16 +154,22 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effe
   const budgets = Budget.make(yield* Clock.currentTimeMillis)
   const tickets = new Map<string, Ticket>()
 
-  const close = (id: string, { order, windows }: Ticket, { spent, tokens }: Use): Effect.Effect<void> => {
+  /** `used` absent: it was refused, so it owes nothing. */
+  const close = (id: string, { order, windows }: Ticket, used?: Use): Effect.Effect<void> => {
     tickets.delete(id)
     counts.leave(order.lines)
-    const soft = budgets.settle(order.purses, windows, order.bound, spent)
-    const owed = tokens - order.tokens
+    const soft = budgets.settle(order.purses, windows, order.bound, used?.spent ?? 0)
     const told = warn(soft)
-    if (owed <= 0) return told
+    if (used === undefined || order.lines.length === 0) return told
+    const counted = Math.max(used.tokens, order.tokens)
     return Effect.andThen(
       told,
-      Effect.forEach(order.lines, (line) => Effect.ignore(rates.owe(line, owed)), { discard: true })
+      Effect.forEach(
+        order.lines,
+        // Of a request that is larger than the limit no more than the limit was taken.
+        (line) => Effect.ignore(rates.owe(line, counted - Math.min(line.tpm ?? counted, order.tokens))),
+        { discard: true }
+      )
     )
   }
 
@@ -200,7 +206,7 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effe
       }
       const ticket: Ticket = { order, windows }
       tickets.set(id, ticket)
-      const undo = Effect.suspend(() => close(id, ticket, { tokens: 0, spent: 0 }))
+      const undo = Effect.suspend(() => close(id, ticket))
       return Effect.matchEffect(takeRates(order), {
         onSuccess: (outcome): Effect.Effect<Outcome> =>
           Effect.as(Effect.andThen(warn(soft), "refused" in outcome ? undo : Effect.void), outcome),

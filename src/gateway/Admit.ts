@@ -14,17 +14,22 @@ import type { Call } from "../providers/Provider.ts"
 import { costOfAttempt, type Decision } from "./Decision.ts"
 import type { Target } from "./Target.ts"
 
+/** It came to its end, was left or was given up at the caller's own bound, so it may have used all that was held. */
+const isUntold = (outcome: string | undefined): boolean =>
+  outcome === undefined || outcome === "ok" || outcome === "DeadlineExceeded"
+
 /** What every attempt used. One that was cut or given up while it was out may have used something that nobody told. */
 const useOf = (decision: Decision, untold: PicoUsd): Use => {
   let tokens = 0
   let spent: PicoUsd = 0
   for (const attempt of decision.attempts) {
-    const { outcome, usage } = attempt
-    tokens += usage?.totalTokens ?? 0
+    const { estimated, outcome, usage } = attempt
+    tokens += (estimated ?? usage)?.totalTokens ?? 0
     const cost = costOfAttempt(decision, attempt)
     if (cost === undefined) continue
     if ("picoUsd" in cost) spent = plus(spent, cost.picoUsd)
-    else if (outcome === undefined || outcome === "ok") spent = plus(spent, untold)
+    else if (isUntold(outcome)) spent = plus(spent, untold)
+    else if (cost.estimate !== undefined) spent = plus(spent, cost.estimate < untold ? cost.estimate : untold)
   }
   return { tokens, spent }
 }

@@ -101,7 +101,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
       })
     const answered = Effect.flatMap(routes.resolve(request.request.model), (route) => {
       const { guards } = route
-      return guards === undefined || guarding === undefined ? asked(route, request) : Effect.flatMap(
+      return guards === undefined ? asked(route, request) : Effect.flatMap(
         Effect.flatMap(guarding.before(guards, request), (sent) => asked(route, sent)),
         (answer) => guarding.after(guards, answer)
       )

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { ChatChunk } from "../domain/ChatAnswer.ts"
-import { ContentFiltered, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import { ContentFiltered, type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream, Frame, ProviderCall } from "../providers/Provider.ts"
 import type { Guard, Judgement, TextGuard } from "../validation/Guard.ts"
 import { isScanProblem, replaceMembers, scan } from "../validation/JsonText.ts"
@@ -120,6 +120,18 @@ const stream = (guards: Guards, answer: AnswerStream): AnswerStream => {
   return { pull, stop, nudge, skipped, upstreamRequestId }
 }
 
+/** Why a kind of request that guards do not read is refused where there are some. */
+const unguarded = (model: string): GatewayError =>
+  gatewayError(
+    new InvalidRequest({
+      message: `The model '${
+        model.slice(0, 200)
+      }' has guards, and they do not read requests of this kind. Ask for another model.`,
+      param: "model",
+      code: "guarded_model"
+    })
+  )
+
 /** What guards do around one kind of request. */
 export interface Guarding<Request, A> {
   readonly before: (guards: Guards, request: Request) => Effect.Effect<Request, GatewayError>
@@ -130,4 +142,12 @@ export const ofAnswer = { before, after }
 export const ofStream = {
   before,
   after: (guards: Guards, answer: AnswerStream): Effect.Effect<AnswerStream> => Effect.succeed(stream(guards, answer))
+}
+/** They do not read vectors, so a model that has some gives none. */
+export const ofVectors = {
+  before: (
+    _: Guards,
+    { request }: { readonly request: { readonly model: string } }
+  ): Effect.Effect<never, GatewayError> => Effect.fail(unguarded(request.model)),
+  after: <A>(_: Guards, answer: A): Effect.Effect<A> => Effect.succeed(answer)
 }

@@ -16,8 +16,7 @@ export interface Manner<Asked, A, R> {
   /** The route with the targets that can serve the request, or why there is none. */
   readonly suit: (route: Route, request: FlowRequest<Asked>) => Route | GatewayError
   readonly hold: Admit.Hold<A, R>
-  /** Absent = guards do not look at it. */
-  readonly guarding?: Guarding.Guarding<FlowRequest<Asked>, A>
+  readonly guarding: Guarding.Guarding<FlowRequest<Asked>, A>
 }
 
 export const whole: Manner<ChatRequest, Answer, never> = {
@@ -37,5 +36,6 @@ export const streamed: Manner<ChatRequest, AnswerStream, Scope.Scope> = {
 export const vectors: Manner<EmbeddingRequest, EmbeddingAnswer, never> = {
   verdict: "answerMs",
   suit: forEmbeddings,
-  hold: Admit.during
+  hold: Admit.during,
+  guarding: Guarding.ofVectors
 }

@@ -54,7 +54,7 @@ const addressOf = ({ apiVersion, baseUrl }: AzureOpenAiOptions): Address => {
 const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined): Dialect => {
   const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
   const pathOf = (model: string, rest: string): string =>
-    (needsDeployment ? `/deployments/${encodeURIComponent(model)}` : "") + rest + query
+    (needsDeployment ? `/deployments/${encodeURIComponent(model.toWellFormed())}` : "") + rest + query
   const { embeddings } = openAiChat
   return {
     ...openAiChat,

@@ -226,11 +226,11 @@ const make = Effect.fnUntraced(function*(settings: CallerTransportSettings) {
   return CallerTransport.of({
     get: (text, request) =>
       Effect.flatMap(guard.judge(text), (url) => follow(url, request, settings.redirects)).pipe(
+        permits.withPermits(1),
         Effect.timeoutOrElse({
           duration: settings.totalMs,
           orElse: () => Effect.fail(new CallerFault({ why: "slow", detail: "total" }))
-        }),
-        permits.withPermits(1)
+        })
       )
   })
 })

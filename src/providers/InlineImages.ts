@@ -10,7 +10,8 @@ export const takesBytesOnly: ReadonlySet<string> = new Set(["bedrock"])
  * For dialects that translate `call.request`; the caller's text stays as it came. Fails with the 400 of `Images` before the upstream
  * is asked. A request without images costs one look at it.
  */
-export const inlining = (provider: Provider, images: Images["Service"]): Provider => ({
+export const inlining = ({ keepsLimit: _, ...provider }: Provider, images: Images["Service"]): Provider => ({
+  // The limit of an answer holds for its images too, of which the wire knows nothing: so it is not the wire that keeps it.
   ...provider,
   complete: (call) =>
     Effect.flatMap(images.inlined(call.request), (request) => provider.complete({ ...call, request })),

@@ -11,7 +11,7 @@ import { judgeImages } from "../validation/ImageUrl.ts"
 import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
 import { flawOfShape } from "../validation/Limits.ts"
 import { flawOfRouting } from "../validation/Routing.ts"
-import { defaultRuleSettings, flawOfRequest, type RuleSettings } from "../validation/Rules.ts"
+import { defaultRuleSettings, flawOfModel, flawOfRequest, type RuleSettings } from "../validation/Rules.ts"
 import { parseJson, schemaReason } from "./RequestBody.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
@@ -77,4 +77,9 @@ export const checkChat = (
 export const checkEmbedding = (
   text: string,
   limits: ServerSettings["limits"]
-): CheckedRequest<EmbeddingRequest> | Reason => check(text, limits, embeddings)
+): CheckedRequest<EmbeddingRequest> | Reason => {
+  const checked = check(text, limits, embeddings)
+  if ("_tag" in checked) return checked
+  const flaw = flawOfModel(checked.request.model, limits)
+  return flaw === undefined ? checked : new InvalidRequest(flaw)
+}

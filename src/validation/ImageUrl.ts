@@ -23,7 +23,7 @@ const isUrlMember = (name: string): boolean =>
 /** A scheme, or a host without one; what is neither is an id or plain base64. */
 const looksLikeUrl = /^\s*(?:[a-z][a-z0-9+.-]*:|[/\\]{2})/i
 
-/** Storage of the upstream's own cloud, which only it can read. */
+/** Storage of a cloud, which an upstream reads with the operator's own account. */
 const isStored = /^(?:gs|s3):\/\//i
 
 /** Types that are a program or a page, whatever they show. */
@@ -40,7 +40,7 @@ const faultOfData = (url: string): string | undefined => {
 
 const faultOf = (member: string, text: string, policy: UrlPolicy): string | undefined => {
   if (/^data:/i.test(text)) return member === "image_url" ? faultOfData(text) : undefined
-  if (isStored.test(text)) return undefined
+  if (isStored.test(text)) return "is read with the account of whoever runs the gateway"
   const checked = checkUrl(text, policy)
   return "rule" in checked ? checked.message : undefined
 }
@@ -77,6 +77,18 @@ const judgeText = (text: string, name: string, member: string, policy: UrlPolicy
   return fault === undefined ? undefined : { path: "", fault }
 }
 
+/** The parts of a message; `images` is where some dialects put those of an earlier answer. */
+const judgeMember = (
+  message: object | undefined,
+  name: "content" | "images",
+  hosts: ReadonlyArray<string>
+): Found | undefined => {
+  const parts: unknown = message === undefined ? undefined : Object.getOwnPropertyDescriptor(message, name)?.value
+  if (!Array.isArray(parts)) return undefined
+  const found = judge(parts, "", 0, hosts.length === 0 ? passedOn : { ...passedOn, hosts })
+  return found === undefined ? undefined : { path: `${name}${found.path}`, fault: found.fault }
+}
+
 /**
  * The first URL of a request that no upstream may be sent to. A message whose content is a text costs one look at its type.
  * @param hosts as in `UrlPolicy`; empty = every public host
@@ -86,11 +98,10 @@ export const judgeImages = (
   hosts: ReadonlyArray<string> = []
 ): ImageProblem | undefined => {
   for (let index = 0; index < messages.length; index++) {
-    const content = messages[index]?.content
-    if (typeof content === "string" || !Array.isArray(content)) continue
-    const found = judge(content, "", 0, hosts.length === 0 ? passedOn : { ...passedOn, hosts })
+    const message = messages[index]
+    const found = judgeMember(message, "content", hosts) ?? judgeMember(message, "images", hosts)
     if (found !== undefined) {
-      const param = `messages[${index}].content${found.path}`
+      const param = `messages[${index}].${found.path}`
       return {
         message: `Invalid '${param}': expected the URL of a public host or a data URI, but this one ${found.fault}.`,
         param,

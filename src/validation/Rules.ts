@@ -143,7 +143,8 @@ const flawOfIdentifier = (param: string, value: unknown, limits: Limits): ScanPr
 }
 
 /** A model's name may become a part of an upstream's path. */
-const flawOfModel = (model: string, limits: Limits): ScanProblem | undefined =>
+/** Why a model may not be called that. */
+export const flawOfModel = (model: string, limits: Limits): ScanProblem | undefined =>
   /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/.test(model)
     ? {
       message:

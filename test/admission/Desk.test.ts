@@ -94,6 +94,21 @@ describe("tokens a minute", () => {
         expect(why(yield* desk.enter(order([line])))).toBe("tokens")
       })
     ))
+
+  it.effect("owe what is more than a minute's when it is over", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const line = { name: "key:alice", tpm: 60 }
+        const large = order([line], [], { tokens: 300 })
+        yield* desk.enter(large)
+        yield* desk.leave(large.id, { tokens: 300, spent: 0 })
+        // 240 are owed: four minutes, and 10 s for the ten that the next asks with.
+        yield* TestClock.adjust("4 minutes")
+        expect(yield* desk.enter(order([line]))).toMatchObject({ refused: { why: "tokens", retryAfterMs: 10_000 } })
+        yield* TestClock.adjust("10 seconds")
+        expect(why(yield* desk.enter(order([line])))).toBe("granted")
+      })
+    ))
 })
 
 describe("requests at once", () => {

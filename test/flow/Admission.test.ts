@@ -152,6 +152,38 @@ describe("a budget", () => {
   it.effect("takes the bound of a request whose caller left while it was out, for nobody told what it used", () =>
     Effect.map(left({}), ({ reserved, spent }) => expect(spent).toBe(reserved)))
 
+  it.effect("takes the bound of a request that was given up at its caller's own deadline", () =>
+    Effect.gen(function*() {
+      const completion = yield* Completion
+      const request = { ...from(budgeted("1")), timeoutMs: 1000 }
+      const fiber = yield* Effect.forkChild(Effect.flip(completion.complete(request)), { startImmediately: true })
+      const reserved = (yield* balance)?.reserved ?? 0
+      yield* TestClock.adjust("2 seconds")
+      expect((yield* Fiber.join(fiber)).reason._tag).toBe("DeadlineExceeded")
+      expect(yield* balance).toMatchObject({ spent: reserved, reserved: 0 })
+    }).pipe(Effect.provide(gateway([script("one", "silent")]))))
+
+  it.effect("takes what a stream that was cut has probably cost", () =>
+    Effect.gen(function*() {
+      const completion = yield* Completion
+      const request = from(budgeted("1"), { stream: true })
+      yield* Effect.scoped(Effect.flatMap(
+        completion.stream(request),
+        ({ pull }) => Effect.ignore(Effect.forever(pull))
+      ))
+      const [attempt] = request.decision.attempts
+      expect(attempt?.outcome).toBe("StreamInterrupted")
+      const { reserved, spent = 0 } = (yield* balance) ?? {}
+      expect(reserved).toBe(0)
+      expect(spent).toBeGreaterThan(0)
+    }).pipe(
+      Effect.provide(
+        gateway([
+          script("one", { words: ["a wave ", "and one more"], end: new E.StreamInterrupted({ message: "cut" }) })
+        ])
+      )
+    ))
+
   it.effect("takes nothing for it where the operator says so", () =>
     Effect.map(left({ untold: "release" }), ({ spent }) => expect(spent).toBe(0)))
 

@@ -3,7 +3,7 @@ import { Effect, Layer, Stream } from "effect"
 import { Completion } from "../../src/gateway/Completion.ts"
 import type { Frame } from "../../src/providers/Provider.ts"
 import { type Guard, Guards, type GuardSettings } from "../../src/validation/Guard.ts"
-import { ask, flow, type Play, type Script, script } from "./Scripted.ts"
+import { ask, askVectors, flow, type Play, type Script, script } from "./Scripted.ts"
 
 const secret = "zoe@example.com"
 
@@ -156,6 +156,16 @@ describe("a guard that an application brings", () => {
     Effect.map(Effect.exit(Effect.provide(complete(), guarded(script("a", "ok"), { use: ["nobody"] }))), (exit) => {
       expect(String(exit)).toContain("there is no guard named nobody")
     }))
+})
+
+describe("vectors", () => {
+  it.effect("are refused by a model with guards, which do not read what they are of", () => {
+    const one = script("a", "ok")
+    return Effect.gen(function*() {
+      const { reason } = yield* Effect.flip((yield* Completion).embed(askVectors({ input: secret })))
+      expect([reason._tag, reason.code, one.calls.length]).toEqual(["InvalidRequest", "guarded_model", 0])
+    }).pipe(Effect.provide(guarded(one, { mask: {} })))
+  })
 })
 
 describe("a model without guards", () => {

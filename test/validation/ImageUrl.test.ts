@@ -73,9 +73,7 @@ describe("the URLs of a request", () => {
     "data:image/heic;base64,AAAA",
     "data:image/png;charset=utf-8;base64,AAAA",
     "data:application/pdf;base64,JVBERi0=",
-    "data:video/mp4;base64,AAAA",
-    "gs://bucket/a.png",
-    "s3://bucket/a.png"
+    "data:video/mp4;base64,AAAA"
   ])("pass as %s", (url) => {
     expect(paramOf(image(url))).toBeUndefined()
   })
@@ -90,9 +88,17 @@ describe("the URLs of a request", () => {
     "data:text/html;base64,PGh0bWw+",
     "data:application/xhtml+xml;base64,AAAA",
     "data:application/javascript;base64,AAAA",
-    `data:image/png;a=${"b".repeat(300)};base64,AAAA`
+    `data:image/png;a=${"b".repeat(300)};base64,AAAA`,
+    "gs://bucket/a.png",
+    "s3://bucket/a.png"
   ])("are refused as %s", (url) => {
     expect(paramOf(image(url))).toBe("messages[0].content[0].image_url.url")
+  })
+
+  it("are judged where some dialects put the images of an earlier answer", () => {
+    const images = [{ type: "image_url", image_url: { url: "http://169.254.169.254/x.png" } }]
+    const answered = { role: "assistant" as const, content: "see", images }
+    expect(problemOf([answered])?.param).toBe("messages[0].images[0].image_url.url")
   })
 
   it("are judged in parts that only some upstreams know", () => {

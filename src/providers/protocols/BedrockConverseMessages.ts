@@ -44,7 +44,11 @@ const calledBy = (call: Json): { readonly name: Json | undefined; readonly input
 const thoughtsOf = (id: Json | undefined): ReadonlyArray<JsonObject> => {
   const state = isText(id) ? OpaqueState.stateOf(id, "b") : undefined
   const thoughts = state === undefined ? undefined : parse(state)
-  return Array.isArray(thoughts) ? thoughts.filter(isObject) : []
+  if (!Array.isArray(thoughts)) return []
+  // A caller may have written it, so nothing else of it is sent.
+  return thoughts.flatMap((block) =>
+    isObject(block) && isObject(block["reasoningContent"]) ? [{ reasoningContent: block["reasoningContent"] }] : []
+  )
 }
 
 const callBlocks = (call: Json, takesThoughts: boolean): ReadonlyArray<JsonObject> => {

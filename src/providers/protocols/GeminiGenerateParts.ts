@@ -42,10 +42,13 @@ const fileTypes: Readonly<Record<string, string>> = {
   xml: "text/xml"
 }
 
+/** The media type of an extension that is known. */
+const typeOf = (extension: string): string | undefined =>
+  Object.hasOwn(fileTypes, extension) ? fileTypes[extension] : undefined
+
 const extensionOf = (name: string): string => /\.([a-z\d]+)$/i.exec(name)?.[1]?.toLowerCase() ?? ""
 
-const typeOfAddress = (address: string): string | undefined =>
-  fileTypes[extensionOf(URL.parse(address)?.pathname ?? "")]
+const typeOfAddress = (address: string): string | undefined => typeOf(extensionOf(URL.parse(address)?.pathname ?? ""))
 
 const dataForm = /^data:([^;,]*)(?:;[^;,]*)*;base64,/i
 
@@ -73,12 +76,12 @@ const fromUri = (uri: string, usual: string, param: string): JsonObject | Reason
 
 const audioPart = (audio: JsonObject): JsonObject => {
   const format = String(audio["format"]).toLowerCase()
-  return { inlineData: { mimeType: fileTypes[format] ?? `audio/${format}`, data: audio["data"] } }
+  return { inlineData: { mimeType: typeOf(format) ?? `audio/${format}`, data: audio["data"] } }
 }
 
 const filePart = (file: JsonObject, param: string): JsonObject | Reason => {
   const { file_data: data, file_id: id, filename } = file
-  const usual = fileTypes[extensionOf(isText(filename) ? filename : "")] ?? "application/pdf"
+  const usual = typeOf(extensionOf(isText(filename) ? filename : "")) ?? "application/pdf"
   if (isText(data)) {
     return isAddress(data) || data.startsWith("data:")
       ? fromUri(data, usual, `${param}.file_data`)

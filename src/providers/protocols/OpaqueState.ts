@@ -11,8 +11,9 @@ const mark = "__bw1"
 /** Whose state it is: one letter behind the mark. */
 export type Owner = "a" | "b" | "g"
 
-/** Characters that a state may have, and bytes that it may come to; more is not ours. */
+/** Bytes that a state may come to, and how many times its packed length: a caller may have written it; more is not ours. */
 const maxBytes = 1024 * 1024
+const maxRatio = 10
 
 /** The id as the caller gets it. */
 export const carry = (id: string, owner: Owner, state: string): string =>
@@ -30,7 +31,7 @@ export const stateOf = (carried: string, owner: Owner): string | undefined => {
   if (at < 0 || carried[at + mark.length] !== owner) return undefined
   try {
     const packed = Buffer.from(carried.slice(at + mark.length + 1), "base64url")
-    return inflateRawSync(packed, { maxOutputLength: maxBytes }).toString()
+    return inflateRawSync(packed, { maxOutputLength: Math.min(maxBytes, maxRatio * packed.length) }).toString()
   } catch {
     return undefined
   }
