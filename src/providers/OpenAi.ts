@@ -6,6 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { OpenAI } from "openai"
+import type { ChatRequest } from "../domain/Chat.ts"
+import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import { CredentialRejected, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
 import * as Credential from "../resilience/Credential.ts"
 import { openAiBaseUrl } from "./Presets.ts"
@@ -15,6 +17,16 @@ import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
 import type { Endpoint } from "./Wire.ts"
 import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+
+/** Their type, which must be one of ours. */
+type Agreed<Ours, Theirs extends Ours> = Theirs
+
+/** What the package says, checked against our own words: where the two part, this does not compile. */
+export interface OpenAiWords {
+  readonly completion: Agreed<ChatCompletion, OpenAI.ChatCompletion>
+  readonly chunk: Agreed<ChatChunk, OpenAI.ChatCompletionChunk>
+  readonly parameter: Agreed<keyof ChatRequest, keyof OpenAI.ChatCompletionCreateParams>
+}
 
 export interface OpenAiOptions {
   readonly name: string

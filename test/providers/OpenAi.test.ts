@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { OpenAI } from "openai"
 import type { ChatRequest } from "../../src/domain/Chat.ts"
-import type { ChatChunk, ChatCompletion } from "../../src/domain/ChatAnswer.ts"
 import * as Kinds from "../../src/providers/Kinds.ts"
 import * as OpenAi from "../../src/providers/OpenAi.ts"
 import * as OpenAiCompatible from "../../src/providers/OpenAiCompatible.ts"
@@ -90,9 +89,9 @@ layer(Transport.layer(), { excludeTestServices: true })("OpenAi", (it) => {
     }))
 
   it("agrees with the package's types: what it may answer is ours, what we accept it may be asked", () => {
-    expectTypeOf<OpenAI.ChatCompletion>().toExtend<ChatCompletion>()
-    expectTypeOf<OpenAI.ChatCompletionChunk>().toExtend<ChatChunk>()
+    expectTypeOf<OpenAi.OpenAiWords["completion"]>().toEqualTypeOf<OpenAI.ChatCompletion>()
+    expectTypeOf<OpenAi.OpenAiWords["chunk"]>().toEqualTypeOf<OpenAI.ChatCompletionChunk>()
     expectTypeOf<ChatRequest["model"]>().toExtend<OpenAI.ChatCompletionCreateParams["model"]>()
-    expectTypeOf<keyof OpenAI.ChatCompletionCreateParams>().toExtend<keyof ChatRequest>()
+    expectTypeOf<OpenAi.OpenAiWords["parameter"]>().toEqualTypeOf<keyof OpenAI.ChatCompletionCreateParams>()
   })
 })
