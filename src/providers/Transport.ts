@@ -11,6 +11,7 @@ import type { Dispatcher } from "undici"
 import { Agent, buildConnector, Client } from "undici"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { gatewayError, InternalFailure } from "../domain/GatewayError.ts"
+import { Roster } from "../resilience/Roster.ts"
 import type { Limit, Wire } from "./Provider.ts"
 import type { Decoded, Decoder, ResponseHeaders } from "./TransportExchange.ts"
 import { Exchange } from "./TransportExchange.ts"
@@ -89,11 +90,14 @@ const optionsOf = (request: TransportRequest): Dispatcher.DispatchOptions => ({
 const makeConnections = (settings: TransportSettings) => {
   // Set while a request is dispatched: a connection that is opened then is that request's own and fresh.
   let current: Exchange | undefined
+  const waiting = new Roster<Exchange>()
   const connect = buildConnector({ timeout: settings.connectTimeoutMs, allowH2: false })
   const connector: buildConnector.connector = (options, callback) => {
     const exchange = current
     const socket: unknown = connect(options, callback)
-    exchange?.ownConnection(socket)
+    if (exchange !== undefined) exchange.ownConnection(socket)
+    // A client that is busy with the end of its last connection opens the next one later: it is for one of these.
+    else for (const one of waiting.members()) one.ownConnection(undefined)
   }
   const options = {
     connect: connector,
@@ -105,6 +109,7 @@ const makeConnections = (settings: TransportSettings) => {
   const agent = new Agent(options)
   const dispatchOn = (dispatcher: Dispatcher, request: TransportRequest, exchange: Exchange): void => {
     current = exchange
+    waiting.add(exchange)
     try {
       dispatcher.dispatch(optionsOf(request), exchange)
     } catch (error) {
@@ -113,6 +118,7 @@ const makeConnections = (settings: TransportSettings) => {
     current = undefined
   }
   return {
+    waiting,
     dispatch: (request: TransportRequest, exchange: Exchange) => dispatchOn(agent, request, exchange),
     /** On a connection of its own that is closed afterwards. */
     dispatchFresh: (request: TransportRequest, exchange: Exchange) => {
@@ -166,6 +172,7 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
         else settle(status >= 300 ? Effect.succeed({ status, headers, text: "" }) : Effect.fail(read))
       }
       const exchange: Exchange = new Exchange({
+        waiting: connections.waiting,
         maxBytes: settings.maxAnswerBytes,
         onHead: (failure) => {
           if (failure !== undefined) return settle(Effect.fail(failure))
@@ -191,6 +198,7 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
     return Effect.suspend(() => {
       let onHead = (_: GatewayError | undefined): void => undefined
       const exchange: Exchange = new Exchange({
+        waiting: connections.waiting,
         maxBytes: settings.maxAnswerBytes,
         onHead: (failure) => onHead(failure),
         retry: () => {

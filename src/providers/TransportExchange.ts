@@ -15,6 +15,7 @@ import {
   UpstreamTimedOut,
   UpstreamUnreachable
 } from "../domain/GatewayError.ts"
+import type { Member, Roster } from "../resilience/Roster.ts"
 import { ending } from "./Provider.ts"
 
 export type ResponseHeaders = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -27,6 +28,8 @@ interface Controller {
 }
 
 interface ExchangeOptions {
+  /** Those that have not begun on a connection. */
+  readonly waiting?: Roster<Exchange>
   readonly maxBytes: number
   /** Called once, with the failure or when the head is here. */
   readonly onHead: (failure: GatewayError | undefined) => void
@@ -116,7 +119,8 @@ const textOf = (chunks: ReadonlyArray<Uint8Array>): string => {
 }
 
 /** The handler that undici drives. */
-export class Exchange {
+export class Exchange implements Member {
+  place: number | undefined
   status = 0
   headers: ResponseHeaders = {}
   /** The answer is complete in itself; its body may still have to end. */
@@ -158,6 +162,7 @@ export class Exchange {
   }
 
   onRequestStart(controller: Controller): void {
+    this.options.waiting?.delete(this)
     this.controller = controller
     this.socket = undefined
     this.phase = "waiting"
@@ -197,6 +202,7 @@ export class Exchange {
   }
 
   onResponseError(_: unknown, error: unknown): void {
+    this.options.waiting?.delete(this)
     if (this.isClosed || this.isOver) return
     const code = codeOf(error)
     if (this.phase === "waiting" && this.isReused && !this.hasBytes && isReset(code)) {
@@ -216,6 +222,7 @@ export class Exchange {
   close(): void {
     if (this.isClosed) return
     this.isClosed = true
+    this.options.waiting?.delete(this)
     if (this.isOver) return
     this.isOver = true
     this.controller?.abort(closed)

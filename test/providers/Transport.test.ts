@@ -8,6 +8,7 @@ import { createServer } from "node:net"
 import type { GatewayError } from "../../src/domain/GatewayError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { Ending, Exchange } from "../../src/providers/TransportExchange.ts"
+import { Roster } from "../../src/resilience/Roster.ts"
 import { answer } from "../faults/Answer.ts"
 import { blackhole, refused } from "../faults/Listeners.ts"
 import type { Upstream } from "../faults/Upstream.ts"
@@ -67,6 +68,26 @@ const bytesOf = (
   }).pull
 
 describe("Exchange", () => {
+  it.each([[true, "head"], [false, "retry"]] as const)(
+    "takes a reset before the answer for the upstream's own where a connection was opened for it: %s",
+    (isOpened, heard) => {
+      const calls: Array<string> = []
+      const waiting = new Roster<Exchange>()
+      const exchange = new Exchange({
+        maxBytes: 1,
+        waiting,
+        onHead: () => void calls.push("head"),
+        retry: () => void calls.push("retry")
+      })
+      waiting.add(exchange)
+      if (isOpened) { for (const one of waiting.members()) one.ownConnection(undefined) }
+      exchange.onRequestStart({ abort: () => {}, pause: () => {}, resume: () => {} })
+      expect(waiting.size).toBe(0)
+      exchange.onResponseError(undefined, Object.assign(new Error("reset"), { code: "ECONNRESET" }))
+      expect(calls).toEqual([heard])
+    }
+  )
+
   it.effect("pauses the socket while more than 256 KiB wait for their reader", () =>
     Effect.gen(function*() {
       const { calls, controller, exchange } = fakeExchange(1)
