@@ -32,10 +32,11 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
   ],
   4: [
     inFaults(
-      "BelowHttp.test.ts",
-      "a certificate that nobody vouches for fails over without a retry",
-      "a handshake that is reset is tried again once, then fails over"
-    )
+      "Tls.test.ts",
+      "whose certificate is %s is connected to once, fails over, and the operator is told (%s)",
+      "alone is an error that names what is wrong with its certificate, and is not tried again"
+    ),
+    inFaults("BelowHttp.test.ts", "a handshake that is reset is tried again once, then fails over")
   ],
   26: [{
     file: "test/providers/Sse.property.test.ts",
@@ -95,13 +96,18 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
     inResilience("SlidingWindow.test.ts", "a clock that is set back restarts the slot and keeps the counts")
   ],
   60: [inWire("Drain.test.ts", "lets a hundred open streams run to their end, then exits with 0")],
-  61: [inFaults("Blocked.test.ts", "is alive again at once, and cuts no stream for the time it lost")]
+  61: [inFaults("Blocked.test.ts", "is alive again at once, and cuts no stream for the time it lost")],
+  62: [inFaults(
+    "Tls.test.ts",
+    "is offered HTTP/1.1 and nothing else",
+    "and HTTP/1.1 is spoken to in that, so it has no GOAWAY and no stream to refuse",
+    "alone fails over at once, and says so where it is the only one",
+    "alone and without TLS is one whose answer is no HTTP, and fails over"
+  )]
 }
 
 /** Row → why nothing plays it, or why only part of it is played. */
 export const unplayed: Readonly<Record<number, string>> = {
-  4: "expired and wrong-host certificates are not told apart from one that nobody vouches for",
   43: "with breakers on, half of the calls failing on both targets opens both circuits",
-  58: "the configuration knows no credential that can be renewed, so only the machine is played",
-  62: "upstreams are spoken to in HTTP/1.1 alone"
+  58: "the configuration knows no credential that can be renewed, so only the machine is played"
 }

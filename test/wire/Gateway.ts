@@ -34,7 +34,7 @@ export interface Monitoring {
   readonly totals: { readonly requests: number; readonly failed: number; readonly attempts: number }
   readonly targets: ReadonlyArray<{
     readonly target: string
-    readonly breaker: { readonly state: string }
+    readonly breaker: { readonly state: string; readonly callsInWindow: number; readonly failureRate: number }
     readonly inFlight: number
     readonly waiting: number
   }>
@@ -52,13 +52,18 @@ interface Sections {
 /**
  * Starts a gateway with this configuration file; resolves when it is ready to serve.
  * @param preload a module that the process loads first
+ * @param env what its environment has beside the way to node
  */
-export const start = async (configuration: Sections = {}, preload?: string): Promise<Gateway> => {
+export const start = async (
+  configuration: Sections = {},
+  preload?: string,
+  env: Readonly<Record<string, string>> = {}
+): Promise<Gateway> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-wire-"))
   const file = join(folder, "gateway.json")
   writeFileSync(file, JSON.stringify({ ...configuration, server: { port: 0, drain, ...configuration.server } }))
   const first = preload === undefined ? [] : ["--import", preload]
-  const child = Child.start("node", [...first, join(Child.root, "src/main.ts"), "--config", file], { cwd: folder })
+  const child = Child.start("node", [...first, join(Child.root, "src/main.ts"), "--config", file], { cwd: folder, env })
   // A failing test run must not leave a server behind.
   const kill = () => child.process.kill("SIGKILL")
   process.once("exit", kill)
