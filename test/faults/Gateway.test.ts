@@ -6,7 +6,7 @@ import { call, readAnswer } from "./Client.ts"
 import { aliasesOf, busy, freeOnes, inParallel, type Outcome, run } from "./Gateway.ts"
 import { blackhole, refused } from "./Listeners.ts"
 import type { Expectation, FaultCase } from "./scenarios.ts"
-import { cases, laterCases, limits } from "./scenarios.ts"
+import { cases, limits } from "./scenarios.ts"
 import { start, type Upstream } from "./Upstream.ts"
 
 const provider = (baseUrl: string, more: Readonly<Record<string, unknown>> = {}) => ({
@@ -133,9 +133,6 @@ describe("the fault table", () => {
     if (outcome === undefined) throw new Error("the row was not run")
     expectRow(row, outcome)
   })
-
-  // oxlint-disable-next-line vitest/no-disabled-tests -- rows that the gateway shall keep to, each with what is missing
-  it.skip.for(laterCases.map((row) => [`${row.name} (${row.later})`]))("%s", () => undefined)
 
   it("leaves no upstream at work", async () => {
     await primary.waitFor((upstream) => busy(upstream).length === 0)

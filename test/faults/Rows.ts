@@ -48,16 +48,23 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
   )],
   43: [
     inFaults("Gateway.test.ts", "and retries hide a target that fails half of its requests"),
-    inFaults("Weather.test.ts", "of %d on both targets leaves %d of the requests whole")
+    inFaults(
+      "Weather.test.ts",
+      "of 30 % on both targets leaves 99.9 % of the requests whole",
+      "of 50 % on one target leaves every request whole while the other is well",
+      "of 50 % on both targets leaves 99 % whole where a circuit opens at nine failures in ten"
+    )
   ],
   44: [inFaults(
     "Weather.test.ts",
-    "in which nine answers in ten come too late opens the circuit, and the traffic moves"
+    "of half of the calls costs nobody more than the limit and an answer elsewhere",
+    "of half of the calls opens the circuit where half is too many, and the traffic moves",
+    "of nine calls in ten opens the circuit by default"
   )],
   45: [inFaults(
     "Weather.test.ts",
     "once a minute never reaches the caller, and is back within 16 s of each recovery",
-    "every five seconds never reaches the caller"
+    "every five seconds never reaches the caller, and is left alone for longer and longer, but for one probe"
   )],
   46: [inFaults("Weather.test.ts", "for ten minutes is probed about once in 7 to 15 s, and is back within 16 s")],
   47: [
@@ -90,7 +97,15 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
     "Connection.test.ts",
     "whose caller stops reading stops the upstream, and takes nothing from the others"
   )],
-  58: [inResilience("Credential.test.ts", "is refreshed once where it can be, and dead if that does not help")],
+  58: [
+    inFaults(
+      "Renewal.test.ts",
+      "is renewed once, and the request goes on with the new one",
+      "under forty callers is renewed once for all of them, and none is refused",
+      "and whose successor is rejected too is not renewed again: the next target answers"
+    ),
+    inResilience("Credential.test.ts", "is refreshed once where it can be, and dead if that does not help")
+  ],
   59: [
     inResilience("BreakerMachine.property.test.ts", "a clock set back lengthens no wait"),
     inResilience("SlidingWindow.test.ts", "a clock that is set back restarts the slot and keeps the counts")
@@ -104,10 +119,4 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
     "alone fails over at once, and says so where it is the only one",
     "alone and without TLS is one whose answer is no HTTP, and fails over"
   )]
-}
-
-/** Row → why nothing plays it, or why only part of it is played. */
-export const unplayed: Readonly<Record<number, string>> = {
-  43: "with breakers on, half of the calls failing on both targets opens both circuits",
-  58: "the configuration knows no credential that can be renewed, so only the machine is played"
 }

@@ -38,8 +38,6 @@ export interface FaultCase {
   readonly requests?: number
   /** Streams are resumed where they break; with `prefill` the second target is said to go on where another stopped. */
   readonly resumes?: "spliced" | "prefill"
-  /** Why the gateway does not do this yet; the row is then skipped by name. */
-  readonly later?: string
   /** Headers of each request. */
   readonly headers?: Record<string, string>
   /** Rows of the reliability page's fault table. */
@@ -393,15 +391,8 @@ const resumptions: ReadonlyArray<FaultCase> = [
   }
 ]
 
-const promised: ReadonlyArray<FaultCase> = both({
-  name: "a credential that is refused once is renewed once",
-  later: "the configuration knows no credential that can be renewed",
-  scenario: "401-once",
-  faults: [58],
-  expect: retried
-})
-
-const all: ReadonlyArray<FaultCase> = [
+/** What the gateway keeps to. */
+export const cases: ReadonlyArray<FaultCase> = [
   ...rates,
   ...outages,
   ...connections,
@@ -409,11 +400,5 @@ const all: ReadonlyArray<FaultCase> = [
   ...framings,
   ...bodies,
   ...refusals,
-  ...resumptions,
-  ...promised
+  ...resumptions
 ]
-
-/** What the gateway keeps to. */
-export const cases = all.filter((row) => row.later === undefined)
-/** What it shall keep to, each row with its reason. */
-export const laterCases = all.filter((row) => row.later !== undefined)
