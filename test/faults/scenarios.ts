@@ -2,7 +2,7 @@
  * What the gateway must make of each fault, as data: what the caller gets and how often the faulty target was asked. Rows
  * run with `limits`; the faulty target is the first of an ordered alias, and unless a row says otherwise the second is healthy.
  */
-import { answer, unicodeAnswer } from "./Answer.ts"
+import { answer, brokenAnswer, unicodeAnswer } from "./Answer.ts"
 
 /** The settings the rows count on; everything else is the default. */
 export const limits = {
@@ -38,6 +38,8 @@ export interface FaultCase {
   readonly requests?: number
   /** Streams are resumed where they break; with `prefill` the second target is said to go on where another stopped. */
   readonly resumes?: "spliced" | "prefill"
+  /** A stream is asked for its usage, which comes once where the answer is whole. */
+  readonly includeUsage?: true
   /** Headers of each request. */
   readonly headers?: Record<string, string>
   /** Rows of the reliability page's fault table. */
@@ -65,6 +67,12 @@ const streamed = (name: string, scenario: string, faults: ReadonlyArray<number>,
   stream: true,
   faults,
   expect
+})
+
+/** The same with usage asked for. */
+const counted = (name: string, scenario: string, faults: ReadonlyArray<number>, expect: Expectation): FaultCase => ({
+  ...streamed(name, scenario, faults, expect),
+  includeUsage: true
 })
 
 const plain = (name: string, scenario: string, faults: ReadonlyArray<number>, expect: Expectation): FaultCase => ({
@@ -302,14 +310,19 @@ const streams: ReadonlyArray<FaultCase> = [
   streamed("a stream that stays open after its end is whole", "never-ending", [19], untouched),
   streamed("a stream that stays open after [DONE] is whole", "done-then-open", [19], untouched),
   streamed("noise between two events is skipped or an error", "garbage-body", [24], untouched),
+  streamed("bytes that are no UTF-8 become what stands for such", "invalid-utf8", [24], {
+    ...untouched,
+    says: brokenAnswer
+  }),
   streamed("an answer that stops without a word fails over", "empty-content", [36], soon),
   streamed("events that are no chunks fail over", "wrong-shape", [36], soon),
-  streamed("a missing [DONE] is supplied", "no-done", [20], untouched),
-  streamed("what follows [DONE] is dropped", "done-then-more", [21], untouched),
-  streamed("a doubled end is one end", "duplicate-end", [22], untouched),
+  counted("a missing [DONE] is supplied", "no-done", [20], untouched),
+  counted("what follows [DONE] is dropped", "done-then-more", [21], untouched),
+  counted("a doubled end is one end", "duplicate-end", [22], untouched),
   streamed("one malformed event is skipped", "malformed:1", [23], untouched),
   streamed("three malformed events are an error", "malformed:3", [23], interrupted),
-  streamed("an event of two MiB is an error", "big-line:2097152", [29], interrupted)
+  streamed("an event of two MiB is an error", "big-line:2097152", [29], interrupted),
+  streamed("an event of ten MiB over many lines is an error", "big-event:10485760", [29], interrupted)
 ]
 
 const framings: ReadonlyArray<FaultCase> = [

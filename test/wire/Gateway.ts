@@ -37,6 +37,8 @@ export interface Monitoring {
     readonly breaker: { readonly state: string; readonly callsInWindow: number; readonly failureRate: number }
     readonly inFlight: number
     readonly waiting: number
+    /** Absent before the first. */
+    readonly attempts?: number
   }>
   readonly recent: ReadonlyArray<{ readonly alias: string; readonly error?: string }>
 }
