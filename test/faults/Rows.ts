@@ -13,6 +13,11 @@ const inResilience = (name: string, ...tests: ReadonlyArray<string>): Played => 
   tests
 })
 
+const inFlow = (name: string, ...tests: ReadonlyArray<string>): Played => ({ file: `test/flow/${name}`, tests })
+
+/** Of memory, which one test holds several kinds to. */
+const crowd = "is not what a crowd of answers of the kind %s would take (%i MiB each)"
+
 const unconnectable = inFaults(
   "Gateway.test.ts",
   "a target that cannot be connected to (%s) is asked once and fails over"
@@ -38,10 +43,17 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
     ),
     inFaults("BelowHttp.test.ts", "a handshake that is reset is tried again once, then fails over")
   ],
+  19: [inFaults("Bounds.test.ts", "ends though its upstream says no more (%s), and we close the socket")],
   26: [{
     file: "test/providers/Sse.property.test.ts",
     tests: ["gives the same events for any split of any text, and those of a plain reading"]
   }],
+  29: [inFaults("Bounds.test.ts", crowd)],
+  36: [{
+    file: "test/providers/protocols/GeminiGenerate.test.ts",
+    tests: ["to a prompt that was blocked is empty and filtered"]
+  }],
+  40: [inFlow("Keys.test.ts", "an exhausted quota is never asked of the same key again, and none left is ours to say")],
   41: [inFaults(
     "Weather.test.ts",
     "of 1,000 callers at once brings back no more than the budget, spread over at least half of the jitter"
@@ -71,6 +83,7 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
     inFaults("Gateway.test.ts", "that is open on every target refuses with a pause and sends nothing"),
     inFaults("Weather.test.ts", "like every other is asked no more than 1.1 times a request, and then refuses at once")
   ],
+  48: [inFlow("Suitability.test.ts", "goes on to the next target that is known to be larger, past those that are not")],
   50: [inFaults("Weather.test.ts", "and refuses a thousand requests in a row is asked every one of them")],
   51: [
     inResilience(
@@ -97,6 +110,7 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
     "Connection.test.ts",
     "whose caller stops reading stops the upstream, and takes nothing from the others"
   )],
+  55: [inFaults("Bounds.test.ts", crowd)],
   58: [
     inFaults(
       "Renewal.test.ts",
@@ -110,7 +124,13 @@ export const playedIn: Readonly<Record<number, ReadonlyArray<Played>>> = {
     inResilience("BreakerMachine.property.test.ts", "a clock set back lengthens no wait"),
     inResilience("SlidingWindow.test.ts", "a clock that is set back restarts the slot and keeps the counts")
   ],
-  60: [inWire("Drain.test.ts", "lets a hundred open streams run to their end, then exits with 0")],
+  60: [
+    inWire("Drain.test.ts", "lets a hundred open streams run to their end, then exits with 0"),
+    {
+      file: "test/cli/Serve.test.ts",
+      tests: ["is not ready at once, but still serves while it is being taken out of rotation"]
+    }
+  ],
   61: [inFaults("Blocked.test.ts", "is alive again at once, and cuts no stream for the time it lost")],
   62: [inFaults(
     "Tls.test.ts",

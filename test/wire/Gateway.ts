@@ -18,6 +18,7 @@ export interface Gateway {
   readonly says: (pattern: RegExp) => Promise<RegExpExecArray>
   /** True until the process has ended. */
   readonly isRunning: () => boolean
+  readonly pid: number | undefined
   /** The monitoring value. */
   readonly monitoring: () => Promise<Monitoring>
   /** Asks for the monitoring value until it is as wanted; rejects with the last one after `limitMs`, default 5000. */
@@ -97,6 +98,7 @@ export const start = async (
     url: `${origin}/v1`,
     output: child.output,
     says: child.says,
+    pid: child.process.pid,
     isRunning: () => child.process.exitCode === null && child.process.signalCode === null,
     monitoring,
     until,
