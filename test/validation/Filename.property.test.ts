@@ -4,6 +4,7 @@ import { makeRandom, pick } from "../providers/Seeded.ts"
 
 /** A full run takes more names. */
 const rounds = process.env["BREAKWATER_FULL"] === "1" ? 100_000 : 5000
+const timeout = 600_000
 
 const pieces = [
   ..."abcABC019 .-_~/\\:*?\"<>|%$&#@!'`()[]{};=+,\0\n\r\t\u007f",
@@ -65,31 +66,35 @@ const names = function*() {
 const policies = [{}, { allow: new Set(["pdf", "txt"]) }, { deny: new Set(["pdf", "png"]) }]
 
 describe("a safe name", () => {
-  it("is taken, short, in normal form, of one part, plain at its edges, and its own safe name, whatever it is made from", () => {
-    for (const name of names()) {
-      for (const policy of policies) {
-        const made = safe(name, policy)
-        const flaws = {
-          taken: flawOf(made, policy),
-          again: safe(made, policy) === made,
-          normal: made.normalize("NFC") === made,
-          short: Buffer.byteLength(made) <= 255,
-          plain: !/^$|[/\\\p{Cc}\p{Cs}\p{Bidi_Control}<>:"|?*]|^[.\-~\s]|[.\s]$|\.\./u.test(made)
+  it(
+    "is taken, short, in normal form, of one part, plain at its edges, and its own safe name, whatever it is made from",
+    { timeout },
+    () => {
+      for (const name of names()) {
+        for (const policy of policies) {
+          const made = safe(name, policy)
+          const flaws = {
+            taken: flawOf(made, policy),
+            again: safe(made, policy) === made,
+            normal: made.normalize("NFC") === made,
+            short: Buffer.byteLength(made) <= 255,
+            plain: !/^$|[/\\\p{Cc}\p{Cs}\p{Bidi_Control}<>:"|?*]|^[.\-~\s]|[.\s]$|\.\./u.test(made)
+          }
+          expect({ name, made, ...flaws }).toEqual({
+            name,
+            made,
+            taken: undefined,
+            again: true,
+            normal: true,
+            short: true,
+            plain: true
+          })
         }
-        expect({ name, made, ...flaws }).toEqual({
-          name,
-          made,
-          taken: undefined,
-          again: true,
-          normal: true,
-          short: true,
-          plain: true
-        })
       }
     }
-  })
+  )
 
-  it("changes nothing about a name that is taken, but its normal form", () => {
+  it("changes nothing about a name that is taken, but its normal form", { timeout }, () => {
     for (const name of names()) if (flawOf(name) === undefined) expect(safe(name)).toBe(name.normalize("NFC"))
   })
 })
