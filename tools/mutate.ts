@@ -2,7 +2,7 @@
  * Mutation tests of the modules that decide: each module's mutants against that module's own tests, by Stryker. Writes
  * `bench/results/mutation-<date>.md`. `node tools/mutate.ts [MODULE ...]` runs some of them, `--print` writes no file,
  * `--reuse` reads the reports of earlier runs where there are any. `--lines 1-80` runs these lines of one module and prints what
- * survived; once every line of it has been run so, `--reuse` reads them as one.
+ * survived; once every declaration of it is in such a piece, `--reuse` reads them as one.
  *
  * A survivor is a missing test, or it cannot be killed; then `tools/survivors.json` says why, by the mutated text.
  */
@@ -100,17 +100,28 @@ const mutantsIn = (module: string, file: string): ReadonlyArray<Mutant> | undefi
   return source === textOf(module) ? mutants : undefined
 }
 
-/** The mutants of reports that were made piece by piece, if together they are of every line of the module as it stands. */
+/** First and last lines of the declarations of a module, each with the blank line after it; no mutant goes beyond one. */
+const declarationsOf = (source: string): ReadonlyArray<readonly [from: number, to: number]> => {
+  const lines = source.trimEnd().split("\n")
+  const starts = [
+    0,
+    ...lines.keys().filter((at) => at > 0 && lines[at - 1] === "" && /^[^\s})\]]/.test(lines[at] ?? ""))
+  ]
+  return starts.map((start, index) => [start + 1, starts[index + 1] ?? lines.length])
+}
+
+/** The mutants of reports that were made piece by piece, if every declaration of the module as it stands is in one of them. */
 const mutantsInPieces = (module: string): ReadonlyArray<Mutant> | undefined => {
-  const pieces = globSync(reportOf(module, "*-*")).map((file) => {
+  const pieces = globSync(reportOf(module, "*-*")).flatMap((file) => {
     const [from = 0, to = 0] = file.split(".").at(-2)?.split("-").map(Number) ?? []
-    return { from, to, mutants: mutantsIn(module, file) }
-  }).filter(({ mutants }) => mutants !== undefined).toSorted((a, b) => a.from - b.from)
-  let next = 1
-  for (const { from, to } of pieces) if (from <= next) next = Math.max(next, to + 1)
-  if (next <= textOf(module).trimEnd().split("\n").length) return undefined
-  // A mutant over several lines may be in two pieces.
-  return [...new Map(pieces.flatMap(({ mutants = [] }) => mutants).map((one) => [keyOf(one), one])).values()]
+    const mutants = mutantsIn(module, file)
+    return mutants === undefined ? [] : [{ from, to, mutants }]
+  })
+  const isInOne = ([from, to]: readonly [number, number]): boolean =>
+    pieces.some((piece) => piece.from <= from && to <= piece.to)
+  if (!declarationsOf(textOf(module)).every(isInOne)) return undefined
+  // Pieces may overlap.
+  return [...new Map(pieces.flatMap(({ mutants }) => mutants).map((one) => [keyOf(one), one])).values()]
 }
 
 const keyOf = ({ location, mutatorName, replacement }: Mutant): string =>
