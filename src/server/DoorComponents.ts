@@ -9,6 +9,7 @@ import { Exporter } from "../observability/Export.ts"
 import type { ExportState } from "../observability/ExportQueue.ts"
 import { CurrentInstruments } from "../observability/Instruments.ts"
 import * as Tracing from "../observability/Tracing.ts"
+import { RedisStatus } from "../storage/RedisStatus.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
 const unknown: ExportState = { queued: 0, exported: 0, dropped: 0, failure: undefined }
@@ -49,6 +50,16 @@ const storage = Effect.map(Effect.serviceOption(LedgerStatus), (status) => (): R
   return [{ component: "storage", status: state === "ok" ? "pass" : "warn", output }]
 })
 
+/** Where limits and budgets are counted, if that is a Redis. Without it requests go on as the operator has said, so it warns. */
+const redis = Effect.map(RedisStatus, (read) => (): ReadonlyArray<ComponentHealth> => {
+  const state = read?.()
+  if (state === undefined) return []
+  const output = `${state.failures} commands failed, away ${state.losses} times`
+  return state.isAway
+    ? [{ component: "redis", status: "warn", output: `away: ${state.why ?? "it was not reached yet"}; ${output}` }]
+    : [{ component: "redis", status: "pass", output }]
+})
+
 /** How the writing of the ledger goes; without a database there is nothing that could be late or lost. */
 const showLedger = Effect.gen(function*() {
   const instruments = yield* CurrentInstruments
@@ -74,9 +85,10 @@ export const includeDoor = Effect.gen(function*() {
   const shedding = yield* Shedding
   const exporter = yield* telemetry
   const store = yield* storage
+  const shared = yield* redis
   yield* showLedger
   health.include({
-    components: () => [...exporter(), ...store(), eventLoop(settings, shedding)],
+    components: () => [...exporter(), ...store(), ...shared(), eventLoop(settings, shedding)],
     inFlight: () => shedding.seen().inFlight
   })
 })
