@@ -31,8 +31,9 @@ const mostOwed = 10_000
 /** How often it is tried to give back what is owed, in milliseconds, and how many at once. */
 const flushMs = 500
 const flushAtOnce = 32
-/** Longest wait of a stop for what is owed, in milliseconds. */
+/** Longest wait of a stop for what is owed, in milliseconds, and how often it looks. */
 const stopMs = 1000
+const settleMs = 10
 /** Beyond this (4.6 million USD) a limit is none, so that no sum leaves 64 bits. */
 const largest = 2n ** 62n
 
@@ -85,6 +86,8 @@ interface Owed {
   readonly use: Desk.Use
   /** It is not known whether it was granted at all. */
   readonly isUnheard: boolean
+  /** It is being said: whoever says it beside would have it counted twice. */
+  isSaying: boolean
   /** It was said before, and perhaps heard. */
   isAgain: boolean
 }
@@ -137,32 +140,41 @@ const softOf = (purses: ReadonlyArray<Purse>, soft: ReadonlyArray<number> = []):
 const makeDebts = (redis: Redis.SharedRedis["Service"], leaseMs: number) => {
   const owed = new Map<string, Owed>()
   let dropped = 0
-  const say = (debt: Owed): Effect.Effect<void> => {
-    const { isAgain, isUnheard, ticket, use } = debt
-    const { id, keys, order } = ticket
-    const text = JSON.stringify({
-      id,
-      lines: linesOf(order),
-      purses: pursesOf(order),
-      tokens: order.tokens,
-      owed: isUnheard ? 0 : Math.max(use.tokens, order.tokens),
-      bound: digits(order.bound),
-      spent: digits(use.spent),
-      again: isAgain || isUnheard,
-      unheard: isUnheard,
-      leaseMs
+  const say = (debt: Owed): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (debt.isSaying) return Effect.void
+      const { isAgain, isUnheard, ticket, use } = debt
+      const { id, keys, order } = ticket
+      const text = JSON.stringify({
+        id,
+        lines: linesOf(order),
+        purses: pursesOf(order),
+        tokens: order.tokens,
+        owed: isUnheard ? 0 : Math.max(use.tokens, order.tokens),
+        bound: digits(order.bound),
+        spent: digits(use.spent),
+        again: isAgain || isUnheard,
+        unheard: isUnheard,
+        leaseMs
+      })
+      debt.isSaying = true
+      return Effect.matchEffect(Effect.flatMap(redis.run(Scripts.leave, keys, text), decodeLeft), {
+        onFailure: (error) =>
+          Effect.sync(() => {
+            debt.isSaying = false
+            if (error._tag !== "RedisFailed" || error.isSent) debt.isAgain = true
+          }),
+        onSuccess: ({ soft }) => {
+          owed.delete(id)
+          return softOf(order.purses, soft)
+        }
+      })
     })
-    return Effect.matchEffect(Effect.flatMap(redis.run(Scripts.leave, keys, text), decodeLeft), {
-      onFailure: (error) =>
-        Effect.sync(() => {
-          if (error._tag === "RedisFailed" && error.isSent) debt.isAgain = true
-        }),
-      onSuccess: ({ soft }) => {
-        owed.delete(id)
-        return softOf(order.purses, soft)
-      }
-    })
-  }
+  const flush = Effect.suspend(() => {
+    if (owed.size === 0 || redis.state().isAway) return Effect.void
+    dropped = 0
+    return Effect.forEach(Array.from(owed.values()), say, { concurrency: flushAtOnce, discard: true })
+  })
   return {
     add: (debt: Owed): Effect.Effect<void> => {
       if (owed.size >= mostOwed) {
@@ -176,12 +188,11 @@ const makeDebts = (redis: Redis.SharedRedis["Service"], leaseMs: number) => {
         ? Effect.void
         : Effect.asVoid(Effect.forkDetach(say(debt), { startImmediately: true }))
     },
-    flush: Effect.suspend(() => {
-      if (owed.size === 0 || redis.state().isAway) return Effect.void
-      dropped = 0
-      return Effect.forEach(Array.from(owed.values()), say, { concurrency: flushAtOnce, discard: true })
-    }),
-    isEmpty: () => owed.size === 0
+    flush,
+    /** Says all that can be said, and hears that it was heard. */
+    settle: Effect.suspend(() => owed.size === 0 ? Effect.void : Effect.andThen(flush, Effect.sleep(settleMs))).pipe(
+      Effect.repeat({ while: () => owed.size > 0 && !redis.state().isAway })
+    )
   }
 }
 
@@ -244,7 +255,7 @@ const make = Effect.fnUntraced(function*({ leaseMs }: RedisDeskSettings) {
           if (isTold && !error.isSent) return fail
           // It may have been granted without our hearing of it.
           const use = { tokens: 0, spent: 0 }
-          return Effect.andThen(debts.add({ ticket, use, isUnheard: true, isAgain: false }), fail)
+          return Effect.andThen(debts.add({ ticket, use, isUnheard: true, isSaying: false, isAgain: false }), fail)
         },
         onSuccess: (said): Effect.Effect<Desk.Outcome, Desk.DeskFailed> => {
           const outcome = outcomeOf(ticket, said, nowMs)
@@ -267,7 +278,7 @@ const make = Effect.fnUntraced(function*({ leaseMs }: RedisDeskSettings) {
   })
   yield* Effect.ignore(renew).pipe(Effect.repeat(Schedule.spaced(leaseMs / 3)), Effect.forkScoped)
   yield* debts.flush.pipe(Effect.repeat(Schedule.spaced(flushMs)), Effect.forkScoped)
-  yield* Effect.addFinalizer(() => Effect.timeoutOption(debts.flush, stopMs))
+  yield* Effect.addFinalizer(() => Effect.timeoutOption(debts.settle, stopMs))
 
   const desk = Desk.Desk.of({
     enter,
@@ -276,7 +287,7 @@ const make = Effect.fnUntraced(function*({ leaseMs }: RedisDeskSettings) {
         const ticket = open.get(id)
         if (ticket === undefined) return Effect.void
         open.delete(id)
-        return debts.add({ ticket, use, isUnheard: false, isAgain: false })
+        return debts.add({ ticket, use, isUnheard: false, isSaying: false, isAgain: false })
       }),
     tell: (told) => {
       const keys = told.map(({ name, per, sinceMs }) => tickets.accountOf(name, per, sinceMs))

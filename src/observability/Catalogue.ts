@@ -281,6 +281,17 @@ export const ledgerQueue = summed(
   "Requests that wait to be written into the ledger's database."
 )
 
+export const redisAway = gauge(
+  "breakwater.redis.away",
+  "1",
+  "1 while the Redis that counts limits and budgets does not answer, else 0."
+)
+export const redisFailures = counter(
+  "breakwater.redis.failures",
+  "{command}",
+  "Commands that Redis did not answer in time or refused."
+)
+
 /** All of them, for the page in docs and for what reads them. */
 export const catalogue: ReadonlyArray<Definition> = [
   operationDuration,
@@ -316,5 +327,7 @@ export const catalogue: ReadonlyArray<Definition> = [
   telemetrySpans,
   telemetryQueue,
   ledgerEntries,
-  ledgerQueue
+  ledgerQueue,
+  redisAway,
+  redisFailures
 ]

@@ -78,6 +78,22 @@ const showLedger = Effect.gen(function*() {
   })
 })
 
+/** Whether Redis is there; without one there is nothing to tell. */
+const showRedis = Effect.gen(function*() {
+  const instruments = yield* CurrentInstruments
+  const read = yield* RedisStatus
+  if (read === undefined) return
+  const away = instruments.gauge(Catalogue.redisAway).of()
+  const failed = instruments.counter(Catalogue.redisFailures).of()
+  let told = 0
+  yield* instruments.observe(() => {
+    const { failures, isAway } = read()
+    away.set(isAway ? 1 : 0)
+    failed.add(failures - told)
+    told = failures
+  })
+})
+
 /** What the door knows about itself takes part in health, and in the metrics where nothing else counts it. */
 export const includeDoor = Effect.gen(function*() {
   const health = yield* Health
@@ -87,6 +103,7 @@ export const includeDoor = Effect.gen(function*() {
   const store = yield* storage
   const shared = yield* redis
   yield* showLedger
+  yield* showRedis
   health.include({
     components: () => [...exporter(), ...store(), ...shared(), eventLoop(settings, shedding)],
     inFlight: () => shedding.seen().inFlight
