@@ -1,6 +1,7 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
 import type { Loaded } from "../config/Source.ts"
 import { place as ledger } from "./Ledger.ts"
+import { place as limits } from "./Limits.ts"
 
 const column = (name: string): string => name.padEnd(14)
 
@@ -35,6 +36,14 @@ const doors = (loaded: Loaded): ReadonlyArray<string> => {
   ]
 }
 
+const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
+  const counted = limits(settings)
+  return [
+    `${column("ledger")}${ledger(settings)}`,
+    ...(counted === undefined ? [] : [`${column("limits")}${counted}`])
+  ]
+}
+
 /** The banner. `url` is where the server listens, such as `http://127.0.0.1:8000`. */
 export const banner = (loaded: Loaded, url: string): string => {
   const { models, providers, telemetry } = loaded.settings
@@ -59,7 +68,7 @@ export const banner = (loaded: Loaded, url: string): string => {
       )
     ),
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
-    ...section("storage", [`${column("ledger")}${ledger(loaded.settings)}`]),
+    ...section("storage", storage(loaded)),
     ...section("telemetry", [`${column("traces")}${endpoint ?? "off (no telemetry.otlp.endpoint)"}`]),
     "  Try it:",
     `    ${curl(loaded, url)}`,

@@ -122,15 +122,20 @@ const makeWatch = (first: Deferred.Deferred<void>) => {
 
 type Watch = ReturnType<typeof makeWatch>
 
-/** After the turn of whatever has arrived meanwhile: this process may have been the one that was late. */
-const within = (limitMs: number) => <A>(effect: Effect.Effect<A, Redis.RedisError>) =>
-  Effect.raceFirst(
-    effect,
-    Effect.sleep(limitMs).pipe(
-      Effect.andThen(Effect.yieldNow),
-      Effect.andThen(Effect.fail(new Redis.RedisError({ cause: new Error(`no answer within ${limitMs} ms`) })))
-    )
+/** In how many parts a wait is cut. */
+const parts = 5
+
+/**
+ * Gives up after so long. The wait is cut into parts, of which a turn of this process takes one at most, however long it was:
+ * an answer that waits for us to read it is not late.
+ */
+const within = (limitMs: number) => {
+  const wait = Effect.repeat(Effect.sleep(limitMs / parts), { times: parts - 1 }).pipe(
+    Effect.andThen(Effect.yieldNow),
+    Effect.andThen(Effect.fail(new Redis.RedisError({ cause: new Error(`no answer within ${limitMs} ms`) })))
   )
+  return <A>(effect: Effect.Effect<A, Redis.RedisError>) => Effect.raceFirst(effect, wait)
+}
 
 /** One connection from its beginning to its end. Trap: nothing may wait for its scope to close, which waits for its answers. */
 const session = Effect.fnUntraced(function*(
@@ -209,6 +214,7 @@ const make = Effect.fnUntraced(function*(settings: RedisSettings) {
       Effect.fail<RedisFailed>({ _tag: "RedisFailed", message: `redis: ${message}`, isSent: true })
     )
   }
+  const inTime = within(settings.timeoutMs)
   yield* Effect.forkScoped(keepConnected(settings, watch, wake, words))
   yield* Effect.timeoutOption(Deferred.await(first), startMs)
   const shared = SharedRedis.of({
@@ -217,7 +223,7 @@ const make = Effect.fnUntraced(function*(settings: RedisSettings) {
         const redis = watch.current()
         return redis === undefined
           ? Effect.fail<RedisFailed>({ _tag: "RedisFailed", message: "redis is away", isSent: false })
-          : Effect.catch(within(settings.timeoutMs)(redis.eval(script)(keys, text)), failed)
+          : Effect.catch(inTime(redis.eval(script)(keys, text)), failed)
       }),
     state: watch.state,
     keyOf: (name) => keyOf(settings.prefix, name)

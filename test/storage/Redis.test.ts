@@ -91,7 +91,7 @@ describe.skipIf(isMissing())("two gateways on one Redis", () => {
   beforeAll(async () => {
     redis = await make({ keeps: true })
     await redis.start()
-    const path = file("two", `{ redis: "\${REDIS_URL}" }`)
+    const path = file("two", `{ redis: "\${REDIS_URL}", redisTimeout: 1s }`)
     const env = { REDIS_URL: redis.url }
     // One alone and one with workers, each of which has a connection of its own.
     servers = [[], ["--workers", "2"]].map((more) =>
