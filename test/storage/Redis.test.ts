@@ -186,10 +186,33 @@ describe.skipIf(isMissing())("two gateways on one Redis", () => {
   }, 60_000)
 
   it("never say the password", async () => {
-    const said = [...servers.map((server) => server.output())]
+    const said = servers.map((server) => server.output())
     for (const address of addresses) said.push(await admin(address, "/api/v1/health"), await admin(address, "/metrics"))
     expect(said.join("\n")).not.toContain(redis.password)
   }, 30_000)
+})
+
+/** Says of every module that has to do with Redis that it is loaded. */
+const telling = `import { registerHooks } from "node:module"
+registerHooks({ load: (url, context, next) => {
+  if (/redis/i.test(url.replace(/^.*(?=node_modules|src)/, ""))) process.stderr.write("loaded " + url + "\\n")
+  return next(url, context)
+} })`
+
+describe("a gateway without Redis", () => {
+  it("loads nothing of it", async () => {
+    const loader = `data:text/javascript,${encodeURIComponent(telling)}`
+    const seen = async (storage: string) => {
+      const path = file("loading", storage)
+      const server = start("node", ["--import", loader, main, "--config", path, "--port", "0"])
+      expect((await ask(await url(server), "k-rated")).status).toBe(200)
+      server.process.kill("SIGTERM")
+      await server.ended
+      return Array.from(server.output().matchAll(/^loaded .*\/(.+)$/gm), ([, name]) => name)
+    }
+    expect(await seen("{}")).toEqual(["RedisStatus.ts"])
+    expect(await seen("{ redis: \"redis://127.0.0.1:1\" }")).toContain("NodeRedis.js")
+  }, 60_000)
 })
 
 describe.skipIf(isMissing())("a gateway whose Redis was never there", () => {
