@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
@@ -22,6 +23,12 @@ beforeAll(async () => {
   await server.start()
 })
 afterAll(() => server?.dispose())
+
+const settingsOf = (url: string, timeoutMs: number): Redis.RedisSettings => ({
+  url: Redacted.make(url),
+  timeoutMs,
+  prefix: "test"
+})
 
 let last = 0
 const name = () => `key:${++last}`
@@ -50,12 +57,11 @@ interface Process {
 }
 
 /** A process of its own: another connection, and other names of its orders. */
-const process = ({ leaseMs = 30_000, timeoutMs = 10_000 } = {}) =>
+const process = ({ leaseMs = 30_000, timeoutMs = 10_000, url = server.url } = {}) =>
   Effect.gen(function*() {
     const scope = yield* Scope.fork(yield* Effect.scope)
-    const settings = { url: Redacted.make(server.url), timeoutMs, prefix: "test" }
     const context = yield* Layer.buildWithScope(
-      RedisDesk.layerOver({ leaseMs }).pipe(Layer.provideMerge(Redis.layer(settings))),
+      RedisDesk.layerOver({ leaseMs }).pipe(Layer.provideMerge(Redis.layer(settingsOf(url, timeoutMs)))),
       scope
     )
     const redis = Context.get(context, Redis.SharedRedis)
@@ -293,6 +299,68 @@ describe.skipIf(isMissing())("a desk over Redis: money", () => {
         reserved: 0
       })
     }).pipe(Effect.scoped))
+})
+
+describe.skipIf(isMissing())("a desk over a Redis that crashes and comes back", () => {
+  it.live(
+    "counts each request once, whatever was under way, and never more than the limit",
+    () =>
+      Effect.gen(function*() {
+        const redis = yield* Effect.acquireRelease(
+          Effect.promise(() => make({ keeps: true })),
+          (made) => Effect.promise(made.dispose)
+        )
+        yield* Effect.promise(redis.start)
+        const random = makeRandom(11)
+        const [one, two] = [yield* process({ url: redis.url }), yield* process({ url: redis.url })]
+        const money = purse(100_000)
+        yield* anew(one.desk, money)
+        const seen = { spent: 0, held: 0, granted: 0, failed: 0, isOver: false }
+        const request = Effect.gen(function*() {
+          const { desk } = random() < 0.5 ? one : two
+          const each = order([], [money], { bound: 1 + Math.floor(random() * 10) })
+          const outcome = yield* Effect.option(desk.enter(each))
+          if (outcome._tag === "None") {
+            seen.failed++
+            return yield* Effect.sleep(5)
+          }
+          if (why(outcome.value) !== "granted") return
+          seen.granted++
+          seen.held += bound
+          expect(seen.spent + seen.held).toBeLessThanOrEqual(Number(money.limit))
+          yield* Effect.yieldNow
+          const cost = Math.floor(random() * (bound + 1))
+          seen.held -= bound
+          seen.spent += cost
+          yield* desk.leave(each.id, { tokens: 0, spent: cost })
+        })
+        const lanes = yield* Effect.forkChild(
+          Effect.forEach(
+            Array.from({ length: 20 }),
+            () => Effect.repeat(request, { while: () => !seen.isOver }),
+            { concurrency: "unbounded" }
+          )
+        )
+        for (let round = 0; round < 3; round++) {
+          const { granted } = seen
+          yield* until(Effect.sync(() => seen.granted), (now) => now > granted + 200)
+          yield* Effect.promise(redis.crash)
+          const { failed } = seen
+          yield* until(Effect.sync(() => seen.failed), (now) => now > failed + 20)
+          yield* Effect.promise(redis.start)
+        }
+        const { granted } = seen
+        yield* until(Effect.sync(() => seen.granted), (now) => now > granted + 200)
+        seen.isOver = true
+        yield* Fiber.join(lanes)
+        const settled = yield* until(
+          Effect.orElseSucceed(balance(two.desk, money), () => undefined),
+          (found) => found?.reserved === 0
+        )
+        expect(settled).toMatchObject({ spent: seen.spent, reserved: 0 })
+      }).pipe(Effect.scoped),
+    60_000
+  )
 })
 
 describe.skipIf(isMissing())("a desk over a Redis that says nothing", () => {
