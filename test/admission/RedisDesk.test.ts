@@ -318,7 +318,8 @@ describe.skipIf(isMissing())("a desk over a Redis that crashes and comes back", 
         const seen = { spent: 0, held: 0, granted: 0, failed: 0, isOver: false }
         const request = Effect.gen(function*() {
           const { desk } = random() < 0.5 ? one : two
-          const each = order([], [money], { bound: 1 + Math.floor(random() * 10) })
+          const bound = 1 + Math.floor(random() * 10)
+          const each = order([], [money], { bound })
           const outcome = yield* Effect.option(desk.enter(each))
           if (outcome._tag === "None") {
             seen.failed++
