@@ -7,31 +7,18 @@ import * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import { Ai, type AiRequest } from "./Ai.ts"
+import { Ai } from "./Ai.ts"
 import { aiErrorOf } from "./LanguageModelError.ts"
-import { messagesOf } from "./LanguageModelPrompt.ts"
 import { partsOf } from "./LanguageModelReply.ts"
+import { type Parameters, requestOf } from "./LanguageModelRequest.ts"
 import { PartWriter } from "./LanguageModelStream.ts"
-import { shapeOf } from "./LanguageModelTools.ts"
 
-/** Members of OpenAI's request that Effect AI has no words for, such as `temperature` or `reasoning_effort`. */
-export type Parameters = Partial<
-  Omit<
-    AiRequest,
-    "model" | "messages" | "tools" | "tool_choice" | "response_format" | "functions" | "function_call" | "n"
-  >
->
-
-/** Parameters for the requests made within an effect or a stream; they go before those of the layer. Default none. */
-export const CurrentParameters = Context.Reference<Parameters>("breakwater/gateway/LanguageModel/CurrentParameters", {
-  defaultValue: () => ({})
-})
+export { CurrentParameters, type Parameters } from "./LanguageModelRequest.ts"
 
 const module = "BreakwaterLanguageModel"
 
@@ -41,26 +28,6 @@ const failedAs =
     error._tag === "GatewayError"
       ? Effect.clockWith((clock) => Effect.fail(aiErrorOf(module, method, error, clock.currentTimeMillisUnsafe())))
       : Effect.fail(AiError.make({ module, method, reason: error }))
-
-const requestOf = (
-  model: string,
-  parameters: Parameters,
-  options: LanguageModel.ProviderOptions
-): Effect.Effect<AiRequest, AiError.AiErrorReason> => {
-  const { messages, refused } = messagesOf(options.prompt)
-  const [first, ...rest] = messages
-  const [problem] = refused
-  if (first === undefined || problem !== undefined) {
-    return Effect.fail(new AiError.InvalidUserInputError({ description: problem ?? "The prompt says nothing." }))
-  }
-  return Effect.zipWith(CurrentParameters, shapeOf(options), (current, shape) => ({
-    ...parameters,
-    ...current,
-    ...shape,
-    model,
-    messages: [first, ...rest]
-  }))
-}
 
 /** The model of this name: an alias, `provider/model`, or what the configuration resolves. */
 export const make = Effect.fnUntraced(function*(model: string, parameters: Parameters = {}) {

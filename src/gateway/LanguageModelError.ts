@@ -26,57 +26,60 @@ const pauseOf = ({ retryAfterMs }: Reason) =>
 const resetOf = ({ retryAfterMs }: Reason, nowMs: number) =>
   retryAfterMs === undefined ? {} : { resetAt: DateTime.makeUnsafe(nowMs + retryAfterMs) }
 
-const reasonOf = (reason: Reason, nowMs: number): AiError.AiErrorReason => {
-  const { message: description, param, upstreamStatus } = reason
-  const facts = {
-    description,
-    metadata: metadataOf(reason),
-    ...(upstreamStatus === undefined ? {} : { http: { response: { status: upstreamStatus, headers: {} } } })
-  }
-  switch (reason._tag) {
-    case "InvalidRequest":
-    case "RouteNotFound":
-    case "MethodNotAllowed":
-    case "PayloadTooLarge":
-    case "UnsupportedMediaType":
-    case "UpstreamRefused":
-    case "ContextLengthExceeded":
-      return new AiError.InvalidRequestError({ ...facts, ...(param === undefined ? {} : { parameter: param }) })
-    case "ModelNotFound":
-    case "UpstreamModelMissing":
-      return new AiError.InvalidRequestError({ ...facts, parameter: "model" })
-    case "Unauthorized":
-      return new AiError.AuthenticationError({ ...facts, kind: "InvalidKey" })
-    case "Forbidden":
-      return new AiError.AuthenticationError({ ...facts, kind: "InsufficientPermissions" })
-    case "CredentialRejected":
-      return new AiError.AuthenticationError({ ...facts, kind: "Unknown" })
-    case "ContentFiltered":
-      return new AiError.ContentPolicyError(facts)
-    case "RateLimited":
-    case "CallerRateLimited":
-      return new AiError.RateLimitError({ ...facts, ...pauseOf(reason) })
-    case "QuotaExhausted":
-    case "BudgetExhausted":
-      return new AiError.QuotaExhaustedError({ ...facts, ...resetOf(reason, nowMs) })
-    case "MalformedAnswer":
-      return new AiError.InvalidResponseError(facts)
-    case "InternalFailure":
-      return new AiError.UnknownError(facts)
-    case "Overloaded":
-    case "UpstreamFailed":
-    case "UpstreamUnreachable":
-    case "ConnectionReset":
-    case "UpstreamTimedOut":
-    case "StreamInterrupted":
-    case "AdmissionUnavailable":
-    case "CircuitOpen":
-    case "QueueFull":
-    case "LoadShed":
-    case "DeadlineExceeded":
-    case "Draining":
-      return new AiError.InternalProviderError(facts)
-  }
+const factsOf = (reason: Reason) => ({
+  description: reason.message,
+  metadata: metadataOf(reason),
+  ...(reason.upstreamStatus === undefined ? {} : { http: { response: { status: reason.upstreamStatus, headers: {} } } })
+})
+
+type Words = (reason: Reason, nowMs: number) => AiError.AiErrorReason
+
+const invalid: Words = (reason) =>
+  new AiError.InvalidRequestError({
+    ...factsOf(reason),
+    ...(reason.param === undefined ? {} : { parameter: reason.param })
+  })
+const nobodys: Words = (reason) => new AiError.InvalidRequestError({ ...factsOf(reason), parameter: "model" })
+const locked = (kind: AiError.AuthenticationError["kind"]): Words => (reason) =>
+  new AiError.AuthenticationError({ ...factsOf(reason), kind })
+const limited: Words = (reason) => new AiError.RateLimitError({ ...factsOf(reason), ...pauseOf(reason) })
+const exhausted: Words = (reason, nowMs) =>
+  new AiError.QuotaExhaustedError({ ...factsOf(reason), ...resetOf(reason, nowMs) })
+/** May pass when it is asked again later, as its `isRetryable` says. */
+const failed: Words = (reason) => new AiError.InternalProviderError(factsOf(reason))
+
+const words: { readonly [Tag in Reason["_tag"]]: Words } = {
+  InvalidRequest: invalid,
+  Unauthorized: locked("InvalidKey"),
+  Forbidden: locked("InsufficientPermissions"),
+  ModelNotFound: nobodys,
+  RouteNotFound: invalid,
+  MethodNotAllowed: invalid,
+  PayloadTooLarge: invalid,
+  UnsupportedMediaType: invalid,
+  UpstreamRefused: invalid,
+  ContextLengthExceeded: invalid,
+  ContentFiltered: (reason) => new AiError.ContentPolicyError(factsOf(reason)),
+  RateLimited: limited,
+  QuotaExhausted: exhausted,
+  CredentialRejected: locked("Unknown"),
+  UpstreamModelMissing: nobodys,
+  Overloaded: failed,
+  UpstreamFailed: failed,
+  UpstreamUnreachable: failed,
+  ConnectionReset: failed,
+  UpstreamTimedOut: failed,
+  MalformedAnswer: (reason) => new AiError.InvalidResponseError(factsOf(reason)),
+  StreamInterrupted: failed,
+  CallerRateLimited: limited,
+  BudgetExhausted: exhausted,
+  AdmissionUnavailable: failed,
+  CircuitOpen: failed,
+  QueueFull: failed,
+  LoadShed: failed,
+  DeadlineExceeded: failed,
+  Draining: failed,
+  InternalFailure: (reason) => new AiError.UnknownError(factsOf(reason))
 }
 
 /** The error as a program of Effect AI catches it; `nowMs` is since 1970, for reasons that name the time of their end. */
@@ -85,4 +88,4 @@ export const aiErrorOf = (
   method: string,
   { reason }: GatewayError,
   nowMs: number
-): AiError.AiError => AiError.make({ module, method, reason: reasonOf(reason, nowMs) })
+): AiError.AiError => AiError.make({ module, method, reason: words[reason._tag](reason, nowMs) })
