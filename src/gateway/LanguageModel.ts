@@ -20,6 +20,31 @@ import { PartWriter } from "./LanguageModelStream.ts"
 
 export { CurrentParameters, type Parameters } from "./LanguageModelRequest.ts"
 
+// Here and not beside its writer, so that whoever imports this door sees the types.
+declare module "effect/ai/Response" {
+  export interface FinishPartMetadata {
+    /** What the gateway knows of an answer and Effect AI has no words for. */
+    readonly breakwater?: {
+      /** The provider's name in the configuration. */
+      readonly provider: string
+      /** The upstream's name of the model. */
+      readonly model: string
+      /** Requests that left for upstreams, the successful one included. */
+      readonly attempts: number
+      /** In USD, an exact decimal; null when that is not known. */
+      readonly costUsd: string | null
+      readonly requestId: string
+    } | null
+  }
+  export interface TextPartMetadata {
+    /** The model would not answer, and the text says why. */
+    readonly breakwater?: { readonly refusal: true } | null
+  }
+  export interface TextStartPartMetadata {
+    readonly breakwater?: { readonly refusal: true } | null
+  }
+}
+
 const module = "BreakwaterLanguageModel"
 
 /** Failures of the flow and of the translation, as Effect AI's. */

@@ -101,6 +101,7 @@ const isRefusal = ({ options }: Prompt.TextPart): boolean => {
 const assistantOf = ({ content }: Prompt.AssistantMessage, refuse: Refuse): ChatMessage | undefined => {
   let text = ""
   let refusal = ""
+  const images: Array<ContentPart> = []
   const calls: Array<{ id: string; type: "function"; function: { name: string; arguments: string } }> = []
   for (const part of content) {
     if (part.type === "text" && isRefusal(part)) refusal += part.text
@@ -108,14 +109,18 @@ const assistantOf = ({ content }: Prompt.AssistantMessage, refuse: Refuse): Chat
     else if (part.type === "tool-call" && !part.providerExecuted) {
       const { id, name, params } = part
       calls.push({ id, type: "function", function: { name, arguments: JSON.stringify(params) ?? "{}" } })
-    } else if (part.type === "file") refuse("A file that the model made cannot be shown to it again.")
+    } else if (part.type === "file" && part.mediaType.startsWith("image/")) {
+      images.push({ type: "image_url", image_url: { url: urlOf(part) } })
+    } else if (part.type === "file") refuse("Of the files that a model made only images can be shown to it again.")
   }
-  if (text === "" && refusal === "" && calls.length === 0) return undefined
+  if (text === "" && refusal === "" && calls.length === 0 && images.length === 0) return undefined
   return {
     role: "assistant",
-    content: text === "" ? null : text,
+    content: text === "" && (refusal !== "" || calls.length > 0) ? null : text,
     ...(refusal === "" ? {} : { refusal }),
-    ...(calls.length === 0 ? {} : { tool_calls: calls })
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+    // Where answers put them, too; OpenAI has no member for that.
+    ...(images.length === 0 ? {} : { images })
   }
 }
 

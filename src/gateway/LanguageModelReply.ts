@@ -1,4 +1,4 @@
-/** A whole answer as the parts of an Effect AI response: who answered, thoughts, text, calls of tools, then how it ended and what it took. */
+/** A whole answer as the parts of an Effect AI response: who answered, thoughts, text, sources, calls of tools, then how it ended and what it took. */
 import type * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Response from "effect/ai/Response"
@@ -7,31 +7,8 @@ import * as Effect from "effect/Effect"
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { AiAnswer, AiSummary } from "./AiAnswer.ts"
+import { extrasOf } from "./LanguageModelExtras.ts"
 import { callOf } from "./LanguageModelTools.ts"
-
-declare module "effect/ai/Response" {
-  export interface FinishPartMetadata {
-    /** What the gateway knows of an answer and Effect AI has no words for. */
-    readonly breakwater?: {
-      /** The provider's name in the configuration. */
-      readonly provider: string
-      /** The upstream's name of the model. */
-      readonly model: string
-      /** Requests that left for upstreams, the successful one included. */
-      readonly attempts: number
-      /** In USD, an exact decimal; null when that is not known. */
-      readonly costUsd: string | null
-      readonly requestId: string
-    } | null
-  }
-  export interface TextPartMetadata {
-    /** The model would not answer, and the text says why. */
-    readonly breakwater?: { readonly refusal: true } | null
-  }
-  export interface TextStartPartMetadata {
-    readonly breakwater?: { readonly refusal: true } | null
-  }
-}
 
 const reasons: ReadonlyMap<string, Response.FinishReason> = new Map([
   ["stop", "stop"],
@@ -110,7 +87,7 @@ export const partsOf = (
   )
   return Effect.map(Effect.forEach(calls, (call) => callOf(call, options)), (called) => [
     metadataOf(answer.completion),
-    ...(choice === undefined ? [] : textsOf(choice.message)),
+    ...(choice === undefined ? [] : [...textsOf(choice.message), ...extrasOf(choice.message)]),
     ...called,
     finishOf(choice?.finish_reason, Boolean(choice?.message.refusal), answer)
   ])

@@ -9,6 +9,7 @@ import type * as Response from "effect/ai/Response"
 import * as Effect from "effect/Effect"
 import type { ChatChunk } from "../domain/ChatAnswer.ts"
 import type { AiEvent, AiSummary } from "./AiAnswer.ts"
+import { extrasOf } from "./LanguageModelExtras.ts"
 import { finishOf, metadataOf } from "./LanguageModelReply.ts"
 import { callOf } from "./LanguageModelTools.ts"
 
@@ -52,6 +53,7 @@ export class PartWriter {
       if (delta.reasoning_content) this.text("reasoning", delta.reasoning_content, out)
       if (delta.content) this.text("text", delta.content, out)
       if (delta.refusal) this.text("refusal", delta.refusal, out)
+      out.push(...extrasOf(delta))
       for (const call of delta.tool_calls ?? []) this.call(call, out)
       if (finish) this.finish = finish
     }
