@@ -169,6 +169,28 @@ describe("the door of Effect AI", () => {
     }).pipe(Effect.provide(model))
   })
 
+  it.effect("pages that were cited and images that were made are parts, in a stream, too", () => {
+    const more = {
+      annotations: [{ type: "url_citation", url_citation: { url: "https://example.com/a", title: "A" } }, {
+        type: "url_citation",
+        url_citation: { url: "no address" }
+      }],
+      images: [{ type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } }]
+    }
+    const { model } = saying({ message: { content: "see", ...more } }, { deltas: [{ content: "see" }, { content: "", ...more }] })
+    return Effect.gen(function*() {
+      const whole = (yield* LanguageModel.generateText({ prompt: "?" })).content
+      const streamed = yield* Stream.runCollect(LanguageModel.streamText({ prompt: "?" }))
+      for (const parts of [whole, streamed]) {
+        const found = parts.filter(({ type }) => type === "source" || type === "file")
+        expect(found).toMatchObject([
+          { sourceType: "url", url: new URL("https://example.com/a"), title: "A" },
+          { mediaType: "image/png", data: Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]) }
+        ])
+      }
+    }).pipe(Effect.provide(model))
+  })
+
   it.effect("parameters come from the layer, and from the program before that", () => {
     const { asked, gateway } = told({ message: { content: "ok" } })
     const model = BreakwaterLanguageModel.layer("told", { temperature: 0.5, seed: 7 }).pipe(Layer.provide(gateway))
