@@ -177,7 +177,9 @@ describe("the door of Effect AI", () => {
       }],
       images: [{ type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } }]
     }
-    const { model } = saying({ message: { content: "see", ...more } }, { deltas: [{ content: "see" }, { content: "", ...more }] })
+    const { model } = saying({ message: { content: "see", ...more } }, {
+      deltas: [{ content: "see" }, { content: "", ...more }]
+    })
     return Effect.gen(function*() {
       const whole = (yield* LanguageModel.generateText({ prompt: "?" })).content
       const streamed = yield* Stream.runCollect(LanguageModel.streamText({ prompt: "?" }))
