@@ -19,6 +19,20 @@ const nameOf = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_-]/g, "_")
 
 const isStrict = (tool: Tool.Any): boolean => Tool.getStrictMode(tool) === true
 
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
+/** OpenAI takes parameters as an object with its members, where Effect's schema of a class is a reference to one. */
+const parametersOf = (schema: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
+  const { $defs, $ref, ...own } = schema
+  const name = typeof $ref === "string"
+    ? $ref.replace(/^#\/\$defs\//, "").replaceAll("~1", "/").replaceAll("~0", "~")
+    : ""
+  const meant = isObject($defs) ? $defs[name] : undefined
+  const root = isObject(meant) ? { ...meant, ...own, $defs } : schema
+  return root["type"] === "object" && root["properties"] === undefined ? { ...root, properties: {} } : root
+}
+
 const toolOf = (tool: Tool.Any) => {
   const description = Tool.getDescription(tool)
   const strict = isStrict(tool)
@@ -27,7 +41,7 @@ const toolOf = (tool: Tool.Any) => {
     function: {
       name: tool.name,
       ...(description === undefined ? {} : { description }),
-      parameters: Tool.getJsonSchema(tool, strict ? { transformer: toCodecOpenAI } : {}),
+      parameters: parametersOf(Tool.getJsonSchema(tool, strict ? { transformer: toCodecOpenAI } : {})),
       ...(strict ? { strict } : {})
     }
   }

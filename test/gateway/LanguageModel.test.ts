@@ -316,6 +316,25 @@ describe("tools through the door of Effect AI", () => {
     }).pipe(Effect.provide([layer, model]))
   })
 
+  it.effect("parameters are an object with its members, though a class or nothing stands for them", () => {
+    class Place
+      extends Schema.Class<Place>("places/Place")({ port: Schema.String, near: Schema.Array(Schema.String) })
+    {}
+    const toolkit = Toolkit.make(Tool.make("go", { parameters: Place }), Tool.make("stop"))
+    const layer = toolkit.toLayer({ go: () => Effect.void, stop: () => Effect.void })
+    const { asked, model } = saying({ message: { content: "no" } })
+    return Effect.gen(function*() {
+      yield* LanguageModel.generateText({ prompt: "?", toolkit })
+      expect(asked[0]?.tools).toMatchObject([
+        {
+          function: { parameters: { type: "object", properties: { port: {}, near: {} }, required: ["port", "near"] } }
+        },
+        { function: { parameters: { type: "object", properties: {} } } }
+      ])
+      expect(asked[0]?.tools?.[0]).not.toHaveProperty("function.parameters.$ref")
+    }).pipe(Effect.provide([layer, model]))
+  })
+
   it.effect("a strict tool is sent in the strict shape, and its null is an absent parameter again", () => {
     const seen: Array<unknown> = []
     const toolkit = Toolkit.make(Weather.annotate(Tool.Strict, true))
