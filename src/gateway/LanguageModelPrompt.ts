@@ -1,6 +1,6 @@
 /**
- * A prompt of Effect AI as OpenAI's messages. What would be left unsaid is named, so that the caller of `messagesOf` can refuse it;
- * thoughts are left out, because what an upstream wants of them comes back in the ids of its tool calls.
+ * A prompt of Effect AI as OpenAI's messages. What would be left unsaid is named, so that the caller of `messagesOf` can refuse it.
+ * Thoughts are left out unless they are wanted: what most upstreams need of them comes back in the ids of their tool calls.
  */
 import type * as Prompt from "effect/ai/Prompt"
 import type { ChatMessage, ContentPart } from "../domain/Chat.ts"
@@ -20,11 +20,11 @@ const base64Of = (data: string | Uint8Array): string =>
     ? data
     : Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64")
 
-/** Where the file's content is: an address as it was given, or its bytes as a data URI. `image/*` is read from the bytes. */
+/** Where the file's content is: an address as it was given, or its bytes as a data URI. `image/*` is read from the bytes, else it is a JPEG. */
 const urlOf = ({ data, mediaType }: Prompt.FilePart): string => {
   if (data instanceof URL) return data.href
   if (typeof data === "string" && isUrl(data)) return data
-  const type = mediaType.endsWith("/*") ? imageTypeOf(headOf(data)) ?? "application/octet-stream" : mediaType
+  const type = mediaType.endsWith("/*") ? imageTypeOf(headOf(data)) ?? "image/jpeg" : mediaType
   return `data:${type};base64,${base64Of(data)}`
 }
 
@@ -98,7 +98,12 @@ const isRefusal = ({ options }: Prompt.TextPart): boolean => {
 }
 
 /** Undefined for a turn in which nothing was said that the other side has to hear of. */
-const assistantOf = ({ content }: Prompt.AssistantMessage, refuse: Refuse): ChatMessage | undefined => {
+const assistantOf = (
+  { content }: Prompt.AssistantMessage,
+  hasThoughts: boolean,
+  refuse: Refuse
+): ChatMessage | undefined => {
+  const thoughts = hasThoughts ? content.map((part) => part.type === "reasoning" ? part.text : "").join("") : ""
   let text = ""
   let refusal = ""
   const images: Array<ContentPart> = []
@@ -119,7 +124,8 @@ const assistantOf = ({ content }: Prompt.AssistantMessage, refuse: Refuse): Chat
     content: text === "" && (refusal !== "" || calls.length > 0) ? null : text,
     ...(refusal === "" ? {} : { refusal }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
-    // Where answers put them, too; OpenAI has no member for that.
+    // Where answers put them, too; OpenAI has no members for these.
+    ...(thoughts === "" ? {} : { reasoning_content: thoughts }),
     ...(images.length === 0 ? {} : { images })
   }
 }
@@ -131,14 +137,14 @@ const resultsOf = ({ content }: Prompt.ToolMessage, refuse: Refuse): ReadonlyArr
       : [{ role: "tool", tool_call_id: part.id, content: resultOf(part, refuse) }]
   )
 
-const turnOf = (message: Prompt.Message, refuse: Refuse): ReadonlyArray<ChatMessage> => {
+const turnOf = (message: Prompt.Message, hasThoughts: boolean, refuse: Refuse): ReadonlyArray<ChatMessage> => {
   switch (message.role) {
     case "system":
       return [{ role: "system", content: message.content }]
     case "user":
       return [{ role: "user", content: contentOf(message.content, refuse) }]
     case "assistant": {
-      const turn = assistantOf(message, refuse)
+      const turn = assistantOf(message, hasThoughts, refuse)
       return turn === undefined ? [] : [turn]
     }
     case "tool":
@@ -146,13 +152,17 @@ const turnOf = (message: Prompt.Message, refuse: Refuse): ReadonlyArray<ChatMess
   }
 }
 
-/** The messages, and what of the prompt they do not say; none = they say all that an upstream can be told. */
+/**
+ * The messages, and what of the prompt they do not say; none = they say all that an upstream can be told. `hasThoughts`: with those
+ * of earlier turns, default false.
+ */
 export const messagesOf = (
-  prompt: Prompt.Prompt
+  prompt: Prompt.Prompt,
+  hasThoughts = false
 ): { readonly messages: ReadonlyArray<ChatMessage>; readonly refused: ReadonlyArray<string> } => {
   const refused: Array<string> = []
   const refuse = (what: string): void => {
     refused.push(what)
   }
-  return { messages: prompt.content.flatMap((message) => turnOf(message, refuse)), refused }
+  return { messages: prompt.content.flatMap((message) => turnOf(message, hasThoughts, refuse)), refused }
 }

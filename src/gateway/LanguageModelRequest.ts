@@ -8,12 +8,20 @@ import { messagesOf } from "./LanguageModelPrompt.ts"
 import { shapeOf } from "./LanguageModelTools.ts"
 
 /** Members of OpenAI's request that Effect AI has no words for, such as `temperature` or `reasoning_effort`. */
-export type Parameters = Partial<
-  Omit<
-    AiRequest,
-    "model" | "messages" | "tools" | "tool_choice" | "response_format" | "functions" | "function_call" | "n"
+export interface Parameters extends
+  Partial<
+    Omit<
+      AiRequest,
+      "model" | "messages" | "tools" | "tool_choice" | "response_format" | "functions" | "function_call" | "n"
+    >
   >
->
+{
+  /**
+   * Sends thoughts of earlier turns as `reasoning_content`: DeepSeek asks for them between calls of tools, others refuse them.
+   * Default false.
+   */
+  readonly thoughtsInHistory?: boolean
+}
 
 /** Parameters for the requests made within an effect or a stream; they go before those of the layer. Default none. */
 export const CurrentParameters = Context.Reference<Parameters>(
@@ -29,17 +37,14 @@ export const requestOf = (
   parameters: Parameters,
   options: LanguageModel.ProviderOptions
 ): Effect.Effect<AiRequest, AiError.AiErrorReason> => {
-  const { messages, refused } = messagesOf(options.prompt)
-  const [first, ...rest] = messages
-  const [problem] = refused
-  if (first === undefined || problem !== undefined) {
-    return Effect.fail(new AiError.InvalidUserInputError({ description: problem ?? "The prompt says nothing." }))
-  }
-  return Effect.zipWith(CurrentParameters, shapeOf(options), (current, shape) => ({
-    ...parameters,
-    ...current,
-    ...shape,
-    model,
-    messages: [first, ...rest]
-  }))
+  return Effect.flatMap(CurrentParameters, (current) => {
+    const { thoughtsInHistory = false, ...members } = { ...parameters, ...current }
+    const { messages, refused } = messagesOf(options.prompt, thoughtsInHistory)
+    const [first, ...rest] = messages
+    const [problem] = refused
+    if (first === undefined || problem !== undefined) {
+      return Effect.fail(new AiError.InvalidUserInputError({ description: problem ?? "The prompt says nothing." }))
+    }
+    return Effect.map(shapeOf(options), (shape) => ({ ...members, ...shape, model, messages: [first, ...rest] }))
+  })
 }

@@ -169,6 +169,24 @@ describe("the door of Effect AI", () => {
     }).pipe(Effect.provide(model))
   })
 
+  it.effect("thoughts are not told to the model again unless the layer says so", () => {
+    const { asked, gateway } = told({ message: { content: "42", reasoning_content: "hm" } })
+    const talk = Effect.gen(function*() {
+      const chat = yield* Chat.empty
+      yield* chat.generateText({ prompt: "?" })
+      yield* chat.generateText({ prompt: "sure?" })
+    })
+    return Effect.gen(function*() {
+      yield* Effect.provide(talk, BreakwaterLanguageModel.layer("told"))
+      yield* Effect.provide(talk, BreakwaterLanguageModel.layer("told", { thoughtsInHistory: true }))
+      expect([asked[1]?.messages[1], asked[3]?.messages[1]]).toEqual([
+        { role: "assistant", content: "42" },
+        { role: "assistant", content: "42", reasoning_content: "hm" }
+      ])
+      expect(asked[3]).not.toHaveProperty("thoughtsInHistory")
+    }).pipe(Effect.provide(gateway))
+  })
+
   it.effect("pages that were cited and images that were made are parts, in a stream, too", () => {
     const more = {
       annotations: [{ type: "url_citation", url_citation: { url: "https://example.com/a", title: "A" } }, {
