@@ -62,22 +62,26 @@ const timeout = 120_000
 const policies = [{}, { allow: new Set(["pdf", "txt"]) }, { deny: new Set(["pdf", "png"]) }]
 
 describe("a safe name", () => {
-  it("is taken, short, in normal form, of one part, plain at its edges, and its own safe name, whatever it is made from", { timeout }, () => {
-    fc.assert(
-      fc.property(names, fc.constantFrom(...policies), (name, policy) => {
-        const made = safe(name, policy)
-        const flaws = {
-          taken: flawOf(made, policy),
-          again: safe(made, policy) === made,
-          normal: made.normalize("NFC") === made,
-          short: Buffer.byteLength(made) <= 255,
-          plain: !/^$|[/\\\p{Cc}\p{Cs}\p{Bidi_Control}<>:"|?*]|^[.\-~\s]|[.\s]$|\.\./u.test(made)
-        }
-        expect(flaws).toEqual({ taken: undefined, again: true, normal: true, short: true, plain: true })
-      }),
-      { ...options, numRuns: policies.length * options.numRuns }
-    )
-  })
+  it(
+    "is taken, short, in normal form, of one part, plain at its edges, and its own safe name, whatever it is made from",
+    { timeout },
+    () => {
+      fc.assert(
+        fc.property(names, fc.constantFrom(...policies), (name, policy) => {
+          const made = safe(name, policy)
+          const flaws = {
+            taken: flawOf(made, policy),
+            again: safe(made, policy) === made,
+            normal: made.normalize("NFC") === made,
+            short: Buffer.byteLength(made) <= 255,
+            plain: !/^$|[/\\\p{Cc}\p{Cs}\p{Bidi_Control}<>:"|?*]|^[.\-~\s]|[.\s]$|\.\./u.test(made)
+          }
+          expect(flaws).toEqual({ taken: undefined, again: true, normal: true, short: true, plain: true })
+        }),
+        { ...options, numRuns: policies.length * options.numRuns }
+      )
+    }
+  )
 
   it("changes nothing about a name that is taken, but its normal form", { timeout }, () => {
     let taken = 0
