@@ -9,6 +9,7 @@ import { AliasSettingsInput } from "../gateway/AliasSettings.ts"
 import { BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
 import { TimeoutSettingsInput } from "../resilience/Deadline.ts"
 import { RetrySettingsInput } from "../resilience/Retry.ts"
+import { GuardSettingsInput } from "../validation/Guard.ts"
 import { crossCheck } from "./CrossCheck.ts"
 import { type InactiveKey, inactiveKeys } from "./Inactive.ts"
 import { ConfigurationRefused, type Flaw, flaws, fromFlaw, renderPath, valueAt } from "./Problem.ts"
@@ -26,7 +27,8 @@ export const ConfigurationFile = Schema.Struct({
   defaults: Schema.optionalKey(Schema.Struct({
     timeouts: Schema.optionalKey(TimeoutSettingsInput),
     retry: Schema.optionalKey(RetrySettingsInput),
-    breaker: Schema.optionalKey(BreakerSettingsInput)
+    breaker: Schema.optionalKey(BreakerSettingsInput),
+    guards: Schema.optionalKey(GuardSettingsInput)
   })),
   validation: Schema.optionalKey(ValidationSectionInput),
   images: Schema.optionalKey(ImagesSectionInput),

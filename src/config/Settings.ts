@@ -7,6 +7,7 @@ import * as AdaptiveLimit from "../resilience/AdaptiveLimit.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Deadline from "../resilience/Deadline.ts"
 import * as Retry from "../resilience/Retry.ts"
+import type { GuardSettings } from "../validation/Guard.ts"
 import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
@@ -30,6 +31,8 @@ export interface Settings {
     readonly timeouts: Deadline.TimeoutSettings
     readonly retry: Retry.RetrySettings
     readonly breaker: CircuitBreaker.BreakerSettings
+    /** Of aliases that say nothing of their own, and of `provider/model` names. Default none. */
+    readonly guards: GuardSettings | undefined
   }
   readonly images: ImagesSettings
   readonly telemetry: TelemetrySection
@@ -108,7 +111,12 @@ export const toSettings = (file: ConfigurationFile): Settings => {
     server: serverOf(file),
     providers: providers(file, breaker),
     models: models(file, timeouts),
-    defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },
+    defaults: {
+      timeouts,
+      breaker,
+      retry: Retry.fromInput(file.defaults?.retry ?? {}),
+      guards: file.defaults?.guards
+    },
     images: { ...defaultImagesSettings, ...file.images },
     telemetry: telemetry(file),
     storage: {
