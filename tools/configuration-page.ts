@@ -99,6 +99,10 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "address to listen on; one that is not loopback needs a client key"
   },
   "server.port": { default: server.port, text: "0 = any free port" },
+  "server.tls.cert": {
+    text: "file of the certificate and of what vouches for it, PEM; with it the door speaks TLS 1.2 or 1.3 alone"
+  },
+  "server.tls.key": { text: "file of its key, PEM, without a passphrase" },
   "server.workers": { default: server.workers, text: "worker processes; 1 = this process alone" },
   "server.keys[]": { text: "client keys for `/v1/*`, as text or as an object; none = open" },
   "server.keys[].name": { text: "what logs call the key; default `key-1`, `key-2`, …" },

@@ -6,6 +6,7 @@ import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Ollama from "./Ollama.ts"
+import * as Tls from "./Tls.ts"
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
@@ -21,7 +22,7 @@ const summary = (loaded: Loaded): string => {
   return [
     `${loaded.source}: ok`,
     ...(loaded.source === environmentAlone ? ["  file         none named, and no ./breakwater.yaml here"] : []),
-    `  listens on   ${server.host}:${server.port}`,
+    `  listens on   ${server.host}:${server.port}${server.tls === undefined ? "" : ", TLS"}`,
     `  client keys  ${
       server.keys.length === 0 ? "none: open, loopback only" : names(server.keys.map((key) => key.name))
     }`,
@@ -47,6 +48,7 @@ const openable = Effect.fnUntraced(function*({ settings, source }: Loaded) {
 export const check = (file: string | undefined) =>
   load({ config: file }, Ollama.answers).pipe(
     Effect.tap(openable),
+    Effect.tap(Tls.read),
     Effect.flatMap((loaded) => Console.log(summary(loaded))),
     Effect.catchTag("ConfigurationRefused", sayRefusal)
   )
