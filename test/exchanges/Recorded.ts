@@ -6,7 +6,10 @@ import { join } from "node:path"
 export interface Exchange {
   readonly name: string
   readonly provider: string
-  readonly request: { readonly body: Readonly<Record<string, unknown>> }
+  readonly endpoint: string
+  /** What it shows, computed when it was taken down. */
+  readonly situations: ReadonlyArray<string>
+  readonly request: { readonly path: string; readonly body: Readonly<Record<string, unknown>> }
   readonly response: {
     readonly status: number
     readonly headers: Readonly<Record<string, string>>
