@@ -1,18 +1,18 @@
 import { describe, expect, it } from "@effect/vitest"
-import { readAnswer } from "../../src/providers/protocols/AnthropicMessagesAnswer.ts"
 import { anthropicMessages, usualVersion } from "../../src/providers/protocols/AnthropicMessages.ts"
+import { readAnswer } from "../../src/providers/protocols/AnthropicMessagesAnswer.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
 import { messageOf, ofAnthropic, sseOf } from "./AnthropicRecorded.ts"
 import { ofChunks, ofMessage, type Said } from "./Conversation.ts"
 import { fallback, play } from "./Play.ts"
 import { exchangesOf, isPresent, isStream, makeValidator } from "./Recorded.ts"
+import { testRefusals } from "./RefusalTests.ts"
 
 const exchanges = exchangesOf("anthropic--messages--")
 const dialect = anthropicMessages({ version: usualVersion })
 const answered = exchanges.filter(({ response }) => response.status === 200)
 const streams = answered.filter(isStream)
 const wholes = answered.filter((exchange) => !isStream(exchange))
-const refused = exchanges.filter(({ response }) => response.status !== 200)
 
 // Recorded JSON, read by hand.
 type Loose = any
@@ -112,20 +112,7 @@ describe.skipIf(!isPresent)("a recorded stream of Anthropic", () => {
   }
 })
 
-const reasons: Readonly<Record<string, string>> = {
-  "anthropic--messages--20295794.json": "CredentialRejected",
-  "anthropic--messages--3b34aa07.json": "ContextLengthExceeded"
-}
-
-describe.skipIf(!isPresent)("a recorded error of Anthropic", () => {
-  for (const { name, response } of refused) {
-    it(`of ${name} is ${reasons[name]}`, () => {
-      const { body, headers, status } = response
-      const reason = toReason("anthropic", { status, headers, body, nowMs: 0 })
-      expect([reason._tag, reason.upstreamStatus]).toEqual([reasons[name], status])
-    })
-  }
-})
+testRefusals("anthropic", exchanges)
 
 describe("an error of Anthropic", () => {
   const nowMs = Date.parse("2026-08-19T14:34:00Z")

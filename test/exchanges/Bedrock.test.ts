@@ -3,21 +3,21 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Bedrock from "../../src/providers/Bedrock.ts"
 import { bedrockConverse } from "../../src/providers/protocols/BedrockConverse.ts"
-import { toReason } from "../../src/providers/ProviderError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { callOf, streamOf } from "../providers/Calls.ts"
 import { blocksIn, isPresent, promptOf, type Recording, recordings, saidIn } from "./BedrockRecorded.ts"
 import { type CloudUpstream, start } from "./CloudUpstream.ts"
 import { ofChunks, ofMessage } from "./Conversation.ts"
 import { fallback, play } from "./Play.ts"
-import { makeValidator } from "./Recorded.ts"
+import { exchangesOf, makeValidator } from "./Recorded.ts"
+import { reasons } from "./Refusals.ts"
+import { testRefusals } from "./RefusalTests.ts"
 
 // Recorded JSON, read by hand.
 type Loose = any
 
 const streams = recordings.filter(({ events }) => events.length > 0)
 const wholes = recordings.filter(({ events, status }) => events.length === 0 && status === 200)
-const refused = recordings.filter(({ status }) => status !== 200)
 
 const payloadsOf = (texts: ReadonlyArray<string>): ReadonlyArray<Loose> =>
   texts.map((text) => JSON.parse(text.slice(6)))
@@ -102,19 +102,7 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
   }
 })
 
-const reasons: Readonly<Record<string, string>> = {
-  "bedrock--converse--4fed5a87.json": "CredentialRejected",
-  "bedrock--converse--83048a73.json": "ContextLengthExceeded"
-}
-
-describe.skipIf(!isPresent)("a recorded error", () => {
-  for (const { body, headers, name, status } of refused) {
-    it(`of ${name} is ${reasons[name]}`, () => {
-      const reason = toReason("bedrock", { status, headers, body, nowMs: 0 })
-      expect([reason._tag, reason.upstreamStatus]).toEqual([reasons[name], status])
-    })
-  }
-})
+testRefusals("bedrock", exchangesOf("bedrock--converse"))
 
 /** A recorded request without what says nothing: empty members, and the status of a result that went well. */
 const bare = (value: Loose): Loose => {

@@ -1,18 +1,17 @@
 import { describe, expect, it } from "@effect/vitest"
 import { readAnswer } from "../../src/providers/protocols/OpenAiChat.ts"
 import { openAiChat } from "../../src/providers/protocols/OpenAiChatDialect.ts"
-import { toReason } from "../../src/providers/ProviderError.ts"
 import { SseParser } from "../../src/providers/Sse.ts"
 import { ofChunks, ofMessage, usageOf } from "./Conversation.ts"
 import { fallback, play } from "./Play.ts"
 import type { Exchange } from "./Recorded.ts"
 import { exchanges, isPresent, isStream, makeValidator, sseOf } from "./Recorded.ts"
+import { testRefusals } from "./RefusalTests.ts"
 
 const answered = exchanges.filter(({ response }) => response.status === 200)
 const broken = answered.filter(({ response }) => response.sse?.includes("event: error"))
 const streams = answered.filter((exchange) => isStream(exchange) && !broken.includes(exchange))
 const wholes = answered.filter((exchange) => !isStream(exchange))
-const refused = exchanges.filter(({ response }) => response.status !== 200)
 
 const payloadsOf = (texts: ReadonlyArray<string>) =>
   texts.map((text) => {
@@ -106,37 +105,14 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
     )
     expect(asked.length).toBeGreaterThan(0)
     for (const exchange of asked) {
-      expect(`${play(openAiChat, [Buffer.from(sseOf(exchange))], true).texts.join("")}data: [DONE]\n\n`).toBe(sseOf(exchange))
+      expect(`${play(openAiChat, [Buffer.from(sseOf(exchange))], true).texts.join("")}data: [DONE]\n\n`).toBe(
+        sseOf(exchange)
+      )
     }
   })
 })
 
-const reasons: Readonly<Record<string, string>> = {
-  "azure-foundry--chat-completions--3b95c562.json": "CredentialRejected",
-  "azure-openai--chat-completions--45bde1ed.json": "UpstreamModelMissing",
-  "groq--chat-completions--580cf496.json": "UpstreamModelMissing",
-  "groq--chat-completions--ea0e031b.json": "UpstreamRefused",
-  "ollama--chat-completions--dd7710a6.json": "CredentialRejected",
-  "openai--chat-completions--7bc3c7ee.json": "UpstreamRefused",
-  "openai--chat-completions--9a0353fe.json": "UpstreamRefused",
-  "openrouter--chat-completions--9114691b.json": "RateLimited",
-  "perplexity--chat-completions--2e2e0558.json": "ContextLengthExceeded"
-}
-
-describe.skipIf(!isPresent)("a recorded error", () => {
-  for (const { name, response } of refused) {
-    it(`of ${name} is ${reasons[name]}`, () => {
-      const reason = toReason("openai", {
-        status: response.status,
-        headers: response.headers,
-        body: response.body,
-        nowMs: 0
-      })
-      expect(reason._tag).toBe(reasons[name])
-      expect(reason.upstreamStatus).toBe(response.status)
-    })
-  }
-})
+testRefusals("openai", exchanges)
 
 describe.skipIf(isPresent)("recorded traffic", () => {
   it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>

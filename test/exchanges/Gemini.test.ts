@@ -1,16 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
 import { geminiGenerate } from "../../src/providers/protocols/GeminiGenerate.ts"
-import { toReason } from "../../src/providers/ProviderError.ts"
 import { ofChunks, ofMessage, usageOf } from "./Conversation.ts"
 import { bytesOf, chunksOf, countedIn, saidIn } from "./GeminiRecorded.ts"
 import { fallback, play } from "./Play.ts"
 import { exchangesOf, isPresent, isStream, makeValidator } from "./Recorded.ts"
+import { testRefusals } from "./RefusalTests.ts"
 
 const exchanges = [...exchangesOf("--generateContent--"), ...exchangesOf("--streamGenerateContent--")]
 const answered = exchanges.filter(({ response }) => response.status === 200)
 const streams = answered.filter(isStream)
 const wholes = answered.filter((exchange) => !isStream(exchange))
-const refused = [...exchanges, ...exchangesOf("gemini--embeddings--")].filter(({ response }) => response.status !== 200)
 
 // Recorded JSON of Gemini's, read by hand.
 type Loose = any
@@ -90,7 +89,9 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
       expect(play(geminiGenerate, Array.from(bytes, (byte) => Uint8Array.of(byte))).texts.join("")).toBe(whole)
       // Every place of all but the longest.
       for (let at = 1; at < bytes.length; at += Math.ceil(bytes.length / 3000)) {
-        if (play(geminiGenerate, [bytes.subarray(0, at), bytes.subarray(at)]).texts.join("") !== whole) expect.fail(`split at ${at}`)
+        if (play(geminiGenerate, [bytes.subarray(0, at), bytes.subarray(at)]).texts.join("") !== whole) {
+          expect.fail(`split at ${at}`)
+        }
       }
     })
     it(`of ${exchange.name} is an interruption when it is cut before its finish`, () => {
@@ -104,26 +105,7 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
   }
 })
 
-const reasons: Readonly<Record<string, string>> = {
-  "gemini--embeddings--4e53a04b.json": "UpstreamModelMissing",
-  "gemini--generateContent--9408276b.json": "CredentialRejected",
-  "vertex--generateContent--0910a26f.json": "UpstreamRefused"
-}
-
-describe.skipIf(!isPresent)("a recorded error", () => {
-  for (const { name, response } of refused) {
-    it(`of ${name} is ${reasons[name]}`, () => {
-      const reason = toReason("gemini", {
-        status: response.status,
-        headers: response.headers,
-        body: response.body,
-        nowMs: 0
-      })
-      expect(reason._tag).toBe(reasons[name])
-      expect(reason.upstreamStatus).toBe(response.status)
-    })
-  }
-})
+testRefusals("gemini", [...exchanges, ...exchangesOf("gemini--embeddings--")])
 
 describe.skipIf(isPresent)("recorded traffic of Gemini", () => {
   it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
