@@ -16,6 +16,8 @@ export interface Exchange {
     readonly body?: unknown
     readonly sse?: string
     readonly chunks?: ReadonlyArray<unknown>
+    /** Of AWS's event streams. */
+    readonly events?: ReadonlyArray<unknown>
   }
 }
 
@@ -42,7 +44,8 @@ export const sseOf = ({ response }: Exchange): string =>
   response.sse ?? [...(response.chunks ?? []).map((chunk) => JSON.stringify(chunk)), "[DONE]"]
     .map((data) => `data: ${data}\n\n`).join("")
 
-export const isStream = ({ response }: Exchange): boolean => response.sse !== undefined || response.chunks !== undefined
+export const isStream = ({ response }: Exchange): boolean =>
+  response.sse !== undefined || response.chunks !== undefined || response.events !== undefined
 
 /** What OpenAI's schema has against a value; its own traffic has a null system_fingerprint, which is the one relaxation. */
 export const makeValidator = (
