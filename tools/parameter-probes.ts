@@ -18,6 +18,12 @@ const tool = { type: "function", function: { name: "look", parameters: { type: "
 const tools = { tools: [tool, { type: "function", function: { name: "tell" } }] } as const
 const schema = { type: "object", properties: { a: { type: "string" } }, required: ["a"], additionalProperties: false }
 
+const asking = (more: Readonly<Record<string, unknown>>, imageMore: Readonly<Record<string, unknown>> = {}) => {
+  const url = { url: "data:image/png;base64,iVBORw0KGgo=", ...imageMore }
+  const text = { type: "text", text: "hi", ...more } as const
+  return { messages: [{ role: "user", content: [text, { type: "image_url", image_url: url }] }] } as const
+}
+
 /** By the name of the member first; a member that has several rows has them one after the other. */
 export const probes: ReadonlyArray<Probe> = [
   { label: "max_completion_tokens", says: { max_completion_tokens: 50 } },
@@ -81,7 +87,14 @@ export const probes: ReadonlyArray<Probe> = [
   { label: "prompt_cache_retention", says: { prompt_cache_retention: "24h" } },
   { label: "safety_identifier", says: { safety_identifier: "u-1" } },
   { label: "user", says: { user: "u-1" } },
-  { label: "moderation", says: { moderation: {} } }
+  { label: "moderation", says: { moderation: {} } },
+  { label: "messages: name", says: { messages: [{ role: "user", content: "hi", name: "Ada" }] } },
+  { label: "messages: detail of an image", says: asking({}, { detail: "high" }), beside: asking({}) },
+  {
+    label: "messages: cache_control",
+    says: asking({ cache_control: { type: "ephemeral" } }),
+    beside: asking({})
+  }
 ]
 
 /** A dialect before one model, whose name decides about some of it. */

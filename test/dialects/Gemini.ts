@@ -1,6 +1,16 @@
 /** Gemini's generateContent, read and spoken by hand. */
 import type { Told } from "../exchanges/CloudUpstream.ts"
-import { counts, emptySchema, joined, type Meaning, type Part, plain, type Saying, type Trouble } from "./Meaning.ts"
+import {
+  counts,
+  emptySchema,
+  joined,
+  type Meaning,
+  type Part,
+  plain,
+  type Saying,
+  type Trouble,
+  valueOf
+} from "./Meaning.ts"
 
 // JSON of a dialect, read by hand.
 type Loose = any
@@ -10,7 +20,9 @@ const mediaOf = (type: string): "image" | "document" | "audio" =>
 
 /** A result that is no object stands in one. */
 const resultOf = (response: Loose): unknown =>
-  Object.keys(response).join() === "result" && typeof response.result === "string" ? response.result : response
+  Object.keys(response).join() === "result" && typeof response.result === "string"
+    ? valueOf(response.result)
+    : response
 
 const partOf = (part: Loose): Part => {
   const { fileData, functionCall, functionResponse, inlineData, text, thoughtSignature } = part

@@ -59,7 +59,7 @@ const lacksThought = ({ turns }: Meaning): boolean => {
 const stateFault = ({ dialect, meaning, model }: Heard): string | undefined => {
   const own = states[dialect]
   for (const [at, { parts }] of meaning.turns.entries()) {
-    const [first] = parts.filter(({ kind }) => kind === "call")
+    const first = parts.find(({ kind }) => kind === "call")
     for (const part of parts) {
       if (part.kind === "thought" && part.state !== own) return `turn ${at} has a thought that is not signed here`
       if (part.kind !== "call") continue

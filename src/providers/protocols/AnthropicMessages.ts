@@ -12,7 +12,7 @@ import { type Abilities, abilitiesOf } from "./AnthropicMessagesModels.ts"
 import { MessagesStream } from "./AnthropicMessagesStream.ts"
 import { lowerThinking } from "./AnthropicMessagesThinking.ts"
 import { isForced, lowerFormat, lowerTools } from "./AnthropicMessagesTools.ts"
-import { noteUnsaid, saying } from "./Unsaid.ts"
+import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
 
 export interface AnthropicMessagesOptions {
   /** Value of `anthropic-version`. Since 2026-10-21 there are no sampling parameters. */
@@ -105,6 +105,7 @@ const bodyOf = (
   const system = [...conversation.system, ...textBlock(instruction ?? "")]
   const output = { ...(format === undefined ? {} : { format }), ...(effort === undefined ? {} : { effort }) }
   noteUnsaid(request, said, lowering.dropped)
+  noteUnsaidIn(request.messages, lowering.dropped, true)
   return {
     model,
     max_tokens: maxTokens,

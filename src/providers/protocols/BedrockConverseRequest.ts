@@ -16,7 +16,7 @@ import {
   thinkingOf
 } from "./BedrockModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
-import { noteUnsaid, saying } from "./Unsaid.ts"
+import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
 
 /** Members of Converse's own that OpenAI has no place for: they pass as they are. */
 const own = ["guardrailConfig", "requestMetadata", "performanceConfig", "additionalModelResponseFieldPaths"] as const
@@ -111,6 +111,7 @@ const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): Json
   if (thinking.maxTokens !== undefined) inferenceConfig["maxTokens"] = thinking.maxTokens
   if (claudeOf(model) !== undefined) mendSampling(inferenceConfig, model, thinking.isOn, dropped)
   noteUnsaid(loose, said, dropped)
+  noteUnsaidIn(written, dropped, true)
   const form = formOf(request.response_format, model, dropped)
   const instructions = form.instruction === undefined ? [...system] : [...system, form.instruction]
   return {

@@ -7,7 +7,7 @@ import { lowerConfig, lowerTools } from "./GeminiGenerateConfig.ts"
 import { lowerMessages } from "./GeminiGenerateContents.ts"
 import { isReason } from "./GeminiGenerateParts.ts"
 import { isText, type JsonObject } from "./OpenAiChatShape.ts"
-import { noteUnsaid, saying } from "./Unsaid.ts"
+import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
 
 /** Google's own, under the names of its compatible endpoint, and what Gemini has a word for. */
 const said = saying([
@@ -50,6 +50,7 @@ const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Rea
   // A checked request is JSON.
   const loose = request as unknown as JsonObject
   noteUnsaid(loose, said, dropped)
+  noteUnsaidIn(request.messages, dropped, false)
   const tools = lowerTools(loose, dropped)
   if (isReason(tools)) return tools
   // Translated streams have no place for log probabilities.

@@ -54,3 +54,30 @@ export const noteUnsaid = (
     if (dropped.size >= maxNames) return
   }
 }
+
+type Holder = Readonly<Record<string, unknown>>
+
+const isHolder = (value: unknown): value is Holder => typeof value === "object" && value !== null
+
+const isMarked = (holder: Holder): boolean =>
+  isHolder(holder["cache_control"]) || isHolder(holder["prompt_cache_breakpoint"])
+
+/**
+ * What no dialect but OpenAI's has words for within messages: the names of who speaks, and how closely an image is to be looked
+ * at. `hasCache`: the dialect knows marks of what is to be cached; else those are named as well.
+ */
+export const noteUnsaidIn = (messages: ReadonlyArray<Holder>, dropped: Set<string>, hasCache: boolean): void => {
+  for (const message of messages) {
+    const { content, name, role } = message
+    if (typeof name === "string" && role !== "function") dropped.add("name")
+    if (!hasCache && isMarked(message)) dropped.add("cache_control")
+    if (!Array.isArray(content)) continue
+    for (const part of content) {
+      if (!isHolder(part)) continue
+      if (!hasCache && isMarked(part)) dropped.add("cache_control")
+      const { image_url: image } = part
+      const detail = isHolder(image) ? image["detail"] : undefined
+      if (typeof detail === "string" && detail !== "auto") dropped.add("detail")
+    }
+  }
+}
