@@ -3,11 +3,7 @@ import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-
-export interface Certificate {
-  readonly key: string
-  readonly cert: string
-}
+import { type Certificate, selfSigned } from "./Certificate.ts"
 
 export interface Certificates {
   /** The authority's own certificate, as a file: what whoever is to trust it is given in `NODE_EXTRA_CA_CERTS`. */
@@ -71,13 +67,14 @@ export const make = (): Certificates | undefined => {
       "-addext",
       "basicConstraints=critical,CA:TRUE"
     )
-    request("alone", "-x509", "-days", "30", "-out", "alone.pem", "-addext", "subjectAltName=IP:127.0.0.1")
+    const alone = selfSigned("alone", "IP:127.0.0.1")
+    if (alone === undefined) throw new Error("openssl signs no certificate")
     return {
       authority: join(folder, "authority.pem"),
       good: signed("good", "IP:127.0.0.1", "20200101000000Z", "20491231235959Z"),
       expired: signed("expired", "IP:127.0.0.1", "20200101000000Z", "20200102000000Z"),
       wrongHost: signed("wrong", "DNS:wrong.example", "20200101000000Z", "20491231235959Z"),
-      selfSigned: read("alone"),
+      selfSigned: alone,
       remove
     }
   } catch (error) {
