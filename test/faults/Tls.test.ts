@@ -5,7 +5,6 @@ import { type AddressInfo, connect, type Server } from "node:net"
 import { createServer as createTls } from "node:tls"
 import * as Wire from "../wire/Gateway.ts"
 import { answer } from "./Answer.ts"
-import type { Certificate } from "./Certificate.ts"
 import * as Certificates from "./Certificates.ts"
 import { call, readAnswer } from "./Client.ts"
 import { limits } from "./scenarios.ts"
@@ -38,7 +37,7 @@ const count = (server: Server, scheme: "http" | "https"): Promise<Counted> => {
 }
 
 /** The misbehaving upstream behind TLS. */
-const terminating = (certificate: Certificate, upstream: Upstream): Server =>
+const terminating = (certificate: Certificates.Certificate, upstream: Upstream): Server =>
   createTls(certificate, (secure) => {
     const plain = connect(Number(new URL(upstream.url).port), "127.0.0.1")
     for (const [one, other] of [[secure, plain], [plain, secure]] as const) {
