@@ -52,7 +52,7 @@ export class SharedRedis extends Context.Service<SharedRedis, {
   /** Runs it in one step that nothing else comes between. Never waits longer than the limit of a command. */
   readonly run: (script: Script, keys: ReadonlyArray<string>, text: string) => Effect.Effect<string, RedisFailed>
   readonly state: () => RedisState
-  /** The name of a key. All of them are in one slot of a cluster. */
+  /** The name of a key. */
   readonly keyOf: (name: string) => string
 }>()("breakwater/storage/Redis/SharedRedis") {}
 
@@ -197,7 +197,7 @@ const keepConnected = Effect.fnUntraced(function*(
   }
 })
 
-/** The braces put every key of a cluster into one slot, which scripts over several keys need. */
+/** The braces put every key into one slot, which scripts over several keys need where a proxy stands before a cluster. */
 const keyOf = (prefix: string, name: string): string => `{${prefix}}:${name}`
 
 const make = Effect.fnUntraced(function*(settings: RedisSettings) {

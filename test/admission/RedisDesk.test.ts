@@ -365,6 +365,16 @@ describe.skipIf(isMissing())("a desk over a Redis that crashes and comes back", 
 })
 
 describe.skipIf(isMissing())("a desk over a Redis that says nothing", () => {
+  it.live("does not grant late what was given back before", () =>
+    Effect.gen(function*() {
+      const { redis } = yield* process()
+      const keys = [redis.keyOf(`ticket:${name()}`)]
+      const text = JSON.stringify({ id: "late", lines: [], purses: [], bound: "0", leaseMs: 1000, ticketMs: 1000 })
+      const givenBack = { id: "late", lines: [], purses: [], leaseMs: 1000, again: true, unheard: true }
+      yield* redis.run(Scripts.leave, keys, JSON.stringify(givenBack))
+      expect(JSON.parse(yield* redis.run(Scripts.enter, keys, text))).toEqual({ gone: true })
+    }).pipe(Effect.scoped))
+
   it.live("fails in time, and gives back later what it was granted without hearing of it", () =>
     Effect.gen(function*() {
       const { desk } = yield* process({ timeoutMs: 250 })
