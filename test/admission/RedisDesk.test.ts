@@ -365,6 +365,19 @@ describe.skipIf(isMissing())("a desk over a Redis that crashes and comes back", 
 })
 
 describe.skipIf(isMissing())("a desk over a Redis that says nothing", () => {
+  it.live("is not thought away because one script of many fails", () =>
+    Effect.gen(function*() {
+      const { desk, redis } = yield* process()
+      const line = { name: name(), rpm: 5 }
+      const spoil = Redis.script("redis.call('SET', KEYS[1], 'nothing of ours') return ''")
+      yield* redis.run(spoil, [redis.keyOf(`requests:${line.name}`)], "")
+      expect(yield* Effect.flip(desk.enter(order([line])))).toMatchObject({
+        isTold: false,
+        message: expect.stringMatching(/^redis: (?:ERR|WRONGTYPE)/)
+      })
+      expect(redis.state()).toMatchObject({ isAway: false, losses: 0, failures: 1 })
+    }).pipe(Effect.scoped))
+
   it.live("does not grant late what was given back before", () =>
     Effect.gen(function*() {
       const { redis } = yield* process()
