@@ -1,4 +1,5 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
+import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
 import { place as ledger } from "./Ledger.ts"
 import { place as limits } from "./Limits.ts"
@@ -77,7 +78,9 @@ export const banner = (loaded: Loaded, url: string): string => {
 }
 
 /** An address as a URL that this machine can open: a wildcard is shown as loopback. */
-export const urlOf = (host: string, port: number): string => {
+export const urlOf = ({ host, tls }: Pick<Settings["server"], "host" | "tls">, port: number): string => {
   const name = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
-  return `http://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}`
+  return `${tls === undefined ? "http" : "https"}://${
+    name.includes(":") && !name.startsWith("[") ? `[${name}]` : name
+  }:${port}`
 }

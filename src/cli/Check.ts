@@ -7,6 +7,7 @@ import { ExitWith } from "./Exit.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Limits from "./Limits.ts"
 import * as Ollama from "./Ollama.ts"
+import * as Tls from "./Tls.ts"
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
@@ -23,7 +24,7 @@ const summary = (loaded: Loaded): string => {
   return [
     `${loaded.source}: ok`,
     ...(loaded.source === environmentAlone ? ["  file         none named, and no ./breakwater.yaml here"] : []),
-    `  listens on   ${server.host}:${server.port}`,
+    `  listens on   ${server.host}:${server.port}${server.tls === undefined ? "" : ", TLS"}`,
     `  client keys  ${
       server.keys.length === 0 ? "none: open, loopback only" : names(server.keys.map((key) => key.name))
     }`,
@@ -50,6 +51,7 @@ const openable = Effect.fnUntraced(function*({ settings, source }: Loaded) {
 export const check = (file: string | undefined) =>
   load({ config: file }, Ollama.answers).pipe(
     Effect.tap(openable),
+    Effect.tap(Tls.read),
     Effect.flatMap((loaded) => Console.log(summary(loaded))),
     Effect.catchTag("ConfigurationRefused", sayRefusal)
   )

@@ -164,6 +164,22 @@ validation: { unicode: lenient, files: { allow: [pdf], deny: [csv] } }
       }
     }))
 
+  it.effect("takes a moderation that says what its failing means, of a provider that has one", () =>
+    Effect.gen(function*() {
+      const file = (provider: string, more = ", whenFailing: pass, within: 1s") =>
+        `providers: { judge: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1", apiKey: none } }\n` +
+        `defaults: { guards: { moderation: { provider: ${provider}${more} } } }\n`
+      const { settings } = yield* settingsOf(file("judge"))
+      expect(settings.defaults.guards).toEqual({
+        moderation: { provider: "judge", whenFailing: "pass", within: 1000 }
+      })
+      for (const wrong of [file("juge"), file("simulated"), file("judge", "")]) {
+        const [problem, ...others] = yield* problemsOf(wrong)
+        expect(problem?.path).toMatch(/^defaults\.guards\.moderation\.(?:provider|whenFailing)$/)
+        expect(others).toEqual([])
+      }
+    }))
+
   it.effect("refuses an origin that no browser writes, a proxy that is no address, and extensions with a dot", () =>
     Effect.gen(function*() {
       for (
