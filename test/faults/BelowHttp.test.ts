@@ -1,32 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
-import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import type { AddressInfo, Socket } from "node:net"
 import { createServer as createTcp } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createServer as createTls } from "node:tls"
 import * as Wire from "../wire/Gateway.ts"
 import { answer } from "./Answer.ts"
+import { selfSigned } from "./Certificate.ts"
 import { call, readAnswer } from "./Client.ts"
 import { limits } from "./scenarios.ts"
 import { start, type Upstream } from "./Upstream.ts"
 
-/** A certificate that nobody vouches for, made where openssl is at hand. */
-const selfSigned = (): { readonly key: string; readonly cert: string } | undefined => {
-  const folder = mkdtempSync(join(tmpdir(), "breakwater-tls-"))
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")]
-  const made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=wrong.example"]
-  try {
-    execFileSync("openssl", [...made, "-keyout", key, "-out", cert], { stdio: "ignore" })
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") }
-  } catch {
-    return undefined
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
-const certificate = selfSigned()
+const certificate = selfSigned("wrong.example")
 
 let resets = 0
 let greetings = 0

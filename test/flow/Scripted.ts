@@ -44,6 +44,8 @@ export interface Script {
   readonly credentials?: Credentials | undefined
   /** Default true. */
   readonly hasEmbeddings?: boolean
+  /** Default: it has no moderation. */
+  readonly moderate?: Provider["moderate"]
 }
 
 const completion = (name: string, model: string): ChatCompletion => ({
@@ -136,6 +138,7 @@ const providerOf = (script: Script): Provider => {
     kind: "scripted",
     credentials: script.credentials,
     models: [],
+    moderate: script.moderate,
     embed: script.hasEmbeddings === false ? undefined : (call) =>
       Effect.suspend(() => {
         script.embedded.push(call)
