@@ -1,4 +1,4 @@
-/** Certificates for 127.0.0.1 by an authority of our own, good ones and bad ones, made by openssl where it is at hand. */
+/** Certificates made by openssl where it is at hand: for 127.0.0.1 by an authority of our own, good ones and bad ones, and ones for which nobody vouches. */
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -39,6 +39,21 @@ commonName = supplied
 `
 
 const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+
+/** As PEM, for a day. `names` as openssl writes them, such as `DNS:a.example`; undefined on a machine without openssl. */
+export const selfSigned = (name: string, names = `DNS:${name}`): Certificate | undefined => {
+  const folder = mkdtempSync(join(tmpdir(), "breakwater-tls-"))
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")]
+  const made = ["req", "-x509", ...newKey, "-days", "1", "-subj", `/CN=${name}`, "-addext", `subjectAltName=${names}`]
+  try {
+    execFileSync("openssl", [...made, "-keyout", key, "-out", cert], { stdio: "ignore" })
+    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") }
+  } catch {
+    return undefined
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
 
 /** Undefined on a machine without openssl. */
 export const make = (): Certificates | undefined => {
