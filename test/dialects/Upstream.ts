@@ -50,7 +50,9 @@ const foreignCall = "skip_thought_signature_validator"
 
 /** The loop of tools that goes on now did not begin with a thought; earlier ones need none any more. */
 const lacksThought = ({ turns }: Meaning): boolean => {
-  const asked = turns.findLastIndex(({ parts, role }) => role === "user" && parts.some(({ kind }) => kind !== "result"))
+  const asked = turns.findLastIndex(({ parts, role }) =>
+    role === "user" && parts.every(({ kind }) => kind !== "result")
+  )
   const begun = turns[asked + 1]
   return begun !== undefined && begun.parts[0]?.kind !== "thought"
 }
