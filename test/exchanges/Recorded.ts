@@ -49,11 +49,18 @@ export const isStream = ({ response }: Exchange): boolean =>
 
 /** What OpenAI's schema has against a value; its own traffic has a null system_fingerprint, which is the one relaxation. */
 export const makeValidator = (
-  schema: "chat-completion-response" | "chat-completion-chunk" | "embedding-response" | "error-response"
+  schema:
+    | "chat-completion-request"
+    | "chat-completion-response"
+    | "chat-completion-chunk"
+    | "embedding-response"
+    | "error-response"
 ) => {
   const text = readFileSync(join(folder, "openai-spec", `${schema}.schema.json`), "utf8")
   const parsed = JSON.parse(text)
-  if (schema.startsWith("chat")) parsed.properties.system_fingerprint = { type: ["string", "null"] }
+  if (schema === "chat-completion-response" || schema === "chat-completion-chunk") {
+    parsed.properties.system_fingerprint = { type: ["string", "null"] }
+  }
   const validate = new Ajv2020({ strict: false }).compile(parsed)
   return (value: unknown): ReadonlyArray<string> =>
     validate(value) ? [] : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`)
