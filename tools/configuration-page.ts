@@ -341,7 +341,18 @@ const docs: Readonly<Record<string, Doc>> = {
     text:
       "`sqlite:FILE` or `postgres://…`, where the ledger is kept (docs/OPERATIONS.md); absent = memory, the last requests only"
   },
-  "storage.redis": { text: "absent = this process alone" },
+  "storage.redis": {
+    text:
+      "`redis://…` or `rediss://…`, where limits and budgets are counted for all processes that name it (docs/OPERATIONS.md); absent = each start counts for itself"
+  },
+  "storage.redisTimeout": {
+    default: duration(storage.redisTimeoutMs),
+    text: "longest wait for one command; after it Redis is away until it answers again"
+  },
+  "storage.redisPrefix": {
+    default: storage.redisPrefix,
+    text: "what the names of all keys in Redis begin with; processes that share limits have the same"
+  },
   "storage.whenAway.limits": {
     default: storage.whenAway.limits,
     text: "requests of keys and models with limits, while what is counted cannot be reached: let through, or refused"

@@ -5,6 +5,7 @@ import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
 import { place as ledger } from "./Ledger.ts"
+import { place as limits } from "./Limits.ts"
 
 const column = (name: string): string => name.padEnd(14)
 
@@ -39,6 +40,14 @@ const doors = (loaded: Loaded): ReadonlyArray<string> => {
   ]
 }
 
+const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
+  const counted = limits(settings)
+  return [
+    `${column("ledger")}${ledger(settings)}`,
+    ...(counted === undefined ? [] : [`${column("limits")}${counted}`])
+  ]
+}
+
 /** The banner. `url` is where the server listens, such as `http://127.0.0.1:8000`. */
 export const banner = (loaded: Loaded, url: string): string => {
   const { models, providers, telemetry } = loaded.settings
@@ -63,7 +72,7 @@ export const banner = (loaded: Loaded, url: string): string => {
       )
     ),
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
-    ...section("storage", [`${column("ledger")}${ledger(loaded.settings)}`]),
+    ...section("storage", storage(loaded)),
     ...section("telemetry", [`${column("traces")}${endpoint ?? "off (no telemetry.otlp.endpoint)"}`]),
     "  Try it:",
     `    ${curl(loaded, url)}`,

@@ -5,6 +5,7 @@ import { ConfigurationRefused, render } from "../config/Problem.ts"
 import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Limits from "./Limits.ts"
 import * as Ollama from "./Ollama.ts"
 import * as Tls from "./Tls.ts"
 
@@ -19,6 +20,7 @@ const names = (list: ReadonlyArray<string>): string => list.length === 0 ? "none
 /** What it means, in a few lines. */
 const summary = (loaded: Loaded): string => {
   const { models, providers, server } = loaded.settings
+  const limits = Limits.place(loaded.settings)
   return [
     `${loaded.source}: ok`,
     ...(loaded.source === environmentAlone ? ["  file         none named, and no ./breakwater.yaml here"] : []),
@@ -29,6 +31,7 @@ const summary = (loaded: Loaded): string => {
     `  providers    ${names(providers.map((provider) => provider.name))}`,
     `  models       ${names(Object.keys(models))}`,
     `  ledger       ${Ledger.place(loaded.settings)}`,
+    ...(limits === undefined ? [] : [`  limits       ${limits}`]),
     ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`)
   ].join("\n")
 }

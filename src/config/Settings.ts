@@ -108,6 +108,9 @@ export const toSettings = (file: ConfigurationFile): Settings => {
     telemetry: telemetry(file),
     storage: {
       sql: file.storage?.sql,
+      redis: file.storage?.redis,
+      redisTimeoutMs: file.storage?.redisTimeout ?? defaultStorageSection.redisTimeoutMs,
+      redisPrefix: file.storage?.redisPrefix ?? defaultStorageSection.redisPrefix,
       whenAway: { ...defaultStorageSection.whenAway, ...file.storage?.whenAway }
     }
   }

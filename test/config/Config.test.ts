@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Redacted } from "effect"
 import { decode } from "../../src/config/Config.ts"
 import * as Document from "../../src/config/Document.ts"
+import { secretsOf } from "../../src/config/Secrets.ts"
 import { admissionSettings } from "../../src/config/Settings.ts"
 import * as Kinds from "../../src/providers/Kinds.ts"
 import { builtKinds } from "../../src/providers/Presets.ts"
@@ -522,6 +523,41 @@ storage: { whenAway: { limits: closed } }
         untold: "release",
         whenAway: { limits: "closed", budgets: "closed" }
       })
+    }))
+
+  it.effect("is counted in Redis where one is named, by an address that is kept secret", () =>
+    Effect.gen(function*() {
+      const { inactive, settings } = yield* settingsOf(
+        "storage: { redis: \"${REDIS_URL}\", redisTimeout: 1s, redisPrefix: \"team:a\" }",
+        { REDIS_URL: "rediss://user:p%40ss@redis.example.com:6380/2" }
+      )
+      expect(inactive).toEqual([])
+      expect(settings.storage).toMatchObject({ redisTimeoutMs: 1000, redisPrefix: "team:a" })
+      expect(JSON.stringify(settings.storage)).not.toContain("ss@")
+      expect(secretsOf(settings).map(Redacted.value)).toEqual([
+        "rediss://user:p%40ss@redis.example.com:6380/2",
+        "p%40ss",
+        "p@ss"
+      ])
+      expect((yield* settingsOf("storage: { redis: \"${REDIS_URL:-}\" }", {})).settings.storage.redis).toBeUndefined()
+    }))
+
+  it.effect("is refused where the address of Redis is none, without showing it", () =>
+    Effect.gen(function*() {
+      const wrong = [
+        "http://:canary@host",
+        "redis://:canary%@host",
+        "redis://:canary@",
+        "redis://:canary@host/name",
+        "redis://:canary@host:99999",
+        "redis://:canary#@host",
+        "canary"
+      ]
+      for (const address of wrong) {
+        const problems = yield* problemsOf(`storage: { redis: ${JSON.stringify(address)} }`)
+        expect(problems.map(({ path }) => path)).toEqual(["storage.redis"])
+        expect(JSON.stringify(problems)).not.toContain("canary")
+      }
     }))
 
   it.effect("is refused where it is narrowed by what cannot be read, without showing it", () =>
