@@ -16,7 +16,7 @@ import * as CallerTransport from "../../src/providers/CallerTransport.ts"
 import * as NameLookup from "../../src/providers/NameLookup.ts"
 import { makeTable } from "../../src/validation/Address.ts"
 import * as Url from "../../src/validation/Url.ts"
-import { selfSigned } from "../faults/Certificate.ts"
+import { selfSigned } from "../faults/Certificates.ts"
 import { allowedUrls, refusedUrls } from "../validation/UrlCases.ts"
 
 /** All of 127.0.0.0/8 is this machine; macOS has one address of it only. */

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { connect, type ConnectionOptions } from "node:tls"
 import * as Child from "../cli/Child.ts"
-import { selfSigned } from "../faults/Certificate.ts"
+import { selfSigned } from "../faults/Certificates.ts"
 import * as Gateway from "./Gateway.ts"
 
 const made = selfSigned("localhost", "DNS:localhost,IP:127.0.0.1")
