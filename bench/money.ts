@@ -54,6 +54,9 @@ const costs = (of: (at: number) => ReturnType<typeof book.costOf>) => () => {
   for (let at = 0; at < many; at++) if ("picoUsd" in of(at)) known++
 }
 
+/** What is remembered after that, so it is not what an answer costs. */
+const once = "a name that was never seen before, found by its version"
+
 const anyOf = (usage: Usage) => (at: number) => {
   const { kind, model } = models[at % models.length] ?? { kind: "", model: "" }
   return book.costOf(kind, model, usage, nowMs)
@@ -69,9 +72,7 @@ const pieces: Readonly<Record<string, () => void>> = {
   "a service tier": costs(() => book.costOf("openai", "gpt-5.4", { ...plain, serviceTier: "flex" }, nowMs)),
   "a model that the file prices": costs(() => book.costOf("own", "mine", rich, nowMs)),
   "a model that nobody knows": costs(() => book.costOf("openai", "gpt-none", plain, nowMs)),
-  "a name that was never seen before, found by its version": costs(() =>
-    book.costOf("anthropic", `claude-sonnet-5-${20_000_000 + fresh++}`, plain, nowMs)
-  )
+  [once]: costs(() => book.costOf("anthropic", `claude-sonnet-5-${20_000_000 + fresh++}`, plain, nowMs))
 }
 
 const page = "page of 500 histograms, 8,500 lines"
@@ -84,9 +85,11 @@ const rows = bench.tasks.map(({ name, result }) => {
   if (result.state !== "completed") throw new Error(`${name}: ${result.state}`)
   const each = name === page ? 1 : many
   const [median, slow] = [result.latency.p50 * 1000 / each, result.latency.p99 * 1000 / each]
+  const figures = [name, median.toFixed(3), slow.toFixed(3)]
+  if (name === once) return [...figures, "", "then remembered"]
   const goal = name === page ? pageGoalUs : lookupGoalUs
   if (flags.check && median >= goal) process.exitCode = 1
-  return [name, median.toFixed(3), slow.toFixed(3), String(goal), median < goal ? "held" : "exceeded"]
+  return [...figures, String(goal), median < goal ? "held" : "exceeded"]
 })
 
 const date = new Date().toISOString()
