@@ -2,7 +2,7 @@
  * What a token costs: list prices as dated data, the file's own before them, and the way from a provider, a model and a moment to
  * whole pico-dollars per token. A model that no row names exactly, or with a version's suffix, has no price.
  */
-import { findRow, type NamedRow } from "../domain/ModelName.ts"
+import { finder, type NamedRow } from "../domain/ModelName.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
 import table from "./prices.json" with { type: "json" }
 
@@ -182,7 +182,7 @@ const changeAfter = (rates: ReadonlyArray<RateRow>, atMs: number): number => {
 const rows: ReadonlyArray<PriceRow> = table.rows
 
 /** The row of a kind's model: an exact name first, then the longest name that has only a version behind it. */
-export const rowOf = (kind: string, model: string): PriceRow | undefined => findRow(rows, kind, model)
+export const rowOf: (kind: string, model: string) => PriceRow | undefined = finder(rows)
 
 /** A price and the moment (ms since 1970) until which, from when it was asked for, it stays. */
 export interface Dated {
@@ -191,13 +191,24 @@ export interface Dated {
   readonly untilMs: number
 }
 
+/** Made once for each row of the list, whatever versions of a model are asked for: callers may name a new one each time. */
+const compiled = new WeakMap<RateRow, Price>()
+
+const compiledOf = (rates: RateRow, { regions, serviceTiers }: PriceRow): Price => {
+  const known = compiled.get(rates)
+  if (known !== undefined) return known
+  const price = compile(rates, serviceTiers, regions)
+  compiled.set(rates, price)
+  return price
+}
+
 /** The list price of a kind's model at a moment in ms since 1970. */
 export const listPrice = (kind: string, model: string, atMs: number): Dated => {
   const row = rowOf(kind, model)
   if (row === undefined) return { price: undefined, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
   const ruling = row.rates.findLast((rate) => applies(rate, atMs))
   return {
-    price: ruling === undefined ? undefined : compile(ruling, row.serviceTiers, row.regions),
+    price: ruling === undefined ? undefined : compiledOf(ruling, row),
     fromMs: atMs,
     untilMs: changeAfter(row.rates, atMs)
   }
