@@ -1,6 +1,11 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
+import { ExitWith } from "./Exit.ts"
 import { place as ledger } from "./Ledger.ts"
+import { place as limits } from "./Limits.ts"
 
 const column = (name: string): string => name.padEnd(14)
 
@@ -35,6 +40,14 @@ const doors = (loaded: Loaded): ReadonlyArray<string> => {
   ]
 }
 
+const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
+  const counted = limits(settings)
+  return [
+    `${column("ledger")}${ledger(settings)}`,
+    ...(counted === undefined ? [] : [`${column("limits")}${counted}`])
+  ]
+}
+
 /** The banner. `url` is where the server listens, such as `http://127.0.0.1:8000`. */
 export const banner = (loaded: Loaded, url: string): string => {
   const { models, providers, telemetry } = loaded.settings
@@ -59,7 +72,7 @@ export const banner = (loaded: Loaded, url: string): string => {
       )
     ),
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
-    ...section("storage", [`${column("ledger")}${ledger(loaded.settings)}`]),
+    ...section("storage", storage(loaded)),
     ...section("telemetry", [`${column("traces")}${endpoint ?? "off (no telemetry.otlp.endpoint)"}`]),
     "  Try it:",
     `    ${curl(loaded, url)}`,
@@ -68,7 +81,26 @@ export const banner = (loaded: Loaded, url: string): string => {
 }
 
 /** An address as a URL that this machine can open: a wildcard is shown as loopback. */
-export const urlOf = (host: string, port: number): string => {
+export const urlOf = ({ host, tls }: Pick<Settings["server"], "host" | "tls">, port: number): string => {
   const name = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
-  return `http://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}`
+  return `${tls === undefined ? "http" : "https"}://${
+    name.includes(":") && !name.startsWith("[") ? `[${name}]` : name
+  }:${port}`
+}
+
+/** Says it, once the port is known. */
+export const sayReady = (loaded: Loaded) => (port: number) =>
+  Console.error(banner(loaded, urlOf(loaded.settings.server, port)))
+
+/** A failure to start, said in one line where it is one that an operator knows. */
+export const sayFailure = (settings: Settings) => (failure: Error) => {
+  const cause = failure.cause ?? failure
+  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+  const { host, port } = settings.server
+  const line = code === "EADDRINUSE"
+    ? `port ${port} on ${host} is taken: stop what listens there, or choose another with --port`
+    : code === "EACCES"
+    ? `port ${port} on ${host} may not be bound by this user: choose one above 1023 with --port`
+    : `cannot start: ${cause instanceof Error ? cause.message : String(cause)}`
+  return Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
 }

@@ -9,9 +9,9 @@ import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason, unsupported } from "../domain/GatewayError.ts"
 import type { Credentials, Noted } from "../resilience/Credential.ts"
-import type { Dialect, Embeddings, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
+import type { Dialect, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
-import type { Answer, AnswerStream, EmbeddingAnswer, EmbeddingCall, Frame, Provider, ProviderCall } from "./Provider.ts"
+import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { SseParser } from "./Sse.ts"
 import type { TransportRequest, TransportResponse, WholeResponse } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
@@ -166,7 +166,7 @@ const hearNothing: Hear = () => Effect.void
 export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.map(Transport, (transport): Provider => {
     const { credentials, dialect, endpoints } = options
-    const { embeddings } = dialect
+    const { embeddings, moderations } = dialect
     const withEndpoint = <A, R>(
       call: Pick<ProviderCall, "model">,
       use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>
@@ -208,8 +208,18 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
         ),
       embed: embeddings && ((call) =>
         withEndpoint(call, (endpoint) => {
-          const sent = transport.whole(embeddingTo(endpoint, embeddings, call), call.limit)
-          return embed(dialect, embeddings, call, sent)
+          const request = requestTo(beside(endpoint, "/embeddings"), call, embeddings.lower(call), false)
+          const sent = transport.whole(request, call.limit)
+          return Effect.map(
+            reply(dialect, sent, (text, nowMs) => embeddings.readAnswer(text, call, nowMs)),
+            ([read, response]) => ({ ...read, upstreamRequestId: requestIdOf(response) })
+          )
+        })),
+      moderate: moderations && ((call) =>
+        withEndpoint(call, (endpoint) => {
+          const sent = transport.whole(requestTo(beside(endpoint, "/moderations"), {}, moderations.lower(call), false))
+          const read = reply(dialect, sent, (text, nowMs) => moderations.readAnswer(text, call, nowMs))
+          return Effect.map(read, ([moderation]) => moderation)
         }))
     }
   })
@@ -245,11 +255,11 @@ const requestTo = (
   }
 }
 
-/** Where chat is, embeddings are beside it. */
-const embeddingTo = (endpoint: Endpoint, { lower }: Embeddings, call: EmbeddingCall): TransportRequest => {
-  const beside = { ...endpoint, path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, "/embeddings") }
-  return requestTo(beside, call, lower(call), false)
-}
+/** Where chat is, the rest is beside it. */
+const beside = (endpoint: Endpoint, path: string): Endpoint => ({
+  ...endpoint,
+  path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, path)
+})
 
 const complete = (
   dialect: Dialect,
@@ -266,19 +276,18 @@ const complete = (
       return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response), dropped })
     }))
 
-const embed = (
+/** What an answer beside chat is read as, and the answer. */
+const reply = <A extends object>(
   { family }: Dialect,
-  { readAnswer }: Embeddings,
-  call: EmbeddingCall,
-  sent: Effect.Effect<WholeResponse, GatewayError>
+  sent: Effect.Effect<WholeResponse, GatewayError>,
+  readAnswer: (text: string, nowMs: number) => A | Reason
 ) =>
   Effect.flatMap(sent, (response) =>
-    Effect.withFiber<EmbeddingAnswer, GatewayError>((fiber) => {
+    Effect.withFiber<readonly [A, WholeResponse], GatewayError>((fiber) => {
       const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
       if (!isGood(response)) return Effect.fail(refusalOf(family, response, response.text, nowMs))
-      const read = readAnswer(response.text, call, nowMs)
-      if (isReason(read)) return Effect.fail(gatewayError(read))
-      return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response) })
+      const read = readAnswer(response.text, nowMs)
+      return isReason(read) ? Effect.fail(gatewayError(read)) : Effect.succeed([read, response])
     }))
 
 const stream = Effect.fnUntraced(function*(

@@ -9,6 +9,9 @@ import * as E from "../../src/domain/GatewayError.ts"
 import { parseUsd, type PicoUsd } from "../../src/domain/Money.ts"
 import type { Principal } from "../../src/domain/Principal.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
+import * as Gateway from "../../src/gateway/Gateway.ts"
+import { Providers } from "../../src/providers/Providers.ts"
+import * as Simulated from "../../src/providers/Simulated.ts"
 import { ask, flow, type Script, script } from "./Scripted.ts"
 
 const usd = (text: string): PicoUsd => parseUsd(text) ?? 0
@@ -16,9 +19,25 @@ const usd = (text: string): PicoUsd => parseUsd(text) ?? 0
 /** A million tokens of input cost a dollar, of output ten. */
 const prices = (name: string) => ({ [name]: { [`${name}-model`]: { usdPerMtok: { input: "1", output: "10" } } } })
 
-const gateway = (scripts: ReadonlyArray<Script>, settings: Partial<AdmissionSettings> = {}) =>
-  flow(scripts, { prices: Object.assign({}, ...scripts.map(({ name }) => prices(name))), retry: { attempts: 1 } }).pipe(
+const gateway = (
+  scripts: ReadonlyArray<Script>,
+  settings: Partial<AdmissionSettings> = {},
+  guards?: Gateway.GatewaySettings["guards"]
+) =>
+  flow(scripts, {
+    guards,
+    prices: Object.assign({}, ...scripts.map(({ name }) => prices(name))),
+    retry: { attempts: 1 }
+  }).pipe(
     Layer.provideMerge(layer(settings)),
+    Layer.provideMerge(layerMemory)
+  )
+
+/** The flow over these providers, for keys. */
+const gatewayOf = (providers: Layer.Layer<Providers>) =>
+  Gateway.layer().pipe(
+    Layer.provide(providers),
+    Layer.provideMerge(layer()),
     Layer.provideMerge(layerMemory)
   )
 
@@ -58,6 +77,45 @@ describe("a key with models", () => {
       expect(one.calls.length).toBe(2)
     }).pipe(Effect.provide(gateway([one])))
   })
+
+  it.effect("is told of no model that it may not call, where the one it asks for is nobody's", () => {
+    const caller: Principal = { name: "alice", models: ["sim-*", "two*", "simulated/sim-s*"] }
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      for (const model of ["sim-fst", "simulated/sim-slwo", "two", "two/x"]) {
+        const { message } = yield* Effect.flip(completion.complete(from(caller, { model })))
+        expect(message).toContain("does not exist or this key may not call it. ")
+        const named = message.replace(model, "")
+        expect(named).not.toMatch(/sim-fast|fast|one\/|providers|sim-down/)
+        expect(named.includes("Did you mean `simulated/sim-slow`? ")).toBe(model === "simulated/sim-slwo")
+      }
+    }).pipe(Effect.provide(gatewayOf(Providers.layer([Simulated.make("simulated")]))))
+  })
+})
+
+describe("a caller who is ruled", () => {
+  const members = ["models", "fallbacks", "fallback_models", "context_window_fallbacks", "provider", "providerOptions"]
+  const others = ["route", "model_list", "userConfig", "router_settings_override"]
+  const ruled: ReadonlyArray<Principal> = [
+    { name: "alice", models: ["fast"] },
+    { name: "alice", limits: { rpm: 100 } },
+    budgeted("1")
+  ]
+
+  it.effect("may not have another model asked behind its upstream, at any address", () => {
+    const one = script("one", "ok")
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      for (const caller of ruled) {
+        for (const member of [...members, ...others]) {
+          const { reason } = yield* Effect.flip(completion.complete(from(caller, { [member]: ["another/model"] })))
+          expect([reason._tag, reason.param, reason.errorCode]).toEqual(["InvalidRequest", member, "routing_member"])
+        }
+      }
+      expect(one.calls).toEqual([])
+      expect(yield* tagOf({ name: "bob" }, Object.fromEntries(members.map((member) => [member, ["a"]])))).toBe("ok")
+    }).pipe(Effect.provide(gateway([one])))
+  })
 })
 
 describe("a key with limits", () => {
@@ -72,6 +130,17 @@ describe("a key with limits", () => {
       yield* TestClock.adjust("30 seconds")
       expect(yield* tagOf(caller)).toBe("ok")
     }).pipe(Effect.provide(gateway([one])))
+  })
+
+  it.effect("is refused before a moderation is asked", () => {
+    let asked = 0
+    const judge: Script = { ...script("judge", "ok"), moderate: () => Effect.sync(() => [void asked++]) }
+    const caller: Principal = { name: "alice", limits: { rpm: 1 } }
+    return Effect.gen(function*() {
+      expect(yield* tagOf(caller, { model: "judge/m" })).toBe("ok")
+      expect(yield* tagOf(caller, { model: "judge/m" })).toBe("CallerRateLimited")
+      expect(asked).toBe(1)
+    }).pipe(Effect.provide(gateway([judge], {}, { moderation: { provider: "judge", whenFailing: "refuse" } })))
   })
 
   it.effect("holds one place for a stream until it is read or left", () => {
