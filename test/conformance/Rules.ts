@@ -24,7 +24,11 @@ export interface Facts {
   readonly body?: Readonly<Record<string, unknown>> | undefined
   /** Attributes that every call of an answer has to have, with their values. */
   readonly answer?: Readonly<Record<string, unknown>> | undefined
+  readonly exporter?: "native" | "sdk" | undefined
 }
+
+/** What every request here says that it comes from. */
+export const userAgent = "conformance/1"
 
 export interface Rule {
   readonly name: string
@@ -50,6 +54,8 @@ const isAsked = (key: string) => (subject: Subject): boolean =>
   asked(subject, key) !== undefined && asked(subject, key) !== null
 const answers = (name: string) => (subject: Subject): boolean =>
   isWhole(subject) && subject.facts.answer !== undefined && name in subject.facts.answer
+const isVectors = isAsked("input")
+const isChat = (subject: Subject): boolean => !isVectors(subject)
 const isStream = (subject: Subject): boolean => asked(subject, "stream") === true
 const wasSent = ({ children }: Subject): boolean => children.length > 0
 
@@ -91,8 +97,23 @@ const told = (name: string, type: Rule["type"], allowed: Rule["allowed"] = alway
   equals: (subject) => isWhole(subject) ? subject.facts.answer?.[name] : undefined
 })
 
+/** What the SDK's tracer of Effect adds to what was interrupted. */
+const interrupted: Rule = {
+  name: "effect.fiber.interrupted",
+  type: "bool",
+  needed: (subject) => isCancelled(subject) && subject.facts.exporter === "sdk",
+  allowed: (subject) => isCancelled(subject) && subject.facts.exporter === "sdk"
+}
+
+const upstreamRequestId = "breakwater.upstream.request.id"
+
 const call: ReadonlyArray<Rule> = [
-  { name: "gen_ai.operation.name", type: "string", needed: always, values: ["chat"] },
+  {
+    name: "gen_ai.operation.name",
+    type: "string",
+    needed: always,
+    equals: (subject) => isVectors(subject) ? "embeddings" : "chat"
+  },
   { name: "gen_ai.provider.name", type: "string", needed: always, values: providers },
   {
     name: "gen_ai.request.model",
@@ -127,12 +148,33 @@ const call: ReadonlyArray<Rule> = [
     needed: (subject) => isLatest(subject) && isAsked("reasoning_effort")(subject),
     allowed: isLatest
   },
-  { name: "gen_ai.response.id", type: "string", needed: isAnswered },
+  {
+    name: "gen_ai.embeddings.dimension.count",
+    type: "int",
+    needed: isAsked("dimensions"),
+    allowed: isVectors,
+    equals: (subject) => asked(subject, "dimensions")
+  },
+  {
+    name: "gen_ai.request.encoding_formats",
+    type: "string[]",
+    needed: isAsked("encoding_format"),
+    allowed: isVectors,
+    equals: (subject) => [asked(subject, "encoding_format")]
+  },
+  {
+    name: "gen_ai.response.id",
+    type: "string",
+    needed: (subject) => isChat(subject) && isAnswered(subject),
+    allowed: isChat
+  },
   { name: "gen_ai.response.model", type: "string", needed: isAnswered },
   {
     name: "gen_ai.response.finish_reasons",
     type: "string[]",
-    needed: (subject) => isWhole(subject) || (isLatest(subject) && isFailed(subject) && isBegun(subject))
+    needed: (subject) =>
+      isChat(subject) && (isWhole(subject) || (isLatest(subject) && isFailed(subject) && isBegun(subject))),
+    allowed: isChat
   },
   {
     name: "gen_ai.response.time_to_first_chunk",
@@ -141,7 +183,12 @@ const call: ReadonlyArray<Rule> = [
     allowed: isStream
   },
   { name: "gen_ai.usage.input_tokens", type: "int", needed: isWhole },
-  { name: "gen_ai.usage.output_tokens", type: "int", needed: isWhole },
+  {
+    name: "gen_ai.usage.output_tokens",
+    type: "int",
+    needed: (subject) => isChat(subject) && isWhole(subject),
+    allowed: isChat
+  },
   told("gen_ai.usage.cache_read.input_tokens", "int"),
   told("gen_ai.usage.cache_creation.input_tokens", "int", (subject) => !isLatest(subject)),
   told("gen_ai.usage.cache_write.input_tokens", "int", isLatest),
@@ -155,8 +202,8 @@ const call: ReadonlyArray<Rule> = [
   {
     name: "openai.api.type",
     type: "string",
-    needed: isOpenAi,
-    allowed: isOpenAi,
+    needed: (subject) => isOpenAi(subject) && isChat(subject),
+    allowed: (subject) => isOpenAi(subject) && isChat(subject),
     values: ["chat_completions", "responses"]
   },
   {
@@ -179,8 +226,14 @@ const call: ReadonlyArray<Rule> = [
       span.attributes["gen_ai.response.finish_reasons"] === undefined && span.attributes["error.type"] === undefined,
     allowed: (subject) => !isFailed(subject)
   },
-  { name: "breakwater.upstream.request.id", type: "string" },
-  { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
+  {
+    name: upstreamRequestId,
+    type: "string",
+    // Every upstream here names its answers.
+    needed: isAnswered,
+    equals: ({ facts }) => facts.answer?.[upstreamRequestId]
+  },
+  interrupted
 ]
 
 const wire: ReadonlyArray<Rule> = [
@@ -231,7 +284,7 @@ const wire: ReadonlyArray<Rule> = [
     needed: ({ parent, span }) => saidCancelled(parent) && span.attributes["error.type"] === undefined,
     allowed: (subject) => !isFailed(subject)
   },
-  { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
+  interrupted
 ]
 
 const server: ReadonlyArray<Rule> = [
@@ -268,7 +321,7 @@ const server: ReadonlyArray<Rule> = [
       return status >= 500 || status === 200
     }
   },
-  { name: "user_agent.original", type: "string" },
+  { name: "user_agent.original", type: "string", needed: always, equals: () => userAgent },
   { name: "breakwater.request.id", type: "string", needed: always },
   {
     name: "breakwater.cancelled",
@@ -276,7 +329,7 @@ const server: ReadonlyArray<Rule> = [
     needed: ({ children }) => children.some(saidCancelled),
     allowed: (subject) => !isFailed(subject)
   },
-  { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
+  interrupted
 ]
 
 const number = (value: unknown): number => typeof value === "number" ? value : 0
@@ -352,7 +405,7 @@ const route: ReadonlyArray<Rule> = [
     needed: ({ span }) => span.attributes["breakwater.ended"] === "cancelled",
     allowed: (subject) => !isFailed(subject)
   },
-  { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
+  interrupted
 ]
 
 export const rules: Readonly<Record<Kind, ReadonlyArray<Rule>>> = { server, route, call, wire }
