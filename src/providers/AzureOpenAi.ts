@@ -14,8 +14,8 @@ import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 export interface AzureOpenAiOptions {
   readonly name: string
@@ -64,7 +64,12 @@ const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined)
     },
     embeddings: embeddings && {
       ...embeddings,
-      lower: (call) => ({ ...embeddings.lower(call), path: pathOf(call.model, "/embeddings") })
+      lower: (call) => {
+        const lowered = embeddings.lower(call)
+        if ("_tag" in lowered) return lowered
+        const [{ body }] = lowered.parts
+        return { parts: [{ body, path: pathOf(call.model, "/embeddings") }] }
+      }
     }
   }
 }

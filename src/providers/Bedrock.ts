@@ -12,8 +12,8 @@ import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import { type AwsCredentials, makeSigner } from "./SigV4.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 export interface BedrockOptions {
   readonly name: string

@@ -7,12 +7,13 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "../resilience/Credential.ts"
 import { geminiBaseUrl } from "./Presets.ts"
+import { vertexEmbeddings } from "./protocols/GeminiEmbeddings.ts"
 import { geminiGenerate } from "./protocols/GeminiGenerate.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 export interface GeminiOptions {
   readonly name: string
@@ -50,7 +51,7 @@ export const make = (options: GeminiOptions): Effect.Effect<Provider, never, Tra
       })
     const [first, ...rest] = options.apiKeys ?? []
     return makeWire({
-      dialect: geminiGenerate,
+      dialect: isVertex(url) ? { ...geminiGenerate, embeddings: vertexEmbeddings } : geminiGenerate,
       name: options.name,
       kind: "gemini",
       models: options.models,

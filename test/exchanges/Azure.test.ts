@@ -4,8 +4,7 @@ import * as Redacted from "effect/Redacted"
 import * as AzureOpenAi from "../../src/providers/AzureOpenAi.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
-import { isScanProblem, scan } from "../../src/validation/JsonText.ts"
-import { callOf, streamOf } from "../providers/Calls.ts"
+import { callOf, streamOf, vectorsCallOf, vectorsOf } from "../providers/Calls.ts"
 import { type CloudUpstream, start } from "./CloudUpstream.ts"
 import { ofChunks, ofMessage } from "./Conversation.ts"
 import { type Exchange, exchanges, isPresent, isStream, sseOf } from "./Recorded.ts"
@@ -101,14 +100,10 @@ layer(Transport.layer(), { excludeTestServices: true })("AzureOpenAi", (it) => {
           auth: { apiKeys: [apiKey] as const },
           apiVersion
         }
-        const { embed } = yield* AzureOpenAi.make(options)
-        if (embed === undefined) throw new Error("it has no embeddings")
-        const request = { model: "alias", input: "hi" }
-        const source = scan(JSON.stringify(request))
-        if (isScanProblem(source)) throw new Error(source.message)
         next = undefined
         otherwise = vectors
-        const answer = yield* embed({ source, request, model: "my deployment", requestId: "r" })
+        const provider = yield* AzureOpenAi.make(options)
+        const answer = yield* vectorsOf(provider, vectorsCallOf("my deployment", "hi"))
         otherwise = whole
         expect(JSON.parse(answer.text).data[0].embedding).toEqual([0.5])
         return upstream.asked.at(-1)?.path

@@ -79,6 +79,13 @@ const answer = (asked: Asked): Told => {
       pieces: [JSON.stringify({ message: "The request signature we calculated does not match." })]
     }
   }
+  if (asked.path.endsWith("/invoke")) {
+    const { inputText } = JSON.parse(asked.body)
+    return {
+      headers: { ...json, "x-amzn-bedrock-input-token-count": "3" },
+      pieces: [JSON.stringify({ embedding: [inputText.length, 0.5], inputTextTokenCount: 3 })]
+    }
+  }
   if (asked.path.includes("throttled")) return spoken(exceptionFrame("throttlingException", "Too many requests"))
   if (asked.path.endsWith("/converse-stream")) return spoken(...ended)
   const hasTools = asked.body.includes("toolConfig") && !asked.body.includes("toolResult")
@@ -100,7 +107,12 @@ beforeAll(async () => {
       keyed: { ...aws, apiKey: "bedrock-key" },
       mantle: { kind: "bedrock-mantle", baseUrl: `${upstream.url}/openai/v1`, apiKey: "bedrock-key" }
     },
-    models: { tide: { targets: [{ provider: "signed", model }] } },
+    models: {
+      tide: { targets: [{ provider: "signed", model }] },
+      vectors: {
+        targets: [{ provider: "signed", model }, { provider: "signed", model: "amazon.titan-embed-text-v2:0" }]
+      }
+    },
     defaults: { retry: { attempts: 1 } }
   })
   client = new OpenAI({ baseURL: gateway.url, apiKey: "any", maxRetries: 0 })
@@ -176,6 +188,31 @@ describe("Bedrock behind the openai package", () => {
       return text
     }
     await expect(read()).rejects.toMatchObject({ code: "rate_limit_exceeded" })
+  })
+
+  it("makes vectors of several texts with a signature over each, and passes over a model that makes none", async () => {
+    const before = upstream.asked.length
+    const { data, response } = await client.embeddings
+      .create({ model: "vectors", input: ["a", "bc"], user: "u-1" }).withResponse()
+    expect(data.data.map(({ embedding }) => Array.from(embedding))).toEqual([[1, 0.5], [2, 0.5]])
+    expect(data.usage).toEqual({ prompt_tokens: 6, total_tokens: 6 })
+    expect(response.headers.get("x-breakwater-model")).toBe("amazon.titan-embed-text-v2:0")
+    expect(response.headers.get("x-breakwater-dropped-params")).toBe("user")
+    const asked = upstream.asked.slice(before)
+    const path = "/model/amazon.titan-embed-text-v2%3A0/invoke"
+    expect(asked.map((one) => [one.path, isSigned(one)])).toEqual([[path, true], [path, true]])
+    const { recent } = await gateway.monitoring()
+    expect(recent.find(({ alias }) => alias === "vectors")).toMatchObject({
+      skipped: [{ target: `signed/${model}`, why: "no embeddings" }],
+      dropped_parameters: ["user"]
+    })
+  })
+
+  it("refuses tokens where texts are asked for, and models that make no vectors", async () => {
+    const tokens = client.embeddings.create({ model: "vectors", input: [1, 2] })
+    await expect(tokens).rejects.toMatchObject({ status: 400, param: "input", code: "unsupported_parameter" })
+    const chat = client.embeddings.create({ model: "tide", input: "a" })
+    await expect(chat).rejects.toMatchObject({ status: 400, param: "model", code: "embeddings_not_supported" })
   })
 
   it("takes a Bedrock API key as a bearer", async () => {

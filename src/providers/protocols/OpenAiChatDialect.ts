@@ -6,8 +6,8 @@ import { ChatStream } from "./OpenAiChatStream.ts"
 import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
 
 const embeddings: Embeddings = {
-  lower: ({ model, source }) => ({ body: OpenAiEmbeddings.lower(source, model) }),
-  readAnswer: OpenAiEmbeddings.readAnswer
+  lower: ({ model, source }) => ({ parts: [{ body: OpenAiEmbeddings.lower(source, model) }] }),
+  readAnswer: ([{ text }], call, nowMs) => OpenAiEmbeddings.readAnswer(text, call, nowMs)
 }
 
 export const openAiChat: Dialect = {

@@ -37,7 +37,8 @@ const fromBase64 = (text: string): Array<number> | undefined => {
 
 type Encoding = "float" | "base64"
 
-const isNumbers = (value: Json | undefined): value is Array<number> =>
+/** A vector that is not empty. */
+export const isNumbers = (value: Json | undefined): value is Array<number> =>
   Array.isArray(value) && value.length > 0 && value.every((number) => typeof number === "number")
 
 /** The vector as it was asked for; undefined where it is none. */
