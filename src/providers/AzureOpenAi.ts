@@ -11,6 +11,7 @@ import { CredentialRejected, type GatewayError, gatewayError } from "../domain/G
 import * as Credential from "../resilience/Credential.ts"
 import type { Dialect } from "./Dialect.ts"
 import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
+import * as OpenAiEmbeddings from "./protocols/OpenAiEmbeddings.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
@@ -51,6 +52,9 @@ const addressOf = ({ apiVersion, baseUrl }: AzureOpenAiOptions): Address => {
   return { baseUrl: origin + whole, needsDeployment: !isV1 && whole.endsWith("/openai") }
 }
 
+/** A deployment's name need not be that of its model, so usage says what the answer does. */
+const tellsModel = true
+
 const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined): Dialect => {
   const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
   const pathOf = (model: string, rest: string): string =>
@@ -58,6 +62,8 @@ const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined)
   const { embeddings } = openAiChat
   return {
     ...openAiChat,
+    openStream: (options) => openAiChat.openStream({ ...options, fallback: { ...options.fallback, tellsModel } }),
+    readAnswer: (text, fallback) => openAiChat.readAnswer(text, { ...fallback, tellsModel }),
     lower: (call, stream) => {
       const lowered = openAiChat.lower(call, stream)
       return "_tag" in lowered ? lowered : { ...lowered, path: pathOf(call.model, chatPath) }
@@ -69,7 +75,8 @@ const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined)
         if ("_tag" in lowered) return lowered
         const [{ body }] = lowered.parts
         return { parts: [{ body, path: pathOf(call.model, "/embeddings") }] }
-      }
+      },
+      readAnswer: ([{ text }], call, nowMs) => OpenAiEmbeddings.readAnswer(text, { ...call, tellsModel }, nowMs)
     }
   }
 }

@@ -29,6 +29,8 @@ export interface Fallback {
   readonly model: string
   /** Milliseconds since 1970, for the hints of an error. */
   readonly nowMs: number
+  /** Usage is to say which model served, where the answer does; default no. */
+  readonly tellsModel?: true | undefined
 }
 
 /** A whole answer in OpenAI's shape. `completion` is `text`, parsed. */

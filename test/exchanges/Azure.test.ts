@@ -26,7 +26,7 @@ const whole = JSON.stringify({
   }]
 })
 
-const vectors = JSON.stringify({ data: [{ embedding: [0.5] }] })
+const vectors = JSON.stringify({ model: "ada", data: [{ embedding: [0.5] }], usage: { prompt_tokens: 1 } })
 
 /** What is answered where nothing recorded comes next. */
 let otherwise = whole
@@ -106,6 +106,7 @@ layer(Transport.layer(), { excludeTestServices: true })("AzureOpenAi", (it) => {
         const answer = yield* vectorsOf(provider, vectorsCallOf("my deployment", "hi"))
         otherwise = whole
         expect(JSON.parse(answer.text).data[0].embedding).toEqual([0.5])
+        expect(answer.usage?.servedModel).toBe("ada")
         return upstream.asked.at(-1)?.path
       })
       expect(yield* pathOf("")).toBe("/openai/v1/embeddings")
@@ -151,12 +152,15 @@ layer(Transport.layer(), { excludeTestServices: true })("AzureOpenAi", (it) => {
           )
           expect(ofChunks(read.frames.map(({ chunk }) => chunk))).toEqual(ofChunks(chunks))
           expect(read.frames.every(({ chunk }) => chunk.id !== "")).toBe(true)
+          const used = read.frames.flatMap(({ usage }) => usage ?? [])
+          expect(used.map(({ servedModel }) => servedModel)).toEqual(used.map(() => chunks.at(-1)?.model))
         } else {
           const answer = yield* provider.complete(callOf("m"))
           // Recorded JSON, read by hand.
           const body = response.body as Loose
           expect(ofMessage(answer.completion.choices[0])).toEqual(ofMessage(body.choices[0]))
           expect(answer.usage?.totalTokens).toBe(body.usage.total_tokens)
+          expect(answer.usage?.servedModel).toBe(body.model)
           expect(answer.upstreamRequestId).toBe("apim-1")
         }
       }))
