@@ -72,6 +72,7 @@ const providers = (
     secretAccessKey: entry.secretAccessKey,
     sessionToken: entry.sessionToken,
     entraToken: entry.entraToken,
+    tokenFile: entry.tokenFile,
     apiVersion: entry.apiVersion
   }))
 }

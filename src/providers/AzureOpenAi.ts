@@ -14,6 +14,7 @@ import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
 import * as OpenAiEmbeddings from "./protocols/OpenAiEmbeddings.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
+import type { TokenFile } from "./TokenFile.ts"
 import type { Transport } from "./Transport.ts"
 import { makeWire } from "./Wire.ts"
 import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
@@ -22,10 +23,11 @@ export interface AzureOpenAiOptions {
   readonly name: string
   /** The resource, such as `https://mine.openai.azure.com`, or an address below it; must be a URL. */
   readonly baseUrl: string
-  /** Keys of the resource, used one after the other as it refuses them; or a token of Entra, which is not renewed. */
+  /** Keys of the resource, used one after the other as it refuses them; or a token of Entra, renewed where it stands in a file. */
   readonly auth:
     | { readonly apiKeys: readonly [Redacted.Redacted, ...Array<Redacted.Redacted>] }
     | { readonly entraToken: Redacted.Redacted }
+    | { readonly tokenFile: TokenFile }
   /** Such as `2024-10-21`: deployments in the path. Absent: the v1 address, which has no versions. */
   readonly apiVersion?: string | undefined
   /** Sent with every request, over our own and the package's. */
@@ -123,6 +125,10 @@ const endpointOf = (
     }
   }))
 
+/** The endpoint for a token: built once, and the same until the token is another. */
+const ofToken = (options: AzureOpenAiOptions, address: Address) => (token: Redacted.Redacted) =>
+  Effect.runSync(Effect.cached(endpointOf(options, address, undefined, token)))
+
 export const make = (options: AzureOpenAiOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.gen(function*() {
     const { auth } = options
@@ -136,8 +142,12 @@ export const make = (options: AzureOpenAiOptions): Effect.Effect<Provider, never
       kind: "azure-openai",
       models: options.models,
       baseUrl: options.baseUrl,
-      credentials: Credential.make({ count: 1 + rest.length }),
-      endpoints: [yield* endpoint(first), ...(yield* Effect.forEach(rest, endpoint))]
+      ...("tokenFile" in auth
+        ? { credentials: auth.tokenFile.credentials, endpoints: [auth.tokenFile.endpoint(ofToken(options, address))] }
+        : {
+          credentials: Credential.make({ count: 1 + rest.length }),
+          endpoints: [yield* endpoint(first), ...(yield* Effect.forEach(rest, endpoint))]
+        })
     })
   })
 

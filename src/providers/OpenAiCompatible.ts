@@ -6,6 +6,7 @@ import * as Credential from "../resilience/Credential.ts"
 import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
+import type { TokenFile } from "./TokenFile.ts"
 import type { Transport } from "./Transport.ts"
 import { makeWire } from "./Wire.ts"
 import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
@@ -18,6 +19,8 @@ export interface OpenAiCompatibleOptions {
   readonly baseUrl: string
   /** Empty or absent: the upstream asks for none. */
   readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
+  /** In place of keys. */
+  readonly tokenFile?: TokenFile | undefined
   /** Sent with every request, over our own. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   readonly models?: ReadonlyArray<string> | undefined
@@ -37,14 +40,19 @@ export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, 
         }
       })
     const [first, ...rest] = options.apiKeys ?? []
+    const { tokenFile } = options
     return makeWire({
       dialect: openAiChat,
       name: options.name,
       kind: options.kind ?? "openai-compatible",
       models: options.models,
       baseUrl: options.baseUrl,
-      credentials: first === undefined ? undefined : Credential.make({ count: 1 + rest.length }),
-      endpoints: [endpointOf(first), ...rest.map(endpointOf)]
+      ...(tokenFile === undefined
+        ? {
+          credentials: first === undefined ? undefined : Credential.make({ count: 1 + rest.length }),
+          endpoints: [endpointOf(first), ...rest.map(endpointOf)]
+        }
+        : { credentials: tokenFile.credentials, endpoints: [tokenFile.endpoint(endpointOf)] })
     })
   })
 
