@@ -4,6 +4,8 @@ import type { Mode } from "./Payload.ts"
 export interface SliceOrder {
   readonly mode: Mode
   readonly connections: number
+  /** Requests a second over all connections, at even distances; absent = each asks again as soon as it has its answer. */
+  readonly perSecond?: number | undefined
   readonly port: number
   /** The candidate's process and the upstream's. */
   readonly pid: number

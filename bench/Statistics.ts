@@ -9,6 +9,8 @@ export interface Scenario {
   readonly unit: "request" | "frame"
   readonly connections: number
   readonly warmupMs: number
+  /** Requests a second; absent = as fast as the candidate answers. */
+  readonly perSecond?: number
 }
 
 /** One round: the slice of each candidate, by name. */

@@ -62,8 +62,9 @@ const isCompletion = (text: string): boolean => {
   }
 }
 
-/** One connection that asks again as soon as it has its answer; it opens itself anew when it breaks. */
+/** One connection that asks again as soon as it has its answer, or when its turn comes; it opens itself anew when it breaks. */
 const openConnection = (order: SliceOrder, request: Buffer, tally: Tally, sockets: Set<Socket>): void => {
+  const gapMs = order.perSecond === undefined ? 0 : 1000 * order.connections / order.perSecond
   const socket = connect({ port: order.port, host: "127.0.0.1", noDelay: true })
   const streams = order.mode !== "json"
   const events = eventCounter(markOf(order.mode))
@@ -112,8 +113,10 @@ const openConnection = (order: SliceOrder, request: Buffer, tally: Tally, socket
         tally.units++
         tally.latencies.push(performance.now() - started)
       }
-      if (tally.running) send()
-      else socket.destroy()
+      const waitMs = started + gapMs - performance.now()
+      if (!tally.running) socket.destroy()
+      else if (waitMs <= 0) send()
+      else setTimeout(() => tally.running ? send() : socket.destroy(), waitMs)
     }
   })
   tally.open++
@@ -192,8 +195,12 @@ const runSlice = async (order: SliceOrder): Promise<SliceResult> => {
   }
   const sockets = new Set<Socket>()
   const request = requestBytes(order.mode)
-  // Streams start spread over the length of one, so that their frames do not fall together.
-  const spread = isPaced(order.mode) ? framesIn(order.mode) * paceMs / order.connections : 0
+  // Streams start spread over the length of one, so that their frames do not fall together; requests over their distance.
+  const spread = isPaced(order.mode)
+    ? framesIn(order.mode) * paceMs / order.connections
+    : order.perSecond === undefined
+    ? 0
+    : 1000 / order.perSecond
   for (let n = 0; n < order.connections; n++) {
     if (spread === 0) openConnection(order, request, tally, sockets)
     else setTimeout(() => openConnection(order, request, tally, sockets), n * spread)

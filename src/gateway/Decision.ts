@@ -92,7 +92,7 @@ export interface Decision {
   /** Prices of the flow that took the request; see `costOf`. */
   prices?: PriceBook
   /** What of its content sinks may keep; absent = nothing. */
-  captured?: Captured
+  captured?: Captured | undefined
   /** Who counts it; the flow's own. */
   meter?: Meter
   /** Kept by `costOf`. */
@@ -108,7 +108,7 @@ export interface Decision {
   /** The caller left before the last byte. */
   cancelled?: boolean
   /** Absent where the request is not traced. */
-  trace?: RequestTrace
+  trace?: RequestTrace | undefined
 }
 
 const none: ReadonlyArray<string> = []

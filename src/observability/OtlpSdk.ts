@@ -26,12 +26,18 @@ const failed = { code: SpanStatusCode.ERROR }
 const isFailed = ({ attributes, status }: ReadableSpan): boolean =>
   attributes[names.errorType] !== undefined || status.code === SpanStatusCode.ERROR
 
-/** The status as the conventions want it, and no `exception` with the places of our own code. */
-const conforming = (span: ReadableSpan): ReadableSpan =>
-  Object.create(span, {
-    status: { value: isFailed(span) ? failed : unset },
-    events: { value: span.events.filter(({ name }) => name !== "exception") }
-  })
+const isException = ({ name }: ReadableSpan["events"][number]): boolean => name === "exception"
+
+/**
+ * The status as the conventions want it, and no `exception` with the places of our own code. Written on the span itself, which has
+ * ended and which nobody else sees: a copy of each would only be thrown away.
+ */
+const conforming = (span: ReadableSpan): ReadableSpan => {
+  Object.assign(span, { status: isFailed(span) ? failed : unset })
+  return span.events.some(isException)
+    ? Object.assign(span, { events: span.events.filter((event) => !isException(event)) })
+    : span
+}
 
 const processorOf = (push: (span: ReadableSpan) => void): SpanProcessor => ({
   onStart: () => undefined,

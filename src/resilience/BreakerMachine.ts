@@ -21,7 +21,7 @@ import { closed, nameOf, permitOf } from "./BreakerState.ts"
 import * as SlidingWindow from "./SlidingWindow.ts"
 
 /** `jitter` in [0, 1) is used only where a circuit opens. */
-interface Moment {
+export interface Moment {
   readonly nowMs: number
   readonly jitter: number
 }

@@ -9,7 +9,7 @@ import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../domain/Quantity.ts"
-import type { Step } from "./BreakerMachine.ts"
+import type { Moment, Step } from "./BreakerMachine.ts"
 import { ask, obey, step, wouldAdmit } from "./BreakerMachine.ts"
 import type {
   BreakerSettings,
@@ -144,6 +144,9 @@ const isOpening = (transition: Transition): boolean => transition.to === "open"
 /** A command may find the breaker where it sends it; then its counts begin anew, but nothing is told. */
 const isChange = (transition: Transition): boolean => transition.from !== transition.to
 
+/** A function of the machine. */
+type Run<M extends Moment, S extends Step> = (settings: BreakerSettings, state: State, event: M) => S
+
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 const nowOf = (fiber: AnyFiber): number => monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
@@ -159,11 +162,11 @@ export const make = Effect.fnUntraced(function*(
    * One step on the Ref, in one synchronous stretch: a `Ref.modify` spelled out, which saves an admitted call a third of its
    * cost. Dice are thrown only where a circuit opens, so a seed gives the same run whatever the load.
    */
-  const take = <S extends Step>(fiber: AnyFiber, run: (state: State, jitter: number) => S): S => {
+  const take = <M extends Moment, S extends Step>(fiber: AnyFiber, run: Run<M, S>, event: M): S => {
     const state = Ref.getUnsafe(ref)
-    const still = run(state, 0)
+    const still = run(settings, state, event)
     const done = still.transitions.some(isOpening)
-      ? run(state, fiber.getRef(Random.Random).nextDoubleUnsafe())
+      ? run(settings, state, { ...event, jitter: fiber.getRef(Random.Random).nextDoubleUnsafe() })
       : still
     ref.ref.current = done.state
     return done
@@ -177,8 +180,7 @@ export const make = Effect.fnUntraced(function*(
 
   const asking = (_tag: "Admit" | "LastResort") => (leaseMs?: number) =>
     Effect.withFiber((fiber) => {
-      const nowMs = nowOf(fiber)
-      const done = take(fiber, (state, jitter) => ask(settings, state, { _tag, nowMs, jitter, leaseMs }))
+      const done = take(fiber, ask, { _tag, nowMs: nowOf(fiber), jitter: 0, leaseMs })
       return tell(done, Effect.succeed(done.decision))
     })
 
@@ -188,24 +190,21 @@ export const make = Effect.fnUntraced(function*(
     wouldAdmit: (nowMs) => wouldAdmit(settings, Ref.getUnsafe(ref), nowMs),
     record: (permit, outcome) =>
       Effect.withFiber((fiber) => {
-        const nowMs = nowOf(fiber)
         const isLate = permit.hasReturned
         permit.hasReturned = true
-        const done = take(
-          fiber,
-          (state, jitter) => step(settings, state, { _tag: "Record", nowMs, jitter, permit, outcome, isLate })
+        return tell(
+          take(fiber, step, { _tag: "Record", nowMs: nowOf(fiber), jitter: 0, permit, outcome, isLate }),
+          Effect.void
         )
-        return tell(done, Effect.void)
       }),
     control: (command) =>
       Effect.withFiber((fiber) => {
-        const nowMs = nowOf(fiber)
-        const done = take(fiber, (state, jitter) => obey(settings, state, { nowMs, jitter, command }))
+        const done = take(fiber, obey, { nowMs: nowOf(fiber), jitter: 0, command })
         return tell(done, Effect.succeed(done.change))
       }),
     snapshot: Effect.withFiber((fiber) => {
       const nowMs = nowOf(fiber)
-      const done = take(fiber, (state, jitter) => step(settings, state, { _tag: "Tick", nowMs, jitter }))
+      const done = take(fiber, step, { _tag: "Tick", nowMs, jitter: 0 })
       return tell(done, Effect.succeed(view(settings, done.state, nowMs)))
     })
   }

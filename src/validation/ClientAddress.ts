@@ -32,15 +32,27 @@ export interface ClientAddress {
   readonly isTrusted: (peer: string) => boolean
 }
 
+/** Addresses of sockets that are remembered in the form they are told in; a caller comes again on the same one. */
+const mostKnown = 1000
+
 /** @param proxies addresses and networks whose word is believed; others are passed over */
 export const make = (proxies: ReadonlyArray<string>): ClientAddress => {
   const networks = proxies.map(networkOf).filter((network) => network !== undefined)
   const isListed = (address: NetAddress.IpAddress): boolean =>
     networks.some((network) => IpNetwork.contains(network, address))
+  const known = new Map<string, string>()
+  const formatted = (peer: string): string => {
+    const address = addressOf(peer)
+    const text = address === undefined ? peer : NetAddress.formatIp(address)
+    if (known.size >= mostKnown) known.clear()
+    known.set(peer, text)
+    return text
+  }
   const of = (peer: string, forwarded: string | undefined): string => {
+    if (networks.length === 0 || forwarded === undefined) return known.get(peer) ?? formatted(peer)
     let address = addressOf(peer)
     if (address === undefined) return peer
-    if (networks.length === 0 || forwarded === undefined || !isListed(address)) return NetAddress.formatIp(address)
+    if (!isListed(address)) return NetAddress.formatIp(address)
     for (const hop of forwarded.split(",").toReversed()) {
       const next = addressOf(hop.trim())
       if (next === undefined) break
