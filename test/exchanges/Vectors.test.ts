@@ -247,6 +247,25 @@ layer(Transport.layer(), { excludeTestServices: true })("embeddings", (it) => {
       expect(upstream.asked.length).toBe(before)
     }))
 
+  it.effect("are made by models whose names say so, as far as the kind tells", () =>
+    Effect.gen(function*() {
+      const made: Readonly<Record<Parameters<typeof settings>[0], ReadonlyArray<string>>> = {
+        gemini: ["gemini-embedding-001", "models/gemini-embedding-2", "text-embedding-004"],
+        vertex: ["gemini-embedding-001", "text-multilingual-embedding-002"],
+        bedrock: ["amazon.titan-embed-g1-text-02", "global.cohere.embed-v4:0", "cohere.embed-multilingual-v3"]
+      }
+      const others = [
+        "gemini-3-pro",
+        "multimodalembedding@001",
+        "anthropic.claude-opus-4-6-v1",
+        "amazon.nova-2-lite-v1:0"
+      ]
+      for (const kind of ["gemini", "vertex", "bedrock"] as const) {
+        const { embeds } = yield* Kinds.make("it", settings(kind))
+        expect([...made[kind], ...others].filter((model) => embeds?.(model))).toEqual(made[kind])
+      }
+    }))
+
   it.effect("name what the upstream was not told, or are refused for it", () =>
     Effect.gen(function*() {
       const { asked, read } = yield* embed("gemini", "gemini-embedding-2", "a", { user: "u-1" })

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { createHash, createHmac } from "node:crypto"
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import OpenAI from "openai"
 import { type Asked, type CloudUpstream, start as startUpstream, type Told } from "../exchanges/CloudUpstream.ts"
 import { eventFrame, exceptionFrame } from "../providers/AwsFrames.ts"
@@ -72,6 +75,7 @@ const answer = (asked: Asked): Told => {
       pieces: [JSON.stringify({ id: "m", object: "chat.completion", created: 1, model, choices })]
     }
   }
+  if (authorization === "Bearer expired-key") return { status: 401, headers: json, pieces: ["{}"] }
   if (authorization !== "Bearer bedrock-key" && !isSigned(asked)) {
     return {
       status: 403,
@@ -95,9 +99,13 @@ const answer = (asked: Asked): Told => {
 let upstream: CloudUpstream
 let gateway: Gateway.Gateway
 let client: OpenAI
+let folder: string
 
 beforeAll(async () => {
   upstream = await startUpstream(answer)
+  folder = mkdtempSync(join(tmpdir(), "breakwater-bedrock-"))
+  const tokenFile = join(folder, "token")
+  writeFileSync(tokenFile, "bedrock-key\n")
   const aws = { kind: "bedrock", region: "eu-central-1", baseUrl: upstream.url }
   const keys = { accessKeyId: "AKIDTEST", secretAccessKey: secret, sessionToken: session }
   gateway = await Gateway.start({
@@ -105,6 +113,7 @@ beforeAll(async () => {
       signed: { ...aws, ...keys },
       wrong: { ...aws, ...keys, secretAccessKey: "another" },
       keyed: { ...aws, apiKey: "bedrock-key" },
+      filed: { ...aws, tokenFile },
       mantle: { kind: "bedrock-mantle", baseUrl: `${upstream.url}/openai/v1`, apiKey: "bedrock-key" }
     },
     models: {
@@ -121,6 +130,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway?.stop()
   await upstream?.close()
+  rmSync(folder, { recursive: true, force: true })
 })
 
 const question = { role: "user", content: "How deep is the harbour?" } as const
@@ -219,6 +229,26 @@ describe("Bedrock behind the openai package", () => {
     const data = await client.chat.completions.create({ model: `keyed/${model}`, messages: [question] })
     expect(data.choices[0]?.message.content).toBe("4.2 m")
     expect(upstream.asked.at(-1)?.headers["x-amz-date"]).toBeUndefined()
+  })
+
+  it("takes a key from a file, and the next one there once the upstream refuses it", async () => {
+    const ask = () => client.chat.completions.create({ model: `filed/${model}`, messages: [question] })
+    const write = (key: string) => {
+      writeFileSync(join(folder, "new"), key)
+      renameSync(join(folder, "new"), join(folder, "token"))
+    }
+    expect((await ask()).choices[0]?.message.content).toBe("4.2 m")
+    write("expired-key")
+    await gateway.says(/breakwater\.credential\.renewed/)
+    write("bedrock-key")
+    const before = upstream.asked.length
+    // The caller hears nothing of the key that has expired: what stands in the file by then is taken.
+    expect((await ask()).choices[0]?.message.content).toBe("4.2 m")
+    expect(upstream.asked.slice(before).map(({ headers }) => headers.authorization)).toEqual([
+      "Bearer expired-key",
+      "Bearer bedrock-key"
+    ])
+    expect(gateway.output()).not.toMatch(/expired-key|bedrock-key/)
   })
 
   it("answers in OpenAI's own dialect at its other address", async () => {

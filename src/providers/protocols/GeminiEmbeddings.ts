@@ -13,8 +13,8 @@ import { isObject, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 /** Texts that one request may have. */
 const mostTexts = 100
 
-/** Google's models for vectors have it in their names, and have no others. */
-const embeds = (model: string): boolean => model.includes("embedding")
+/** Google's models for vectors have it in their names, and no others do; that for images beside texts has a form of its own. */
+const embeds = (model: string): boolean => model.includes("embedding") && !model.includes("multimodalembedding")
 
 const taskOf = (request: EmbeddingRequest): string | undefined => wordOf(request, "task_type")
 
