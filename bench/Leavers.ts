@@ -14,7 +14,15 @@ import type { Left } from "./LeftBehind.ts"
 import { streamEvents } from "./Payload.ts"
 
 /** In which phase of its request a caller leaves. */
-export const phases = ["body upload", "queue", "head", "held stream", "committed stream"] as const
+export const phases = [
+  "body upload",
+  "queue",
+  "pause before a retry",
+  "head",
+  "held stream",
+  "committed stream",
+  "after the last token"
+] as const
 export type Phase = (typeof phases)[number]
 
 /** What is left in the gateway and of it at the upstream. */
@@ -35,7 +43,10 @@ export interface Sea {
 const crowd = 40
 /** Places of the target whose queue the callers of that phase wait in. */
 const places = crowd * 2
-const [role = "", word = ""] = streamEvents(false)
+const events = streamEvents(false)
+const [role = "", word = ""] = events
+/** The event with the finish_reason; nothing follows it, not even the end. */
+const finish = events.find((event) => event.includes("\"finish_reason\":\"stop\"")) ?? ""
 
 const bodyOf = (model: string): string =>
   JSON.stringify({ model, stream: true, messages: [{ role: "user", content: "Is anybody there?" }] })
@@ -43,12 +54,17 @@ const bodyOf = (model: string): string =>
 const modelOf: Readonly<Record<Phase, string>> = {
   "body upload": "up/head",
   queue: "narrow/head",
+  "pause before a retry": "up/busy",
   head: "up/head",
   "held stream": "up/held",
-  "committed stream": "up/committed"
+  "committed stream": "up/committed",
+  "after the last token": "up/finished"
 }
 
-/** Answers `head` never, `held` with a role alone, `committed` with a word; `arrived` is told of each. */
+/** What the upstream sends at once, by model, and then no more. */
+const saidTo: Readonly<Record<string, string>> = { held: role, committed: role + word, finished: role + word + finish }
+
+/** Answers `head` never and `busy` with a pause of 5 s, the others with a part of a stream; `arrived` is told of each. */
 const upstreamOf = (arrived: () => void): { readonly server: Server; readonly sockets: Set<Socket> } => {
   const sockets = new Set<Socket>()
   const server = createServer((request, response) => {
@@ -56,9 +72,11 @@ const upstreamOf = (arrived: () => void): { readonly server: Server; readonly so
     request.setEncoding("utf8").on("data", (piece: string) => {
       text += piece
     }).on("end", () => {
-      if (!text.includes("\"head\"")) {
+      const model = /"model":"(\w+)"/.exec(text)?.[1] ?? ""
+      if (model === "busy") response.writeHead(429, { "retry-after": "5" }).end("{}")
+      else if (model !== "head") {
         response.writeHead(200, { "content-type": "text/event-stream" })
-        response.write(text.includes("\"held\"") ? role : role + word)
+        response.write(saidTo[model] ?? "")
       }
       arrived()
     })
@@ -106,6 +124,9 @@ const admitted = async (port: number): Promise<number> => {
   return Number(line.slice(line.lastIndexOf(" ") + 1))
 }
 
+const held = async (port: number): Promise<number> =>
+  (await targetsOf(port)).reduce((sum, target) => sum + target.inFlight, 0)
+
 const permits = async (port: number): Promise<number> =>
   (await targetsOf(port)).reduce((sum, target) => sum + target.inFlight + target.waiting, await admitted(port))
 
@@ -148,7 +169,11 @@ const startGateway = async (
       // A collection on demand makes the loop late, which would shed the very callers that are to leave.
       server: { drain: { notReady: "1ms", streams: "1s" }, limits: { lag: "10s" } },
       providers: { up: provider, narrow: { ...provider, maxConcurrency: places } },
-      defaults: { timeouts: { firstToken: "5m", answer: "5m", idle: "5m", total: "10m" } },
+      defaults: {
+        timeouts: { firstToken: "5m", answer: "5m", idle: "5m", total: "10m" },
+        // Nobody here is ever answered, so nothing pays for the retries that they wait for.
+        retry: { budget: 1_000_000 }
+      },
       telemetry: { logs: { level: "error" } }
     })
   )
@@ -174,15 +199,19 @@ export const begin = async (): Promise<Sea> => {
         return await admitted(port) === callers.length
       case "queue":
         return await waiting(port) === callers.length
+      case "pause before a retry":
+        return arrivals - before === callers.length && await held(port) === 0 && await admitted(port) === callers.length
       case "head":
       case "held stream":
         return arrivals - before === callers.length
       case "committed stream":
         return callers.every(({ heard }) => heard.includes(" wave"))
+      case "after the last token":
+        return callers.every(({ heard }) => heard.includes("\"finish_reason\":\"stop\""))
     }
   }
   const isLeft = async (phase: Phase): Promise<boolean> => {
-    if (phase === "body upload") return await admitted(port) === 0
+    if (phase === "body upload" || phase === "pause before a retry") return await admitted(port) === 0
     return phase === "queue" ? await waiting(port) === 0 : sockets.size === 0
   }
   const some = async (phase: Phase, count: number, random: () => number): Promise<void> => {
@@ -223,3 +252,24 @@ export const begin = async (): Promise<Sea> => {
     }
   }
 }
+
+/**
+ * Some callers leave in each phase, so that what is made once is made, code, pools and the one timer; answers the most that was
+ * alive after any of them, which may not grow with the number of callers.
+ */
+export const warmUp = async (sea: Sea, callers: number): Promise<After> => {
+  let most: After = { fibers: 0, sockets: 0, heapBytes: 0, permits: 0, upstreamSockets: 0 }
+  for (const [at, phase] of phases.entries()) {
+    await sea.leave(phase, callers, at)
+    const { fibers, heapBytes, sockets } = await sea.after(({ permits, upstreamSockets }) =>
+      permits + upstreamSockets === 0
+    )
+    const higher = { fibers: Math.max(most.fibers, fibers), sockets: Math.max(most.sockets, sockets) }
+    most = { ...most, ...higher, heapBytes }
+  }
+  return most
+}
+
+/** Nothing is left of those who left. */
+export const isCalm = (seen: After, most: After): boolean =>
+  seen.permits + seen.upstreamSockets === 0 && seen.sockets <= most.sockets && seen.fibers <= most.fibers

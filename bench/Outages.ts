@@ -12,11 +12,18 @@ import * as Gateway from "../src/gateway/Gateway.ts"
 import { Health } from "../src/gateway/Health.ts"
 import type { Answer, Provider } from "../src/providers/Provider.ts"
 import { Providers } from "../src/providers/Providers.ts"
+import type { Transition } from "../src/testing/Report.ts"
+import { heard } from "../src/testing/Transitions.ts"
 import * as JsonText from "../src/validation/JsonText.ts"
 import * as VirtualTime from "./VirtualTime.ts"
 
+/** An answer that takes its time. */
+interface Late {
+  readonly takesMs: number
+}
+
 /** What the upstream makes of the request that came `atMs` after the start; `random` in [0, 1) is the upstream's own. */
-export type Weather = (atMs: number, random: number) => E.Reason | "ok"
+export type Weather = (atMs: number, random: number) => E.Reason | Late | "ok"
 
 export interface Upstream {
   readonly name: string
@@ -33,6 +40,8 @@ export interface World {
   /** Whether the arrivals are as far from each other as the rate says, from a random moment on. */
   readonly isEven?: boolean
   readonly retry?: Gateway.GatewaySettings["retry"]
+  readonly timeouts?: Gateway.GatewaySettings["timeouts"]
+  readonly breaker?: Gateway.GatewaySettings["breaker"]
   /** Whether the breakers only count. */
   readonly isBreakerOff?: boolean
 }
@@ -50,6 +59,8 @@ export interface Record {
   readonly requests: ReadonlyArray<Made>
   /** Moments of the attempts on each upstream. */
   readonly attempts: ReadonlyMap<string, ReadonlyArray<number>>
+  /** Of the circuits, in the order they happened. */
+  readonly transitions: ReadonlyArray<Transition>
 }
 
 const request: ChatRequest = { model: "fast", messages: [{ role: "user", content: "hi" }] }
@@ -84,6 +95,7 @@ const providerOf = ({ name, weather }: Upstream, attempts: Array<number>): Provi
         const atMs = clock.currentTimeMillisUnsafe()
         attempts.push(atMs)
         const outcome = weather(atMs, random.nextDoubleUnsafe())
+        if (outcome !== "ok" && "takesMs" in outcome) return Effect.delay(Effect.succeed(answer), outcome.takesMs)
         return outcome === "ok"
           ? Effect.delay(Effect.succeed(answer), 100 + 200 * random.nextDoubleUnsafe())
           : Effect.delay(Effect.fail(E.gatewayError(outcome)), 20)
@@ -97,7 +109,8 @@ export const live = (world: World): Record => {
   const attempts = new Map(world.upstreams.map(({ name }) => [name, new Array<number>()]))
   const providers = new Map(world.upstreams.map((one) => [one.name, providerOf(one, attempts.get(one.name) ?? [])]))
   const targets = world.upstreams.map(({ name }) => ({ provider: name, model: "m", weight: 1 }))
-  const layer = Gateway.layer({ aliases: { fast: { strategy: "ordered", targets } }, retry: world.retry }).pipe(
+  const { breaker, retry, timeouts } = world
+  const layer = Gateway.layer({ aliases: { fast: { strategy: "ordered", targets } }, retry, timeouts, breaker }).pipe(
     Layer.provide(Layer.succeed(Providers, Providers.of({ providers })))
   )
   const requests = new Array<Made>()
@@ -130,8 +143,9 @@ export const live = (world: World): Record => {
     }
     for (const fiber of fibers) yield* Fiber.join(fiber)
   })
-  VirtualTime.run(world.seed, Effect.orDie(Effect.provide(story, layer)))
-  return { requests, attempts }
+  const transitions = new Array<Transition>()
+  VirtualTime.run(world.seed, Effect.orDie(heard(Effect.provide(story, layer), 0, transitions)))
+  return { requests, attempts, transitions }
 }
 
 /** Blips of every kind for a share of the requests. */

@@ -53,12 +53,19 @@ const inEach = (world: (seed: string) => World): ReadonlyArray<Record> => seeds.
 
 const pair = (first: Weather, second: Weather) => [{ name: "a", weather: first }, { name: "b", weather: second }]
 
-const success = (what: string, least: number, first: Weather, second: Weather, rate = 50): Line => {
+const success = (
+  what: string,
+  least: number,
+  first: Weather,
+  second: Weather,
+  { breaker, rate = 50 }: Partial<Pick<World, "breaker"> & { readonly rate: number }> = {}
+): Line => {
   const records = inEach((seed) => ({
     upstreams: pair(first, second),
     seed,
     requests,
     rate,
+    breaker,
     retry: { attempts: 4 }
   }))
   const made = requests * seeds.length
@@ -74,12 +81,17 @@ const success = (what: string, least: number, first: Weather, second: Weather, r
   }
 }
 
+const patient = { failureRate: 0.9, minimumCalls: 50, consecutiveFailures: 20 }
+
 const successes = (): ReadonlyArray<Line> => [
   success("30 % transient errors on both of two targets", 0.999, flaky(0.3), flaky(0.3)),
   // A failure comes back ten times as fast as an answer, so at many requests a second the first to come back are failures alone.
-  success("the same at 200 requests a second", 0.999, flaky(0.3), flaky(0.3), 200),
-  success("the same at 500 requests a second", 0.999, flaky(0.3), flaky(0.3), 500),
+  success("the same at 200 requests a second", 0.999, flaky(0.3), flaky(0.3), { rate: 200 }),
+  success("the same at 500 requests a second", 0.999, flaky(0.3), flaky(0.3), { rate: 500 }),
+  // Half of the calls is the share at which a circuit opens by default, and with both open nothing is sent.
   success("50 % transient errors on both of two targets", 0.99, flaky(0.5), flaky(0.5)),
+  success("the same where a circuit opens at nine failures in ten", 0.99, flaky(0.5), flaky(0.5), { breaker: patient }),
+  success("50 % transient errors on the first, the second healthy", 0.9999, flaky(0.5), healthy),
   success("30 % transient errors on the first, the second healthy", 0.9999, flaky(0.3), healthy),
   success("the first down for good, the second healthy", 0.9999, down(0, Infinity), healthy),
   success("the first healthy, the second down for good", 0.9999, healthy, down(0, Infinity))

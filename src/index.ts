@@ -8,10 +8,21 @@ export type { EmbeddingRequest } from "./domain/Embedding.ts"
 export * as GatewayError from "./domain/GatewayError.ts"
 export type { Principal } from "./domain/Principal.ts"
 export type { Usage } from "./domain/Usage.ts"
-export { Ai, type AiAnswer, type AiEvent, type AiRequest, type AiSummary } from "./gateway/Ai.ts"
+export {
+  Ai,
+  type AiAnswer,
+  type AiEmbedRequest,
+  type AiEvent,
+  type AiRequest,
+  type AiSummary,
+  type AiVectors
+} from "./gateway/Ai.ts"
 export type { AttemptRecord, Decision } from "./gateway/Decision.ts"
+// Named as the packages of Effect's providers name theirs, beside `LanguageModel` of `effect/ai` in the same program.
+export * as BreakwaterEmbeddingModel from "./gateway/EmbeddingModel.ts"
 export * as Gateway from "./gateway/Gateway.ts"
 export { Health } from "./gateway/Health.ts"
+export * as BreakwaterLanguageModel from "./gateway/LanguageModel.ts"
 export * as Anthropic from "./providers/Anthropic.ts"
 export * as AzureOpenAi from "./providers/AzureOpenAi.ts"
 export * as Bedrock from "./providers/Bedrock.ts"

@@ -73,6 +73,22 @@ const budgetDocs = (who: string): Readonly<Record<string, Doc>> => ({
   soft: { default: 0.8, text: "part of it, above 0 to 1, at which a warning is logged" }
 })
 
+const guardDocs: Readonly<Record<string, Doc>> = {
+  "mask.kinds[]": { text: "what is replaced by its kind in brackets, such as `[email]`; absent = every kind" },
+  "mask.prompts": { text: "in what callers send; true where `mask` stands" },
+  "mask.answers": { text: "in what models answer, streamed or not; true where `mask` stands" },
+  "moderation.provider": {
+    text: "whose `/moderations` reads the texts of messages before they are sent; kind `openai` or `openai-compatible`"
+  },
+  "moderation.model": { default: "omni-moderation-latest", text: "the provider's name of it" },
+  "moderation.whenFailing": { text: "what becomes of a request that it does not judge in time; to be said" },
+  "moderation.within": { default: "2s", text: "how long it may take" },
+  "moderation.verdict": {
+    default: "refuse",
+    text: "what becomes of what it finds: a 400 `guard_refused`, or a line in the log"
+  }
+}
+
 const under = (prefix: string, docs: Readonly<Record<string, Doc>>): Readonly<Record<string, Doc>> =>
   Object.fromEntries(Object.entries(docs).map(([key, doc]) => [`${prefix}.${key}`, doc]))
 
@@ -83,6 +99,10 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "address to listen on; one that is not loopback needs a client key"
   },
   "server.port": { default: server.port, text: "0 = any free port" },
+  "server.tls.cert": {
+    text: "file of the certificate and of what vouches for it, PEM; with it the door speaks TLS 1.2 or 1.3 alone"
+  },
+  "server.tls.key": { text: "file of its key, PEM, without a passphrase" },
   "server.workers": { default: server.workers, text: "worker processes; 1 = this process alone" },
   "server.keys[]": { text: "client keys for `/v1/*`, as text or as an object; none = open" },
   "server.keys[].name": { text: "what logs call the key; default `key-1`, `key-2`, …" },
@@ -252,11 +272,7 @@ const docs: Readonly<Record<string, Doc>> = {
   },
   ...under("models.ALIAS.limits", limitDocs),
   ...under("models.ALIAS.timeouts", timeoutDocs(false)),
-  "models.ALIAS.guards.mask.kinds[]": {
-    text: "what is replaced by its kind in brackets, such as `[email]`; absent = every kind"
-  },
-  "models.ALIAS.guards.mask.prompts": { text: "in what callers send; true where `mask` stands" },
-  "models.ALIAS.guards.mask.answers": { text: "in what models answer, streamed or not; true where `mask` stands" },
+  ...under("models.ALIAS.guards", guardDocs),
   "models.ALIAS.parameters": {
     default: "warn",
     text:
@@ -264,6 +280,7 @@ const docs: Readonly<Record<string, Doc>> = {
       + "target is not asked, and with nobody else left the request is refused"
   },
   ...under("defaults.timeouts", timeoutDocs(true)),
+  ...under("defaults.guards", guardDocs),
   "defaults.retry.attempts": { default: retry.attempts, text: "tries on one target, the first included" },
   "defaults.retry.base": {
     default: duration(retry.baseMs),
@@ -329,7 +346,18 @@ const docs: Readonly<Record<string, Doc>> = {
     text:
       "`sqlite:FILE` or `postgres://…`, where the ledger is kept (docs/OPERATIONS.md); absent = memory, the last requests only"
   },
-  "storage.redis": { text: "absent = this process alone" },
+  "storage.redis": {
+    text:
+      "`redis://…` or `rediss://…`, where limits and budgets are counted for all processes that name it (docs/OPERATIONS.md); absent = each start counts for itself"
+  },
+  "storage.redisTimeout": {
+    default: duration(storage.redisTimeoutMs),
+    text: "longest wait for one command; after it Redis is away until it answers again"
+  },
+  "storage.redisPrefix": {
+    default: storage.redisPrefix,
+    text: "what the names of all keys in Redis begin with; processes that share limits have the same"
+  },
   "storage.whenAway.limits": {
     default: storage.whenAway.limits,
     text: "requests of keys and models with limits, while what is counted cannot be reached: let through, or refused"

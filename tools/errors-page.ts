@@ -122,6 +122,11 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["InvalidRequest", "unknown_parameter", "breaker control with a query; it takes its target in the body"],
   ["InvalidRequest", "invalid_parameter", "the query of `/api/v1/usage` has a name or value that it does not take"],
   ["ContentFiltered", "guard_refused", "a guard of the model refused the request or its answer"],
+  [
+    "AdmissionUnavailable",
+    "guard_unavailable",
+    "a guard of the model failed or took too long, and nothing passes then"
+  ],
   ["InvalidRequest", "guarded_model", "the model has guards, which do not read requests of this kind"],
   ["RouteNotFound", "no_ledger", "the server was made without a ledger"],
   ["Overloaded", "ledger_unavailable", "the database of the ledger does not answer"],

@@ -1,12 +1,13 @@
 /**
  * Mutation tests of the modules that decide: each module's mutants against that module's own tests, by Stryker. Writes
  * `bench/results/mutation-<date>.md`. `node tools/mutate.ts [MODULE ...]` runs some of them, `--print` writes no file,
- * `--reuse` reads the reports of earlier runs where there are any.
+ * `--reuse` reads the reports of earlier runs where there are any. `--lines 1-80` runs these lines of one module and prints what
+ * survived; once every declaration of it is in such a piece, `--reuse` reads them as one.
  *
  * A survivor is a missing test, or it cannot be killed; then `tools/survivors.json` says why, by the mutated text.
  */
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { table } from "./markdown-table.ts"
@@ -15,7 +16,11 @@ const root = join(import.meta.dirname, "..")
 
 const { positionals, values: flags } = parseArgs({
   allowPositionals: true,
-  options: { print: { type: "boolean", default: false }, reuse: { type: "boolean", default: false } }
+  options: {
+    print: { type: "boolean", default: false },
+    reuse: { type: "boolean", default: false },
+    lines: { type: "string" }
+  }
 })
 
 /** Module → the tests that must notice a change of it. */
@@ -69,21 +74,73 @@ const between = (source: string, { end, start }: Mutant["location"]): string => 
     .join("\n")
 }
 
-const scoreOf = (module: string): Score => {
-  // The whole report of each module stays, for whoever wants to see which test killed what.
-  const file = join(root, `.tmp/mutation-${module.split("/").at(-1)}.json`)
-  if (!(flags.reuse && existsSync(file))) {
-    execFileSync(join(root, "node_modules/.bin/stryker"), ["run", "--mutate", module], {
-      cwd: root,
-      env: { ...process.env, BREAKWATER_MUTATION_TESTS: (modules[module] ?? []).join(",") },
-      stdio: ["ignore", 2, 2]
-    })
-    renameSync(join(root, ".tmp/mutation.json"), file)
-  }
+const textOf = (module: string): string => readFileSync(join(root, module), "utf8")
+
+// The whole report of each run stays, for whoever wants to see which test killed what.
+const reportOf = (module: string, lines?: string): string =>
+  join(root, `.tmp/mutation-${module.split("/").at(-1)}${lines === undefined ? "" : `.${lines}`}.json`)
+
+const run = (module: string, lines?: string): void => {
+  const mutated = lines === undefined ? module : `${module}:${lines}`
+  execFileSync(join(root, "node_modules/.bin/stryker"), ["run", "--mutate", mutated], {
+    cwd: root,
+    env: { ...process.env, BREAKWATER_MUTATION_TESTS: (modules[module] ?? []).join(",") },
+    stdio: ["ignore", 2, 2]
+  })
+  renameSync(join(root, ".tmp/mutation.json"), reportOf(module, lines))
+}
+
+/** The mutants of a report, if it is of the module as it stands. */
+const mutantsIn = (module: string, file: string): ReadonlyArray<Mutant> | undefined => {
+  if (!existsSync(file)) return undefined
   const report: { files: Record<string, { source: string; mutants: ReadonlyArray<Mutant> }> } = JSON.parse(
     readFileSync(file, "utf8")
   )
-  const { mutants, source } = report.files[module] ?? { mutants: [], source: "" }
+  const { mutants = [], source } = report.files[module] ?? {}
+  return source === textOf(module) ? mutants : undefined
+}
+
+/** First and last lines of the declarations of a module, each with the blank line after it; no mutant goes beyond one. */
+const declarationsOf = (source: string): ReadonlyArray<readonly [from: number, to: number]> => {
+  const lines = source.trimEnd().split("\n")
+  const starts = [
+    0,
+    ...lines.keys().filter((at) => at > 0 && lines[at - 1] === "" && /^[^\s})\]]/.test(lines[at] ?? ""))
+  ]
+  return starts.map((start, index) => [start + 1, starts[index + 1] ?? lines.length])
+}
+
+/** The mutants of reports that were made piece by piece, if every declaration of the module as it stands is in one of them. */
+const mutantsInPieces = (module: string): ReadonlyArray<Mutant> | undefined => {
+  const pieces = globSync(reportOf(module, "*-*")).flatMap((file) => {
+    const [from = 0, to = 0] = file.split(".").at(-2)?.split("-").map(Number) ?? []
+    const mutants = mutantsIn(module, file)
+    return mutants === undefined ? [] : [{ from, to, mutants }]
+  })
+  const isInOne = ([from, to]: readonly [number, number]): boolean =>
+    pieces.some((piece) => piece.from <= from && to <= piece.to)
+  if (!declarationsOf(textOf(module)).every(isInOne)) return undefined
+  // Pieces may overlap.
+  return [...new Map(pieces.flatMap(({ mutants }) => mutants).map((one) => [keyOf(one), one])).values()]
+}
+
+const keyOf = ({ location, mutatorName, replacement }: Mutant): string =>
+  JSON.stringify([location, mutatorName, replacement])
+
+const mutantsOf = (module: string): ReadonlyArray<Mutant> => {
+  if (flags.lines !== undefined) {
+    run(module, flags.lines)
+    return mutantsIn(module, reportOf(module, flags.lines)) ?? []
+  }
+  const known = flags.reuse ? mutantsIn(module, reportOf(module)) ?? mutantsInPieces(module) : undefined
+  if (known !== undefined) return known
+  run(module)
+  return mutantsIn(module, reportOf(module)) ?? []
+}
+
+const scoreOf = (module: string): Score => {
+  const source = textOf(module)
+  const mutants = mutantsOf(module)
   const counted = mutants.filter(({ status }) => status !== "CompileError" && status !== "Ignored")
   const isKilled = ({ status }: Mutant) => status === "Killed" || status === "Timeout" || status === "RuntimeError"
   const survivors = counted.filter((mutant) => !isKilled(mutant)).map((mutant): Survivor => {
@@ -153,7 +210,7 @@ const wanted = Object.keys(modules).filter((module) =>
 const date = new Date().toISOString().slice(0, 10)
 const page = pageOf(date, wanted.map(scoreOf))
 process.stdout.write(page)
-if (!flags.print) {
+if (!flags.print && flags.lines === undefined) {
   const directory = join(root, "bench/results")
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, `mutation-${date}.md`), page)

@@ -84,11 +84,13 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
 
   /** As a whole, or as much of it as may pass while what is counted cannot be reached. */
   const ask = (order: Order, note: Asked["note"], isTold: boolean): Effect.Effect<void, GatewayError> => {
-    const failed = ({ message }: DeskFailed): Effect.Effect<void, GatewayError> =>
-      (order.purses.length > 0 && whenAway.budgets === "closed")
-        || (order.lines.length > 0 && whenAway.limits === "closed")
-        ? Effect.andThen(Effect.logWarning(`requests with limits are refused: ${message}`), Effect.fail(away))
-        : Effect.logWarning(`limits are not enforced: ${message}`)
+    const failed = ({ isTold, message }: DeskFailed): Effect.Effect<void, GatewayError> => {
+      const log = isTold === true ? Effect.logDebug : Effect.logWarning
+      return (order.purses.length > 0 && whenAway.budgets === "closed")
+          || (order.lines.length > 0 && whenAway.limits === "closed")
+        ? Effect.andThen(log(`requests with limits are refused: ${message}`), Effect.fail(away))
+        : log(`limits are not enforced: ${message}`)
+    }
     return Effect.matchEffect(desk.enter(order), {
       onFailure: failed,
       onSuccess: (outcome): Effect.Effect<void, GatewayError> => {

@@ -59,6 +59,8 @@ export interface Told {
 export interface DeskFailed {
   readonly _tag: "DeskFailed"
   readonly message: string
+  /** The log was told when it began. */
+  readonly isTold?: boolean
 }
 
 export class Desk extends Context.Service<Desk, {
@@ -119,7 +121,8 @@ const tighter = (
 ): RateLimit.Standing | undefined =>
   left === undefined || (right !== undefined && right.remaining < left.remaining) ? right : left
 
-const warn = (soft: ReadonlyArray<Budget.Purse>): Effect.Effect<void> =>
+/** Says which budgets have just reached their soft limit. */
+export const warn = (soft: ReadonlyArray<Budget.Purse>): Effect.Effect<void> =>
   soft.length === 0
     ? Effect.void
     : Effect.forEach(soft, ({ limit, name, per, soft }) =>
@@ -130,12 +133,14 @@ const warn = (soft: ReadonlyArray<Budget.Purse>): Effect.Effect<void> =>
           Effect.annotateLogs({ "event.name": "breakwater.budget.soft", "breakwater.budget": name })
         ), { discard: true })
 
-const full = ({ concurrent, name }: RateLimit.Line): Outcome => ({
+/** Nobody more at once on this line. */
+export const full = ({ concurrent, name }: RateLimit.Line): Outcome => ({
   refused: { why: "concurrent", name, limit: String(concurrent), retryAfterMs: concurrentPauseMs },
   standings: {}
 })
 
-const exhausted = (purse: Budget.Purse, left: PicoUsd, untilMs: number, nowMs: number): Outcome => ({
+/** What is left of the purse does not cover the order. */
+export const exhausted = (purse: Budget.Purse, left: PicoUsd, untilMs: number, nowMs: number): Outcome => ({
   refused: {
     why: "budget",
     name: purse.name,

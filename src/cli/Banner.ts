@@ -1,6 +1,8 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
+import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
 import { place as ledger } from "./Ledger.ts"
+import { place as limits } from "./Limits.ts"
 
 const column = (name: string): string => name.padEnd(14)
 
@@ -35,6 +37,14 @@ const doors = (loaded: Loaded): ReadonlyArray<string> => {
   ]
 }
 
+const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
+  const counted = limits(settings)
+  return [
+    `${column("ledger")}${ledger(settings)}`,
+    ...(counted === undefined ? [] : [`${column("limits")}${counted}`])
+  ]
+}
+
 /** The banner. `url` is where the server listens, such as `http://127.0.0.1:8000`. */
 export const banner = (loaded: Loaded, url: string): string => {
   const { models, providers, telemetry } = loaded.settings
@@ -59,7 +69,7 @@ export const banner = (loaded: Loaded, url: string): string => {
       )
     ),
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
-    ...section("storage", [`${column("ledger")}${ledger(loaded.settings)}`]),
+    ...section("storage", storage(loaded)),
     ...section("telemetry", [`${column("traces")}${endpoint ?? "off (no telemetry.otlp.endpoint)"}`]),
     "  Try it:",
     `    ${curl(loaded, url)}`,
@@ -68,7 +78,9 @@ export const banner = (loaded: Loaded, url: string): string => {
 }
 
 /** An address as a URL that this machine can open: a wildcard is shown as loopback. */
-export const urlOf = (host: string, port: number): string => {
+export const urlOf = ({ host, tls }: Pick<Settings["server"], "host" | "tls">, port: number): string => {
   const name = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
-  return `http://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}`
+  return `${tls === undefined ? "http" : "https"}://${
+    name.includes(":") && !name.startsWith("[") ? `[${name}]` : name
+  }:${port}`
 }

@@ -62,9 +62,9 @@ export const locate = Effect.fnUntraced(function*(asked: {
   const { settings } = yield* load({ ...asked.flags, unused: ["keys"] }, Effect.succeed(false)).pipe(
     Effect.catchTag("ConfigurationRefused", (error) => fail(`${refusal(error)}\nor say where the server is with --url`))
   )
-  const { adminKey, host, port } = settings.server
+  const { adminKey, port } = settings.server
   if (port === 0) return yield* fail("the port is 0, any free one: say where the server is with --url")
-  const server: Server = { url: urlOf(host, port), adminKey: asked.adminKey ?? adminKey }
+  const server: Server = { url: urlOf(settings.server, port), adminKey: asked.adminKey ?? adminKey }
   return server
 })
 

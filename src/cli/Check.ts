@@ -5,7 +5,9 @@ import { ConfigurationRefused, render } from "../config/Problem.ts"
 import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Limits from "./Limits.ts"
 import * as Ollama from "./Ollama.ts"
+import * as Tls from "./Tls.ts"
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
@@ -18,16 +20,18 @@ const names = (list: ReadonlyArray<string>): string => list.length === 0 ? "none
 /** What it means, in a few lines. */
 const summary = (loaded: Loaded): string => {
   const { models, providers, server } = loaded.settings
+  const limits = Limits.place(loaded.settings)
   return [
     `${loaded.source}: ok`,
     ...(loaded.source === environmentAlone ? ["  file         none named, and no ./breakwater.yaml here"] : []),
-    `  listens on   ${server.host}:${server.port}`,
+    `  listens on   ${server.host}:${server.port}${server.tls === undefined ? "" : ", TLS"}`,
     `  client keys  ${
       server.keys.length === 0 ? "none: open, loopback only" : names(server.keys.map((key) => key.name))
     }`,
     `  providers    ${names(providers.map((provider) => provider.name))}`,
     `  models       ${names(Object.keys(models))}`,
     `  ledger       ${Ledger.place(loaded.settings)}`,
+    ...(limits === undefined ? [] : [`  limits       ${limits}`]),
     ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`)
   ].join("\n")
 }
@@ -47,6 +51,7 @@ const openable = Effect.fnUntraced(function*({ settings, source }: Loaded) {
 export const check = (file: string | undefined) =>
   load({ config: file }, Ollama.answers).pipe(
     Effect.tap(openable),
+    Effect.tap(Tls.read),
     Effect.flatMap((loaded) => Console.log(summary(loaded))),
     Effect.catchTag("ConfigurationRefused", sayRefusal)
   )

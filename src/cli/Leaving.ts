@@ -19,10 +19,12 @@ export interface Leaving {
 /** Follows the server's connections from the first one on. `lingerMs`: how long one is kept that falls idle while we leave. */
 export const make = (server: Server, lingerMs: number): Leaving => {
   const open = new Set<Connection>()
-  server.on("connection", (socket) => {
+  const follow = (socket: Connection): void => {
     open.add(socket)
     socket.once("close", () => open.delete(socket))
-  })
+  }
+  // Under TLS the one that is secure tells what was asked on it.
+  server.on("connection", follow).on("secureConnection", follow)
   return {
     begin: () => {
       server.keepAliveTimeout = lingerMs

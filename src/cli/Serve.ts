@@ -16,6 +16,7 @@ import * as Leaving from "./Leaving.ts"
 import { answerParserFaults } from "./ParserFaults.ts"
 import { Listener } from "./RequestScopes.ts"
 import type { Signal } from "./Signals.ts"
+import * as Tls from "./Tls.ts"
 
 /** What a Node server layer gives to the application. */
 export type Platform = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
@@ -38,10 +39,10 @@ const lastWordsMs = 1000
 /** How long a kept-alive connection outlasts the door, in milliseconds; never longer than we have been unready. */
 const lingerMs = 1000
 
-const makeServer = (settings: Settings) =>
+const makeServer = (settings: Settings, certificate: Tls.Certificate | undefined) =>
   Effect.withFiber((fiber) => {
     const { body, headers, idle } = settings.server.timeouts
-    const server = createServer({
+    const options = {
       // A request without one is refused behind the door, where every error has the one shape.
       requireHostHeader: false,
       keepAliveTimeout: idle,
@@ -50,7 +51,8 @@ const makeServer = (settings: Settings) =>
       requestTimeout: body,
       // How late a timeout may be noticed.
       connectionsCheckingInterval: Math.max(10, Math.min(5000, headers / 4, body / 4))
-    })
+    }
+    const server = certificate === undefined ? createServer(options) : Tls.createServer(options, certificate)
     limitConnections(server, settings.server)
     answerParserFaults(server, fiber)
     const leaving = Leaving.make(server, Math.min(lingerMs, settings.server.drain.notReady))
@@ -120,14 +122,16 @@ const boundPort = (address: HttpServer.HttpServer["Service"]["address"], asked: 
 /** Serves in this process. Returns when everything has been answered or cut; the exit code is then 0. */
 export const serveHere = <E, R>(options: {
   readonly settings: Settings
+  /** Absent = plain HTTP. */
+  readonly certificate?: Tls.Certificate | undefined
   readonly application: Application<E>
   readonly signals: Queue.Dequeue<Signal>
   readonly onReady: (port: number) => Effect.Effect<void>
   readonly onReload: (running: Running) => Effect.Effect<void, never, R>
 }) =>
   Effect.scoped(Effect.gen(function*() {
-    const { settings } = options
-    const { leaving, server } = yield* makeServer(settings)
+    const { certificate, settings } = options
+    const { leaving, server } = yield* makeServer(settings, certificate)
     holdEarly(server)
     const context = yield* Layer.build(listening(server, settings))
     const running = yield* Effect.provideContext(options.application, Context.add(context, Listener, server))

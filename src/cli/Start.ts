@@ -13,13 +13,14 @@ import * as Ollama from "./Ollama.ts"
 import { reread } from "./Reload.ts"
 import { type Application, serveHere } from "./Serve.ts"
 import { processSignals, readyWord, workerSignals } from "./Signals.ts"
+import * as Tls from "./Tls.ts"
 import { killAll, supervise } from "./Workers.ts"
 
 /** Makes the application from settings; called once per process, while the configuration is being read. */
 export type LoadApplication = () => Promise<(settings: Settings) => Application<Error>>
 
 const sayReady = (loaded: Loaded) => (port: number) =>
-  Console.error(banner(loaded, urlOf(loaded.settings.server.host, port)))
+  Console.error(banner(loaded, urlOf(loaded.settings.server, port)))
 
 const tellPrimary = (port: number) => Effect.sync(() => void process.send?.({ word: readyWord, port }))
 
@@ -54,12 +55,18 @@ const sayFailure = (settings: Settings) => (failure: Error) => {
   return Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
 }
 
-const here = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags, loadApplication: LoadApplication) {
+const here = Effect.fnUntraced(function*(
+  loaded: Loaded,
+  flags: Flags,
+  loadApplication: LoadApplication,
+  certificate: Tls.Certificate | undefined
+) {
   const isWorker = cluster.isWorker
   const signals = yield* isWorker ? workerSignals : processSignals(() => {})
   const application = yield* Effect.promise(loadApplication)
   yield* serveHere({
     settings: loaded.settings,
+    certificate,
     application: application(loaded.settings),
     signals,
     onReady: isWorker ? tellPrimary : sayReady(loaded),
@@ -73,8 +80,9 @@ export const start = Effect.fnUntraced(
     // Its modules load while the files and the local Ollama are asked.
     const early = loadApplication()
     const loaded = yield* load(flags, Ollama.answers)
+    const certificate = yield* Tls.read(loaded)
     const isPrimary = cluster.isPrimary && loaded.settings.server.workers > 1
-    yield* (isPrimary ? asPrimary(loaded, flags) : here(loaded, flags, () => early)).pipe(
+    yield* (isPrimary ? asPrimary(loaded, flags) : here(loaded, flags, () => early, certificate)).pipe(
       Effect.provide(Logger.layer(logSettings(loaded.settings.telemetry)))
     )
   },

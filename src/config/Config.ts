@@ -6,10 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { AliasSettingsInput } from "../gateway/AliasSettings.ts"
-import { BreakerSettingsInput } from "../resilience/CircuitBreaker.ts"
-import { TimeoutSettingsInput } from "../resilience/Deadline.ts"
-import { RetrySettingsInput } from "../resilience/Retry.ts"
 import { crossCheck } from "./CrossCheck.ts"
+import { DefaultsSectionInput } from "./DefaultsSection.ts"
 import { type InactiveKey, inactiveKeys } from "./Inactive.ts"
 import { ConfigurationRefused, type Flaw, flaws, fromFlaw, renderPath, valueAt } from "./Problem.ts"
 import { ImagesSectionInput, ProviderSectionInput } from "./ProviderSection.ts"
@@ -23,11 +21,7 @@ export const ConfigurationFile = Schema.Struct({
   server: Schema.optionalKey(ServerSectionInput),
   providers: Schema.optionalKey(Schema.Record(Schema.String, ProviderSectionInput)),
   models: Schema.optionalKey(Schema.Record(Schema.String, AliasSettingsInput)),
-  defaults: Schema.optionalKey(Schema.Struct({
-    timeouts: Schema.optionalKey(TimeoutSettingsInput),
-    retry: Schema.optionalKey(RetrySettingsInput),
-    breaker: Schema.optionalKey(BreakerSettingsInput)
-  })),
+  defaults: Schema.optionalKey(DefaultsSectionInput),
   validation: Schema.optionalKey(ValidationSectionInput),
   images: Schema.optionalKey(ImagesSectionInput),
   telemetry: Schema.optionalKey(TelemetrySectionInput),

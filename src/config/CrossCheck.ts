@@ -230,10 +230,30 @@ const checkTargets = (document: unknown, alias: string, providers: ReadonlySet<s
     : found
 }
 
+/** Kinds whose dialect has no moderation. */
+const withoutModeration: ReadonlySet<unknown> = new Set([
+  "azure-openai",
+  "anthropic",
+  "gemini",
+  "bedrock",
+  simulatedName
+])
+
+/** Whom the guards at this place ask for an opinion. */
+const checkGuards = (document: unknown, path: Path, providers: ReadonlySet<string>): ReadonlyArray<Problem> => {
+  const at = [...path, "guards", "moderation", "provider"]
+  const provider = valueAt(document, at)
+  if (typeof provider !== "string") return []
+  if (!providers.has(provider)) return [unknownProvider(at, provider, providers)]
+  return withoutModeration.has(kindOf(document, provider))
+    ? [problem(at, provider, "a provider of this kind has no moderation; name one of kind openai or openai-compatible")]
+    : []
+}
+
 const checkModels = (document: unknown): ReadonlyArray<Problem> => {
   const written = [...entriesAt(document, ["providers"]).map(([name]) => name), simulatedName]
   const providers = new Set(written.filter((name) => !isOff(document, name)))
-  return entriesAt(document, ["models"]).flatMap(([alias]) => {
+  const ofModels = entriesAt(document, ["models"]).flatMap(([alias]) => {
     const left = alias.split("/")[0] ?? ""
     const confusing = alias.includes("/") && providers.has(left)
       ? [problem(
@@ -246,8 +266,10 @@ const checkModels = (document: unknown): ReadonlyArray<Problem> => {
       : alias === ""
       ? [problem(["models"], undefined, "an alias must not be empty")]
       : []
-    return [...confusing, ...checkTargets(document, alias, providers)]
+    const guards = checkGuards(document, ["models", alias], providers)
+    return [...confusing, ...checkTargets(document, alias, providers), ...guards]
   })
+  return [...ofModels, ...checkGuards(document, ["defaults"], providers)]
 }
 
 const milliseconds = Schema.decodeUnknownOption(DurationText)

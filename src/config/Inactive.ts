@@ -15,8 +15,7 @@ interface Rule {
 }
 
 const rules: ReadonlyArray<Rule> = [
-  { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
-  { path: ["storage", "redis"], why: "state is not shared between processes" }
+  { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" }
 ]
 
 const matches = (value: unknown, rest: ReadonlyArray<string>, path: Path): ReadonlyArray<readonly [Path, unknown]> => {

@@ -2,13 +2,13 @@
 import * as Layer from "effect/Layer"
 import * as Ledger from "../accounting/Ledger.ts"
 import * as Admission from "../admission/Admission.ts"
-import * as FleetDesk from "../admission/FleetDesk.ts"
 import * as IssuedKeys from "../admission/IssuedKeys.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
+import * as Counting from "./Counting.ts"
 import { gatewaySettings } from "./GatewaySettings.ts"
 import { admissionSettings, type Settings } from "./Settings.ts"
 import * as Telemetry from "./Telemetry.ts"
@@ -23,7 +23,7 @@ export const gateway = (settings: Settings) =>
 /** Every route over the flow, on a router; gives the flow as well. Health is the fleet's wherever it is asked for. */
 export const application = (settings: Settings) => {
   const ledger = Ledger.layer({ sql: settings.storage.sql }).pipe(Layer.provide(Fleet.layer))
-  const desk = FleetDesk.layer.pipe(Layer.provide(Fleet.layer))
+  const desk = Counting.layer(settings)
   const admission = Admission.layer(admissionSettings(settings)).pipe(Layer.provide([desk, ledger]))
   const keys = IssuedKeys.layer({
     keys: settings.server.keys,
@@ -34,7 +34,8 @@ export const application = (settings: Settings) => {
   const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
   return Server.layer(settings.server).pipe(
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
-    Layer.provide([keys, admission]),
+    // The desk for what it says of itself.
+    Layer.provide([keys, admission, desk]),
     Layer.provideMerge(health),
     Layer.provideMerge(flow),
     Layer.provideMerge(ledger),

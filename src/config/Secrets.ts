@@ -8,8 +8,16 @@ const ofHeaders = (headers: Readonly<Record<string, string | Redacted.Redacted>>
     .filter(([name]) => isSecretHeader(name))
     .map(([, value]) => typeof value === "string" ? Redacted.make(value) : value)
 
-/** Keys of clients, of the operator and of providers, and headers that carry such. */
-export const secretsOf = ({ providers, server, telemetry }: Settings): ReadonlyArray<Redacted.Redacted> => [
+/** An address and the password in it, as it is written there and as it is meant. */
+const ofAddress = (address: Redacted.Redacted | undefined): ReadonlyArray<Redacted.Redacted> => {
+  if (address === undefined) return []
+  const { password } = new URL(Redacted.value(address))
+  const written = password === "" ? [] : [password, decodeURIComponent(password)]
+  return [address, ...written.map((text) => Redacted.make(text))]
+}
+
+/** Keys of clients, of the operator and of providers, headers that carry such, and the way to Redis. */
+export const secretsOf = ({ providers, server, storage, telemetry }: Settings): ReadonlyArray<Redacted.Redacted> => [
   ...server.keys.map(({ key }) => key),
   ...(server.adminKey === undefined ? [] : [server.adminKey]),
   ...(server.keySecret === undefined ? [] : [server.keySecret]),
@@ -18,5 +26,6 @@ export const secretsOf = ({ providers, server, telemetry }: Settings): ReadonlyA
     ...[entraToken, secretAccessKey, sessionToken].filter((secret) => secret !== undefined),
     ...ofHeaders(headers)
   ]),
-  ...ofHeaders(telemetry.otlp.headers)
+  ...ofHeaders(telemetry.otlp.headers),
+  ...ofAddress(storage.redis)
 ]

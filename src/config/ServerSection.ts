@@ -53,6 +53,10 @@ export const ValidationSectionInput = RuleSettingsInput
 export const ServerSectionInput = Schema.Struct({
   host: Schema.optionalKey(Schema.String),
   port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+  tls: Schema.optionalKey(Schema.Struct({
+    cert: Schema.String.check(Schema.isNonEmpty()),
+    key: Schema.String.check(Schema.isNonEmpty())
+  })),
   workers: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
   keys: Schema.optionalKey(Schema.Array(Schema.Union([Schema.RedactedFromValue(Schema.String), KeyObject]))),
   keySecret: Schema.optionalKey(Schema.RedactedFromValue(Schema.String.check(Schema.isMinLength(16)))),

@@ -6,9 +6,9 @@ import { defaultImagesSettings, type ImagesSettings } from "../providers/ImagesS
 import * as AdaptiveLimit from "../resilience/AdaptiveLimit.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import * as Deadline from "../resilience/Deadline.ts"
-import * as Retry from "../resilience/Retry.ts"
 import type { ConfigurationFile } from "./Config.ts"
 import { simulatedName } from "./CrossCheck.ts"
+import { defaultsOf, type DefaultsSection } from "./DefaultsSection.ts"
 import type { ProviderSection } from "./ProviderSection.ts"
 import { serverOf } from "./ServerDefaults.ts"
 import type { ServerSection } from "./ServerSection.ts"
@@ -26,11 +26,7 @@ export interface Settings {
   readonly providers: ReadonlyArray<ProviderSection>
   /** By alias, in the file's order. */
   readonly models: Readonly<Record<string, AliasSettings>>
-  readonly defaults: {
-    readonly timeouts: Deadline.TimeoutSettings
-    readonly retry: Retry.RetrySettings
-    readonly breaker: CircuitBreaker.BreakerSettings
-  }
+  readonly defaults: DefaultsSection
   readonly images: ImagesSettings
   readonly telemetry: TelemetrySection
   readonly storage: StorageSection
@@ -103,17 +99,19 @@ const telemetry = (file: ConfigurationFile): TelemetrySection => ({
 
 /** Fills in every default: built-in, then the file's `defaults`, then the entry's own. */
 export const toSettings = (file: ConfigurationFile): Settings => {
-  const timeouts = Deadline.fromInput(file.defaults?.timeouts ?? {})
-  const breaker = CircuitBreaker.fromInput(file.defaults?.breaker ?? {})
+  const defaults = defaultsOf(file.defaults)
   return {
     server: serverOf(file),
-    providers: providers(file, breaker),
-    models: models(file, timeouts),
-    defaults: { timeouts, breaker, retry: Retry.fromInput(file.defaults?.retry ?? {}) },
+    providers: providers(file, defaults.breaker),
+    models: models(file, defaults.timeouts),
+    defaults,
     images: { ...defaultImagesSettings, ...file.images },
     telemetry: telemetry(file),
     storage: {
       sql: file.storage?.sql,
+      redis: file.storage?.redis,
+      redisTimeoutMs: file.storage?.redisTimeout ?? defaultStorageSection.redisTimeoutMs,
+      redisPrefix: file.storage?.redisPrefix ?? defaultStorageSection.redisPrefix,
       whenAway: { ...defaultStorageSection.whenAway, ...file.storage?.whenAway }
     }
   }

@@ -193,11 +193,26 @@ const keyVariable = Effect.fnUntraced(function*(document: unknown) {
   return undefined
 })
 
+/** Whoever sets this trusts anybody who stands between him and his providers, and gives them his keys. */
+const unverified = "NODE_TLS_REJECT_UNAUTHORIZED"
+
+const refuseUnverified = Effect.fnUntraced(function*() {
+  if ((yield* variable(unverified)) !== "0") return
+  const message =
+    "no certificate of any provider would be looked at, so anybody between could take the keys; unset it, and name "
+    + "the authority that vouches for your own upstreams in NODE_EXTRA_CA_CERTS"
+  return yield* new ConfigurationRefused({
+    source: environmentAlone,
+    problems: [{ path: unverified, value: "0", message }]
+  })
+})
+
 /**
  * Reads, merges and decodes. `ollama` says whether a local Ollama answers (asked only when no providers are written).
  * Fails with every problem found.
  */
 export const load = Effect.fnUntraced(function*(flags: Flags, ollama: Effect.Effect<boolean>) {
+  yield* refuseUnverified()
   const read = yield* readFile(flags)
   const written = read?.document ?? {}
   const isBare = valueAt(written, ["providers"]) === undefined

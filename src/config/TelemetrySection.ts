@@ -69,13 +69,32 @@ export const TelemetrySectionInput = Schema.Struct({
 export interface StorageSection {
   /** `sqlite:FILE` or `postgres://…`, which may hold a password; absent = memory. */
   readonly sql: Redacted.Redacted | undefined
+  /** `redis://…` or `rediss://…`, where limits and budgets are counted for all processes; absent = this process or its fleet alone. */
+  readonly redis: Redacted.Redacted | undefined
+  /** Longest wait for one command to Redis, in milliseconds. Default 250. */
+  readonly redisTimeoutMs: number
+  /** What the names of all keys in Redis begin with. Default breakwater. */
+  readonly redisPrefix: string
   /** What happens to requests with limits or budgets while what they have used cannot be looked up. */
   readonly whenAway: AdmissionSettings["whenAway"]
 }
 
-export const defaultStorageSection: StorageSection = { sql: undefined, whenAway: defaultAdmissionSettings.whenAway }
+export const defaultStorageSection: StorageSection = {
+  sql: undefined,
+  redis: undefined,
+  redisTimeoutMs: 250,
+  redisPrefix: "breakwater",
+  whenAway: defaultAdmissionSettings.whenAway
+}
 
 const sqlAddress = /^(?:sqlite:(?!\/\/[^/.]).+|postgres(?:ql)?:\/\/.+)$/
+
+/** What the client would refuse, with the whole address in its words. */
+const isRedisAddress = (text: string): boolean => {
+  if (!/^rediss?:\/\/[^/?#]+(?:\/\d{0,5})?$/.test(text) || !URL.canParse(text)) return false
+  const { hostname, password, username } = new URL(text)
+  return hostname !== "" && !/%(?![0-9a-f]{2})/i.test(username + password)
+}
 
 const OpenClosed = Schema.Literals(["open", "closed"])
 
@@ -89,7 +108,20 @@ export const StorageSectionInput = Schema.Struct({
       )
     )
   ),
-  redis: Schema.optionalKey(Schema.String),
+  redis: Schema.optionalKey(
+    Schema.RedactedFromValue(
+      Schema.String.check(
+        Schema.makeFilter(isRedisAddress, {
+          expected:
+            "redis://HOST:PORT or rediss://HOST:PORT (TLS), with user:password@ before and /DATABASE after it if need be"
+        })
+      )
+    )
+  ),
+  redisTimeout: Schema.optionalKey(DurationText.check(Schema.isBetween({ minimum: 10, maximum: 10_000 }))),
+  redisPrefix: Schema.optionalKey(
+    Schema.String.check(Schema.isPattern(/^[\w.:-]{1,64}$/, { message: "expected letters, digits and . : - _" }))
+  ),
   whenAway: Schema.optionalKey(
     Schema.Struct({ limits: Schema.optionalKey(OpenClosed), budgets: Schema.optionalKey(OpenClosed) })
   )

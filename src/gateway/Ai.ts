@@ -1,5 +1,5 @@
 /**
- * The library's door: an Effect program asks `Ai` for an answer, a stream or a look at an image, and gets breaker, retry and
+ * The library's door: an Effect program asks `Ai` for an answer, a stream, vectors or a look at an image, and gets breaker, retry and
  * failover with it. The same flow serves HTTP.
  */
 import * as Cause from "effect/Cause"
@@ -8,17 +8,17 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { GatewayError } from "../domain/GatewayError.ts"
+import { GatewayError, gatewayError, MalformedAnswer } from "../domain/GatewayError.ts"
 import * as Account from "./Account.ts"
-import { type AiAnswer, type AiEvent, summaryOf } from "./AiAnswer.ts"
-import { type AiRequest, prepare } from "./AiRequest.ts"
+import { type AiAnswer, type AiEvent, type AiVectors, summaryOf, vectorsOf } from "./AiAnswer.ts"
+import { type AiEmbedRequest, type AiRequest, prepare, prepareVectors } from "./AiRequest.ts"
 import { Completion } from "./Completion.ts"
 import type * as Decision from "./Decision.ts"
 import { Health } from "./Health.ts"
 import { imagePart } from "./ImagePart.ts"
 
-export type { AiAnswer, AiEvent, AiSummary } from "./AiAnswer.ts"
-export type { AiRequest } from "./AiRequest.ts"
+export type { AiAnswer, AiEvent, AiSummary, AiVectors } from "./AiAnswer.ts"
+export type { AiEmbedRequest, AiRequest } from "./AiRequest.ts"
 
 /** Where a request is written down. */
 interface Books {
@@ -38,6 +38,8 @@ const noteIn = ({ account, health }: Books, decision: Decision.Decision) => (exi
     account(decision)
     return Effect.void
   })
+
+const noVectors = new MalformedAnswer({ message: "The upstream's answer has no vector for each input." })
 
 const make = Effect.gen(function*() {
   const completion = yield* Completion
@@ -63,12 +65,23 @@ const make = Effect.gen(function*() {
       )
       return Stream.concat(deltas, finished)
     }))
-  return { complete, stream }
+  const embed = Effect.fn("Ai.embed")(function*(request: AiEmbedRequest) {
+    const prepared = yield* prepareVectors(request)
+    const answered = Effect.flatMap(completion.embed(prepared), (answer) => {
+      const vectors = vectorsOf(answer)
+      return vectors === undefined ? Effect.fail(gatewayError(noVectors)) : Effect.succeed(vectors)
+    })
+    const vectors = yield* Effect.onExit(answered, noteIn(books, prepared.decision))
+    return { ...summaryOf(prepared.decision), vectors }
+  })
+  return { complete, stream, embed }
 })
 
 export class Ai extends Context.Service<Ai, {
   readonly complete: (request: AiRequest) => Effect.Effect<AiAnswer, GatewayError>
   readonly stream: (request: AiRequest) => Stream.Stream<AiEvent, GatewayError>
+  /** Texts as vectors, from the first target that has them. */
+  readonly embed: (request: AiEmbedRequest) => Effect.Effect<AiVectors, GatewayError>
 }>()("breakwater/gateway/Ai") {
   /** The door over a running flow; `Gateway.layer` includes it. */
   static readonly layer: Layer.Layer<Ai, never, Completion | Health> = Layer.effect(Ai, make)

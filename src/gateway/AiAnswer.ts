@@ -2,6 +2,7 @@
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import { toUsd } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
+import type { EmbeddingAnswer } from "../providers/Provider.ts"
 import * as Decision from "./Decision.ts"
 
 /** Who answered, and what it took. */
@@ -26,6 +27,11 @@ export interface AiAnswer extends AiSummary {
   readonly completion: ChatCompletion
 }
 
+export interface AiVectors extends AiSummary {
+  /** One for each input, in their order. */
+  readonly vectors: ReadonlyArray<ReadonlyArray<number>>
+}
+
 /** What a stream is made of: deltas, then one `Finished`. A stream that breaks fails instead. */
 export type AiEvent =
   | { readonly _tag: "Delta"; readonly text: string; readonly chunk: ChatChunk }
@@ -42,4 +48,26 @@ export const summaryOf = (decision: Decision.Decision): AiSummary => {
     attempts: decision.attempts.length,
     decision
   }
+}
+
+const isVector = (value: unknown): value is ReadonlyArray<number> =>
+  Array.isArray(value) && value.every((number) => typeof number === "number")
+
+const dataIn = (text: string): unknown => {
+  try {
+    const answer: unknown = JSON.parse(text)
+    return typeof answer === "object" && answer !== null && "data" in answer ? answer.data : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The vectors of an answer in the order of their inputs; undefined where its text does not have them. */
+export const vectorsOf = ({ text }: EmbeddingAnswer): AiVectors["vectors"] | undefined => {
+  const data = dataIn(text)
+  if (!Array.isArray(data)) return undefined
+  const vectors = new Array<ReadonlyArray<number> | undefined>(data.length)
+  for (const { embedding, index } of data) if (isVector(embedding)) vectors[index] = embedding
+  const found = vectors.filter((vector) => vector !== undefined)
+  return found.length === data.length ? found : undefined
 }

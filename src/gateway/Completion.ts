@@ -58,7 +58,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
   const keep = yield* keeper
   const admit = yield* Admit.make
 
-  /** Along the route of the alias until somebody has answered; guards, where there are any, stand before and behind it. */
+  /** Along the route of the alias until somebody has answered; guards, where there are any, stand before and behind it, once admitted. */
   const along = <Asked extends Admit.Asking, A, R>(
     request: FlowRequest<Asked>,
     { guarding, hold, suit, verdict }: Manner.Manner<Asked, A, R>,
@@ -70,17 +70,19 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
     if (meter !== undefined) decision.meter = meter
     const closed = admit?.closed(request)
     if (closed !== undefined) return Effect.andThen(noteFailure(decision)(closed), Effect.fail(closed))
-    const asked = (resolved: Route, sent: FlowRequest<Asked>) =>
+    const asked = (resolved: Route) =>
       Effect.withFiber<A, GatewayError, R>((fiber) => {
         decision.candidates = resolved.names
         if (resolved.isAlias === true) decision.isConfigured = true
-        const route = suit(resolved, sent)
+        const route = suit(resolved, request)
         if ("_tag" in route) return Effect.fail(route)
         const deadline = deadlineOf(request, route, fiber)
         decision.deadlineMs = deadline.atMs
         const trace = RequestTrace.open(fiber, decision, route)
         if (trace !== undefined) decision.trace = trace
-        const attempts = Failover.run({
+        const { guards } = route
+        let sent = request
+        const run = Failover.run({
           targets: route.targets,
           timeouts: route.timeouts,
           retry,
@@ -93,19 +95,19 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
             return attempt({ target, clock, waitedMs, watchdog, decision, call }, route)
           }
         })
+        const attempts = guards === undefined
+          ? run
+          : Effect.flatMap(guarding.before(guards, request), (seen) => {
+            sent = seen
+            return Effect.flatMap(run, (answer) => guarding.after(guards, answer))
+          })
         const pass = admit?.pass(request, route.targets)
         const answer = pass === undefined ? attempts : hold(pass, decision, attempts)
         return trace === undefined
           ? answer
           : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
       })
-    const answered = Effect.flatMap(routes.resolve(request.request.model), (route) => {
-      const { guards } = route
-      return guards === undefined ? asked(route, request) : Effect.flatMap(
-        Effect.flatMap(guarding.before(guards, request), (sent) => asked(route, sent)),
-        (answer) => guarding.after(guards, answer)
-      )
-    })
+    const answered = Effect.flatMap(routes.resolve(request.request.model), asked)
     return Effect.tapError(answered, noteFailure(decision))
   }
 

@@ -156,7 +156,7 @@ export const checksOf = (
     }
   }
   for (const { component, ...rest } of others) {
-    const componentType = component === "storage" ? "datastore" : "system"
+    const componentType = component === "storage" || component === "redis" ? "datastore" : "system"
     checks[component] = [{ componentId: component, componentType, ...rest, time }]
   }
   return checks

@@ -19,6 +19,8 @@ import * as Target from "./Target.ts"
 export interface GatewaySettings extends Pricing.PriceSettings {
   /** What callers put in `model`; default none, then targets are asked for as `provider/model`. */
   readonly aliases?: Route.RouteSettings["aliases"] | undefined
+  /** What watches over models that callers name themselves, and over aliases that say nothing of it; default nothing. */
+  readonly guards?: Route.RouteSettings["guards"]
   readonly timeouts?: Partial<TimeoutSettings> | undefined
   readonly retry?: Partial<RetrySettings> | undefined
   readonly breaker?: Partial<BreakerSettings> | undefined
@@ -48,6 +50,7 @@ export const layer = (settings: GatewaySettings = {}): Layer.Layer<Gateway, neve
     }, toldTo(count))))
   const routes = Route.layer({
     aliases: settings.aliases ?? {},
+    guards: settings.guards,
     timeouts: { ...defaultTimeoutSettings, ...settings.timeouts }
   })
   const completion = Layer.unwrap(Effect.gen(function*() {

@@ -2,47 +2,97 @@
  * A request and its answer through the guards of their model. Trap: a guarded stream is written anew, event by event, and holds back
  * what its guards hold back; what they held when it fails is never given out.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { ChatChunk } from "../domain/ChatAnswer.ts"
-import { ContentFiltered, type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
+import {
+  AdmissionUnavailable,
+  ContentFiltered,
+  type GatewayError,
+  gatewayError,
+  InvalidRequest
+} from "../domain/GatewayError.ts"
 import type { Answer, AnswerStream, Frame, ProviderCall } from "../providers/Provider.ts"
-import type { Guard, Judgement, TextGuard } from "../validation/Guard.ts"
+import type { Guard, GuardFailed, Judgement, TextGuard } from "../validation/Guard.ts"
 import { isScanProblem, replaceMembers, scan } from "../validation/JsonText.ts"
 
 type Guards = ReadonlyArray<Guard>
 type Request = Pick<ProviderCall, "request" | "source">
 
+/** Of a guard that is not told how long it may take, in milliseconds. */
+const defaultWithinMs = 2000
+
+/** Where a guard could not judge, and says that nothing passes then. */
+const unavailable = gatewayError(
+  new AdmissionUnavailable({
+    message: "What watches over this model cannot be asked now, so nothing passes.",
+    code: "guard_unavailable",
+    retryAfterMs: 1000
+  })
+)
+
+const tell = (what: string, event: string): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWarning(what), { "event.name": `breakwater.guard.${event}` })
+
+const tellFailed = (what: string, { whenFailing }: Guard): Effect.Effect<void> =>
+  tell(`a guard failed: ${what}; ${whenFailing === "pass" ? "unjudged, it passes" : "nothing passes"}`, "failed")
+
+const pass: Judgement<never> = { _tag: "Pass" }
+
+/** What the guard says, or what it has said of itself for when it cannot say anything. */
+const said = <A>(
+  guard: Guard,
+  judging: Effect.Effect<Judgement<A>, GuardFailed>
+): Effect.Effect<Judgement<A>, GatewayError> => {
+  const { whenFailing, within = defaultWithinMs } = guard
+  const tooLate: GuardFailed = { _tag: "GuardFailed", message: `it took longer than ${within} ms` }
+  const inTime = within === Number.POSITIVE_INFINITY
+    ? judging
+    : Effect.timeoutOrElse(judging, { duration: within, orElse: () => Effect.fail(tooLate) })
+  return Effect.catchCause(inTime, (cause) => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+    const failure = cause.reasons.find(Cause.isFailReason)?.error
+    return Effect.andThen(
+      tellFailed(failure?.message ?? "it has a defect", guard),
+      whenFailing === "pass" ? Effect.succeed(pass) : Effect.fail(unavailable)
+    )
+  })
+}
+
+type Hook<A> = readonly [guard: Guard, judge: (value: A) => Effect.Effect<Judgement<A>, GuardFailed>]
+
 /** In turn, each on what the one before left; undefined = none changed anything. */
-const judged = <A>(
-  value: A,
-  hooks: ReadonlyArray<(value: A) => Effect.Effect<Judgement<A>>>
-): Effect.Effect<A | undefined, GatewayError> =>
+const judged = <A>(value: A, hooks: ReadonlyArray<Hook<A>>): Effect.Effect<A | undefined, GatewayError> =>
   Effect.gen(function*() {
     let current = value
-    for (const hook of hooks) {
-      const judgement = yield* hook(current)
+    for (const [guard, judge] of hooks) {
+      const judgement = yield* said(guard, Effect.suspend(() => judge(current)))
       if (judgement._tag === "Refuse") {
-        return yield* Effect.fail(
-          gatewayError(new ContentFiltered({ message: judgement.message, code: "guard_refused" }))
-        )
+        const { message, param } = judgement
+        return yield* Effect.fail(gatewayError(new ContentFiltered({ message, param, code: "guard_refused" })))
       }
+      if (judgement._tag === "Flag") yield* tell(`a guard flagged: ${judgement.note}`, "flagged")
       if (judgement._tag === "Change") current = judgement.value
     }
     return current === value ? undefined : current
   })
 
-const hooksOf = <K extends keyof Guard>(guards: Guards, name: K): ReadonlyArray<NonNullable<Guard[K]>> =>
+/** The guards that have this hook, with it. */
+const hooksOf = <K extends "before" | "after" | "stream">(
+  guards: Guards,
+  name: K
+): ReadonlyArray<readonly [Guard, NonNullable<Guard[K]>]> =>
   guards.flatMap((guard) => {
     const hook = guard[name]
-    return hook === undefined || hook === null ? [] : [hook]
+    return hook === undefined || hook === null ? [] : [[guard, hook] as const]
   })
 
 /** The request as it may be sent: the caller's own text, but for messages that a guard has changed. */
 const before = <R extends Request>(guards: Guards, request: R): Effect.Effect<R, GatewayError> =>
-  Effect.map(judged(request.request, hooksOf(guards, "before")), (changed) => {
-    if (changed === undefined) return request
+  Effect.flatMap(judged(request.request, hooksOf(guards, "before")), (changed) => {
+    if (changed === undefined) return Effect.succeed(request)
     const source = scan(replaceMembers(request.source, { messages: JSON.stringify(changed.messages) }))
-    return isScanProblem(source) ? request : { ...request, request: changed, source }
+    return isScanProblem(source) ? Effect.fail(unavailable) : Effect.succeed({ ...request, request: changed, source })
   })
 
 /** A whole answer as it may be given out. */
@@ -57,9 +107,31 @@ type Choice = ChatChunk["choices"][number]
 /** The texts of a delta that are guarded; arguments of tools are not, for a call with other ones is another call. */
 const texts = ["content", "refusal", "reasoning_content"] as const
 
+type Maker = readonly [guard: Guard, make: () => TextGuard]
+
+/** A guard of a text that has failed lets the rest of it pass where it says so; `onFailure` hears of it. */
+const patient = ([guard, make]: Maker, onFailure: (guard: Guard) => void): TextGuard => {
+  let own: TextGuard | undefined
+  let hasFailed = false
+  const safely = (text: string, call: (own: TextGuard) => string): string => {
+    if (hasFailed) return text
+    try {
+      return call(own ??= make())
+    } catch {
+      hasFailed = true
+      onFailure(guard)
+      return text
+    }
+  }
+  return {
+    push: (text) => safely(text, (own) => own.push(text)),
+    end: () => safely("", (own) => own.end())
+  }
+}
+
 /** The guards of one text in turn. */
-const chain = (makers: ReadonlyArray<() => TextGuard>): TextGuard => {
-  const guards = makers.map((make) => make())
+const chain = (makers: ReadonlyArray<Maker>, onFailure: (guard: Guard) => void): TextGuard => {
+  const guards = makers.map((maker) => patient(maker, onFailure))
   return {
     push: (text) => guards.reduce((passed, guard) => guard.push(passed), text),
     end: () => guards.reduce((passed, guard) => (passed === "" ? "" : guard.push(passed)) + guard.end(), "")
@@ -77,10 +149,10 @@ const written = (frame: Frame, chunk: ChatChunk): Frame => ({
 })
 
 /** The texts of one stream by choice and member. */
-const makeRewriter = (makers: ReadonlyArray<() => TextGuard>) => {
+const makeRewriter = (makers: ReadonlyArray<Maker>, onFailure: (guard: Guard) => void) => {
   const open = new Map<string, TextGuard>()
   const guardOf = (key: string): TextGuard => {
-    const known = open.get(key) ?? chain(makers)
+    const known = open.get(key) ?? chain(makers, onFailure)
     open.set(key, known)
     return known
   }
@@ -110,12 +182,18 @@ const makeRewriter = (makers: ReadonlyArray<() => TextGuard>) => {
 const stream = (guards: Guards, answer: AnswerStream): AnswerStream => {
   const makers = hooksOf(guards, "stream")
   if (makers.length === 0) return answer
-  const rewrite = makeRewriter(makers)
+  const failed: Array<Guard> = []
+  const rewrite = makeRewriter(makers, (guard) => void failed.push(guard))
   const { nudge, skipped, stop, upstreamRequestId } = answer
-  const pull: AnswerStream["pull"] = Effect.map(
-    answer.pull,
-    ([first, ...rest]) => [rewrite(first), ...rest.map(rewrite)] as const
-  )
+  const pull: AnswerStream["pull"] = Effect.flatMap(answer.pull, ([first, ...rest]) => {
+    const frames = [rewrite(first), ...rest.map(rewrite)] as const
+    if (failed.length === 0) return Effect.succeed(frames)
+    const fresh = failed.splice(0)
+    return Effect.andThen(
+      Effect.forEach(fresh, (guard) => tellFailed("it threw in a stream", guard), { discard: true }),
+      fresh.some(({ whenFailing }) => whenFailing === "refuse") ? Effect.fail(unavailable) : Effect.succeed(frames)
+    )
+  })
   // Without `take`, for every event goes through the guards.
   return { pull, stop, nudge, skipped, upstreamRequestId }
 }

@@ -7,6 +7,10 @@ const signatures: ReadonlyArray<readonly [mediaType: string, offset: number, byt
   ["image/webp", 8, [0x57, 0x45, 0x42, 0x50]]
 ]
 
+/** The media type that the first bytes tell; undefined where they tell none. */
+export const imageTypeOf = (bytes: Uint8Array): string | undefined =>
+  signatures.find(([, offset, start]) => start.every((byte, index) => bytes[offset + index] === byte))?.[0]
+
 /**
  * An image as a part of a user message. The type is read from the bytes (PNG, JPEG, GIF, WebP); pass `mediaType` for others.
  * `detail` is OpenAI's: `auto` unless given.
@@ -15,8 +19,7 @@ export const imagePart = (
   bytes: Uint8Array,
   options?: { readonly mediaType?: string; readonly detail?: "auto" | "low" | "high" }
 ) => {
-  const found = signatures.find(([, offset, start]) => start.every((byte, index) => bytes[offset + index] === byte))
-  const mediaType = options?.mediaType ?? found?.[0] ?? "application/octet-stream"
+  const mediaType = options?.mediaType ?? imageTypeOf(bytes) ?? "application/octet-stream"
   const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")
   return {
     type: "image_url" as const,

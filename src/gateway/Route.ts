@@ -10,10 +10,11 @@ import type { GatewayError } from "../domain/GatewayError.ts"
 import type { ParameterPolicy } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import type { TimeoutSettings } from "../resilience/Deadline.ts"
-import { type Guard, guardsOf } from "../validation/Guard.ts"
+import { type Guard, type GuardSettings, guardsOf } from "../validation/Guard.ts"
 import * as Abilities from "./Abilities.ts"
 import type { AliasSettings, OnInterrupted } from "./AliasSettings.ts"
 import * as Listing from "./Listing.ts"
+import * as Moderation from "./Moderation.ts"
 import type { Pricing } from "./Pricing.ts"
 import { type Target, Targets } from "./Target.ts"
 import { unknownModel } from "./UnknownModel.ts"
@@ -79,12 +80,17 @@ export class Routes extends Context.Service<Routes, {
 export interface RouteSettings {
   readonly aliases: Readonly<Record<string, AliasSettings>>
   readonly timeouts: TimeoutSettings
+  /** What watches over models that callers name themselves, and over aliases that say nothing of their own. Default nothing. */
+  readonly guards?: GuardSettings | undefined
 }
 
 /** Builds the routes over the targets; an alias that names an unknown provider is a mistake of the configuration and dies. */
 const make = Effect.fnUntraced(function*(settings: RouteSettings) {
   const targets = yield* Targets
   const { providers } = yield* Providers
+  const watchers = (guards: GuardSettings | undefined) =>
+    guardsOf(guards, (moderation) => Moderation.make(moderation, providers))
+  const ownGuards = yield* watchers(settings.guards)
   const aliases = new Map<string, RouteDescription & { readonly able: Listing.Able }>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
@@ -99,7 +105,7 @@ const make = Effect.fnUntraced(function*(settings: RouteSettings) {
       targets: found,
       weights: alias.targets.map((target) => target.weight),
       timeouts: { ...settings.timeouts, ...alias.timeouts },
-      guards: yield* guardsOf(alias.guards),
+      guards: alias.guards === undefined ? ownGuards : yield* watchers(alias.guards),
       onInterrupted: alias.onInterrupted ?? "error",
       parameters: alias.parameters,
       prefill: new Set(found.filter((target) => able.get(target)?.prefill === true)),
@@ -127,6 +133,7 @@ const make = Effect.fnUntraced(function*(settings: RouteSettings) {
       names: [target.name],
       weights: [1],
       timeouts: settings.timeouts,
+      guards: ownGuards,
       onInterrupted: "error",
       prefill: noTargets
     }

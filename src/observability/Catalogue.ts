@@ -263,11 +263,7 @@ export const telemetrySpans = counter(
   "Spans that left for the collector, and spans that were dropped.",
   ["outcome"]
 )
-export const telemetryQueue = summed(
-  "breakwater.telemetry.queue",
-  "{span}",
-  "Spans that wait for the collector."
-)
+export const telemetryQueue = summed("breakwater.telemetry.queue", "{span}", "Spans that wait for the collector.")
 
 export const ledgerEntries = counter(
   "breakwater.ledger.entries",
@@ -279,6 +275,13 @@ export const ledgerQueue = summed(
   "breakwater.ledger.queue",
   "{request}",
   "Requests that wait to be written into the ledger's database."
+)
+
+export const redisAway = gauge("breakwater.redis.away", "1", "1 while the Redis of limits and budgets is away, else 0.")
+export const redisFailures = counter(
+  "breakwater.redis.failures",
+  "{command}",
+  "Commands that Redis did not answer well."
 )
 
 /** All of them, for the page in docs and for what reads them. */
@@ -316,5 +319,7 @@ export const catalogue: ReadonlyArray<Definition> = [
   telemetrySpans,
   telemetryQueue,
   ledgerEntries,
-  ledgerQueue
+  ledgerQueue,
+  redisAway,
+  redisFailures
 ]

@@ -1,6 +1,6 @@
 /**
- * Amazon Bedrock by its Converse API: any of its models, with AWS's signature over each request or with a Bedrock API key as a
- * bearer. What Bedrock offers in OpenAI's own dialect is another address, see `CloudKinds.ts`.
+ * Amazon Bedrock by its Converse API, whichever model is behind it, with AWS's signature over each request or with a Bedrock API
+ * key as a bearer. What Bedrock offers in OpenAI's own dialect is another address, see `CloudKinds.ts`.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"

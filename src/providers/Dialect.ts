@@ -5,7 +5,7 @@
 import type { ChatCompletion } from "../domain/ChatAnswer.ts"
 import type { Reason } from "../domain/GatewayError.ts"
 import type { Usage } from "../domain/Usage.ts"
-import type { EmbeddingAnswer, EmbeddingCall, Frame, ProviderCall } from "./Provider.ts"
+import type { EmbeddingAnswer, EmbeddingCall, Frame, Moderation, ModerationCall, ProviderCall } from "./Provider.ts"
 import type { ErrorFamily } from "./ProviderError.ts"
 import type { SseEvent } from "./Sse.ts"
 import type { ResponseHeaders } from "./TransportExchange.ts"
@@ -103,6 +103,12 @@ export interface Embeddings {
   ) => Omit<EmbeddingAnswer, "upstreamRequestId"> | Reason
 }
 
+/** How texts are judged; asked beside the endpoint of chat. */
+export interface Moderations {
+  readonly lower: (call: ModerationCall) => Lowered
+  readonly readAnswer: (text: string, call: ModerationCall, nowMs: number) => Moderation | Reason
+}
+
 export interface Dialect {
   /** Whose words its errors are in. */
   readonly family: ErrorFamily
@@ -115,4 +121,6 @@ export interface Dialect {
   readonly openParser?: (() => EventParser) | undefined
   /** Absent = it has none, and its providers are passed over when vectors are asked for. */
   readonly embeddings?: Embeddings | undefined
+  /** Absent = it has none. */
+  readonly moderations?: Moderations | undefined
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "../resilience/Credential.ts"
-import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
+import { openAi } from "./protocols/OpenAiChatDialect.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { TokenFile } from "./TokenFile.ts"
@@ -42,7 +42,7 @@ export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, 
     const [first, ...rest] = options.apiKeys ?? []
     const { tokenFile } = options
     return makeWire({
-      dialect: openAiChat,
+      dialect: openAi,
       name: options.name,
       kind: options.kind ?? "openai-compatible",
       models: options.models,

@@ -37,6 +37,15 @@ export interface Call<Request> {
 /** One attempt at a chat completion. */
 export type ProviderCall = Call<ChatRequest>
 
+/** Texts that are to be judged, at least one, by the upstream's own model of that name. */
+export interface ModerationCall {
+  readonly input: readonly [string, ...Array<string>]
+  readonly model: string
+}
+
+/** For each text the categories that it was flagged for; undefined = it was not flagged. */
+export type Moderation = ReadonlyArray<ReadonlyArray<string> | undefined>
+
 /** One attempt at embeddings. */
 export type EmbeddingCall = Call<EmbeddingRequest>
 
@@ -129,6 +138,8 @@ export interface Provider {
   readonly embed?: ((call: EmbeddingCall) => Effect.Effect<EmbeddingAnswer, GatewayError>) | undefined
   /** False for a model that makes none; absent = any may. */
   readonly embeds?: ((model: string) => boolean) | undefined
+  /** Judges texts; absent = it cannot. Not bounded in time. */
+  readonly moderate?: ((call: ModerationCall) => Effect.Effect<Moderation, GatewayError>) | undefined
   /** `complete` and `embed` fail by themselves when `call.limit` says so; else the flow races them. */
   readonly keepsLimit?: true
   /** Which of its credentials are usable, for a provider that has any; it has noted a failure here when the flow hears of it. */

@@ -12,6 +12,7 @@ import { Agent, buildConnector, Client } from "undici"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { gatewayError, InternalFailure } from "../domain/GatewayError.ts"
 import { Roster } from "../resilience/Roster.ts"
+import { makeAlert } from "./Certificates.ts"
 import type { Limit, Wire } from "./Provider.ts"
 import type { Decoded, Decoder, ResponseHeaders } from "./TransportExchange.ts"
 import { Exchange } from "./TransportExchange.ts"
@@ -157,6 +158,11 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
   const invalidPath = Effect.fail(
     gatewayError(new InternalFailure({ message: "The upstream's path is not valid." }))
   )
+  const alert = makeAlert()
+  const failing = ({ origin }: TransportRequest, { distrust }: Exchange, failure: GatewayError) =>
+    distrust === undefined
+      ? Effect.fail(failure)
+      : Effect.andThen(alert(origin, distrust), Effect.fail(failure))
   const isPath = (path: string): boolean => /^\/[^\s]*$/.test(path)
   const whole = (request: TransportRequest, limit?: Limit): Effect.Effect<WholeResponse, GatewayError> => {
     if (!isPath(request.path)) return invalidPath
@@ -175,7 +181,7 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
         waiting: connections.waiting,
         maxBytes: settings.maxAnswerBytes,
         onHead: (failure) => {
-          if (failure !== undefined) return settle(Effect.fail(failure))
+          if (failure !== undefined) return settle(failing(request, exchange, failure))
           request.wire?.head(exchange.status)
           exchange.onWhole(take)
         },
@@ -209,7 +215,7 @@ const make = Effect.fnUntraced(function*(settings: TransportSettings) {
       const head = Effect.callback<TransportResponse, GatewayError>((resume) => {
         onHead = (failure) => {
           if (failure === undefined) request.wire?.head(exchange.status)
-          resume(failure === undefined ? Effect.succeed(responseOf(exchange)) : Effect.fail(failure))
+          resume(failure === undefined ? Effect.succeed(responseOf(exchange)) : failing(request, exchange, failure))
         }
         request.wire?.send(request.origin, request.path, request.method ?? "POST")
         connections.dispatch(request, exchange)

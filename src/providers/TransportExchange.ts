@@ -6,17 +6,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import type { GatewayError } from "../domain/GatewayError.ts"
-import {
-  ConnectionReset,
-  CredentialRejected,
-  gatewayError,
-  MalformedAnswer,
-  StreamInterrupted,
-  UpstreamTimedOut,
-  UpstreamUnreachable
-} from "../domain/GatewayError.ts"
+import { gatewayError, MalformedAnswer } from "../domain/GatewayError.ts"
 import type { Member, Roster } from "../resilience/Roster.ts"
+import { isOfCertificate } from "./Certificates.ts"
 import { ending } from "./Provider.ts"
+import { codeOf, failureOf, isReset, type Phase } from "./TransportFailure.ts"
 
 export type ResponseHeaders = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 
@@ -63,53 +57,12 @@ export interface Decoded<A> {
   readonly take: (wake: () => void) => A | typeof ending | undefined
 }
 
-type Phase = "connecting" | "waiting" | "body"
-
 /** Bytes that may wait for their reader before the socket is paused. */
 const HIGH_WATER = 256 * 1024
 
 const closed = new Error("closed")
 
 const settled = Promise.resolve()
-
-const codeOf = (error: unknown): string => {
-  if (typeof error !== "object" || error === null) return ""
-  if ("code" in error && typeof error.code === "string") return error.code
-  // undici's parser has a code for some of its errors only.
-  return "name" in error && error.name === "HTTPParserError" ? "HPE_INVALID" : ""
-}
-
-const isReset = (code: string): boolean => code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET"
-
-const failureOf = (code: string, phase: Phase): GatewayError => {
-  const detail = code === "" ? "" : ` (${code})`
-  if (phase === "body") {
-    return gatewayError(new StreamInterrupted({ message: `The upstream's answer broke off${detail}.` }))
-  }
-  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
-    return gatewayError(new MalformedAnswer({ message: `The upstream's answer is not valid HTTP${detail}.` }))
-  }
-  if (code === "UND_ERR_INVALID_ARG") {
-    return gatewayError(
-      new CredentialRejected({
-        message:
-          "The request could not be sent: the provider's key, one of its headers or its address is not valid in HTTP."
-      })
-    )
-  }
-  if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
-    return gatewayError(new UpstreamTimedOut({ message: "Connecting to the upstream took too long." }))
-  }
-  if (code === "EAI_AGAIN") {
-    return gatewayError(
-      new ConnectionReset({ message: "The upstream's name could not be looked up just now (EAI_AGAIN)." })
-    )
-  }
-  if (phase === "waiting" || isReset(code)) {
-    return gatewayError(new ConnectionReset({ message: `The upstream closed the connection${detail}.` }))
-  }
-  return gatewayError(new UpstreamUnreachable({ message: `The upstream could not be reached${detail}.` }))
-}
 
 const textOf = (chunks: ReadonlyArray<Uint8Array>): string => {
   const [only] = chunks
@@ -127,6 +80,8 @@ export class Exchange implements Member {
   complete = false
   /** The body ended or failed. */
   isOver = false
+  /** What is wrong with the upstream's certificate; undefined where nothing is. */
+  distrust: string | undefined
 
   private readonly options: ExchangeOptions
   private controller: Controller | undefined
@@ -214,6 +169,7 @@ export class Exchange implements Member {
     const isHeadless = this.phase !== "body"
     this.isOver = true
     this.failure = failureOf(code, this.phase)
+    if (isOfCertificate(code)) this.distrust = code
     if (isHeadless) this.options.onHead(this.failure)
     else this.wake()
   }

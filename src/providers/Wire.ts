@@ -16,7 +16,7 @@ import type { TransportResponse, WholeResponse } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 import { Ending } from "./TransportExchange.ts"
 import { isGood, isJson, refusalOf, requestIdOf } from "./WireReply.ts"
-import { type Endpoint, inFull, isReason, requestTo } from "./WireRequest.ts"
+import { beside, type Endpoint, inFull, isReason, requestTo } from "./WireRequest.ts"
 import { embedding } from "./WireVectors.ts"
 
 export interface WireOptions {
@@ -154,7 +154,7 @@ const hearNothing: Hear = () => Effect.void
 export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.map(Transport, (transport): Provider => {
     const { credentials, dialect, endpoints } = options
-    const { embeddings } = dialect
+    const { embeddings, moderations } = dialect
     const withEndpoint = <A, R>(
       call: Pick<ProviderCall, "model">,
       use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>
@@ -200,7 +200,12 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
             call,
             (endpoint) => embedding({ transport, endpoint, family: dialect.family, embeddings, call })
           )),
-      embeds: embeddings?.embeds
+      embeds: embeddings?.embeds,
+      moderate: moderations && ((call) =>
+        withEndpoint(call, (endpoint) => {
+          const sent = transport.whole(requestTo(beside(endpoint, "/moderations"), {}, moderations.lower(call), false))
+          return reply(dialect, sent, (text, nowMs) => moderations.readAnswer(text, call, nowMs))
+        }))
     }
   })
 
@@ -220,6 +225,20 @@ const complete = (
       const read = dialect.readAnswer(response.text, fallbackOf(call, nowMs))
       if (isReason(read)) return Effect.fail(gatewayError(read))
       return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response), dropped })
+    }))
+
+/** What an answer beside chat is read as. */
+const reply = <A extends object>(
+  { family }: Dialect,
+  sent: Effect.Effect<WholeResponse, GatewayError>,
+  readAnswer: (text: string, nowMs: number) => A | Reason
+) =>
+  Effect.flatMap(sent, (response) =>
+    Effect.withFiber<A, GatewayError>((fiber) => {
+      const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      if (!isGood(response)) return Effect.fail(refusalOf(family, response, response.text, nowMs))
+      const read = readAnswer(response.text, nowMs)
+      return isReason(read) ? Effect.fail(gatewayError(read)) : Effect.succeed(read)
     }))
 
 const stream = Effect.fnUntraced(function*(

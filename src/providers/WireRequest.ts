@@ -51,6 +51,12 @@ export const requestTo = (
   }
 }
 
+/** Where chat is, the rest is beside it. */
+export const beside = (endpoint: Endpoint, path: string): Endpoint => ({
+  ...endpoint,
+  path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, path)
+})
+
 /** Headers of every request; coded answers are not read, so none is asked for. */
 export const commonHeaders: Readonly<Record<string, string>> = {
   "content-type": "application/json",

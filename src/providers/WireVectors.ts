@@ -11,7 +11,7 @@ import type { EmbeddingAnswer, EmbeddingCall, Limit } from "./Provider.ts"
 import type { ErrorFamily } from "./ProviderError.ts"
 import type { Transport, WholeResponse } from "./Transport.ts"
 import { isGood, refusalOf, requestIdOf } from "./WireReply.ts"
-import { type Endpoint, inFull, isReason, requestTo } from "./WireRequest.ts"
+import { beside, type Endpoint, inFull, isReason, requestTo } from "./WireRequest.ts"
 
 /** Parts of one request that are under way at a time. */
 const sideBySide = 8
@@ -44,10 +44,9 @@ const answers = (
   [first, ...rest]: readonly [Lowered, ...Array<Lowered>]
 ): Effect.Effect<Whole, GatewayError> => {
   const { call, endpoint, transport } = options
-  // Where chat is, embeddings are beside it.
-  const beside = { ...endpoint, path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, "/embeddings") }
+  const at = beside(endpoint, "/embeddings")
   const ask = (part: Lowered, wire: EmbeddingCall["wire"], limit?: Limit) =>
-    Effect.flatMap(transport.whole(requestTo(beside, { wire }, part, false), limit), good(options))
+    Effect.flatMap(transport.whole(requestTo(at, { wire }, part, false), limit), good(options))
   if (rest.length === 0) return Effect.map(ask(first, call.wire, call.limit), (one) => [one])
   // Who hears of the wire hears of one request at a time: the first stands for them.
   const all = Effect.all([ask(first, call.wire), ...rest.map((part) => ask(part, undefined))], {

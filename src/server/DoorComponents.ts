@@ -9,6 +9,7 @@ import { Exporter } from "../observability/Export.ts"
 import type { ExportState } from "../observability/ExportQueue.ts"
 import { CurrentInstruments } from "../observability/Instruments.ts"
 import * as Tracing from "../observability/Tracing.ts"
+import { RedisStatus } from "../storage/RedisStatus.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
 const unknown: ExportState = { queued: 0, exported: 0, dropped: 0, failure: undefined }
@@ -49,6 +50,16 @@ const storage = Effect.map(Effect.serviceOption(LedgerStatus), (status) => (): R
   return [{ component: "storage", status: state === "ok" ? "pass" : "warn", output }]
 })
 
+/** Where limits and budgets are counted, if that is a Redis. Without it requests go on as the operator has said, so it warns. */
+const redis = Effect.map(RedisStatus, (read) => (): ReadonlyArray<ComponentHealth> => {
+  const state = read?.()
+  if (state === undefined) return []
+  const output = `${state.failures} commands failed, away ${state.losses} times`
+  return state.isAway
+    ? [{ component: "redis", status: "warn", output: `away: ${state.why ?? "it was not reached yet"}; ${output}` }]
+    : [{ component: "redis", status: "pass", output }]
+})
+
 /** How the writing of the ledger goes; without a database there is nothing that could be late or lost. */
 const showLedger = Effect.gen(function*() {
   const instruments = yield* CurrentInstruments
@@ -67,6 +78,22 @@ const showLedger = Effect.gen(function*() {
   })
 })
 
+/** Whether Redis is there; without one there is nothing to tell. */
+const showRedis = Effect.gen(function*() {
+  const instruments = yield* CurrentInstruments
+  const read = yield* RedisStatus
+  if (read === undefined) return
+  const away = instruments.gauge(Catalogue.redisAway).of()
+  const failed = instruments.counter(Catalogue.redisFailures).of()
+  let told = 0
+  yield* instruments.observe(() => {
+    const { failures, isAway } = read()
+    away.set(isAway ? 1 : 0)
+    failed.add(failures - told)
+    told = failures
+  })
+})
+
 /** What the door knows about itself takes part in health, and in the metrics where nothing else counts it. */
 export const includeDoor = Effect.gen(function*() {
   const health = yield* Health
@@ -74,9 +101,11 @@ export const includeDoor = Effect.gen(function*() {
   const shedding = yield* Shedding
   const exporter = yield* telemetry
   const store = yield* storage
+  const shared = yield* redis
   yield* showLedger
+  yield* showRedis
   health.include({
-    components: () => [...exporter(), ...store(), eventLoop(settings, shedding)],
+    components: () => [...exporter(), ...store(), ...shared(), eventLoop(settings, shedding)],
     inFlight: () => shedding.seen().inFlight
   })
 })

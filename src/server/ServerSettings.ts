@@ -12,6 +12,8 @@ export interface ServerSettings {
   readonly host: string
   /** TCP port; 0 = any free one. Default 8000. */
   readonly port: number
+  /** Files of its certificate, with what vouches for it, and of its key, both PEM. Absent = plain HTTP. Default absent. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined
   /** Client keys for `/v1/*`. None = open, and then only loopback may be bound. Default none. */
   readonly keys: ReadonlyArray<StaticKey>
   /** Key for monitoring, control, dashboard and metrics. Absent = those answer on loopback only. Default absent. */

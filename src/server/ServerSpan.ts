@@ -44,6 +44,10 @@ const describeHost = (span: Tracer.Span, header: string | undefined): void => {
   span.attribute(names.serverPort, known.host.port)
 }
 
+/** Over Node's server the socket says so. */
+const isSecure = (source: object): boolean =>
+  "socket" in source && typeof source.socket === "object" && source.socket !== null && "encrypted" in source.socket
+
 const describe = (
   span: Tracer.Span,
   request: HttpServerRequest,
@@ -56,7 +60,7 @@ const describe = (
   span.attribute(names.method, method)
   if (method !== exchange.method) span.attribute(names.originalMethod, exchange.method.slice(0, longest))
   span.attribute(names.urlPath, query < 0 ? url : url.slice(0, query))
-  span.attribute(names.urlScheme, "http")
+  span.attribute(names.urlScheme, isSecure(source) ? "https" : "http")
   span.attribute(names.protocolVersion, "httpVersion" in source ? String(source.httpVersion) : "1.1")
   const client = Option.getOrUndefined(request.remoteAddress)
   if (client !== undefined) span.attribute(names.clientAddress, callers.of(client, headers["x-forwarded-for"]))

@@ -1,19 +1,33 @@
 /**
  * Hooks around a model that its owner opted in: a guard sees a request before it is sent, and an answer before it is given out, and
- * lets it pass, changes it or refuses it. Off unless settings name it; where a guard fails, the request fails.
+ * lets it pass, flags it, changes it or refuses it. Off unless settings name it. Trap: what becomes of a request whose guard fails or
+ * takes too long is for each guard to say, for neither answer is right for all of them.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatCompletion } from "../domain/ChatAnswer.ts"
+import { DurationText } from "../domain/Quantity.ts"
 import { type MaskKind, maskKinds, maskStream, maskText } from "./Mask.ts"
 
-/** What a guard says. A message is told to the caller as it stands, so it quotes nothing. */
+/** What a guard says. A message is told to the caller as it stands, a note goes to the log: neither quotes anything. */
 export type Judgement<A> =
   | { readonly _tag: "Pass" }
+  | { readonly _tag: "Flag"; readonly note: string }
   | { readonly _tag: "Change"; readonly value: A }
-  | { readonly _tag: "Refuse"; readonly message: string }
+  | {
+    readonly _tag: "Refuse"
+    readonly message: string
+    /** The member of the request that it is about. */
+    readonly param?: string | undefined
+  }
+
+/** The guard could not judge; the message goes to the log. */
+export interface GuardFailed {
+  readonly _tag: "GuardFailed"
+  readonly message: string
+}
 
 /** One text of a streamed answer: what may be given out of it so far. Plain functions, for they run for every event. */
 export interface TextGuard {
@@ -23,9 +37,13 @@ export interface TextGuard {
 }
 
 export interface Guard {
-  readonly before?: ((request: ChatRequest) => Effect.Effect<Judgement<ChatRequest>>) | undefined
-  readonly after?: ((answer: ChatCompletion) => Effect.Effect<Judgement<ChatCompletion>>) | undefined
-  /** Made once for each text of each choice. */
+  /** What becomes of what it could not judge because it failed, died or took too long: a 503 `guard_unavailable`, or it passes. */
+  readonly whenFailing: "refuse" | "pass"
+  /** Milliseconds for one judgement of a whole request or answer; `Infinity` = it never waits for anything. Default 2000. */
+  readonly within?: number | undefined
+  readonly before?: ((request: ChatRequest) => Effect.Effect<Judgement<ChatRequest>, GuardFailed>) | undefined
+  readonly after?: ((answer: ChatCompletion) => Effect.Effect<Judgement<ChatCompletion>, GuardFailed>) | undefined
+  /** Made once for each text of each choice; one that throws has failed. */
   readonly stream?: (() => TextGuard) | undefined
 }
 
@@ -33,6 +51,20 @@ export interface Guard {
 export const Guards = Context.Reference<ReadonlyMap<string, Guard>>("breakwater/validation/Guard/Guards", {
   defaultValue: () => new Map()
 })
+
+/** The texts of a request's messages are sent to a provider's `/moderations`, and what that flags is refused. */
+export interface ModerationSettings {
+  /** A provider of the file that speaks OpenAI's dialect. */
+  readonly provider: string
+  /** The provider's name of the model. Default `omni-moderation-latest`. */
+  readonly model?: string | undefined
+  /** What becomes of a request that it does not judge in time. */
+  readonly whenFailing: Guard["whenFailing"]
+  /** Milliseconds. Default 2000. */
+  readonly within?: number | undefined
+  /** What becomes of a request in which it finds something; `flag` = a warning in the log. Default refuse. */
+  readonly verdict?: "refuse" | "flag" | undefined
+}
 
 export interface GuardSettings {
   readonly mask?: {
@@ -43,6 +75,8 @@ export interface GuardSettings {
     /** In what models answer. Default true. */
     readonly answers?: boolean | undefined
   } | undefined
+  /** Somebody else's judgement of what callers send, asked after the mask. */
+  readonly moderation?: ModerationSettings | undefined
   /** Names of the application's own guards, in the order in which they are asked, before the mask. */
   readonly use?: ReadonlyArray<string> | undefined
 }
@@ -53,6 +87,13 @@ export const GuardSettingsInput = Schema.Struct({
     kinds: Schema.optionalKey(Schema.NonEmptyArray(Schema.Literals(maskKinds))),
     prompts: Schema.optionalKey(Schema.Boolean),
     answers: Schema.optionalKey(Schema.Boolean)
+  })),
+  moderation: Schema.optionalKey(Schema.Struct({
+    provider: Schema.String.check(Schema.isNonEmpty()),
+    model: Schema.optionalKey(Schema.String.check(Schema.isNonEmpty())),
+    whenFailing: Schema.Literals(["refuse", "pass"]),
+    within: Schema.optionalKey(DurationText.check(Schema.isGreaterThan(0))),
+    verdict: Schema.optionalKey(Schema.Literals(["refuse", "flag"]))
   }))
 })
 
@@ -96,19 +137,28 @@ const maskAnswer = (answer: ChatCompletion, kinds: ReadonlyArray<MaskKind>): Jud
 const maskGuard = (
   { answers = true, kinds = maskKinds, prompts = true }: NonNullable<GuardSettings["mask"]>
 ): Guard => ({
+  whenFailing: "refuse",
+  within: Number.POSITIVE_INFINITY,
   before: prompts ? (request) => Effect.sync(() => maskRequest(request, kinds)) : undefined,
   after: answers ? (answer) => Effect.sync(() => maskAnswer(answer, kinds)) : undefined,
   stream: answers ? () => maskStream(kinds) : undefined
 })
 
 /** The guards of one model, undefined where there are none. A name that nobody brought is a mistake of the configuration and dies. */
-export const guardsOf = (settings: GuardSettings | undefined): Effect.Effect<ReadonlyArray<Guard> | undefined> =>
+export const guardsOf = (
+  settings: GuardSettings | undefined,
+  moderation: (settings: ModerationSettings) => Guard
+): Effect.Effect<ReadonlyArray<Guard> | undefined> =>
   settings === undefined ? Effect.undefined : Effect.gen(function*() {
     const brought = yield* Guards
     const own = yield* Effect.forEach(settings.use ?? [], (name) => {
       const guard = brought.get(name)
       return guard === undefined ? Effect.die(new Error(`there is no guard named ${name}`)) : Effect.succeed(guard)
     })
-    const all = settings.mask === undefined ? own : [...own, maskGuard(settings.mask)]
+    const all = [
+      ...own,
+      ...(settings.mask === undefined ? [] : [maskGuard(settings.mask)]),
+      ...(settings.moderation === undefined ? [] : [moderation(settings.moderation)])
+    ]
     return all.length === 0 ? undefined : all
   })

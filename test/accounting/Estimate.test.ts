@@ -1,17 +1,19 @@
 import { describe, expect, it } from "@effect/vitest"
 import { byLength, saidBytes } from "../../src/accounting/Estimate.ts"
 import type { ChatRequest } from "../../src/domain/Chat.ts"
+import { readAnswer } from "../../src/providers/protocols/OpenAiChat.ts"
 import { exchanges, isPresent } from "../exchanges/Recorded.ts"
 
 const asked = (...messages: ReadonlyArray<unknown>): ChatRequest => ({ model: "m", messages } as unknown as ChatRequest) // made up
 
 /** Text and tokens without thinking, of each recorded whole answer that says what it used. */
-const counted = exchanges.flatMap(({ response }) => {
-  const body = response.body as any // recorded
-  const text = body?.choices?.[0]?.message
-  const tokens = body?.usage?.completion_tokens - (body?.usage?.completion_tokens_details?.reasoning_tokens ?? 0)
-  return body?.choices?.length === 1 && tokens > 0 && !text.reasoning_content
-    ? [{ bytes: saidBytes(text), tokens: Number(tokens) }]
+const counted = exchanges.flatMap(({ name, response }) => {
+  const read = readAnswer(JSON.stringify(response.body) ?? "", { id: name, created: 1, model: "m", nowMs: 0 })
+  if ("_tag" in read || read.usage === undefined) return []
+  const [choice, other] = read.completion.choices
+  const tokens = read.usage.completionTokens - (read.usage.reasoningTokens ?? 0)
+  return choice !== undefined && other === undefined && tokens > 0 && !choice.message.reasoning_content
+    ? [{ bytes: saidBytes(choice.message), tokens }]
     : []
 })
 

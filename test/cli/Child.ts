@@ -58,7 +58,7 @@ export const start = (
 }
 
 /** The URL in the banner. */
-export const url = async (child: Child): Promise<string> => (await child.says(/listening on (http:\/\/\S+)/))[1] ?? ""
+export const url = async (child: Child): Promise<string> => (await child.says(/listening on (https?:\/\/\S+)/))[1] ?? ""
 
 /** True when nobody listens on the port of this URL any more. */
 export const isClosed = (address: string): Promise<boolean> =>

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Redacted } from "effect"
 import { decode } from "../../src/config/Config.ts"
 import * as Document from "../../src/config/Document.ts"
+import { secretsOf } from "../../src/config/Secrets.ts"
 import { admissionSettings } from "../../src/config/Settings.ts"
 import * as Kinds from "../../src/providers/Kinds.ts"
 import { builtKinds } from "../../src/providers/Presets.ts"
@@ -160,6 +161,22 @@ validation: { unicode: lenient, files: { allow: [pdf], deny: [csv] } }
         ]]
       ) {
         expect((yield* problemsOf(model(wrong ?? ""))).map((problem) => problem.path)).toEqual([path])
+      }
+    }))
+
+  it.effect("takes a moderation that says what its failing means, of a provider that has one", () =>
+    Effect.gen(function*() {
+      const file = (provider: string, more = ", whenFailing: pass, within: 1s") =>
+        `providers: { judge: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1", apiKey: none } }\n` +
+        `defaults: { guards: { moderation: { provider: ${provider}${more} } } }\n`
+      const { settings } = yield* settingsOf(file("judge"))
+      expect(settings.defaults.guards).toEqual({
+        moderation: { provider: "judge", whenFailing: "pass", within: 1000 }
+      })
+      for (const wrong of [file("juge"), file("simulated"), file("judge", "")]) {
+        const [problem, ...others] = yield* problemsOf(wrong)
+        expect(problem?.path).toMatch(/^defaults\.guards\.moderation\.(?:provider|whenFailing)$/)
+        expect(others).toEqual([])
       }
     }))
 
@@ -506,6 +523,41 @@ storage: { whenAway: { limits: closed } }
         untold: "release",
         whenAway: { limits: "closed", budgets: "closed" }
       })
+    }))
+
+  it.effect("is counted in Redis where one is named, by an address that is kept secret", () =>
+    Effect.gen(function*() {
+      const { inactive, settings } = yield* settingsOf(
+        "storage: { redis: \"${REDIS_URL}\", redisTimeout: 1s, redisPrefix: \"team:a\" }",
+        { REDIS_URL: "rediss://user:p%40ss@redis.example.com:6380/2" }
+      )
+      expect(inactive).toEqual([])
+      expect(settings.storage).toMatchObject({ redisTimeoutMs: 1000, redisPrefix: "team:a" })
+      expect(JSON.stringify(settings.storage)).not.toContain("ss@")
+      expect(secretsOf(settings).map(Redacted.value)).toEqual([
+        "rediss://user:p%40ss@redis.example.com:6380/2",
+        "p%40ss",
+        "p@ss"
+      ])
+      expect((yield* settingsOf("storage: { redis: \"${REDIS_URL:-}\" }", {})).settings.storage.redis).toBeUndefined()
+    }))
+
+  it.effect("is refused where the address of Redis is none, without showing it", () =>
+    Effect.gen(function*() {
+      const wrong = [
+        "http://:canary@host",
+        "redis://:canary%@host",
+        "redis://:canary@",
+        "redis://:canary@host/name",
+        "redis://:canary@host:99999",
+        "redis://:canary#@host",
+        "canary"
+      ]
+      for (const address of wrong) {
+        const problems = yield* problemsOf(`storage: { redis: ${JSON.stringify(address)} }`)
+        expect(problems.map(({ path }) => path)).toEqual(["storage.redis"])
+        expect(JSON.stringify(problems)).not.toContain("canary")
+      }
     }))
 
   it.effect("is refused where it is narrowed by what cannot be read, without showing it", () =>

@@ -295,11 +295,20 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
     }).then((response) => response.text())
     await page.getByText("1 unpriced").waitFor()
     expect(await cost.textContent()).toBe("–")
+    // A stream that breaks before its usage has told nobody what it used.
+    await fetch(`${alone.url}/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "sim-cut", stream: true, messages: [{ role: "user", content: "hi" }] })
+    }).then((response) => response.text())
+    const cells = page.locator("#money tr", { hasText: "sim-cut" }).locator(".num")
+    await cells.first().waitFor()
+    expect(await cells.allTextContents()).toEqual(["1", "–", "–", "–", "–", "1"])
     await page.close()
     expect(await alone.stop()).toBe(0)
   })
 
-  for (const width of [1440, 820, 390]) {
+  for (const width of [1440, 1360, 820, 390]) {
     it(`shows how a request ended and the control of a target without scrolling at ${width} pixels`, async () => {
       const { page } = await visit(browser, gateway.origin, { viewport: { width, height: 1000 } })
       const right = async (selector: string) => {
@@ -310,6 +319,10 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
       expect(await right("#recent .badge")).toBeLessThan(width)
       expect(await right("#recent button")).toBeLessThan(width)
       expect(await right("#targets button")).toBeLessThan(width)
+      const cutOff = await page.locator("#now .value").evaluateAll((values) =>
+        values.filter((value) => value.scrollWidth > value.clientWidth).map((value) => value.textContent)
+      )
+      expect(cutOff).toEqual([])
       await page.close()
     })
   }

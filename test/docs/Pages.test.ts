@@ -5,7 +5,7 @@ import { pages } from "../../tools/generate-docs.ts"
 
 const root = join(import.meta.dirname, "../..")
 const read = (path: string): string => readFileSync(join(root, path), "utf8")
-const written = ["README.md", "CONTRIBUTING.md", ...globSync("docs/**/*.md", { cwd: root })]
+const written = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...globSync("docs/**/*.md", { cwd: root })]
 
 /** Targets of relative links, without what follows `#`. */
 const links = (text: string): ReadonlyArray<string> =>

@@ -43,6 +43,17 @@ describe("the examples", () => {
     ])
   })
 
+  it("effect-ai streams, keeps to a schema and calls a tool, and says who answered and for how much", async () => {
+    expect((await run("effect-ai")).split("\n")).toEqual([
+      expect.stringMatching(/^streamed: .*What holds back the sea\?.* \(backup\/sim-fast, 2 attempts, 0\.\d+ USD\)$/),
+      "object: {\"name\":\"\",\"metres\":0}",
+      "tool: the tide at Brest",
+      "answer: The tools answered: “{\"metres\":6.1}”.",
+      "refused: InvalidRequestError, model",
+      ""
+    ])
+  })
+
   it("embedded serves the app's route and the gateway's on one port", async () => {
     expect((await run("embedded")).split("\n")).toEqual([
       "GET /api/v1/health/ready 200",
@@ -82,6 +93,7 @@ describe("the examples", () => {
     const files = globSync("examples/*.ts", { cwd: root }).map((path) => path.replace(/^examples\/|\.ts$/g, ""))
     expect(files.toSorted()).toEqual([
       "custom-provider",
+      "effect-ai",
       "embedded",
       "failover",
       "quickstart",

@@ -1,119 +1,21 @@
 import { describe, expect, it } from "@effect/vitest"
+import { anthropicMessages, usualVersion } from "../../src/providers/protocols/AnthropicMessages.ts"
 import { readAnswer } from "../../src/providers/protocols/AnthropicMessagesAnswer.ts"
-import { MessagesStream } from "../../src/providers/protocols/AnthropicMessagesStream.ts"
-import type { Frame } from "../../src/providers/Provider.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
-import { SseParser } from "../../src/providers/Sse.ts"
+import { messageOf, ofAnthropic, sseOf } from "./AnthropicRecorded.ts"
 import { ofChunks, ofMessage, type Said } from "./Conversation.ts"
-import { type Exchange, exchangesOf, isPresent, isStream, makeValidator } from "./Recorded.ts"
+import { fallback, play } from "./Play.ts"
+import { exchangesOf, isPresent, isStream, makeValidator } from "./Recorded.ts"
+import { testRefusals } from "./RefusalTests.ts"
 
 const exchanges = exchangesOf("anthropic--messages--")
-const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
+const dialect = anthropicMessages({ version: usualVersion })
 const answered = exchanges.filter(({ response }) => response.status === 200)
 const streams = answered.filter(isStream)
 const wholes = answered.filter((exchange) => !isStream(exchange))
-const refused = exchanges.filter(({ response }) => response.status !== 200)
 
 // Recorded JSON, read by hand.
 type Loose = any
-
-/** A client's capture is framed again. */
-const sseOf = ({ response }: Exchange): string =>
-  response.sse
-    ?? (response.chunks ?? []).map((chunk: Loose) => `event: ${chunk.type}\ndata: ${JSON.stringify(chunk)}\n\n`).join(
-      ""
-    )
-
-const finishes: Readonly<Record<string, string>> = {
-  end_turn: "stop",
-  stop_sequence: "stop",
-  max_tokens: "length",
-  tool_use: "tool_calls",
-  refusal: "content_filter"
-}
-
-interface Recorded extends Said {
-  readonly model: string
-  readonly id: string
-  readonly prompt: number
-  readonly cached: number
-  readonly written: number
-  readonly completion: number
-}
-
-const joined = (blocks: ReadonlyArray<Loose>, type: string, member: string): string =>
-  blocks.filter((block) => block.type === type).map((block) => block[member]).join("")
-
-/** What a message says, read without the code under test. */
-const ofAnthropic = (message: Loose): Recorded => {
-  const { usage } = message
-  const cached = usage.cache_read_input_tokens ?? 0
-  const written = usage.cache_creation_input_tokens ?? 0
-  return {
-    content: joined(message.content, "text", "text"),
-    reasoning: joined(message.content, "thinking", "thinking"),
-    calls: message.content.filter((block: Loose) => block.type === "tool_use")
-      .map((block: Loose) => ({ name: block.name, arguments: block.input })),
-    finish: finishes[message.stop_reason] ?? "?",
-    model: message.model,
-    id: message.id,
-    prompt: usage.input_tokens + cached + written,
-    cached,
-    written,
-    completion: usage.output_tokens
-  }
-}
-
-const eventsOf = (exchange: Exchange): ReadonlyArray<Loose> =>
-  new SseParser().push(Buffer.from(sseOf(exchange))).map(({ data }) => JSON.parse(data))
-
-/** The message that a stream amounts to. */
-const messageOf = (exchange: Exchange): Loose => {
-  let message: Loose
-  const inputs = new Map<number, string>()
-  for (const event of eventsOf(exchange)) {
-    if (event.type === "message_start") message = { ...event.message, content: [] }
-    if (event.type === "content_block_start") message.content[event.index] = { ...event.content_block }
-    if (event.type === "message_delta") {
-      Object.assign(message, event.delta)
-      message.usage = { ...message.usage, ...event.usage }
-    }
-    if (event.type !== "content_block_delta") continue
-    const block = message.content[event.index]
-    const { delta } = event
-    if (delta.type === "text_delta") block.text += delta.text
-    if (delta.type === "thinking_delta") block.thinking += delta.thinking
-    if (delta.type === "input_json_delta") {
-      const text = (inputs.get(event.index) ?? "") + delta.partial_json
-      inputs.set(event.index, text)
-      if (block.type === "tool_use" && text !== "") {
-        try {
-          block.input = JSON.parse(text)
-        } catch {
-          // The rest is to come.
-        }
-      }
-    }
-  }
-  return message
-}
-
-interface Played {
-  readonly frames: ReadonlyArray<Frame>
-  readonly texts: ReadonlyArray<string>
-  readonly machine: MessagesStream
-}
-
-const play = (chunks: Iterable<Uint8Array>, includeUsage: boolean): Played => {
-  const parser = new SseParser()
-  const machine = new MessagesStream({ includeUsage, fallback })
-  const frames: Array<Frame> = []
-  for (const chunk of chunks) for (const event of parser.push(chunk)) machine.next(event, frames)
-  for (const event of parser.end()) machine.next(event, frames)
-  machine.end(frames)
-  const texts = frames.flatMap(({ bytes }) => bytes === undefined ? [] : [Buffer.from(bytes).toString()])
-  return { frames, machine, texts }
-}
 
 const payloadsOf = (texts: ReadonlyArray<string>): ReadonlyArray<Loose> =>
   texts.map((text) => {
@@ -156,8 +58,8 @@ describe.skipIf(!isPresent)("a recorded stream of Anthropic", () => {
     const bytes = Buffer.from(sseOf(exchange))
     for (const includeUsage of [true, false]) {
       it(`of ${exchange.name} says the same in OpenAI's form, ${includeUsage ? "with" : "without"} usage`, () => {
-        const { frames, machine, texts } = play([bytes], includeUsage)
-        expect([machine.failure, machine.isDone, machine.skippedEvents]).toEqual([undefined, true, 0])
+        const { failure, frames, isDone, skippedEvents, texts } = play(dialect, [bytes], includeUsage)
+        expect([failure, isDone, skippedEvents]).toEqual([undefined, true, 0])
         const written = payloadsOf(texts)
         expect(written.flatMap(makeValidator("chat-completion-chunk"))).toEqual([])
         const recorded = ofAnthropic(messageOf(exchange))
@@ -181,11 +83,11 @@ describe.skipIf(!isPresent)("a recorded stream of Anthropic", () => {
     }
 
     it(`of ${exchange.name} gives the same frames wherever its bytes are split`, () => {
-      const whole = play([bytes], true).texts.join("")
-      expect(play(Array.from(bytes, (byte) => Uint8Array.of(byte)), true).texts.join("")).toBe(whole)
+      const whole = play(dialect, [bytes], true).texts.join("")
+      expect(play(dialect, Array.from(bytes, (byte) => Uint8Array.of(byte)), true).texts.join("")).toBe(whole)
       const step = Math.max(1, Math.floor(bytes.length / 1000))
       for (let at = 1; at < bytes.length; at += step) {
-        const split = play([bytes.subarray(0, at), bytes.subarray(at)], true).texts.join("")
+        const split = play(dialect, [bytes.subarray(0, at), bytes.subarray(at)], true).texts.join("")
         if (split !== whole) expect(split, `split at ${at}`).toBe(whole)
       }
     })
@@ -193,8 +95,8 @@ describe.skipIf(!isPresent)("a recorded stream of Anthropic", () => {
     it(`of ${exchange.name} is an interruption when it is cut before its end`, () => {
       const end = sseOf(exchange).indexOf("event: message_delta")
       for (const part of [0.2, 0.6, 0.99]) {
-        const { machine, texts } = play([bytes.subarray(0, Math.floor(end * part))], true)
-        expect(machine.failure?._tag).toBe("StreamInterrupted")
+        const { failure, texts } = play(dialect, [bytes.subarray(0, Math.floor(end * part))], true)
+        expect(failure).toBe("StreamInterrupted")
         expect(texts.join("")).not.toMatch(/"finish_reason":"/)
       }
     })
@@ -203,27 +105,14 @@ describe.skipIf(!isPresent)("a recorded stream of Anthropic", () => {
       const cut = sseOf(exchange).lastIndexOf("event: content_block_stop")
       const error = { type: "error", error: { type: "overloaded_error", message: "Overloaded" }, request_id: "req_1" }
       const text = `${sseOf(exchange).slice(0, cut)}event: error\ndata: ${JSON.stringify(error)}\n\n`
-      const { machine, texts } = play([Buffer.from(text)], true)
-      expect(machine.failure?._tag).toBe("Overloaded")
+      const { failure, texts } = play(dialect, [Buffer.from(text)], true)
+      expect(failure).toBe("Overloaded")
       expect(texts.join("")).not.toMatch(/"finish_reason":"/)
     })
   }
 })
 
-const reasons: Readonly<Record<string, string>> = {
-  "anthropic--messages--20295794.json": "CredentialRejected",
-  "anthropic--messages--3b34aa07.json": "ContextLengthExceeded"
-}
-
-describe.skipIf(!isPresent)("a recorded error of Anthropic", () => {
-  for (const { name, response } of refused) {
-    it(`of ${name} is ${reasons[name]}`, () => {
-      const { body, headers, status } = response
-      const reason = toReason("anthropic", { status, headers, body, nowMs: 0 })
-      expect([reason._tag, reason.upstreamStatus]).toEqual([reasons[name], status])
-    })
-  }
-})
+testRefusals("anthropic", exchanges)
 
 describe("an error of Anthropic", () => {
   const nowMs = Date.parse("2026-08-19T14:34:00Z")

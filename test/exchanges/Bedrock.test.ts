@@ -2,86 +2,22 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Bedrock from "../../src/providers/Bedrock.ts"
-import { EventStreamParser } from "../../src/providers/EventStream.ts"
 import { bedrockConverse } from "../../src/providers/protocols/BedrockConverse.ts"
-import type { Frame } from "../../src/providers/Provider.ts"
-import { toReason } from "../../src/providers/ProviderError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { callOf, streamOf } from "../providers/Calls.ts"
-import { isPresent, type Recording, recordings } from "./BedrockRecorded.ts"
+import { blocksIn, isPresent, promptOf, type Recording, recordings, saidIn } from "./BedrockRecorded.ts"
 import { type CloudUpstream, start } from "./CloudUpstream.ts"
-import { ofChunks, ofMessage, type Said } from "./Conversation.ts"
-import { makeValidator } from "./Recorded.ts"
+import { ofChunks, ofMessage } from "./Conversation.ts"
+import { fallback, play } from "./Play.ts"
+import { exchangesOf, makeValidator } from "./Recorded.ts"
+import { reasons } from "./Refusals.ts"
+import { testRefusals } from "./RefusalTests.ts"
 
 // Recorded JSON, read by hand.
 type Loose = any
 
-const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
 const streams = recordings.filter(({ events }) => events.length > 0)
 const wholes = recordings.filter(({ events, status }) => events.length === 0 && status === 200)
-const refused = recordings.filter(({ status }) => status !== 200)
-
-const finishes: Readonly<Record<string, string>> = { end_turn: "stop", max_tokens: "length", tool_use: "tool_calls" }
-
-/** What the recorded blocks say, read without our code. */
-const saidIn = (blocks: ReadonlyArray<Loose>, stopReason: string): Said => ({
-  content: blocks.map((block) => block.text ?? "").join(""),
-  reasoning: blocks.map((block) => block.reasoningContent?.reasoningText?.text ?? "").join(""),
-  calls: blocks.flatMap(({ toolUse }) =>
-    toolUse === undefined || toolUse.type === "server_tool_use"
-      ? []
-      : [{ name: toolUse.name, arguments: toolUse.input }]
-  ),
-  finish: finishes[stopReason] ?? stopReason
-})
-
-/** The blocks that the recorded events put together. */
-const blocksIn = ({ events }: Recording): ReadonlyArray<Loose> => {
-  const blocks = new Map<number, Loose>()
-  for (const { contentBlockDelta: more, contentBlockStart: begun } of events) {
-    if (begun?.start.toolUse) blocks.set(begun.contentBlockIndex, { toolUse: { ...begun.start.toolUse, input: "" } })
-    if (more === undefined) continue
-    const block = blocks.get(more.contentBlockIndex) ?? {}
-    blocks.set(more.contentBlockIndex, block)
-    const { reasoningContent, text, toolUse } = more.delta
-    if (text !== undefined) block.text = (block.text ?? "") + text
-    if (Array.isArray(more.delta.toolResult)) continue
-    if (toolUse !== undefined) block.toolUse.input += toolUse.input
-    if (reasoningContent?.text !== undefined) {
-      block.reasoningContent ??= { reasoningText: { text: "" } }
-      block.reasoningContent.reasoningText.text += reasoningContent.text
-    }
-  }
-  return [...blocks.values()].map((block) =>
-    block.toolUse === undefined
-      ? block
-      : { toolUse: { ...block.toolUse, input: JSON.parse(block.toolUse.input || "{}") } }
-  )
-}
-
-const promptOf = (usage: Loose): number =>
-  usage.inputTokens + (usage.cacheReadInputTokens ?? 0) + (usage.cacheWriteInputTokens ?? 0)
-
-interface Played {
-  readonly frames: ReadonlyArray<Frame>
-  readonly texts: ReadonlyArray<string>
-  readonly failure: string | undefined
-  readonly isDone: boolean
-}
-
-const play = (pieces: Iterable<Uint8Array>, includeUsage: boolean): Played => {
-  const parser = new EventStreamParser()
-  const machine = bedrockConverse.openStream({ includeUsage, fallback })
-  const frames: Array<Frame> = []
-  for (const piece of pieces) for (const event of parser.push(piece)) machine.next(event, frames)
-  machine.end(frames)
-  return {
-    frames,
-    texts: frames.flatMap(({ bytes }) => bytes === undefined ? [] : [Buffer.from(bytes).toString()]),
-    failure: machine.failure?._tag,
-    isDone: machine.isDone
-  }
-}
 
 const payloadsOf = (texts: ReadonlyArray<string>): ReadonlyArray<Loose> =>
   texts.map((text) => JSON.parse(text.slice(6)))
@@ -122,7 +58,7 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
     const { bytes, events, name } = recording
     for (const includeUsage of [true, false]) {
       it(`of ${name} says the same in OpenAI's form, ${includeUsage ? "with" : "without"} usage`, () => {
-        const played = play([bytes], includeUsage)
+        const played = play(bedrockConverse, [bytes], includeUsage)
         expect([played.failure, played.isDone]).toEqual([undefined, true])
         const written = payloadsOf(played.texts)
         expect(written.flatMap(makeValidator("chat-completion-chunk"))).toEqual([])
@@ -146,18 +82,18 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
     }
 
     it(`of ${name} gives the same frames wherever its bytes are split`, () => {
-      const whole = play([bytes], true).texts.join("")
+      const whole = play(bedrockConverse, [bytes], true).texts.join("")
       for (let at = 1; at < bytes.length; at++) {
-        const split = play([bytes.subarray(0, at), bytes.subarray(at)], true).texts.join("")
+        const split = play(bedrockConverse, [bytes.subarray(0, at), bytes.subarray(at)], true).texts.join("")
         if (split !== whole) expect(split, `split at ${at}`).toBe(whole)
       }
-      expect(play(Array.from(bytes, (byte) => Uint8Array.of(byte)), true).texts.join("")).toBe(whole)
+      expect(play(bedrockConverse, Array.from(bytes, (byte) => Uint8Array.of(byte)), true).texts.join("")).toBe(whole)
     })
 
     it(`of ${name} is an interruption wherever it is cut before its end, and whole after it`, () => {
       const end = bytes.indexOf("messageStop")
       for (let at = 1; at < bytes.length; at += 7) {
-        const cut = play([bytes.subarray(0, at)], true)
+        const cut = play(bedrockConverse, [bytes.subarray(0, at)], true)
         if (at < end) expect([cut.failure, cut.isDone]).toEqual(["StreamInterrupted", false])
         const isFinished = cut.frames.some(({ isTerminal }) => isTerminal)
         expect(cut.failure).toBe(isFinished ? undefined : "StreamInterrupted")
@@ -166,19 +102,7 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
   }
 })
 
-const reasons: Readonly<Record<string, string>> = {
-  "bedrock--converse--4fed5a87.json": "CredentialRejected",
-  "bedrock--converse--83048a73.json": "ContextLengthExceeded"
-}
-
-describe.skipIf(!isPresent)("a recorded error", () => {
-  for (const { body, headers, name, status } of refused) {
-    it(`of ${name} is ${reasons[name]}`, () => {
-      const reason = toReason("bedrock", { status, headers, body, nowMs: 0 })
-      expect([reason._tag, reason.upstreamStatus]).toEqual([reasons[name], status])
-    })
-  }
-})
+testRefusals("bedrock", exchangesOf("bedrock--converse"))
 
 /** A recorded request without what says nothing: empty members, and the status of a result that went well. */
 const bare = (value: Loose): Loose => {
@@ -308,7 +232,7 @@ describe.skipIf(!isPresent)("a recorded exchange over a socket", () => {
         if (events.length > 0) {
           const fields = { stream: true, stream_options: { include_usage: true } }
           const read = yield* streamOf(provider, callOf("asked", fields))
-          const alone = play([recording.bytes], true)
+          const alone = play(bedrockConverse, [recording.bytes], true)
           const stable = (text: string) => text.replaceAll(/"(?:id|model)":"[^"]*"|"created":\d+/g, "")
           expect(read.error).toBeUndefined()
           expect(stable(read.sent).replaceAll(/call_\w+/g, "")).toBe(

@@ -1,39 +1,17 @@
 import { describe, expect, it } from "@effect/vitest"
 import { readAnswer } from "../../src/providers/protocols/OpenAiChat.ts"
-import { ChatStream } from "../../src/providers/protocols/OpenAiChatStream.ts"
-import type { Frame } from "../../src/providers/Provider.ts"
-import { toReason } from "../../src/providers/ProviderError.ts"
+import { openAiChat } from "../../src/providers/protocols/OpenAiChatDialect.ts"
 import { SseParser } from "../../src/providers/Sse.ts"
 import { ofChunks, ofMessage, usageOf } from "./Conversation.ts"
+import { fallback, play } from "./Play.ts"
 import type { Exchange } from "./Recorded.ts"
 import { exchanges, isPresent, isStream, makeValidator, sseOf } from "./Recorded.ts"
+import { testRefusals } from "./RefusalTests.ts"
 
-const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
 const answered = exchanges.filter(({ response }) => response.status === 200)
 const broken = answered.filter(({ response }) => response.sse?.includes("event: error"))
 const streams = answered.filter((exchange) => isStream(exchange) && !broken.includes(exchange))
 const wholes = answered.filter((exchange) => !isStream(exchange))
-const refused = exchanges.filter(({ response }) => response.status !== 200)
-
-interface Played {
-  readonly frames: ReadonlyArray<Frame>
-  readonly texts: ReadonlyArray<string>
-  readonly failure: string | undefined
-}
-
-const play = (chunks: Iterable<Uint8Array>, includeUsage: boolean): Played => {
-  const parser = new SseParser()
-  const machine = new ChatStream({ includeUsage, fallback })
-  const frames: Array<Frame> = []
-  for (const chunk of chunks) for (const event of parser.push(chunk)) machine.next(event, frames)
-  for (const event of parser.end()) machine.next(event, frames)
-  machine.end(frames)
-  return {
-    frames,
-    texts: frames.flatMap(({ bytes }) => bytes === undefined ? [] : [Buffer.from(bytes).toString()]),
-    failure: machine.failure?._tag
-  }
-}
 
 const payloadsOf = (texts: ReadonlyArray<string>) =>
   texts.map((text) => {
@@ -67,7 +45,7 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
     const bytes = Buffer.from(sseOf(exchange))
     for (const includeUsage of [true, false]) {
       it(`of ${exchange.name} says the same in OpenAI's form, ${includeUsage ? "with" : "without"} usage`, () => {
-        const played = play([bytes], includeUsage)
+        const played = play(openAiChat, [bytes], includeUsage)
         expect(played.failure).toBeUndefined()
         const written = payloadsOf(played.texts)
         const validate = makeValidator("chat-completion-chunk")
@@ -92,17 +70,18 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
       })
     }
     it(`of ${exchange.name} gives the same frames however its bytes are split`, () => {
-      const whole = play([bytes], true)
-      expect(play(Array.from(bytes, (byte) => Uint8Array.of(byte)), true).texts).toEqual(whole.texts)
+      const whole = play(openAiChat, [bytes], true)
+      expect(play(openAiChat, Array.from(bytes, (byte) => Uint8Array.of(byte)), true).texts).toEqual(whole.texts)
       const step = Math.max(1, Math.floor(bytes.length / 60))
       for (let at = 1; at < bytes.length; at += step) {
-        expect(play([bytes.subarray(0, at), bytes.subarray(at)], true).texts).toEqual(whole.texts)
+        expect(play(openAiChat, [bytes.subarray(0, at), bytes.subarray(at)], true).texts).toEqual(whole.texts)
       }
     })
     it(`of ${exchange.name} is an interruption when it is cut before its finish`, () => {
       const finish = /"finish_reason":\s*"|"usage":\s*\{/.exec(sseOf(exchange))?.index ?? 0
       for (const part of [0.2, 0.6, 0.99]) {
         const cut = play(
+          openAiChat,
           [bytes.subarray(0, Math.floor(Buffer.byteLength(sseOf(exchange).slice(0, finish)) * part))],
           true
         )
@@ -114,7 +93,7 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
 
   for (const exchange of broken) {
     it(`of ${exchange.name} that ended in an error event is that error, after all that came before`, () => {
-      const played = play([Buffer.from(sseOf(exchange))], true)
+      const played = play(openAiChat, [Buffer.from(sseOf(exchange))], true)
       expect(played.failure).toBe("UpstreamRefused")
       expect(ofChunks(payloadsOf(played.texts)).content).toBe("maybe")
     })
@@ -126,37 +105,14 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
     )
     expect(asked.length).toBeGreaterThan(0)
     for (const exchange of asked) {
-      expect(`${play([Buffer.from(sseOf(exchange))], true).texts.join("")}data: [DONE]\n\n`).toBe(sseOf(exchange))
+      expect(`${play(openAiChat, [Buffer.from(sseOf(exchange))], true).texts.join("")}data: [DONE]\n\n`).toBe(
+        sseOf(exchange)
+      )
     }
   })
 })
 
-const reasons: Readonly<Record<string, string>> = {
-  "azure-foundry--chat-completions--3b95c562.json": "CredentialRejected",
-  "azure-openai--chat-completions--45bde1ed.json": "UpstreamModelMissing",
-  "groq--chat-completions--580cf496.json": "UpstreamModelMissing",
-  "groq--chat-completions--ea0e031b.json": "UpstreamRefused",
-  "ollama--chat-completions--dd7710a6.json": "CredentialRejected",
-  "openai--chat-completions--7bc3c7ee.json": "UpstreamRefused",
-  "openai--chat-completions--9a0353fe.json": "UpstreamRefused",
-  "openrouter--chat-completions--9114691b.json": "RateLimited",
-  "perplexity--chat-completions--2e2e0558.json": "ContextLengthExceeded"
-}
-
-describe.skipIf(!isPresent)("a recorded error", () => {
-  for (const { name, response } of refused) {
-    it(`of ${name} is ${reasons[name]}`, () => {
-      const reason = toReason("openai", {
-        status: response.status,
-        headers: response.headers,
-        body: response.body,
-        nowMs: 0
-      })
-      expect(reason._tag).toBe(reasons[name])
-      expect(reason.upstreamStatus).toBe(response.status)
-    })
-  }
-})
+testRefusals("openai", exchanges)
 
 describe.skipIf(isPresent)("recorded traffic", () => {
   it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>

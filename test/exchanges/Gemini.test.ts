@@ -1,66 +1,18 @@
 import { describe, expect, it } from "@effect/vitest"
 import { geminiGenerate } from "../../src/providers/protocols/GeminiGenerate.ts"
-import { GenerateEvents } from "../../src/providers/protocols/GeminiGenerateEvents.ts"
-import type { Frame } from "../../src/providers/Provider.ts"
-import { toReason } from "../../src/providers/ProviderError.ts"
-import { ofChunks, ofMessage, type Said, usageOf } from "./Conversation.ts"
-import type { Exchange } from "./Recorded.ts"
+import { ofChunks, ofMessage, usageOf } from "./Conversation.ts"
+import { bytesOf, chunksOf, countedIn, saidIn } from "./GeminiRecorded.ts"
+import { fallback, play } from "./Play.ts"
 import { exchangesOf, isPresent, isStream, makeValidator } from "./Recorded.ts"
+import { testRefusals } from "./RefusalTests.ts"
 
-const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
 const exchanges = [...exchangesOf("--generateContent--"), ...exchangesOf("--streamGenerateContent--")]
 const answered = exchanges.filter(({ response }) => response.status === 200)
 const streams = answered.filter(isStream)
 const wholes = answered.filter((exchange) => !isStream(exchange))
-const refused = [...exchanges, ...exchangesOf("gemini--embeddings--")].filter(({ response }) => response.status !== 200)
 
 // Recorded JSON of Gemini's, read by hand.
 type Loose = any
-
-const chunksOf = ({ response }: Exchange): ReadonlyArray<Loose> =>
-  response.chunks ?? (response.sse ?? "").split("\r\n\r\n").filter((text) => text !== "")
-    .map((text) => JSON.parse(text.replace(/^data: /, "")))
-
-/** A client's capture is framed again, as Gemini frames. */
-const bytesOf = (exchange: Exchange): Buffer =>
-  Buffer.from(exchange.response.sse ?? chunksOf(exchange).map((one) => `data: ${JSON.stringify(one)}\r\n\r\n`).join(""))
-
-const finishes: Readonly<Record<string, string>> = { MAX_TOKENS: "length", SAFETY: "content_filter" }
-
-/** What was said in recorded answers, the events of one stream or one whole answer. */
-const saidIn = (answers: ReadonlyArray<Loose>): Said => {
-  const candidates = answers.flatMap((answer) => answer.candidates ?? [])
-  const parts = candidates.flatMap((candidate) => candidate.content?.parts ?? [])
-  const textsOf = (isThought: boolean) =>
-    parts.filter((part) => (part.thought ?? false) === isThought).map((part) => part.text ?? "").join("")
-  const calls = parts.filter((part) => part.functionCall)
-    .map(({ functionCall: { args, name } }) => ({ name, arguments: args }))
-  const reason = candidates.findLast((candidate) => candidate.finishReason)?.finishReason
-  return {
-    content: textsOf(false),
-    reasoning: textsOf(true),
-    calls,
-    finish: calls.length > 0 ? "tool_calls" : finishes[reason] ?? (reason === "NO_IMAGE" ? "content_filter" : "stop")
-  }
-}
-
-const countedIn = (answers: ReadonlyArray<Loose>) => {
-  const {
-    cachedContentTokenCount: cached = 0,
-    candidatesTokenCount: written = 0,
-    promptTokenCount: prompt,
-    thoughtsTokenCount: thought = 0,
-    totalTokenCount: total
-  } = answers.at(-1).usageMetadata
-  expect(prompt + written + thought).toBe(total)
-  return {
-    promptTokens: prompt,
-    completionTokens: written + thought,
-    totalTokens: total,
-    cachedTokens: cached,
-    reasoningTokens: thought
-  }
-}
 
 const signaturesIn = (answers: ReadonlyArray<Loose>): ReadonlyArray<string> =>
   answers.flatMap((answer) => answer.candidates ?? []).flatMap((candidate) => candidate.content?.parts ?? [])
@@ -75,26 +27,6 @@ const signaturesBehind = (calls: ReadonlyArray<Loose>): ReadonlyArray<string> =>
   if ("_tag" in lowered) throw new Error(lowered.message)
   return JSON.parse(lowered.body).contents.flatMap(({ parts }: Loose) => parts)
     .flatMap((part: Loose) => part.thoughtSignature ?? [])
-}
-
-interface Played {
-  readonly frames: ReadonlyArray<Frame>
-  readonly texts: ReadonlyArray<string>
-  readonly failure: string | undefined
-}
-
-const play = (pieces: Iterable<Uint8Array>, includeUsage = true): Played => {
-  const parser = new GenerateEvents()
-  const machine = geminiGenerate.openStream({ includeUsage, fallback })
-  const frames: Array<Frame> = []
-  for (const piece of pieces) for (const event of parser.push(piece)) machine.next(event, frames)
-  for (const event of parser.end()) machine.next(event, frames)
-  machine.end(frames)
-  return {
-    frames,
-    texts: frames.flatMap(({ bytes }) => bytes === undefined ? [] : [Buffer.from(bytes).toString()]),
-    failure: machine.failure?._tag
-  }
 }
 
 const payloadsOf = (texts: ReadonlyArray<string>) =>
@@ -128,7 +60,7 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
     const recorded = chunksOf(exchange)
     for (const includeUsage of [true, false]) {
       it(`of ${exchange.name} says the same in OpenAI's form, ${includeUsage ? "with" : "without"} usage`, () => {
-        const played = play([bytes], includeUsage)
+        const played = play(geminiGenerate, [bytes], includeUsage)
         expect(played.failure).toBeUndefined()
         const written = payloadsOf(played.texts)
         expect(written.flatMap(makeValidator("chat-completion-chunk"))).toEqual([])
@@ -153,17 +85,19 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
       })
     }
     it(`of ${exchange.name} gives the same frames wherever its bytes are split`, () => {
-      const whole = play([bytes]).texts.join("")
-      expect(play(Array.from(bytes, (byte) => Uint8Array.of(byte))).texts.join("")).toBe(whole)
+      const whole = play(geminiGenerate, [bytes]).texts.join("")
+      expect(play(geminiGenerate, Array.from(bytes, (byte) => Uint8Array.of(byte))).texts.join("")).toBe(whole)
       // Every place of all but the longest.
       for (let at = 1; at < bytes.length; at += Math.ceil(bytes.length / 3000)) {
-        if (play([bytes.subarray(0, at), bytes.subarray(at)]).texts.join("") !== whole) expect.fail(`split at ${at}`)
+        if (play(geminiGenerate, [bytes.subarray(0, at), bytes.subarray(at)]).texts.join("") !== whole) {
+          expect.fail(`split at ${at}`)
+        }
       }
     })
     it(`of ${exchange.name} is an interruption when it is cut before its finish`, () => {
       const finish = bytes.lastIndexOf("\"finishReason\"")
       for (const part of [0.2, 0.6, 0.99]) {
-        const cut = play([bytes.subarray(0, Math.floor(finish * part))])
+        const cut = play(geminiGenerate, [bytes.subarray(0, Math.floor(finish * part))])
         expect(cut.failure).toBe("StreamInterrupted")
         expect(cut.texts.join("")).not.toMatch(/"finish_reason":\s*"/)
       }
@@ -171,26 +105,7 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
   }
 })
 
-const reasons: Readonly<Record<string, string>> = {
-  "gemini--embeddings--4e53a04b.json": "UpstreamModelMissing",
-  "gemini--generateContent--9408276b.json": "CredentialRejected",
-  "vertex--generateContent--0910a26f.json": "UpstreamRefused"
-}
-
-describe.skipIf(!isPresent)("a recorded error", () => {
-  for (const { name, response } of refused) {
-    it(`of ${name} is ${reasons[name]}`, () => {
-      const reason = toReason("gemini", {
-        status: response.status,
-        headers: response.headers,
-        body: response.body,
-        nowMs: 0
-      })
-      expect(reason._tag).toBe(reasons[name])
-      expect(reason.upstreamStatus).toBe(response.status)
-    })
-  }
-})
+testRefusals("gemini", [...exchanges, ...exchangesOf("gemini--embeddings--")])
 
 describe.skipIf(isPresent)("recorded traffic of Gemini", () => {
   it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>

@@ -6,13 +6,18 @@ import { join } from "node:path"
 export interface Exchange {
   readonly name: string
   readonly provider: string
-  readonly request: { readonly body: Readonly<Record<string, unknown>> }
+  readonly endpoint: string
+  /** What it shows, computed when it was taken down. */
+  readonly situations: ReadonlyArray<string>
+  readonly request: { readonly path: string; readonly body: Readonly<Record<string, unknown>> }
   readonly response: {
     readonly status: number
     readonly headers: Readonly<Record<string, string>>
     readonly body?: unknown
     readonly sse?: string
     readonly chunks?: ReadonlyArray<unknown>
+    /** Of AWS's event streams. */
+    readonly events?: ReadonlyArray<unknown>
   }
 }
 
@@ -39,15 +44,23 @@ export const sseOf = ({ response }: Exchange): string =>
   response.sse ?? [...(response.chunks ?? []).map((chunk) => JSON.stringify(chunk)), "[DONE]"]
     .map((data) => `data: ${data}\n\n`).join("")
 
-export const isStream = ({ response }: Exchange): boolean => response.sse !== undefined || response.chunks !== undefined
+export const isStream = ({ response }: Exchange): boolean =>
+  response.sse !== undefined || response.chunks !== undefined || response.events !== undefined
 
 /** What OpenAI's schema has against a value; its own traffic has a null system_fingerprint, which is the one relaxation. */
 export const makeValidator = (
-  schema: "chat-completion-response" | "chat-completion-chunk" | "embedding-response" | "error-response"
+  schema:
+    | "chat-completion-request"
+    | "chat-completion-response"
+    | "chat-completion-chunk"
+    | "embedding-response"
+    | "error-response"
 ) => {
   const text = readFileSync(join(folder, "openai-spec", `${schema}.schema.json`), "utf8")
   const parsed = JSON.parse(text)
-  if (schema.startsWith("chat")) parsed.properties.system_fingerprint = { type: ["string", "null"] }
+  if (schema === "chat-completion-response" || schema === "chat-completion-chunk") {
+    parsed.properties.system_fingerprint = { type: ["string", "null"] }
+  }
   const validate = new Ajv2020({ strict: false }).compile(parsed)
   return (value: unknown): ReadonlyArray<string> =>
     validate(value) ? [] : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`)

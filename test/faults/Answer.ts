@@ -20,6 +20,11 @@ export const unicodeAnswer = Array.from(
 export const tokensOf = (text: string): ReadonlyArray<string> =>
   text.split(" ").map((word, index) => index === 0 ? word : ` ${word}`)
 
+/** The canonical answer with three bytes in its middle that are no UTF-8, as whoever decodes it reads them. */
+export const brokenAnswer = [...tokensOf(answer).slice(0, 30), "\uFFFD".repeat(3), ...tokensOf(answer).slice(30)].join(
+  ""
+)
+
 /** The one tool call that the tool scenarios make. */
 export const toolCall = {
   id: "call_fault_1",

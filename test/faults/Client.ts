@@ -107,13 +107,24 @@ export interface Read {
   readonly toolArguments: string
   readonly finishReasons: ReadonlyArray<string>
   readonly usages: ReadonlyArray<unknown>
+  /** Each model that it names, once. */
+  readonly models: ReadonlyArray<string>
   readonly errors: ReadonlyArray<unknown>
   readonly dones: number
   /** Data that is not JSON. */
   readonly malformed: number
 }
 
-const nothing = { content: "", toolArguments: "", finishReasons: [], usages: [], errors: [], dones: 0, malformed: 0 }
+const nothing = {
+  content: "",
+  toolArguments: "",
+  finishReasons: [],
+  usages: [],
+  models: [],
+  errors: [],
+  dones: 0,
+  malformed: 0
+}
 
 // The readers below take foreign JSON apart without a schema: `Object(x)` makes any value safe to look into.
 const fieldsOf = (value: unknown): Record<string, unknown> => Object(value) as Record<string, unknown>
@@ -132,11 +143,13 @@ const readValue = (read: Read, data: string): Read => {
   const said = fieldsOf(choice["delta"] ?? choice["message"])
   const calls = listOf(said["tool_calls"]).map((each) => textOf(fieldsOf(fieldsOf(each)["function"])["arguments"]))
   const finish = textOf(choice["finish_reason"])
+  const model = textOf(value["model"])
   return {
     content: read.content + textOf(said["content"]),
     toolArguments: read.toolArguments + calls.join(""),
     finishReasons: finish === "" ? read.finishReasons : [...read.finishReasons, finish],
     usages: value["usage"] === undefined || value["usage"] === null ? read.usages : [...read.usages, value["usage"]],
+    models: model === "" || read.models.includes(model) ? read.models : [...read.models, model],
     errors: value["error"] === undefined ? read.errors : [...read.errors, value["error"]],
     dones: read.dones,
     malformed: read.malformed

@@ -75,7 +75,18 @@ const framings: Scripts = {
   }
 }
 
+/** A line of 64 KiB, of which an event may have many. */
+const longLine = `data: ${" ".repeat(65_536 - "data: \n".length)}\n`
+
 const bytes: Scripts = {
+  "big-event": {
+    faults: [29],
+    does: "one event of [10485760] bytes over lines of 64 KiB, in the middle of the answer",
+    run: (exchange) => {
+      const lines = Math.ceil(numberAt(exchange, 0, 10_485_760) / longLine.length)
+      return inTheMiddle(exchange, [...Array.from({ length: lines }, () => longLine), "data: {}\n\n"])
+    }
+  },
   "utf8-split": {
     faults: [25],
     does: "an answer of emoji and CJK, cut inside its characters",

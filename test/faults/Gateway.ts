@@ -5,7 +5,7 @@ import type { FaultCase } from "./scenarios.ts"
 import type { Attempt, Upstream } from "./Upstream.ts"
 
 /** The row's models on both upstreams; the tag keeps its counts and breakers apart from those of other rows. */
-const modelsOf = (row: FaultCase, index: number) => ({
+export const modelsOf = (row: FaultCase, index: number) => ({
   alias: `row-${index}`,
   primary: `${row.scenario}#row-${index}`,
   fallback: row.fallback === "none" ? undefined : `${row.fallback ?? "ok"}#row-${index}`
@@ -48,6 +48,7 @@ export const run = async (
     const seen = await call(url, {
       model: alias,
       stream: row.stream,
+      ...(row.includeUsage === undefined ? {} : { includeUsage: row.includeUsage }),
       ...(row.headers === undefined ? {} : { headers: row.headers }),
       ...asked
     })

@@ -171,6 +171,15 @@ export const statusScripts: Scripts = {
   "500": lasting(500, [42]),
   "503": lasting(503, [42]),
   "529": lasting(529, [42]),
+  "401-unless": {
+    faults: [58],
+    does: "401 unless the bearer token is [fresh]",
+    run: (exchange) => {
+      const [token = "fresh"] = exchange.args
+      const isKnown = exchange.attempt.headers["authorization"] === `Bearer ${token}`
+      return isKnown ? sendAnswer(exchange) : failStatus(exchange, 401)
+    }
+  },
   "401-once": once(401, [58]),
   "500-once": once(500, [42]),
   "503-once": once(503, [42]),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Record, Weather, World } from "../../bench/Outages.ts"
 import { down, flaky, healthy, live } from "../../bench/Outages.ts"
-import { RateLimited, UpstreamRefused, UpstreamTimedOut } from "../../src/domain/GatewayError.ts"
+import { RateLimited, UpstreamRefused } from "../../src/domain/GatewayError.ts"
 
 const overAll = (first: Weather, second: Weather | undefined, world: Omit<World, "upstreams" | "seed">): Record =>
   live({
@@ -38,22 +38,52 @@ describe("a storm of 429", () => {
 })
 
 describe("a brownout", () => {
-  it.each([[0.3, 0.999], [0.5, 0.99]])("of %d on both targets leaves %d of the requests whole", (share, least) => {
-    const record = overAll(flaky(share), flaky(share), {
-      requests: 10_000,
-      rate: 50,
-      retry: { attempts: 4 },
-      // Half of the calls is the very rate that opens a circuit: with breakers on this is open (Rows.ts).
-      isBreakerOff: share === 0.5
-    })
-    expect(1 - failures(record).length / record.requests.length).toBeGreaterThanOrEqual(least)
+  const world = { requests: 10_000, rate: 50, retry: { attempts: 4 } } as const
+  const shareWhole = (record: Record) => 1 - failures(record).length / record.requests.length
+
+  it("of 30 % on both targets leaves 99.9 % of the requests whole", () => {
+    expect(shareWhole(overAll(flaky(0.3), flaky(0.3), world))).toBeGreaterThanOrEqual(0.999)
   })
 
-  it("in which nine answers in ten come too late opens the circuit, and the traffic moves", () => {
-    const late = new UpstreamTimedOut({ message: "late" })
-    const record = overAll((_, random) => random < 0.9 ? late : "ok", healthy, { requests: 3000, rate: 20 })
+  it("of 50 % on one target leaves every request whole while the other is well", () => {
+    expect(failures(overAll(flaky(0.5), healthy, world))).toEqual([])
+  })
+
+  it("of 50 % on both targets leaves 99 % whole where a circuit opens at nine failures in ten", () => {
+    // Half of the calls is the share at which a circuit opens by default, and with both open nothing is sent.
+    const patient = { failureRate: 0.9, minimumCalls: 50, consecutiveFailures: 20 }
+    expect(shareWhole(overAll(flaky(0.5), flaky(0.5), { ...world, breaker: patient }))).toBeGreaterThanOrEqual(0.99)
+  })
+})
+
+describe("a slow brownout", () => {
+  const limitMs = 1000
+  /** Three times as long as anyone waits, for this share of the calls. */
+  const slow = (share: number): Weather => (_, random) => random < share ? { takesMs: 3 * limitMs } : "ok"
+  const world = { requests: 3000, rate: 20, timeouts: { answerMs: limitMs } }
+  const times = (record: Record) =>
+    record.requests.map(({ atMs, endedAtMs }) => endedAtMs - atMs).toSorted((a, b) => a - b)
+
+  it("of half of the calls costs nobody more than the limit and an answer elsewhere", () => {
+    const record = overAll(slow(0.5), healthy, world)
     expect(failures(record)).toEqual([])
-    expect(attemptsOf(record, "a", minute / 2).length).toBeLessThan(0.1 * attemptsOf(record, "b", minute / 2).length)
+    expect(times(record).at(-1)).toBeLessThanOrEqual(limitMs + 300)
+  })
+
+  it("of half of the calls opens the circuit where half is too many, and the traffic moves", () => {
+    const record = overAll(slow(0.5), healthy, { ...world, breaker: { slowRate: 0.4 } })
+    const half = minute / 2
+    expect(failures(record)).toEqual([])
+    // Half of the probes find it well, and then it takes twenty calls to open the circuit again.
+    expect(attemptsOf(record, "a", half).length).toBeLessThan(0.25 * attemptsOf(record, "b", half).length)
+    expect(times(record)[Math.floor(0.9 * world.requests)]).toBeLessThanOrEqual(300)
+  })
+
+  it("of nine calls in ten opens the circuit by default", () => {
+    const record = overAll(slow(0.9), healthy, world)
+    const half = minute / 2
+    expect(failures(record)).toEqual([])
+    expect(attemptsOf(record, "a", half).length).toBeLessThan(0.1 * attemptsOf(record, "b", half).length)
   })
 })
 
@@ -70,8 +100,25 @@ describe("a target that flaps", () => {
     }
   })
 
-  it("every five seconds never reaches the caller", () => {
-    expect(failures(overAll(flapping(5000), healthy, { requests: 3000, rate: 10 }))).toEqual([])
+  it("every five seconds never reaches the caller, and is left alone for longer and longer, but for one probe", () => {
+    const record = overAll(flapping(5000), healthy, { requests: 3000, rate: 10 })
+    expect(failures(record)).toEqual([])
+    const changes = record.transitions.filter(({ target }) => target === "a/m")
+    let inARow = 0
+    for (const [at, { atMs, from, to }] of changes.entries()) {
+      const endMs = changes[at + 1]?.atMs ?? Infinity
+      if (to === "closed") inARow = 0
+      const isDown = atMs % 10_000 >= 5000
+      if (to === "half-open" && isDown) expect(attemptsOf(record, "a", atMs, endMs).length).toBe(1)
+      if (to !== "open") continue
+      inARow = from === "half-open" ? inARow + 1 : 1
+      expect(attemptsOf(record, "a", atMs + 1, endMs)).toEqual([])
+      // Half of a doubling delay is certain, the other half is jitter.
+      expect(endMs - atMs).toBeGreaterThanOrEqual(Math.min(15_000, 2000 * 2 ** (inARow - 1)) / 2)
+    }
+    const openings = changes.filter(({ to }) => to === "open").length
+    expect(openings).toBeGreaterThan(10)
+    expect(openings).toBeLessThanOrEqual(2 * 30)
   })
 })
 

@@ -2,7 +2,7 @@
  * What the gateway must make of each fault, as data: what the caller gets and how often the faulty target was asked. Rows
  * run with `limits`; the faulty target is the first of an ordered alias, and unless a row says otherwise the second is healthy.
  */
-import { answer, unicodeAnswer } from "./Answer.ts"
+import { brokenAnswer, unicodeAnswer } from "./Answer.ts"
 
 /** The settings the rows count on; everything else is the default. */
 export const limits = {
@@ -38,8 +38,8 @@ export interface FaultCase {
   readonly requests?: number
   /** Streams are resumed where they break; with `prefill` the second target is said to go on where another stopped. */
   readonly resumes?: "spliced" | "prefill"
-  /** Why the gateway does not do this yet; the row is then skipped by name. */
-  readonly later?: string
+  /** A stream is asked for its usage, which comes once where the answer is whole. */
+  readonly includeUsage?: true
   /** Headers of each request. */
   readonly headers?: Record<string, string>
   /** Rows of the reliability page's fault table. */
@@ -67,6 +67,12 @@ const streamed = (name: string, scenario: string, faults: ReadonlyArray<number>,
   stream: true,
   faults,
   expect
+})
+
+/** The same with usage asked for. */
+const counted = (name: string, scenario: string, faults: ReadonlyArray<number>, expect: Expectation): FaultCase => ({
+  ...streamed(name, scenario, faults, expect),
+  includeUsage: true
 })
 
 const plain = (name: string, scenario: string, faults: ReadonlyArray<number>, expect: Expectation): FaultCase => ({
@@ -304,33 +310,35 @@ const streams: ReadonlyArray<FaultCase> = [
   streamed("a stream that stays open after its end is whole", "never-ending", [19], untouched),
   streamed("a stream that stays open after [DONE] is whole", "done-then-open", [19], untouched),
   streamed("noise between two events is skipped or an error", "garbage-body", [24], untouched),
+  streamed("bytes that are no UTF-8 become what stands for such", "invalid-utf8", [24], {
+    ...untouched,
+    says: brokenAnswer
+  }),
   streamed("an answer that stops without a word fails over", "empty-content", [36], soon),
   streamed("events that are no chunks fail over", "wrong-shape", [36], soon),
-  streamed("a missing [DONE] is supplied", "no-done", [20], untouched),
-  streamed("what follows [DONE] is dropped", "done-then-more", [21], untouched),
-  streamed("a doubled end is one end", "duplicate-end", [22], untouched),
+  counted("a missing [DONE] is supplied", "no-done", [20], untouched),
+  counted("what follows [DONE] is dropped", "done-then-more", [21], untouched),
+  counted("a doubled end is one end", "duplicate-end", [22], untouched),
   streamed("one malformed event is skipped", "malformed:1", [23], untouched),
   streamed("three malformed events are an error", "malformed:3", [23], interrupted),
-  streamed("an event of two MiB is an error", "big-line:2097152", [29], interrupted)
+  streamed("an event of two MiB is an error", "big-line:2097152", [29], interrupted),
+  streamed("an event of ten MiB over many lines is an error", "big-event:10485760", [29], interrupted)
 ]
 
 const framings: ReadonlyArray<FaultCase> = [
   streamed("characters split across chunks arrive whole", "utf8-split", [25], { ...untouched, says: unicodeAnswer }),
-  ...[
-    "byte-by-byte",
-    "one-write",
-    "crlf",
-    "cr",
-    "mixed-ends",
-    "bom",
-    "multi-line",
-    "no-space",
-    "fields",
-    "comments-then-ok:3:10"
-  ]
-    .map((scenario) =>
-      streamed(`framing "${scenario}" is read`, scenario, [26, 27, 28], { ...untouched, says: answer })
-    ),
+  ...([
+    ["byte-by-byte", 26],
+    ["one-write", 26],
+    ["crlf", 27],
+    ["cr", 27],
+    ["mixed-ends", 27],
+    ["bom", 27],
+    ["multi-line", 28],
+    ["no-space", 28],
+    ["fields", 28],
+    ["comments-then-ok:3:10", 9]
+  ] as const).map(([scenario, fault]) => streamed(`framing "${scenario}" is read`, scenario, [fault], untouched)),
   ...both({ name: "gzip that nobody asked for fails over", scenario: "gzip", faults: [55], expect: soon }),
   ...both({ name: "an answer as text/plain is read", scenario: "wrong-content-type", faults: [57], expect: untouched })
 ]
@@ -393,15 +401,8 @@ const resumptions: ReadonlyArray<FaultCase> = [
   }
 ]
 
-const promised: ReadonlyArray<FaultCase> = both({
-  name: "a credential that is refused once is renewed once",
-  later: "the configuration knows no credential that can be renewed",
-  scenario: "401-once",
-  faults: [58],
-  expect: retried
-})
-
-const all: ReadonlyArray<FaultCase> = [
+/** What the gateway keeps to. */
+export const cases: ReadonlyArray<FaultCase> = [
   ...rates,
   ...outages,
   ...connections,
@@ -409,11 +410,5 @@ const all: ReadonlyArray<FaultCase> = [
   ...framings,
   ...bodies,
   ...refusals,
-  ...resumptions,
-  ...promised
+  ...resumptions
 ]
-
-/** What the gateway keeps to. */
-export const cases = all.filter((row) => row.later === undefined)
-/** What it shall keep to, each row with its reason. */
-export const laterCases = all.filter((row) => row.later !== undefined)

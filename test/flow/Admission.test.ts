@@ -9,6 +9,7 @@ import * as E from "../../src/domain/GatewayError.ts"
 import { parseUsd, type PicoUsd } from "../../src/domain/Money.ts"
 import type { Principal } from "../../src/domain/Principal.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
+import type { GatewaySettings } from "../../src/gateway/Gateway.ts"
 import { ask, flow, type Script, script } from "./Scripted.ts"
 
 const usd = (text: string): PicoUsd => parseUsd(text) ?? 0
@@ -16,8 +17,16 @@ const usd = (text: string): PicoUsd => parseUsd(text) ?? 0
 /** A million tokens of input cost a dollar, of output ten. */
 const prices = (name: string) => ({ [name]: { [`${name}-model`]: { usdPerMtok: { input: "1", output: "10" } } } })
 
-const gateway = (scripts: ReadonlyArray<Script>, settings: Partial<AdmissionSettings> = {}) =>
-  flow(scripts, { prices: Object.assign({}, ...scripts.map(({ name }) => prices(name))), retry: { attempts: 1 } }).pipe(
+const gateway = (
+  scripts: ReadonlyArray<Script>,
+  settings: Partial<AdmissionSettings> = {},
+  guards?: GatewaySettings["guards"]
+) =>
+  flow(scripts, {
+    guards,
+    prices: Object.assign({}, ...scripts.map(({ name }) => prices(name))),
+    retry: { attempts: 1 }
+  }).pipe(
     Layer.provideMerge(layer(settings)),
     Layer.provideMerge(layerMemory)
   )
@@ -72,6 +81,17 @@ describe("a key with limits", () => {
       yield* TestClock.adjust("30 seconds")
       expect(yield* tagOf(caller)).toBe("ok")
     }).pipe(Effect.provide(gateway([one])))
+  })
+
+  it.effect("is refused before a moderation is asked", () => {
+    let asked = 0
+    const judge: Script = { ...script("judge", "ok"), moderate: () => Effect.sync(() => [void asked++]) }
+    const caller: Principal = { name: "alice", limits: { rpm: 1 } }
+    return Effect.gen(function*() {
+      expect(yield* tagOf(caller, { model: "judge/m" })).toBe("ok")
+      expect(yield* tagOf(caller, { model: "judge/m" })).toBe("CallerRateLimited")
+      expect(asked).toBe(1)
+    }).pipe(Effect.provide(gateway([judge], {}, { moderation: { provider: "judge", whenFailing: "refuse" } })))
   })
 
   it.effect("holds one place for a stream until it is read or left", () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import { gatewayError, UpstreamFailed } from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
 import type { Frame } from "../../src/providers/Provider.ts"
-import { type Guard, Guards, type GuardSettings } from "../../src/validation/Guard.ts"
+import { type Guard, Guards, type GuardSettings, type ModerationSettings } from "../../src/validation/Guard.ts"
 import { ask, askVectors, flow, type Play, type Script, script } from "./Scripted.ts"
 
 const secret = "zoe@example.com"
@@ -103,6 +105,7 @@ describe("a model with a mask", () => {
 
 describe("a guard that an application brings", () => {
   const refusing: Guard = {
+    whenFailing: "refuse",
     before: (request) =>
       Effect.succeed(
         request.messages.length > 1 ? { _tag: "Refuse", message: "Two messages are too many here." } : { _tag: "Pass" }
@@ -135,6 +138,7 @@ describe("a guard that an application brings", () => {
   it.effect("sees what comes before the mask does, and each guard what the one before left", () => {
     const seen: Array<string> = []
     const note: Guard = {
+      whenFailing: "refuse",
       stream: () => ({
         push: (text) => {
           seen.push(text)
@@ -156,6 +160,164 @@ describe("a guard that an application brings", () => {
     Effect.map(Effect.exit(Effect.provide(complete(), guarded(script("a", "ok"), { use: ["nobody"] }))), (exit) => {
       expect(String(exit)).toContain("there is no guard named nobody")
     }))
+})
+
+describe("a guard that cannot judge", () => {
+  const failing = (whenFailing: Guard["whenFailing"]): ReadonlyArray<readonly [string, Guard]> => [
+    ["fails", {
+      whenFailing,
+      before: () => Effect.fail({ _tag: "GuardFailed", message: "its list is away" })
+    }],
+    ["dies", {
+      whenFailing,
+      after: () => {
+        throw new Error("a bug")
+      }
+    }],
+    ["waits", { whenFailing, within: 500, before: () => Effect.never }],
+    ["throws", {
+      whenFailing,
+      stream: () => ({
+        push: () => {
+          throw new Error("a bug")
+        },
+        end: () => ""
+      })
+    }]
+  ]
+  const kinds = ["fails", "dies", "waits"]
+
+  it.effect("lets nothing pass where it says so, and stops waiting in its time", () =>
+    Effect.forEach(kinds, (kind) =>
+      Effect.gen(function*() {
+        const one = script("a", "ok")
+        const asked = Effect.provide(Effect.flip(complete()), guarded(one, { use: [kind] }, failing("refuse")))
+        const fiber = yield* Effect.forkChild(asked)
+        yield* TestClock.adjust(500)
+        const { reason } = yield* Fiber.join(fiber)
+        expect([kind, reason.status, reason.errorCode, one.calls.length])
+          .toEqual([kind, 503, "guard_unavailable", kind === "dies" ? 1 : 0])
+      }), { discard: true }))
+
+  it.effect("lets it pass where it says so", () =>
+    Effect.forEach(kinds, (kind) =>
+      Effect.gen(function*() {
+        const asked = Effect.provide(complete(), guarded(script("a", "ok"), { use: [kind] }, failing("pass")))
+        const fiber = yield* Effect.forkChild(asked)
+        yield* TestClock.adjust(500)
+        expect((yield* Fiber.join(fiber)).completion.choices[0]?.message.content).toBe("I am a")
+      }), { discard: true }))
+
+  it.effect("ends a stream, or leaves the rest of it as it is", () =>
+    Effect.gen(function*() {
+      const streamed = (whenFailing: Guard["whenFailing"]) =>
+        Effect.provide(framesOf, guarded(script("a", words("one ", "two")), { use: ["throws"] }, failing(whenFailing)))
+      expect((yield* Effect.flip(streamed("refuse"))).reason.errorCode).toBe("guard_unavailable")
+      expect(saidIn(yield* streamed("pass"))).toBe("one two")
+    }))
+})
+
+describe("a moderation", () => {
+  /** Flags what has the word in it. */
+  const judge = (asked: Array<ReadonlyArray<string>> = []): Script => ({
+    ...script("judge", "ok"),
+    moderate: ({ input }) =>
+      Effect.sync(() => {
+        asked.push(input)
+        return input.map((text) => text.includes("bomb") ? ["violence", "illicit"] : undefined)
+      })
+  })
+  const moderated = (
+    one: Script,
+    other: Script,
+    settings: Partial<ModerationSettings> = {},
+    guards: GuardSettings = {}
+  ) =>
+    flow([one, other], {
+      aliases: {
+        fast: {
+          strategy: "ordered",
+          targets: [{ provider: one.name, model: "m", weight: 1 }],
+          guards: { ...guards, moderation: { provider: "judge", whenFailing: "refuse", ...settings } }
+        }
+      }
+    })
+  const bomb = ask({
+    messages: [{ role: "system", content: "Be kind." }, { role: "user", content: [{ type: "text", text: "a bomb" }] }]
+  })
+
+  it.effect("refuses the message that it flags, with its categories, before anybody is asked", () => {
+    const one = script("a", "ok")
+    return Effect.flip(complete(bomb)).pipe(
+      Effect.map(({ reason }) => {
+        expect([reason._tag, reason.status, reason.errorCode, reason.param])
+          .toEqual(["ContentFiltered", 400, "guard_refused", "messages[1]"])
+        expect(reason.message).toContain("violence, illicit")
+        expect(reason.message).not.toContain("bomb")
+        expect(one.calls).toEqual([])
+      }),
+      Effect.provide(moderated(one, judge()))
+    )
+  })
+
+  it.effect("lets pass what it does not flag, and sees it as it is sent", () => {
+    const asked: Array<ReadonlyArray<string>> = []
+    const one = script("a", "ok")
+    const request = ask({
+      messages: [{ role: "user", content: `I am ${secret}` }, { role: "assistant", content: null }]
+    })
+    return Effect.map(complete(request), () => {
+      expect(asked).toEqual([["I am [email]"]])
+      expect(one.calls).toHaveLength(1)
+    }).pipe(Effect.provide(moderated(one, judge(asked), {}, { mask: {} })))
+  })
+
+  it.effect("only flags where that is said", () => {
+    const one = script("a", "ok")
+    return Effect.map(complete(bomb), () => expect(one.calls).toHaveLength(1)).pipe(
+      Effect.provide(moderated(one, judge(), { verdict: "flag" }))
+    )
+  })
+
+  it.effect("that is away, too slow or not there at all is what its settings say", () =>
+    Effect.gen(function*() {
+      const away: Script["moderate"] = () => Effect.fail(gatewayError(new UpstreamFailed({ message: "no" })))
+      for (const moderate of [away, () => Effect.never, undefined]) {
+        for (const whenFailing of ["refuse", "pass"] as const) {
+          const other = { ...script("judge", "ok"), moderate }
+          const asked = Effect.exit(complete(bomb)).pipe(
+            Effect.provide(moderated(script("a", "ok"), other, { whenFailing }))
+          )
+          const fiber = yield* Effect.forkChild(asked)
+          yield* TestClock.adjust(2000)
+          const exit = yield* Fiber.join(fiber)
+          expect(exit._tag).toBe(whenFailing === "pass" ? "Success" : "Failure")
+          if (whenFailing === "refuse") expect(JSON.stringify(exit)).toContain("guard_unavailable")
+        }
+      }
+    }))
+})
+
+describe("guards of the defaults", () => {
+  const targets = (name: string) => [{ provider: name, model: "m", weight: 1 }]
+  const layerOf = (one: Script) =>
+    flow([one], {
+      guards: { mask: {} },
+      aliases: {
+        fast: { strategy: "ordered", targets: targets(one.name) },
+        open: { strategy: "ordered", targets: targets(one.name), guards: {} }
+      }
+    })
+
+  it.effect("hold for aliases that have none of their own and for models asked for by name", () => {
+    const one = script("a", "ok")
+    return Effect.gen(function*() {
+      for (const model of ["fast", "a/m", "open"]) {
+        yield* complete(ask({ model, messages: [{ role: "user", content: secret }] }))
+      }
+      expect(one.calls.map(({ request }) => request.messages[0]?.content)).toEqual(["[email]", "[email]", secret])
+    }).pipe(Effect.provide(layerOf(one)))
+  })
 })
 
 describe("vectors", () => {

@@ -1,6 +1,7 @@
 /** Providers that do what a list says, one entry per attempt, so that a flow can be told as a story. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type { ChatRequest } from "../../src/domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../../src/domain/ChatAnswer.ts"
@@ -44,6 +45,8 @@ export interface Script {
   readonly credentials?: Credentials | undefined
   /** Default true. */
   readonly hasEmbeddings?: boolean
+  /** Default: it has no moderation. */
+  readonly moderate?: Provider["moderate"]
 }
 
 const completion = (name: string, model: string): ChatCompletion => ({
@@ -136,6 +139,7 @@ const providerOf = (script: Script): Provider => {
     kind: "scripted",
     credentials: script.credentials,
     models: [],
+    moderate: script.moderate,
     embed: script.hasEmbeddings === false ? undefined : (call) =>
       Effect.suspend(() => {
         script.embedded.push(call)
@@ -198,3 +202,16 @@ export const ask = (overrides: Partial<ChatRequest> = {}) => {
   if (JsonText.isScanProblem(source)) throw new Error(source.message)
   return { request, source, decision: Decision.make("req-1") } satisfies Completion.CompletionRequest
 }
+
+/** The text of a stream, and how it ended: `clean` or the tag of its reason. */
+export const drain = Effect.fnUntraced(function*(answer: AnswerStream) {
+  let text = ""
+  while (true) {
+    const exit = yield* Effect.exit(answer.pull)
+    if (Exit.isFailure(exit)) {
+      const failure = exit.cause.reasons.find(Cause.isFailReason)?.error
+      return { text, end: failure === undefined || Cause.isDone(failure) ? "clean" : failure.reason._tag }
+    }
+    for (const frame of exit.value) text += frame.chunk.choices[0]?.delta.content ?? ""
+  }
+})

@@ -11,23 +11,10 @@ import { Completion } from "../../src/gateway/Completion.ts"
 import { make } from "../../src/gateway/Decision.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import { Targets } from "../../src/gateway/Target.ts"
-import type { AnswerStream } from "../../src/providers/Provider.ts"
-import { ask, flow, type Script, script } from "./Scripted.ts"
+import { ask, drain, flow, type Script, script } from "./Scripted.ts"
 
 const cut = new E.StreamInterrupted({ message: "cut" })
 const words = ["one ", "two ", "three"]
-
-const drain = Effect.fnUntraced(function*(answer: AnswerStream) {
-  let text = ""
-  while (true) {
-    const exit = yield* Effect.exit(answer.pull)
-    if (Exit.isFailure(exit)) {
-      const failure = exit.cause.reasons.find(Cause.isFailReason)?.error
-      return { text, end: failure === undefined || Cause.isDone(failure) ? "clean" : failure.reason._tag }
-    }
-    for (const frame of exit.value) text += frame.chunk.choices[0]?.delta.content ?? ""
-  }
-})
 
 /** Streams one request while time runs. */
 const stream = (scripts: ReadonlyArray<Script>, patience: Duration.Input = "20 minutes") => {

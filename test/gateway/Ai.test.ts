@@ -10,6 +10,7 @@ import * as Gateway from "../../src/gateway/Gateway.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
+import { flow, script } from "../flow/Scripted.ts"
 
 const gateway = Gateway.layer({
   prices: { b: { "sim-fast": { usdPerMtok: { input: "1", output: "1" } } } },
@@ -62,6 +63,29 @@ describe("the library's door", () => {
       )
       expect(answer.text).toContain("image/gif, 13 bytes, 2×3")
     }).pipe(Effect.provide(gateway)))
+
+  it.effect("texts become vectors, in the order of the texts, with what they took", () =>
+    Effect.gen(function*() {
+      const ai = yield* Ai
+      const input = ["a wall of stone", "the open sea", "a wall of stones"]
+      const { attempts, costUsd, provider, usage, vectors } = yield* later(
+        ai.embed({ model: "fast", input, dimensions: 32 })
+      )
+      expect(vectors.map(({ length }) => length)).toEqual([32, 32, 32])
+      expect([provider, attempts, costUsd]).toEqual(["b", 3, toUsd((usage?.promptTokens ?? 0) * 1_000_000)])
+      const likeness = (a: number, b: number) =>
+        (vectors[a] ?? []).reduce((sum, value, at) => sum + value * (vectors[b]?.[at] ?? 0), 0)
+      expect(likeness(0, 2)).toBeGreaterThan(likeness(0, 1))
+      expect((yield* (yield* Health).monitoring)["recent"]).toMatchObject([{ operation: "embeddings" }])
+    }).pipe(Effect.provide(gateway)))
+
+  it.effect("an answer without vectors is a typed error", () => {
+    const broken = script("a", "ok")
+    return Effect.gen(function*() {
+      const error = yield* Effect.flip((yield* Ai).embed({ model: "fast", input: "hello" }))
+      expect(error.reason._tag).toBe("MalformedAnswer")
+    }).pipe(Effect.provide(flow([broken])))
+  })
 
   it.effect("a model that nobody has is a typed error", () =>
     Effect.gen(function*() {

@@ -3,15 +3,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "@effect/vi
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import { execFileSync } from "node:child_process"
 import dns from "node:dns"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { createServer } from "node:http"
 import { createServer as createSecure } from "node:https"
 import type { AddressInfo } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import type { TLSSocket } from "node:tls"
 import { promisify } from "node:util"
 import type { buildConnector } from "undici"
@@ -20,6 +16,7 @@ import * as CallerTransport from "../../src/providers/CallerTransport.ts"
 import * as NameLookup from "../../src/providers/NameLookup.ts"
 import { makeTable } from "../../src/validation/Address.ts"
 import * as Url from "../../src/validation/Url.ts"
+import { selfSigned } from "../faults/Certificates.ts"
 import { allowedUrls, refusedUrls } from "../validation/UrlCases.ts"
 
 /** All of 127.0.0.0/8 is this machine; macOS has one address of it only. */
@@ -350,23 +347,7 @@ describe.runIf(hasAddresses)("an answer", () => {
     }))
 })
 
-/** A certificate for one name, made where openssl is at hand. */
-const certified = (): { readonly key: string; readonly cert: string } | undefined => {
-  const folder = mkdtempSync(join(tmpdir(), "breakwater-caller-"))
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")]
-  const made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=a.public.example"]
-  try {
-    execFileSync("openssl", [...made, "-addext", "subjectAltName=DNS:a.public.example", "-keyout", key, "-out", cert], {
-      stdio: "ignore"
-    })
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") }
-  } catch {
-    return undefined
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
-const certificate = certified()
+const certificate = selfSigned("a.public.example")
 
 describe.skipIf(certificate === undefined || !hasAddresses)("over TLS", () => {
   it.live("the name is what is asked for and certified, the address is the judged one", () =>

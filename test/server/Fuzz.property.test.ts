@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, it } from "@effect/vitest"
-import { makeRandom, pick } from "../providers/Seeded.ts"
-import { ask, chatPath, envelopeFaults } from "./Client.ts"
+import fc from "fast-check"
+import { runs } from "../providers/Seeded.ts"
+import { envelopeFaults, post, postText } from "./Client.ts"
 import { makeFake, makeServer } from "./Fake.ts"
 
-/** A full run takes more requests. */
-const rounds = process.env["BREAKWATER_FULL"] === "1" ? 20_000 : 1000
+const options = runs(1000, 20_000)
 
 const call = { id: "call_1", type: "function", function: { name: "tide", arguments: "{\"place\":\"Brest\"}" } }
 
@@ -141,17 +141,31 @@ const containers = (value: unknown, found: Array<object> = []): Array<object> =>
 const define = (target: object, name: string, value: unknown): void =>
   void Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true })
 
-const mutate = (request: unknown, random: () => number): void => {
-  const target = pick(random, containers(request))
+const seldom = <A>(arbitrary: fc.Arbitrary<A>): fc.Arbitrary<A | undefined> =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
+
+/** One change of a request; what it is done to is taken from what is there. */
+const mutations = fc.record({
+  container: fc.nat(500),
+  own: fc.nat(30),
+  /** Another name than one that is there. */
+  name: seldom(fc.constantFrom(...memberNames)),
+  action: fc.constantFrom("remove", "put", "repeat", "reverse", "put"),
+  value: fc.oneof(fc.constantFrom(...values), fc.jsonValue(), fc.string({ unit: "binary" }))
+})
+type Mutation = typeof mutations extends fc.Arbitrary<infer M> ? M : never
+
+const mutate = (request: unknown, { action, container, name, own, value }: Mutation): void => {
+  const all = containers(request)
+  const target = all[container % all.length]
+  if (target === undefined) return
   const names = Object.keys(target)
-  const name = names.length === 0 || random() < 0.3 ? pick(random, memberNames) : pick(random, names)
-  const choice = random()
-  if (choice < 0.2) Reflect.deleteProperty(target, name)
-  else if (choice < 0.4 && Array.isArray(target)) target.push(structuredClone(target[0] ?? pick(random, values)))
-  else if (choice < 0.5 && Array.isArray(target)) target.reverse()
-  else if (Array.isArray(target)) {
-    target[Math.floor(random() * (target.length + 1))] = structuredClone(pick(random, values))
-  } else define(target, name, structuredClone(pick(random, values)))
+  const member = name ?? names[own % Math.max(1, names.length)] ?? "x"
+  if (action === "remove") Reflect.deleteProperty(target, member)
+  else if (!Array.isArray(target)) define(target, member, structuredClone(value))
+  else if (action === "repeat") target.push(structuredClone(target[0] ?? value))
+  else if (action === "reverse") target.reverse()
+  else target[own % (target.length + 1)] = structuredClone(value)
 }
 
 const damages: ReadonlyArray<(text: string, at: number) => string> = [
@@ -188,49 +202,47 @@ const headerSets: ReadonlyArray<Readonly<Record<string, string>>> = [
   { expect: "100-continue" }
 ]
 
+const requests = fc.record({
+  seed: fc.constantFrom(...seeds),
+  mutations: fc.array(mutations, { minLength: 1, maxLength: 4 }),
+  /** What is done to its text, and where, in parts of a million. */
+  damage: seldom(fc.tuple(fc.constantFrom(...damages), fc.nat(999_999))),
+  headers: fc.constantFrom(...headerSets)
+})
+
+const bodyOf = ({ damage, mutations, seed }: typeof requests extends fc.Arbitrary<infer R> ? R : never): string => {
+  const request = structuredClone(seed)
+  for (const mutation of mutations) mutate(request, mutation)
+  const whole = JSON.stringify(request)
+  return damage === undefined ? whole : damage[0](whole, Math.floor(whole.length * damage[1] / 1_000_000))
+}
+
 describe("a request that was mutated at random", () => {
   const fake = makeFake()
   const server = makeServer(fake)
   afterAll(server.dispose)
 
-  it(
-    `is answered, or refused in the envelope, but never a failure of ours, ${rounds} times`,
-    { timeout: 600_000 },
-    async () => {
-      const random = makeRandom(20261123)
-      const seen = new Map<number, number>()
-      for (let round = 0; round < rounds; round++) {
-        const request = structuredClone(pick(random, seeds))
-        for (let times = Math.floor(random() * 4); times >= 0; times--) mutate(request, random)
-        const whole = JSON.stringify(request)
-        const body = random() < 0.25 ? pick(random, damages)(whole, Math.floor(random() * whole.length)) : whole
-        const headers = pick(random, headerSets)
-        const reply = await ask(server, chatPath, {
-          method: "POST",
-          body,
-          headers: { "content-type": "application/json", ...headers }
-        })
-        seen.set(reply.status, (seen.get(reply.status) ?? 0) + 1)
-        const isFine = reply.status === 200
-        expect({
-          round,
-          body: body.slice(0, 500),
-          status: reply.status,
-          isNamed: /^[\x21-\x7e]{1,128}$/.test(reply.headers.get("x-request-id") ?? ""),
-          faults: isFine ? [] : envelopeFaults(reply.text),
-          leaks: /\bat .*\.ts:\d+|node_modules|SchemaError|undefined|\[object/.exec(isFine ? "" : reply.text)
-        }).toMatchObject({
-          status: expect.toSatisfy((status: number) => [200, 400, 413, 415].includes(status)),
-          isNamed: true,
-          faults: [],
-          leaks: null
-        })
-      }
-      // Both outcomes are common, else the mutations would be too mild or too wild to mean anything.
-      expect(seen.get(200)).toBeGreaterThan(rounds / 50)
-      expect(seen.get(400)).toBeGreaterThan(rounds / 4)
-      expect(Object.getPrototypeOf({})).toBe(Object.prototype)
-      expect(Reflect.ownKeys(Object.prototype)).not.toContain("x")
-    }
-  )
+  it("is answered, or refused in the envelope, but never a failure of ours", { timeout: 600_000 }, async () => {
+    const seen = new Map<number, number>()
+    const property = fc.asyncProperty(requests, async (request) => {
+      const reply = await postText(server, bodyOf(request), request.headers)
+      seen.set(reply.status, (seen.get(reply.status) ?? 0) + 1)
+      const isFine = reply.status === 200
+      expect([200, 400, 413, 415]).toContain(reply.status)
+      expect(reply.headers.get("x-request-id")).toMatch(/^[\x21-\x7e]{1,128}$/)
+      if (isFine) return
+      expect(envelopeFaults(reply.text)).toEqual([])
+      expect(reply.text).not.toMatch(/\bat .*\.ts:\d+|node_modules|SchemaError|undefined|\[object/)
+    })
+    await fc.assert(property, options)
+    // Both outcomes are common, else the mutations would be too mild or too wild to mean anything.
+    expect(seen.get(200)).toBeGreaterThan(options.numRuns / 50)
+    expect(seen.get(400)).toBeGreaterThan(options.numRuns / 4)
+  })
+
+  it("leaves the process as it was", async () => {
+    expect(Object.getPrototypeOf({})).toBe(Object.prototype)
+    expect(Reflect.ownKeys(Object.prototype)).not.toContain("x")
+    expect((await post(server, seeds[0])).status).toBe(200)
+  })
 })

@@ -1,9 +1,9 @@
 /** A Postgres of Debian's package on a loopback port, in a folder of its own, as a user that is not root. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort } from "./FreePort.ts"
 
 const packages = "/usr/lib/postgresql"
 
@@ -27,14 +27,6 @@ const user = (): { readonly uid: number; readonly gid: number } | undefined => {
   const found = lines.find(([name]) => name === "postgres") ?? lines.find(([name]) => name === "nobody")
   return { uid: Number(found?.[2] ?? 65_534), gid: Number(found?.[3] ?? 65_534) }
 }
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 export interface PostgresServer {
   readonly url: string

@@ -1,9 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
+import fc from "fast-check"
 import { flawOf, safe } from "../../src/validation/Filename.ts"
-import { makeRandom, pick } from "../providers/Seeded.ts"
-
-/** A full run takes more names. */
-const rounds = process.env["BREAKWATER_FULL"] === "1" ? 100_000 : 5000
+import { runs } from "../providers/Seeded.ts"
 
 const pieces = [
   ..."abcABC019 .-_~/\\:*?\"<>|%$&#@!'`()[]{};=+,\0\n\r\t\u007f",
@@ -50,46 +48,51 @@ const pieces = [
   "\uffff"
 ]
 
-const names = function*() {
-  const random = makeRandom(20261123)
-  for (let round = 0; round < rounds; round++) {
-    const length = random() < 0.05 ? 300 : Math.floor(random() * 12)
-    let name = ""
-    for (let at = 0; at < length; at++) {
-      name += random() < 0.9 ? pick(random, pieces) : String.fromCharCode(Math.floor(random() * 0x10000))
-    }
-    yield name
-  }
-}
+const unit = fc.oneof(
+  { weight: 9, arbitrary: fc.constantFrom(...pieces) },
+  { weight: 1, arbitrary: fc.nat(0xffff).map((code) => String.fromCharCode(code)) }
+)
+const names = fc.oneof(
+  { weight: 19, arbitrary: fc.string({ unit, maxLength: 12, size: "max" }) },
+  { weight: 1, arbitrary: fc.string({ unit, minLength: 300, maxLength: 300, size: "max" }) }
+)
+const options = runs(5000, 100_000)
+const timeout = 120_000
 
 const policies = [{}, { allow: new Set(["pdf", "txt"]) }, { deny: new Set(["pdf", "png"]) }]
 
 describe("a safe name", () => {
-  it("is taken, short, in normal form, of one part, plain at its edges, and its own safe name, whatever it is made from", () => {
-    for (const name of names()) {
-      for (const policy of policies) {
-        const made = safe(name, policy)
-        const flaws = {
-          taken: flawOf(made, policy),
-          again: safe(made, policy) === made,
-          normal: made.normalize("NFC") === made,
-          short: Buffer.byteLength(made) <= 255,
-          plain: !/^$|[/\\\p{Cc}\p{Cs}\p{Bidi_Control}<>:"|?*]|^[.\-~\s]|[.\s]$|\.\./u.test(made)
-        }
-        expect({ name, made, ...flaws }).toEqual({
-          name,
-          made,
-          taken: undefined,
-          again: true,
-          normal: true,
-          short: true,
-          plain: true
-        })
-      }
+  it(
+    "is taken, short, in normal form, of one part, plain at its edges, and its own safe name, whatever it is made from",
+    { timeout },
+    () => {
+      fc.assert(
+        fc.property(names, fc.constantFrom(...policies), (name, policy) => {
+          const made = safe(name, policy)
+          const flaws = {
+            taken: flawOf(made, policy),
+            again: safe(made, policy) === made,
+            normal: made.normalize("NFC") === made,
+            short: Buffer.byteLength(made) <= 255,
+            plain: !/^$|[/\\\p{Cc}\p{Cs}\p{Bidi_Control}<>:"|?*]|^[.\-~\s]|[.\s]$|\.\./u.test(made)
+          }
+          expect(flaws).toEqual({ taken: undefined, again: true, normal: true, short: true, plain: true })
+        }),
+        { ...options, numRuns: policies.length * options.numRuns }
+      )
     }
-  })
+  )
 
-  it("changes nothing about a name that is taken, but its normal form", () => {
-    for (const name of names()) if (flawOf(name) === undefined) expect(safe(name)).toBe(name.normalize("NFC"))
+  it("changes nothing about a name that is taken, but its normal form", { timeout }, () => {
+    let taken = 0
+    fc.assert(
+      fc.property(names, (name) => {
+        if (flawOf(name) !== undefined) return
+        taken++
+        expect(safe(name)).toBe(name.normalize("NFC"))
+      }),
+      options
+    )
+    expect(taken).toBeGreaterThan(options.numRuns / 50)
   })
 })

@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { publicAddresses } from "../../src/validation/Address.ts"
 import { checkRedirect, checkUrl, layer, publicPolicy, Resolver, UrlGuard } from "../../src/validation/Url.ts"
-import { makeRandom, pick } from "../providers/Seeded.ts"
+import { holds, pick, runs } from "../providers/Seeded.ts"
 
-const rounds = process.env["BREAKWATER_FULL"] === "1" ? 50_000 : 3000
+const options = runs(3000, 50_000)
+const rounds = options.numRuns
 const timeout = 120_000
 
 /** IPv4 ranges that no caller may reach, as numbers: written down apart from the table that is tested. */
@@ -173,9 +174,8 @@ const isAllowed = (url: string): boolean => ruleOf(url) === "allowed"
 
 describe("an address that is not public", () => {
   it("is refused in every spelling of IPv4", { timeout }, () => {
-    const random = makeRandom(1)
     let read = 0
-    for (let round = 0; round < rounds; round++) {
+    holds(options, (random) => {
       const address = blockedAddress(random)
       const plain = chance(random, 0.2) ? dotted(address) : classic(random, address)
       const text = (chance(random, 0.5) ? disguised(random, plain) : plain) + pick(random, ["", "", "."])
@@ -183,27 +183,25 @@ describe("an address that is not public", () => {
       const rule = ruleOf(url)
       if (rule === "allowed") expect.fail(`${JSON.stringify(url)} is ${dotted(address)}`)
       if (rule === "address") read += 1
-    }
+    })
     // Many are addresses to the parser and no others would be worth much.
     expect(read).toBeGreaterThan(rounds / 3)
   })
 
   it("is refused in every spelling of IPv6, and inside one", { timeout }, () => {
-    const random = makeRandom(2)
     let read = 0
-    for (let round = 0; round < rounds; round++) {
+    holds(options, (random) => {
       const segments = chance(random, 0.6) ? embedded(random, blockedAddress(random)) : special(random)
       const url = around(random, `[${grouped(random, segments)}]`)
       const rule = ruleOf(url)
       if (rule === "allowed" && !isOpenInside(segments)) expect.fail(JSON.stringify(url))
       if (rule === "address") read += 1
-    }
+    })
     expect(read).toBeGreaterThan(rounds / 3)
   })
 
   it("is refused as the answer of a name server, however that writes it", { timeout }, () => {
-    const random = makeRandom(3)
-    for (let round = 0; round < rounds; round++) {
+    holds(options, (random) => {
       const address = blockedAddress(random)
       const text = pick(random, [
         dotted(address),
@@ -212,7 +210,7 @@ describe("an address that is not public", () => {
         `${grouped(random, special(random))}%${pick(random, ["eth0", "1", ""])}`
       ])
       if (publicAddresses.judge(text)._tag === "Allowed") expect.fail(text)
-    }
+    })
   })
 
   it.effect("is refused in every spelling of a redirect", () =>
@@ -220,8 +218,7 @@ describe("an address that is not public", () => {
       const resolver = Layer.succeed(Resolver, { addresses: () => Effect.succeed(["8.8.8.8"]) })
       const guard = yield* Effect.provide(UrlGuard, Layer.provide(layer(), resolver))
       const from = yield* guard.judge("http://example.com/a/b")
-      const random = makeRandom(4)
-      for (let round = 0; round < rounds; round++) {
+      holds(options, (random) => {
         const host = chance(random, 0.5)
           ? disguised(random, classic(random, blockedAddress(random)))
           : `[${grouped(random, embedded(random, blockedAddress(random)))}]`
@@ -238,37 +235,34 @@ describe("an address that is not public", () => {
         ])
         const checked = checkRedirect(from, before + host + pick(random, ["", "/", ":80/", "\\"]), publicPolicy)
         if (!("rule" in checked)) expect.fail(JSON.stringify([before + host, checked]))
-      }
+      })
     }), timeout)
 })
 
 describe("a public address", () => {
   it("is allowed as four decimal numbers, mapped, and as an answer", { timeout }, () => {
-    const random = makeRandom(5)
-    for (let round = 0; round < rounds; round++) {
+    holds(options, (random) => {
       const address = openAddress(random)
       expect(checkUrl(`http://${dotted(address)}/`, publicPolicy)).toMatchObject({ address: dotted(address) })
       const mapped = grouped(random, [0, 0, 0, 0, 0, 0xffff, ...pair(address)])
       expect(checkUrl(`http://[${mapped}]/`, publicPolicy)).toMatchObject({ address: dotted(address) })
       expect(publicAddresses.judge(mapped)).toEqual({ _tag: "Allowed", address: dotted(address) })
-    }
+    })
   })
 
   it("in another spelling than that is refused", { timeout }, () => {
-    const random = makeRandom(6)
-    for (let round = 0; round < rounds; round++) {
+    holds(options, (random) => {
       const address = openAddress(random)
       const text = disguised(random, classic(random, address))
       if (text !== dotted(address) && isAllowed(`http://${text}/`)) expect.fail(JSON.stringify(text))
-    }
+    })
   })
 })
 
 describe("a name that only a network knows", () => {
   it("is refused in every case, width and with its last dot", { timeout }, () => {
-    const random = makeRandom(7)
     const suffixes = ["localhost", "local", "internal", "lan", "corp", "home.arpa", "svc", "nip.io", "metadata.goog"]
-    for (let round = 0; round < rounds; round++) {
+    holds(options, (random) => {
       const labels = Array.from(
         { length: below(random, 4) },
         () => pick(random, ["a", "db", "example", "com", "8", "x-1"])
@@ -286,6 +280,6 @@ describe("a name that only a network knows", () => {
       ).join("")
       const url = around(random, name + pick(random, ["", ".", "。"]))
       if (isAllowed(url)) expect.fail(JSON.stringify(url))
-    }
+    })
   })
 })

@@ -18,6 +18,7 @@ export interface Gateway {
   readonly says: (pattern: RegExp) => Promise<RegExpExecArray>
   /** True until the process has ended. */
   readonly isRunning: () => boolean
+  readonly pid: number | undefined
   /** The monitoring value. */
   readonly monitoring: () => Promise<Monitoring>
   /** Asks for the monitoring value until it is as wanted; rejects with the last one after `limitMs`, default 5000. */
@@ -34,9 +35,11 @@ export interface Monitoring {
   readonly totals: { readonly requests: number; readonly failed: number; readonly attempts: number }
   readonly targets: ReadonlyArray<{
     readonly target: string
-    readonly breaker: { readonly state: string }
+    readonly breaker: { readonly state: string; readonly callsInWindow: number; readonly failureRate: number }
     readonly inFlight: number
     readonly waiting: number
+    /** Absent before the first. */
+    readonly attempts?: number
   }>
   readonly recent: ReadonlyArray<{ readonly alias: string; readonly error?: string }>
 }
@@ -52,13 +55,18 @@ interface Sections {
 /**
  * Starts a gateway with this configuration file; resolves when it is ready to serve.
  * @param preload a module that the process loads first
+ * @param env what its environment has beside the way to node
  */
-export const start = async (configuration: Sections = {}, preload?: string): Promise<Gateway> => {
+export const start = async (
+  configuration: Sections = {},
+  preload?: string,
+  env: Readonly<Record<string, string>> = {}
+): Promise<Gateway> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-wire-"))
   const file = join(folder, "gateway.json")
   writeFileSync(file, JSON.stringify({ ...configuration, server: { port: 0, drain, ...configuration.server } }))
   const first = preload === undefined ? [] : ["--import", preload]
-  const child = Child.start("node", [...first, join(Child.root, "src/main.ts"), "--config", file], { cwd: folder })
+  const child = Child.start("node", [...first, join(Child.root, "src/main.ts"), "--config", file], { cwd: folder, env })
   // A failing test run must not leave a server behind.
   const kill = () => child.process.kill("SIGKILL")
   process.once("exit", kill)
@@ -90,6 +98,7 @@ export const start = async (configuration: Sections = {}, preload?: string): Pro
     url: `${origin}/v1`,
     output: child.output,
     says: child.says,
+    pid: child.process.pid,
     isRunning: () => child.process.exitCode === null && child.process.signalCode === null,
     monitoring,
     until,

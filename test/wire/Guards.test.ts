@@ -1,11 +1,32 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { createServer } from "node:http"
+import { json } from "node:stream/consumers"
 import { answer } from "../faults/Answer.ts"
 import { call, readAnswer } from "../faults/Client.ts"
 import { start, type Upstream } from "../faults/Upstream.ts"
 import * as Gateway from "./Gateway.ts"
+import { type Listening, listening } from "./Listening.ts"
 
 let upstream: Upstream
 let gateway: Gateway.Gateway
+let judge: Listening
+
+/** What it was asked: path, authorization, body. */
+const asked: Array<ReadonlyArray<unknown>> = []
+
+/** A moderation that flags what has the word in it, and never answers where it is told to be silent. */
+const moderation = createServer(async (request, response) => {
+  const body = await json(request) as { readonly input: ReadonlyArray<string> } // what the gateway sends
+  asked.push([request.url, request.headers.authorization, body])
+  if (body.input.includes("silence")) return
+  const results = body.input.map((text) => ({
+    flagged: text.includes("bomb"),
+    categories: { violence: text.includes("bomb") }
+  }))
+  response.writeHead(200, { "content-type": "application/json" }).end(
+    JSON.stringify({ id: "modr-1", model: "m", results })
+  )
+})
 
 beforeAll(async () => {
   upstream = await start()
@@ -15,15 +36,26 @@ beforeAll(async () => {
       guards: { mask: {} }
     }])
   )
+  judge = await listening(moderation)
   gateway = await Gateway.start({
-    providers: { upstream: { kind: "openai-compatible", baseUrl: upstream.url, apiKey: "none" } },
-    models
+    providers: {
+      upstream: { kind: "openai-compatible", baseUrl: upstream.url, apiKey: "none" },
+      judge: { kind: "openai-compatible", baseUrl: `${judge.url}/v1`, apiKey: "sk-of-the-judge" }
+    },
+    models: {
+      ...models,
+      moderated: {
+        targets: [{ provider: "upstream", model: "ok#moderated" }],
+        guards: { moderation: { provider: "judge", whenFailing: "refuse", within: "200ms" } }
+      }
+    }
   })
 })
 
 afterAll(async () => {
   await gateway?.stop()
   await upstream?.close()
+  judge?.close()
 })
 
 const messages = [{ role: "user", content: "I am zoe@example.com" }]
@@ -43,5 +75,37 @@ describe("a model with a mask, over sockets", () => {
     expect(seen.dones).toBe(0)
     expect(seen.errors).toHaveLength(1)
     expect(answer.startsWith(seen.content)).toBe(true)
+  })
+})
+
+describe("a model with a moderation, over sockets", () => {
+  const ask = async (content: string, stream = false) => {
+    const response = await fetch(`${gateway.url}/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "moderated", messages: [{ role: "user", content }], stream })
+    })
+    return { status: response.status, text: await response.text() }
+  }
+
+  it("asks the provider under its own key and serves what it lets pass, streamed or not", async () => {
+    for (const stream of [false, true]) expect((await ask("hello", stream)).status).toBe(200)
+    const body = { model: "omni-moderation-latest", input: ["hello"] }
+    const one = ["/v1/moderations", "Bearer sk-of-the-judge", body]
+    expect(asked).toEqual([one, one])
+  })
+
+  it("refuses what it flags with a 400 that names the message, and sends nothing", async () => {
+    const before = upstream.attemptsOf("ok#moderated").length
+    for (const stream of [false, true]) {
+      const { status, text } = await ask("a bomb", stream)
+      expect([status, JSON.parse(text).error]).toMatchObject([400, { param: "messages[0]", code: "guard_refused" }])
+    }
+    expect(upstream.attemptsOf("ok#moderated").length).toBe(before)
+  })
+
+  it("is a 503 where nobody answers in time and its settings let nothing pass", async () => {
+    const { status, text } = await ask("silence")
+    expect([status, JSON.parse(text).error.code]).toEqual([503, "guard_unavailable"])
   })
 })

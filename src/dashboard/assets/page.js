@@ -83,7 +83,7 @@ const tiles = {
   latency: tile("Latency", true),
   firstContent: tile("First content", true),
   tokens: tile("Tokens", true),
-  money: tile("Cost"),
+  money: tile("Cost, USD"),
   recovered: tile("Recovered")
 }
 
@@ -136,7 +136,7 @@ const drawNow = ({ firstContent, latency, now, spending, totals, traffic }) => {
   const missing = unpriced === 0 ? "" : `${count(unpriced)} unpriced`
   tiles.money(
     isPriced ? usdOf(total) : none,
-    isPriced ? "USD" : "",
+    "",
     !isPriced ? missing || "no answer yet" : `${lately} in 10 min${missing === "" ? "" : ` · ${missing}`}`
   )
   tiles.recovered(
@@ -400,9 +400,11 @@ const updateMoney =
     setText(cells[1], model)
     cells[1].title = model
     setText(cells[2], count(requests))
-    setText(cells[3], count(inputTokens))
-    setText(cells[4], count(cachedTokens))
-    setText(cells[5], count(outputTokens))
+    // What was counted has at least a token of input; anything else is not known.
+    const tokens = (value) => inputTokens === 0 && unpriced > 0 ? none : count(value)
+    setText(cells[3], tokens(inputTokens))
+    setText(cells[4], tokens(cachedTokens))
+    setText(cells[5], tokens(outputTokens))
     setText(cells[6], unpriced === requests && requests > 0 ? none : usdOf(picoOf(costUsd)))
     cells[6].title = `${costUsd} USD`
     const share = most === 0n ? 0 : Number(picoOf(costUsd) * 1000n / most) / 10

@@ -12,6 +12,7 @@ import { type Abilities, abilitiesOf } from "./AnthropicMessagesModels.ts"
 import { MessagesStream } from "./AnthropicMessagesStream.ts"
 import { lowerThinking } from "./AnthropicMessagesThinking.ts"
 import { isForced, lowerFormat, lowerTools } from "./AnthropicMessagesTools.ts"
+import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
 
 export interface AnthropicMessagesOptions {
   /** Value of `anthropic-version`; see `strictVersion`. */
@@ -31,56 +32,7 @@ const strictVersion = "2026-10-21"
 /** Members that are Anthropic's own and pass as they are. */
 const ownMembers = ["thinking", "cache_control", "context_management", "container", "mcp_servers"] as const
 
-/** Members that are said in one way or another, or that only the gateway heeds. */
-const said: ReadonlySet<string> = new Set([
-  "model",
-  "messages",
-  "max_completion_tokens",
-  "max_tokens",
-  "temperature",
-  "top_p",
-  "top_k",
-  "n",
-  "stop",
-  "stream",
-  "stream_options",
-  "tools",
-  "tool_choice",
-  "parallel_tool_calls",
-  "functions",
-  "function_call",
-  "response_format",
-  "reasoning_effort",
-  "service_tier",
-  "safety_identifier",
-  "user",
-  ...ownMembers
-])
-
-/** Values with which a parameter says nothing, as JSON. */
-const saysNothing: ReadonlyMap<string, string> = new Map([
-  ["frequency_penalty", "0"],
-  ["presence_penalty", "0"],
-  ["logit_bias", "{}"],
-  ["logprobs", "false"],
-  ["store", "false"],
-  ["modalities", "[\"text\"]"],
-  ["verbosity", "\"medium\""],
-  ["metadata", "{}"]
-])
-
-/** Names that are told; a request may have any number of members. */
-const maxNames = 20
-
-const noteUnsaid = (request: Block, lowering: Lowering): void => {
-  for (const [name, value] of Object.entries(request)) {
-    if (said.has(name) || value === null || value === undefined) continue
-    if (saysNothing.has(name) && JSON.stringify(value) === saysNothing.get(name)) continue
-    // It goes into a header.
-    lowering.dropped.add(name.slice(0, 64).replaceAll(/[^\w.-]/g, "_"))
-    if (lowering.dropped.size >= maxNames) return
-  }
-}
+const said = saying(["safety_identifier", "top_k", "user", ...ownMembers])
 
 const lowerSampling = (request: ChatRequest, { sampling }: Abilities, thinks: boolean, lowering: Lowering): Block => {
   const members: Block = request
@@ -159,7 +111,8 @@ const bodyOf = (
   }, lowering)
   const system = [...conversation.system, ...textBlock(instruction ?? "")]
   const output = { ...(format === undefined ? {} : { format }), ...(effort === undefined ? {} : { effort }) }
-  noteUnsaid(request, lowering)
+  noteUnsaid(request, said, lowering.dropped)
+  noteUnsaidIn(request.messages, lowering.dropped, true)
   return {
     model,
     max_tokens: maxTokens,

@@ -68,6 +68,7 @@ const toolOf = (tool: Tool, at: string, { hasSchemas }: Abilities, lowering: Low
   if (tool.type !== "function" || !("function" in tool)) return { ...tool }
   const { description, name, parameters, strict } = tool.function
   const isStrict = strict === true && hasSchemas
+  if (strict === true && !hasSchemas) lowering.dropped.add("strict")
   return {
     name,
     ...(description ? { description } : {}),

@@ -1,4 +1,4 @@
-/** Bedrock Converse as a dialect: any model of Bedrock's behind one form of request, answer and stream. */
+/** Bedrock Converse as a dialect: one form of request, answer and stream for every model of Bedrock's. */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { MalformedAnswer, UpstreamFailed } from "../../domain/GatewayError.ts"
 import type { Dialect, Fallback, ReadAnswer } from "../Dialect.ts"

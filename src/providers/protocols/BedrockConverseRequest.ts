@@ -16,58 +16,12 @@ import {
   thinkingOf
 } from "./BedrockModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
+import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
 
 /** Members of Converse's own that OpenAI has no place for: they pass as they are. */
 const own = ["guardrailConfig", "requestMetadata", "performanceConfig", "additionalModelResponseFieldPaths"] as const
 
-/** Members that are said in one way or another, or that only the gateway heeds. */
-const said: ReadonlySet<string> = new Set([
-  "model",
-  "messages",
-  "max_completion_tokens",
-  "max_tokens",
-  "temperature",
-  "top_p",
-  "n",
-  "stop",
-  "stream",
-  "stream_options",
-  "tools",
-  "tool_choice",
-  "parallel_tool_calls",
-  "functions",
-  "function_call",
-  "modalities",
-  "response_format",
-  "reasoning_effort",
-  "service_tier",
-  "additionalModelRequestFields",
-  ...own
-])
-
-/** Values with which a parameter says nothing, as JSON. */
-const saysNothing: ReadonlyMap<string, string> = new Map([
-  ["frequency_penalty", "0"],
-  ["presence_penalty", "0"],
-  ["logit_bias", "{}"],
-  ["logprobs", "false"],
-  ["store", "false"],
-  ["verbosity", "\"medium\""],
-  ["metadata", "{}"]
-])
-
-/** Names that are told; a request may have any number of members. */
-const maxNames = 20
-
-const noteUnsaid = (request: JsonObject, dropped: Set<string>): void => {
-  for (const [name, value] of Object.entries(request)) {
-    if (said.has(name) || value === null || value === undefined) continue
-    if (saysNothing.has(name) && JSON.stringify(value) === saysNothing.get(name)) continue
-    // It goes into a header.
-    dropped.add(name.slice(0, 64).replaceAll(/[^\w.-]/g, "_"))
-    if (dropped.size >= maxNames) return
-  }
-}
+const said = saying(["additionalModelRequestFields", "modalities", ...own])
 
 const usualTiers: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default"])
 const tiers: ReadonlySet<unknown> = new Set(["flex", "priority", "reserved"])
@@ -156,7 +110,8 @@ const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): Json
   const inferenceConfig = inferenceOf(request, dropped)
   if (thinking.maxTokens !== undefined) inferenceConfig["maxTokens"] = thinking.maxTokens
   if (claudeOf(model) !== undefined) mendSampling(inferenceConfig, model, thinking.isOn, dropped)
-  noteUnsaid(loose, dropped)
+  noteUnsaid(loose, said, dropped)
+  noteUnsaidIn(written, dropped, true)
   const form = formOf(request.response_format, model, dropped)
   const instructions = form.instruction === undefined ? [...system] : [...system, form.instruction]
   return {

@@ -9,30 +9,7 @@ import type { Frame } from "../Provider.ts"
 import type { JsonObject } from "./OpenAiChatShape.ts"
 import { readFinish } from "./OpenAiChatShape.ts"
 import { mendUsage } from "./OpenAiUsage.ts"
-
-const start = "data: ".length
-
-/** A chunk that has text and nothing else; it is parsed when somebody asks for it. */
-class PlainFrame implements Frame {
-  readonly bytes: Uint8Array
-  readonly isContent = true
-  readonly isTerminal = false
-  readonly usage = undefined
-  readonly isPlain = true
-
-  readonly textBytes: number
-
-  constructor(bytes: Uint8Array, textBytes: number) {
-    this.bytes = bytes
-    this.textBytes = textBytes
-  }
-
-  get chunk(): ChatChunk {
-    const text = Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length).toString("utf8", start)
-    // Written here, a moment ago.
-    return JSON.parse(text) as ChatChunk
-  }
-}
+import { PlainFrame } from "./PlainFrame.ts"
 
 export class ChunkWriter {
   /** The finish reason was said; what comes after it is left out, but for usage. */

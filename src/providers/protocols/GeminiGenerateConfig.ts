@@ -79,14 +79,14 @@ const modalitiesOf = ({ modalities }: ChatRequest): Array<Json> | undefined | Re
 }
 
 /** `generationConfig`, and what of it could not be said. */
-export const lowerConfig = (request: ChatRequest, model: string, dropped: Array<string>): JsonObject | Reason => {
+export const lowerConfig = (request: ChatRequest, model: string, dropped: Set<string>): JsonObject | Reason => {
   const { reasoning_effort: effort, seed } = request
   const responseModalities = modalitiesOf(request)
   if (responseModalities !== undefined && isReason(responseModalities)) return responseModalities
   const isAsked = effort !== undefined && effort !== null && effort !== "default"
   const thinkingConfig = isAsked ? thinkingOf(model, effort) : undefined
-  if (isAsked && thinkingConfig === undefined) dropped.push("reasoning_effort")
-  if (typeof seed === "number" && seedOf(seed) === undefined) dropped.push("seed")
+  if (isAsked && thinkingConfig === undefined) dropped.add("reasoning_effort")
+  if (typeof seed === "number" && seedOf(seed) === undefined) dropped.add("seed")
   const topK = "top_k" in request ? request.top_k : undefined
   return {
     maxOutputTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
@@ -119,11 +119,15 @@ const ownTools: Readonly<Record<string, string>> = {
   urlContext: "urlContext"
 }
 
-const declarationOf = (called: JsonObject): JsonObject => ({
-  name: called["name"],
-  description: called["description"] ?? undefined,
-  parametersJsonSchema: called["parameters"] ?? undefined
-})
+const declarationOf = (called: JsonObject, dropped: Set<string>): JsonObject => {
+  // Nobody keeps the arguments to their schema.
+  if (called["strict"] === true) dropped.add("strict")
+  return {
+    name: called["name"],
+    description: called["description"] ?? undefined,
+    parametersJsonSchema: called["parameters"] ?? undefined
+  }
+}
 
 export interface Tools {
   readonly tools: Array<Json> | undefined
@@ -151,7 +155,7 @@ const lowerChoice = (choice: Json | undefined): JsonObject | Reason | undefined 
 const none: Tools = { tools: undefined, toolConfig: undefined }
 
 /** Functions in `tools` or in the older `functions`, and which of them to call. */
-export const lowerTools = (request: JsonObject, dropped: Array<string>): Tools | Reason => {
+export const lowerTools = (request: JsonObject, dropped: Set<string>): Tools | Reason => {
   const { functions, tools } = request
   const declared: Array<Json> = []
   const own: Array<Json> = []
@@ -160,16 +164,16 @@ export const lowerTools = (request: JsonObject, dropped: Array<string>): Tools |
     if (!isObject(tool)) continue
     const type = String(tool["type"])
     const ownName = ownTools[type]
-    if (type === "function" && isObject(tool["function"])) declared.push(declarationOf(tool["function"]))
+    if (type === "function" && isObject(tool["function"])) declared.push(declarationOf(tool["function"], dropped))
     else if (ownName === undefined) return unsupported(`tools[${at}].type`, `Gemini has no tools of the type ${type}.`)
     else own.push({ [ownName]: tool[type] ?? {} })
   }
   const older: ReadonlyArray<Json> = Array.isArray(functions) && offered.length === 0 ? functions : []
-  for (const called of older) if (isObject(called)) declared.push(declarationOf(called))
+  for (const called of older) if (isObject(called)) declared.push(declarationOf(called, dropped))
   if (declared.length > 0) own.unshift({ functionDeclarations: declared })
   // Without tools there is nothing to choose from.
   if (own.length === 0) return none
-  if (request["parallel_tool_calls"] === false) dropped.push("parallel_tool_calls")
+  if (request["parallel_tool_calls"] === false) dropped.add("parallel_tool_calls")
   const choice = declared.length === 0 ? undefined : lowerChoice(request["tool_choice"] ?? request["function_call"])
   if (choice !== undefined && isReason(choice)) return choice
   return { tools: own, toolConfig: choice === undefined ? undefined : { functionCallingConfig: choice } }

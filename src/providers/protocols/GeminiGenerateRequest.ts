@@ -7,32 +7,27 @@ import { lowerConfig, lowerTools } from "./GeminiGenerateConfig.ts"
 import { lowerMessages } from "./GeminiGenerateContents.ts"
 import { isReason } from "./GeminiGenerateParts.ts"
 import { isText, type JsonObject } from "./OpenAiChatShape.ts"
+import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
 
-/** Parameters of OpenAI's that Gemini has no words for. */
-const unsayable: ReadonlyArray<keyof ChatRequest> = [
-  "audio",
-  "logit_bias",
-  "metadata",
-  "moderation",
-  "prediction",
-  "prompt_cache_key",
-  "prompt_cache_options",
-  "prompt_cache_retention",
-  "safety_identifier",
-  "store",
-  "user",
-  "verbosity",
-  "web_search_options"
-]
-
-const isSaid = (value: unknown): boolean => value !== undefined && value !== null && value !== false
+/** Google's own, under the names of its compatible endpoint, and what Gemini has a word for. */
+const said = saying([
+  "cached_content",
+  "frequency_penalty",
+  "logprobs",
+  "modalities",
+  "presence_penalty",
+  "safety_settings",
+  "seed",
+  "top_k",
+  "top_logprobs"
+])
 
 const tiers: ReadonlySet<unknown> = new Set(["flex", "priority"])
 const usualTiers: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default"])
 
-const tierOf = ({ service_tier: tier }: ChatRequest, dropped: Array<string>): string | undefined => {
+const tierOf = ({ service_tier: tier }: ChatRequest, dropped: Set<string>): string | undefined => {
   if (tiers.has(tier)) return tier ?? undefined
-  if (!usualTiers.has(tier)) dropped.push("service_tier")
+  if (!usualTiers.has(tier)) dropped.add("service_tier")
   return undefined
 }
 
@@ -48,20 +43,20 @@ export const isAstray = (model: string): boolean => model.split("/").some((part)
 
 export const astray = unsupported("model", "This is no name of a model of Gemini's.")
 
-const isFilled = (names: Array<string>): names is [string, ...Array<string>] => names.length > 0
-
 const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Reason => {
   if (isAstray(model)) return astray
-  const dropped: Array<string> = unsayable.filter((name) => isSaid(request[name]))
+  const dropped = new Set<string>()
   const conversation = lowerMessages(request.messages, model)
   if (isReason(conversation)) return conversation
   // A checked request is JSON.
   const loose = request as unknown as JsonObject
+  noteUnsaid(loose, said, dropped)
+  noteUnsaidIn(request.messages, dropped, false)
   const tools = lowerTools(loose, dropped)
   if (isReason(tools)) return tools
   // Translated streams have no place for log probabilities.
   const asked = stream && request.logprobs === true ? { ...request, logprobs: false, top_logprobs: null } : request
-  if (asked !== request) dropped.push("logprobs")
+  if (asked !== request) dropped.add("logprobs")
   const generationConfig = lowerConfig(asked, model, dropped)
   if (isReason(generationConfig)) return generationConfig
   const serviceTier = tierOf(request, dropped)
@@ -69,16 +64,16 @@ const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Rea
   const body = {
     ...conversation,
     ...tools,
-    // Gemini's own, under the names of Google's compatible endpoint.
     safetySettings: Array.isArray(safety) ? safety : undefined,
     cachedContent: isText(cached) ? cached : undefined,
     generationConfig,
     serviceTier
   }
+  const [first, ...more] = dropped
   return {
     body: JSON.stringify(body),
     path: pathOf(model, stream ? "streamGenerateContent?alt=sse" : "generateContent"),
-    dropped: isFilled(dropped) ? dropped : undefined
+    dropped: first === undefined ? undefined : [first, ...more]
   }
 }
 

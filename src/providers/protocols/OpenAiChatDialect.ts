@@ -4,6 +4,7 @@ import * as OpaqueState from "./OpaqueState.ts"
 import { lower, readAnswer } from "./OpenAiChat.ts"
 import { ChatStream } from "./OpenAiChatStream.ts"
 import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
+import { moderations } from "./OpenAiModerations.ts"
 
 const embeddings: Embeddings = {
   lower: ({ model, source }) => ({ parts: [{ body: OpenAiEmbeddings.lower(source, model) }] }),
@@ -20,3 +21,6 @@ export const openAiChat: Dialect = {
   openStream: (options) => new ChatStream(options),
   embeddings
 }
+
+/** The same with all that stands beside chat at OpenAI's own address and at those that imitate it. */
+export const openAi: Dialect = { ...openAiChat, moderations }

@@ -2,10 +2,10 @@
  * Events of a stream that repeat one that was read and found right in all but their text. Most of a stream is such events, and
  * comparing bytes costs a tenth of parsing them. Trap: it may only say yes where parsing would have said the same.
  */
-import type { ChatChunk } from "../../domain/ChatAnswer.ts"
 import type { Frame } from "../Provider.ts"
 import type { SseEvent } from "../Sse.ts"
 import { isObject, type Json, type JsonObject } from "./OpenAiChatShape.ts"
+import { dataStart, PlainFrame } from "./PlainFrame.ts"
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -18,32 +18,8 @@ const texts = ["content", "reasoning_content"] as const
 /** Text of no use to anyone, which OpenAI adds so that the sizes of events say nothing. */
 const padding = "\"obfuscation\":\""
 
-const start = "data: ".length
-
 /** Events kept to be repeated, none of which was, before a stream is taken for one that does not. */
 const vainRepeats = 8
-
-/** An event as one frame; its chunk is parsed when somebody asks for it. */
-class RepeatedFrame implements Frame {
-  readonly bytes: Uint8Array
-  readonly isContent = true
-  readonly isTerminal = false
-  readonly usage = undefined
-  readonly isPlain = true
-
-  readonly textBytes: number
-
-  constructor(bytes: Uint8Array, textBytes: number) {
-    this.bytes = bytes
-    this.textBytes = textBytes
-  }
-
-  get chunk(): ChatChunk {
-    const text = Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length).toString("utf8", start)
-    // The same as one that was mended to the type, but for a text.
-    return JSON.parse(text) as ChatChunk
-  }
-}
 
 /** Where the text at `at` ends with its quote, or -1: empty, not closed, not UTF-8 or not plain. */
 const endOfText = (view: Buffer, at: number): number => {
@@ -122,7 +98,7 @@ class Repeat {
         if (close < 0 || !holds(view, this.rest, close)) return at
         next = close + this.rest.length
       }
-      out.push(new RepeatedFrame(this.bytesOf(view, at, quote, close, next), quote - from))
+      out.push(new PlainFrame(this.bytesOf(view, at, quote, close, next), quote - from))
       at = next
     }
   }
@@ -162,7 +138,7 @@ export class Repeats {
     // A role is right only once.
     if (delta["role"] !== undefined) return
     if (delta["tool_calls"] !== undefined || delta["function_call"] !== undefined || isObject(delta["audio"])) return
-    const text = sent === event.bytes ? event.data : Buffer.from(sent).toString("utf8", start, sent.length - 2)
+    const text = sent === event.bytes ? event.data : Buffer.from(sent).toString("utf8", dataStart, sent.length - 2)
     this.last = Repeat.of(event.data, text, delta)
     if (this.last !== undefined) this.unrepeated++
   }

@@ -5,6 +5,7 @@ import type { Frame } from "../../../src/providers/Provider.ts"
 import { makeRandom, pick } from "../Seeded.ts"
 
 const rounds = process.env["BREAKWATER_FULL"] === "1" ? 100_000 : 2000
+const timeout = 600_000
 
 const dialect = anthropicMessages({ version: "2023-06-01" })
 const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
@@ -129,7 +130,7 @@ const flawsOf = ({ frames, machine }: ReturnType<typeof play>): ReadonlyArray<st
 }
 
 describe("a stream of Anthropic with anything in it", () => {
-  it("ends well or is broken, and is well-formed up to there", () => {
+  it("ends well or is broken, and is well-formed up to there", { timeout }, () => {
     const random = makeRandom(11)
     for (let round = 0; round < rounds; round++) {
       const list = shuffled(random)
@@ -154,7 +155,7 @@ describe("a stream of Anthropic with anything in it", () => {
 })
 
 describe("a whole answer of Anthropic with anything in it", () => {
-  it("is read or is broken", () => {
+  it("is read or is broken", { timeout }, () => {
     const random = makeRandom(12)
     for (let round = 0; round < rounds; round++) {
       let value: unknown = message

@@ -190,6 +190,13 @@ describe("tools", () => {
     })
   })
 
+  it("that are strict are taken as they are by a model that keeps to no schema, which is told to the caller", () => {
+    const parameters = { type: "object", properties: {} }
+    const { body, dropped } = lowered({ tools: [tool("a", { strict: true, parameters })] }, "claude-3-5-haiku-20241022")
+    expect(JSON.parse(body).tools).toEqual([{ name: "a", input_schema: parameters }])
+    expect(dropped).toEqual(["strict"])
+  })
+
   it("of Anthropic itself pass as they are", () => {
     const own = { type: "web_search_20250305", name: "web_search", max_uses: 2 }
     expect(bodyOf({ tools: [own] }).tools).toEqual([own])

@@ -394,9 +394,10 @@ describe("what a request asks for beside its conversation", () => {
         seed: 2 ** 40,
         service_tier: "scale",
         parallel_tool_calls: false,
-        tools: [{ type: "function", function: { name: "f" } }]
+        tools: [{ type: "function", function: { name: "f", strict: true } }],
+        of_another_host: 1
       }).dropped
-    ).toEqual(["logit_bias", "user", "parallel_tool_calls", "seed", "service_tier"])
+    ).toEqual(["user", "logit_bias", "of_another_host", "strict", "parallel_tool_calls", "seed", "service_tier"])
     expect(lower({ reasoning_effort: "low" }, "gemini-2.0-flash").dropped).toEqual(["reasoning_effort"])
     expect(lower({ logprobs: true }, "gemini-2.5-flash", true)).toMatchObject({
       body: { generationConfig: {} },

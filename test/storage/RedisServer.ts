@@ -1,0 +1,77 @@
+/** A Redis of Debian's package on a loopback port, in a folder of its own, that keeps nothing over a stop unless it is told to. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { freePort } from "./FreePort.ts"
+
+const program = "/usr/bin/redis-server"
+
+/** Says once why tests that need it are skipped. */
+export const isMissing = (): boolean => {
+  if (existsSync(program)) return false
+  process.stderr.write(`skipped: no Redis at ${program} (apt-get install redis-server)\n`)
+  return true
+}
+
+export interface RedisServer {
+  readonly url: string
+  readonly password: string
+  readonly start: () => Promise<void>
+  /** At once, as a crash would. */
+  readonly crash: () => Promise<void>
+  /** It stands still and keeps its connections, as after a network that swallows everything. */
+  readonly freeze: () => void
+  readonly thaw: () => void
+  /** Stops it and removes everything. */
+  readonly dispose: () => Promise<void>
+}
+
+/** With `keeps` everything is written down at once, and there again after a crash. */
+export const make = async ({ keeps = false }: { readonly keeps?: boolean } = {}): Promise<RedisServer> => {
+  const folder = mkdtempSync(join(tmpdir(), "breakwater-redis-"))
+  const port = await freePort()
+  const password = "canary-of-redis"
+  let running: ChildProcess | undefined
+  const settings = {
+    port,
+    bind: "127.0.0.1",
+    dir: folder,
+    save: "",
+    appendonly: keeps ? "yes" : "no",
+    appendfsync: "always",
+    requirepass: password
+  }
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const start = () =>
+    new Promise<void>((resolve, reject) => {
+      const child = spawn(program, flags, { cwd: folder, env: {}, stdio: ["ignore", "pipe", "ignore"] })
+      running = child
+      let said = ""
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        said += text
+        if (said.includes("Ready to accept connections")) resolve()
+      })
+      child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}:\n${said}`)))
+    })
+  const crash = async () => {
+    const child = running
+    running = undefined
+    if (child === undefined) return
+    const ended = new Promise((resolve) => child.once("exit", resolve))
+    child.kill("SIGKILL")
+    await ended
+  }
+  return {
+    url: `redis://:${password}@127.0.0.1:${port}`,
+    password,
+    start,
+    crash,
+    freeze: () => void running?.kill("SIGSTOP"),
+    thaw: () => void running?.kill("SIGCONT"),
+    dispose: async () => {
+      await crash()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
