@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "../resilience/Credential.ts"
+import { mistralChat } from "./protocols/MistralChat.ts"
 import { openAi } from "./protocols/OpenAiChatDialect.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
@@ -42,7 +43,7 @@ export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, 
     const [first, ...rest] = options.apiKeys ?? []
     const { tokenFile } = options
     return makeWire({
-      dialect: openAi,
+      dialect: options.kind === "mistral" ? mistralChat : openAi,
       name: options.name,
       kind: options.kind ?? "openai-compatible",
       models: options.models,
