@@ -258,16 +258,15 @@ export const begin = async (): Promise<Sea> => {
  * alive after any of them, which may not grow with the number of callers.
  */
 export const warmUp = async (sea: Sea, callers: number): Promise<After> => {
-  let most: After = { fibers: 0, sockets: 0, heapBytes: 0, permits: 0, upstreamSockets: 0 }
+  let last: After | undefined
+  let [fibers, sockets] = [0, 0]
   for (const [at, phase] of phases.entries()) {
     await sea.leave(phase, callers, at)
-    const { fibers, heapBytes, sockets } = await sea.after(({ permits, upstreamSockets }) =>
-      permits + upstreamSockets === 0
-    )
-    const higher = { fibers: Math.max(most.fibers, fibers), sockets: Math.max(most.sockets, sockets) }
-    most = { ...most, ...higher, heapBytes }
+    last = await sea.after(({ permits, upstreamSockets }) => permits + upstreamSockets === 0)
+    fibers = Math.max(fibers, last.fibers)
+    sockets = Math.max(sockets, last.sockets)
   }
-  return most
+  return { fibers, sockets, heapBytes: last?.heapBytes ?? 0, permits: 0, upstreamSockets: 0 }
 }
 
 /** Nothing is left of those who left. */

@@ -4,7 +4,7 @@
  * Define tools with schemas, group them into toolkits, implement handlers,
  * and pass them to `LanguageModel.generateText`.
  */
-import { BreakwaterLanguageModel } from "breakwater"
+import { BreakwaterLanguageModel, BreakwaterTool } from "breakwater"
 import { Context, Effect, Layer, Schema } from "effect"
 import { AiError, LanguageModel, Tool, Toolkit } from "effect/ai"
 import { GatewayLayer } from "./gateway.ts"
@@ -184,3 +184,37 @@ export class ProductAssistant extends Context.Service<ProductAssistant, {
     Layer.provide(GatewayLayer)
   )
 }
+
+// ---------------------------------------------------------------------------
+// 6. Provider-defined tools
+// ---------------------------------------------------------------------------
+
+// Some providers offer built-in tools (web search, code interpreter, etc.)
+// that run server-side. Use `Tool.providerDefined` or the pre-built
+// definitions from provider packages.
+
+// The gateway's web search tool is pre-defined in `breakwater`. Calling it
+// produces a tool instance that can be merged into any toolkit.
+const webSearch = BreakwaterTool.WebSearch({
+  search_context_size: "medium"
+})
+
+// Combine user-defined and provider-defined tools in a single toolkit.
+const AssistantToolkit = Toolkit.make(SearchProducts, GetInventory, webSearch)
+
+// Only user-defined tools that require handlers appear in `toLayer`. The
+// provider-defined `WebSearch` is executed server-side by the provider.
+export const AssistantToolkitLayer = AssistantToolkit.toLayer(Effect.gen(function*() {
+  yield* Effect.log("Initializing AssistantToolkitLive")
+  return AssistantToolkit.of({
+    SearchProducts: Effect.fn("AssistantToolkit.SearchProducts")(function*({ query, maxResults }) {
+      return [
+        new Product({ id: ProductId.make("p-1"), name: `${query} widget`, price: 19.99 }),
+        new Product({ id: ProductId.make("p-2"), name: `${query} gadget`, price: 29.99 })
+      ].slice(0, maxResults)
+    }),
+    GetInventory: Effect.fn("AssistantToolkit.GetInventory")(function*({ productId }) {
+      return { productId, available: 42 }
+    })
+  })
+}))

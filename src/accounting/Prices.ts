@@ -2,7 +2,7 @@
  * What a token costs: list prices as dated data, the file's own before them, and the way from a provider, a model and a moment to
  * whole pico-dollars per token. A model that no row names exactly, or with a version's suffix, has no price.
  */
-import { findRow, type NamedRow } from "../domain/ModelName.ts"
+import { finder, type NamedRow } from "../domain/ModelName.ts"
 import { parseUsdPerMtok } from "../domain/Money.ts"
 import table from "./prices.json" with { type: "json" }
 
@@ -198,26 +198,23 @@ const rows: ReadonlyArray<PriceRow> = table.rows
 const nameAtAws = (model: string): string =>
   model.replace(/^arn:aws:bedrock:[a-z0-9-]*:\d*:(?:inference-profile|foundation-model)\//, "").replace(/:[\w:]+$/, "")
 
-/** What Azure asks for a model that it has no row of is OpenAI's price; its tiers are its own. */
-const atOpenAi = (model: string): PriceRow | undefined => {
-  const row = findRow(rows, "openai", model)
-  if (row === undefined) return undefined
-  const { regions: _, serviceTiers: __, ...rest } = row
-  return { ...rest, regions: globalAlone }
-}
-
 const globalAlone: Factors = { global: [1, 1] }
+
+/** What Azure asks for a model that it has no row of is OpenAI's price; its tiers are its own. Rates of its own, see `compiled`. */
+const atAzure = ({ rates, regions: _, serviceTiers: __, ...row }: PriceRow): PriceRow => ({
+  ...row,
+  provider: "azure-openai",
+  rates: rates.map((rate) => ({ ...rate })),
+  regions: globalAlone
+})
+
+const find = finder(rows)
+const findAtAzure = finder(rows.filter(({ provider }) => provider === "openai").map(atAzure))
 
 /** The row of a kind's model: an exact name first, then the longest name that has only a version behind it. */
 export const rowOf = (kind: string, model: string): PriceRow | undefined => {
-  if (isAws(kind)) return findRow(rows, "bedrock", nameAtAws(model))
-  const found = findRow(rows, kind, model)
-  return found === undefined && kind === "azure-openai" ? atOpenAi(model) : found
-}
-
-const compileRow = (ruling: RateRow, { anywhere, regions, serviceTiers }: PriceRow): Price => {
-  const price = compile(ruling, serviceTiers, regions)
-  return anywhere === true ? { ...price, isAnywhere: true } : price
+  if (isAws(kind)) return find("bedrock", nameAtAws(model))
+  return find(kind, model) ?? (kind === "azure-openai" ? findAtAzure(kind, model) : undefined)
 }
 
 /** A price and the moment (ms since 1970) until which, from when it was asked for, it stays. */
@@ -227,13 +224,25 @@ export interface Dated {
   readonly untilMs: number
 }
 
+/** Made once for each row of the list, whatever versions of a model are asked for: callers may name a new one each time. */
+const compiled = new WeakMap<RateRow, Price>()
+
+const compiledOf = (rates: RateRow, { anywhere, regions, serviceTiers }: PriceRow): Price => {
+  const known = compiled.get(rates)
+  if (known !== undefined) return known
+  const made = compile(rates, serviceTiers, regions)
+  const price: Price = anywhere === true ? { ...made, isAnywhere: true } : made
+  compiled.set(rates, price)
+  return price
+}
+
 /** The list price of a kind's model at a moment in ms since 1970. */
 export const listPrice = (kind: string, model: string, atMs: number): Dated => {
   const row = rowOf(kind, model)
   if (row === undefined) return { price: undefined, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
   const ruling = row.rates.findLast((rate) => applies(rate, atMs))
   return {
-    price: ruling === undefined ? undefined : compileRow(ruling, row),
+    price: ruling === undefined ? undefined : compiledOf(ruling, row),
     fromMs: atMs,
     untilMs: changeAfter(row.rates, atMs)
   }

@@ -188,6 +188,11 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effe
       }
       if (counted.refused === undefined) continue
       const { limit, of, retryAfterMs } = counted.refused
+      // All or nothing: what the lines before have taken is theirs again, and so is the request that its tokens have refused.
+      for (const before of order.lines.slice(0, order.lines.indexOf(line))) {
+        yield* rates.giveBack(before, order.tokens, "all")
+      }
+      if (of === "tokens") yield* rates.giveBack(line, order.tokens, "request")
       const refused: Refusal = { why: of, name: line.name, limit: String(limit), retryAfterMs }
       return { refused, standings }
     }

@@ -67,6 +67,8 @@ const none: Standings = {}
 export interface Rates {
   /** One request of about so many tokens on a line; nothing is taken of the tokens where the request is refused. */
   readonly take: (line: Line, tokens: number) => Effect.Effect<Counted, StoreFailed>
+  /** What such a `take` took: all of it, or its request alone. */
+  readonly giveBack: (line: Line, tokens: number, what: "all" | "request") => Effect.Effect<void, StoreFailed>
   /** So many tokens more than were taken; whoever asks next may find a debt. */
   readonly owe: (line: Line, tokens: number) => Effect.Effect<void, StoreFailed>
 }
@@ -129,6 +131,13 @@ export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect
               : Effect.succeed(counted("requests", taken, { requests: taken.standing }))
         )
       },
+      giveBack: ({ name, rpm, tpm }, tokens, what) =>
+        Effect.andThen(
+          rpm === undefined ? Effect.void : consume(`${name}:requests`, rpm, -1, "delay"),
+          tpm === undefined || what === "request"
+            ? Effect.void
+            : Effect.asVoid(consume(`${name}:tokens`, tpm, -Math.min(tpm, tokens), "delay"))
+        ),
       owe: ({ name, tpm }, tokens) =>
         tpm === undefined || tokens <= 0
           ? Effect.void

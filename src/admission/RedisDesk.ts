@@ -159,11 +159,15 @@ const makeDebts = (redis: Redis.SharedRedis["Service"], leaseMs: number) => {
       })
       debt.isSaying = true
       return Effect.matchEffect(Effect.flatMap(redis.run(Scripts.leave, keys, text), decodeLeft), {
-        onFailure: (error) =>
-          Effect.sync(() => {
-            debt.isSaying = false
-            if (error._tag !== "RedisFailed" || error.isSent) debt.isAgain = true
-          }),
+        onFailure: (error) => {
+          debt.isSaying = false
+          if (error._tag === "RedisFailed" && error.isAway) {
+            if (error.isSent) debt.isAgain = true
+            return Effect.void
+          }
+          owed.delete(id)
+          return Effect.logWarning(`what was held for a request counts as spent: ${error.message}`)
+        },
         onSuccess: ({ soft }) => {
           owed.delete(id)
           return softOf(order.purses, soft)
@@ -250,7 +254,7 @@ const make = Effect.fnUntraced(function*({ leaseMs }: RedisDeskSettings) {
       })
       return Effect.matchEffect(Effect.flatMap(redis.run(Scripts.enter, ticket.keys, text), decodeEntered), {
         onFailure: (error): Effect.Effect<never, Desk.DeskFailed> => {
-          const isTold = error._tag === "RedisFailed"
+          const isTold = error._tag === "RedisFailed" && error.isAway
           const fail = Effect.fail<Desk.DeskFailed>({ _tag: "DeskFailed", message: error.message, isTold })
           if (isTold && !error.isSent) return fail
           // It may have been granted without our hearing of it.

@@ -20,11 +20,16 @@ const ErrorBody = Schema.Struct({
 export const errorsAt = <const Statuses extends ReadonlyArray<number>>(...statuses: Statuses) =>
   statuses.map((status) => ErrorBody.pipe(HttpApiSchema.status(status)))
 
-/** The envelope as text. */
+/** What a page could take for markup, or a script for the end of a line. */
+const active = /[<>&\u2028\u2029]/g
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+/** The envelope as text; the same JSON wherever it is shown, for a message may repeat what a caller or an upstream wrote. */
 const errorText = (reason: Reason): string =>
   JSON.stringify({
     error: { message: reason.message, type: reason.type, param: reason.param ?? null, code: reason.errorCode }
-  })
+  }).replace(active, escaped)
 
 /** The request, the key or the account would have to be another one: asking again cannot help, so no pause is told either. */
 const permanent: ReadonlySet<string> = new Set<string>(

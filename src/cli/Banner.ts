@@ -1,6 +1,9 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
 import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
+import { ExitWith } from "./Exit.ts"
 import { place as ledger } from "./Ledger.ts"
 import { place as limits } from "./Limits.ts"
 
@@ -83,4 +86,21 @@ export const urlOf = ({ host, tls }: Pick<Settings["server"], "host" | "tls">, p
   return `${tls === undefined ? "http" : "https"}://${
     name.includes(":") && !name.startsWith("[") ? `[${name}]` : name
   }:${port}`
+}
+
+/** Says it, once the port is known. */
+export const sayReady = (loaded: Loaded) => (port: number) =>
+  Console.error(banner(loaded, urlOf(loaded.settings.server, port)))
+
+/** A failure to start, said in one line where it is one that an operator knows. */
+export const sayFailure = (settings: Settings) => (failure: Error) => {
+  const cause = failure.cause ?? failure
+  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+  const { host, port } = settings.server
+  const line = code === "EADDRINUSE"
+    ? `port ${port} on ${host} is taken: stop what listens there, or choose another with --port`
+    : code === "EACCES"
+    ? `port ${port} on ${host} may not be bound by this user: choose one above 1023 with --port`
+    : `cannot start: ${cause instanceof Error ? cause.message : String(cause)}`
+  return Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
 }

@@ -40,6 +40,10 @@ const summary = (loaded: Loaded): string => {
 export const sayRefusal = (error: ConfigurationRefused) =>
   Effect.andThen(Console.error(refusal(error)), Effect.fail(new ExitWith({ code: 1 })))
 
+/** Says why workers go on with what they have. */
+export const sayKept = (error: ConfigurationRefused) =>
+  Console.error(`SIGHUP: the workers stay as they are\n${refusal(error)}`)
+
 /** A file that the start could not open, found before it. */
 const openable = Effect.fnUntraced(function*({ settings, source }: Loaded) {
   const message = yield* Ledger.unopenable(settings)

@@ -1,13 +1,12 @@
 /** `breakwater serve`: load the configuration, then serve here or through workers, and say so. */
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import cluster from "node:cluster"
 import type { Settings } from "../config/Settings.ts"
 import { type Flags, load, type Loaded } from "../config/Source.ts"
 import { logSettings } from "../config/TelemetrySection.ts"
 import * as Logger from "../observability/Logger.ts"
-import { banner, urlOf } from "./Banner.ts"
-import { refusal, sayRefusal } from "./Check.ts"
+import { sayFailure, sayReady } from "./Banner.ts"
+import { sayKept, sayRefusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import * as Ollama from "./Ollama.ts"
 import { reread } from "./Reload.ts"
@@ -19,9 +18,6 @@ import { killAll, supervise } from "./Workers.ts"
 /** Makes the application from settings; called once per process, while the configuration is being read. */
 export type LoadApplication = () => Promise<(settings: Settings) => Application<Error>>
 
-const sayReady = (loaded: Loaded) => (port: number) =>
-  Console.error(banner(loaded, urlOf(loaded.settings.server, port)))
-
 const tellPrimary = (port: number) => Effect.sync(() => void process.send?.({ word: readyWord, port }))
 
 const asPrimary = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags) {
@@ -30,7 +26,7 @@ const asPrimary = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags) {
     Effect.as(true),
     Effect.catchTag(
       "ConfigurationRefused",
-      (error) => Effect.as(Console.error(`SIGHUP: the workers stay as they are\n${refusal(error)}`), false)
+      (error) => Effect.as(sayKept(error), false)
     )
   )
   const count = loaded.settings.server.workers
@@ -41,19 +37,6 @@ const asPrimary = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags) {
     })
   )
 })
-
-/** A failure to start, said in one line where it is one that an operator knows. */
-const sayFailure = (settings: Settings) => (failure: Error) => {
-  const cause = failure.cause ?? failure
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
-  const { host, port } = settings.server
-  const line = code === "EADDRINUSE"
-    ? `port ${port} on ${host} is taken: stop what listens there, or choose another with --port`
-    : code === "EACCES"
-    ? `port ${port} on ${host} may not be bound by this user: choose one above 1023 with --port`
-    : `cannot start: ${cause instanceof Error ? cause.message : String(cause)}`
-  return Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
-}
 
 const here = Effect.fnUntraced(function*(
   loaded: Loaded,

@@ -12,25 +12,34 @@ export interface NamedRow {
 /** What a version adds to a name: `-2026-03-05`, `-20260305`, `@20260305`, `-0905`, `-001`, `-05-20`, `-latest`. */
 const version = /^[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{2}-\d{2}|\d{3,4}|latest)$/
 
-/** The row of a kind's model: an exact name first, then the longest name that has only a version behind it. */
-export const findRow = <Row extends NamedRow>(
-  rows: ReadonlyArray<Row>,
-  kind: string,
-  model: string
-): Row | undefined => {
-  let found: Row | undefined
-  let length = 0
+/** The rows of one kind. */
+interface Index<Row> {
+  readonly exact: Map<string, Row>
+  /** The longest name first. */
+  readonly versioned: Array<readonly [name: string, row: Row]>
+}
+
+const indexed = <Row extends NamedRow>(rows: ReadonlyArray<Row>): ReadonlyMap<string, Index<Row>> => {
+  const kinds = new Map<string, Index<Row>>()
   for (const row of rows) {
-    if (row.provider !== kind) continue
-    if (row.ids.includes(model)) return row
-    for (const name of row.versioned ?? []) {
-      if (
-        name.length > length && model.startsWith(name) && (model === name || version.test(model.slice(name.length)))
-      ) {
-        found = row
-        length = name.length
-      }
-    }
+    const index: Index<Row> = kinds.get(row.provider) ?? { exact: new Map(), versioned: [] }
+    kinds.set(row.provider, index)
+    for (const name of row.ids) if (!index.exact.has(name)) index.exact.set(name, row)
+    for (const name of row.versioned ?? []) index.versioned.push([name, row])
   }
-  return found
+  for (const { versioned } of kinds.values()) versioned.sort(([left], [right]) => right.length - left.length)
+  return kinds
+}
+
+/** Finds the row of a kind's model among these: an exact name first, then the longest name that has only a version behind it. */
+export const finder = <Row extends NamedRow>(rows: ReadonlyArray<Row>) => {
+  const kinds = indexed(rows)
+  return (kind: string, model: string): Row | undefined => {
+    const index = kinds.get(kind)
+    if (index === undefined) return undefined
+    return index.exact.get(model) ??
+      index.versioned.find(([name]) =>
+        model.startsWith(name) && (model.length === name.length || version.test(model.slice(name.length)))
+      )?.[1]
+  }
 }

@@ -8,9 +8,10 @@ import { Admission, type Pass } from "../admission/Admission.ts"
 import type { Use } from "../admission/Desk.ts"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { EmbeddingRequest } from "../domain/Embedding.ts"
-import type { GatewayError } from "../domain/GatewayError.ts"
+import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import { type PicoUsd, plus } from "../domain/Money.ts"
 import type { Call } from "../providers/Provider.ts"
+import { flawOfSteering } from "../validation/Routing.ts"
 import { costOfAttempt, type Decision } from "./Decision.ts"
 import type { Target } from "./Target.ts"
 
@@ -49,26 +50,34 @@ export interface Admit {
   readonly pass: (request: Admitted, targets: ReadonlyArray<Target>) => Effect.Effect<Pass, GatewayError> | undefined
 }
 
+/** Why a caller who is ruled may not ask this: an upstream behind its address would ask somebody else for it. */
+const steered = (source: Admitted["source"]): GatewayError | undefined => {
+  const flaw = flawOfSteering(source.members.keys())
+  return flaw === undefined ? undefined : gatewayError(new InvalidRequest(flaw))
+}
+
 /** Admission, where the process has it. */
 export const make: Effect.Effect<Admit | undefined> = Effect.map(Effect.serviceOption(Admission), (found) => {
   if (found._tag === "None") return undefined
   const { closed, enter, isLimited } = found.value
   return {
-    closed: ({ decision, request }) => closed(decision.caller, request.model),
-    pass: ({ decision, request, source }, targets) =>
-      isLimited(decision.caller, request.model)
-        ? enter({
-          caller: decision.caller,
-          request,
-          characters: source.text.length,
-          targets,
-          prices: decision.prices,
-          atMs: decision.startedAtMs,
-          note: (standings) => {
-            decision.standings = standings
-          }
-        })
-        : undefined
+    closed: ({ decision: { caller }, request, source }) =>
+      closed(caller, request.model) ?? (caller?.models === undefined ? undefined : steered(source)),
+    pass: ({ decision, request, source }, targets) => {
+      if (!isLimited(decision.caller, request.model)) return undefined
+      const error = steered(source)
+      return error !== undefined ? Effect.fail(error) : enter({
+        caller: decision.caller,
+        request,
+        characters: source.text.length,
+        targets,
+        prices: decision.prices,
+        atMs: decision.startedAtMs,
+        note: (standings) => {
+          decision.standings = standings
+        }
+      })
+    }
   }
 })
 

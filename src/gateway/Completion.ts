@@ -107,7 +107,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
           ? answer
           : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
       })
-    const answered = Effect.flatMap(routes.resolve(request.request.model), asked)
+    const answered = Effect.flatMap(routes.resolve(request.request.model, decision.caller), asked)
     return Effect.tapError(answered, noteFailure(decision))
   }
 

@@ -1,4 +1,4 @@
-/** Members of a message or a delta beside its text: the pages it cites (`annotations`) and the images it made (`images`), read leniently. */
+/** What a message or a delta has beside its text: pages it cites (`annotations`) and images it made (`images`), read leniently. */
 import type * as Response from "effect/ai/Response"
 
 type Extra = Response.UrlSourcePartEncoded | Response.FilePartEncoded

@@ -20,7 +20,10 @@ const base64Of = (data: string | Uint8Array): string =>
     ? data
     : Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64")
 
-/** Where the file's content is: an address as it was given, or its bytes as a data URI. `image/*` is read from the bytes, else it is a JPEG. */
+/**
+ * Where the file's content is: an address as it was given, or its bytes as a data URI. What `image/*` is, is read from the bytes;
+ * where they do not tell, it is a JPEG.
+ */
 const urlOf = ({ data, mediaType }: Prompt.FilePart): string => {
   if (data instanceof URL) return data.href
   if (typeof data === "string" && isUrl(data)) return data

@@ -1,4 +1,7 @@
-/** A whole answer as the parts of an Effect AI response: who answered, thoughts, text, sources, calls of tools, then how it ended and what it took. */
+/**
+ * A whole answer as the parts of an Effect AI response: who answered, thoughts, text, sources, calls of tools, then how it ended and
+ * what it took.
+ */
 import type * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Response from "effect/ai/Response"

@@ -10,9 +10,10 @@ import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { ChatRequest } from "../domain/Chat.ts"
+import { isWebSearch } from "./HostedTool.ts"
 
 type Options = LanguageModel.ProviderOptions
-type Shape = Pick<ChatRequest, "tools" | "tool_choice" | "response_format">
+type Shape = Pick<ChatRequest, "tools" | "tool_choice" | "response_format" | "web_search_options">
 
 /** A name as OpenAI takes it: 1 to 64 letters, digits, underscores or dashes. */
 const nameOf = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64) || "object"
@@ -71,17 +72,24 @@ const providersOwn = (tool: Tool.Any) =>
       "It is one provider's own, and the targets of a model may be of several. Make it a tool with a handler."
   })
 
-/** Tools, choice and form of a request. Fails for a tool of a provider's own and a schema that cannot be said. */
+/** What may be called here and by the upstream itself; nothing where the upstream runs all there is. */
+const toolsOf = (tools: Options["tools"], choice: Options["toolChoice"]): Shape => {
+  const functions = tools.filter((tool) => !Tool.isProviderDefined(tool))
+  const search = tools.find(isWebSearch)
+  return {
+    ...(functions.length === 0 ? {} : { tools: functions.map(toolOf), tool_choice: choiceOf(choice) }),
+    ...(search !== undefined && Tool.isProviderDefined(search) ? { web_search_options: search.args } : {})
+  }
+}
+
+/** Tools, choice and form of a request. Fails for a tool of another provider's own and a schema that cannot be said. */
 export const shapeOf = (
   { responseFormat, toolChoice, tools }: Options
 ): Effect.Effect<Shape, AiError.AiErrorReason> => {
-  const own = tools.find(Tool.isProviderDefined)
+  const own = tools.find((tool) => Tool.isProviderDefined(tool) && !isWebSearch(tool))
   if (own !== undefined) return Effect.fail(providersOwn(own))
   return Effect.try({
-    try: () => ({
-      ...(tools.length === 0 ? {} : { tools: tools.map(toolOf), tool_choice: choiceOf(toolChoice) }),
-      ...formatOf(responseFormat)
-    }),
+    try: () => ({ ...toolsOf(tools, toolChoice), ...formatOf(responseFormat) }),
     catch: (error) =>
       new AiError.UnsupportedSchemaError({ description: error instanceof Error ? error.message : String(error) })
   })

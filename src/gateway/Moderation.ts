@@ -5,7 +5,14 @@
 import * as Effect from "effect/Effect"
 import type { ChatRequest } from "../domain/Chat.ts"
 import type { Moderation as Judged, Provider } from "../providers/Provider.ts"
-import type { Guard, GuardFailed, Judgement, ModerationSettings } from "../validation/Guard.ts"
+import {
+  type Guard,
+  type GuardFailed,
+  type GuardSettings,
+  guardsOf,
+  type Judgement,
+  type ModerationSettings
+} from "../validation/Guard.ts"
 
 const defaultModel = "omni-moderation-latest"
 
@@ -38,8 +45,11 @@ const judgementOf = (
 
 const failed = (message: string): GuardFailed => ({ _tag: "GuardFailed", message })
 
+/** What watches over a model; undefined = nothing. */
+export type Watch = ReadonlyArray<Guard> | undefined
+
 /** The guard over these providers; one that is not there is a mistake of the configuration and throws. */
-export const make = (
+const make = (
   { model = defaultModel, provider: name, verdict, whenFailing, within }: ModerationSettings,
   providers: ReadonlyMap<string, Provider>
 ): Guard => {
@@ -61,3 +71,9 @@ export const make = (
     }
   }
 }
+
+/** All guards of one model, over these providers. */
+export const watch = (
+  settings: GuardSettings | undefined,
+  providers: ReadonlyMap<string, Provider>
+): Effect.Effect<Watch> => guardsOf(settings, (moderation) => make(moderation, providers))

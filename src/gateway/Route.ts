@@ -10,14 +10,13 @@ import type { GatewayError } from "../domain/GatewayError.ts"
 import type { ParameterPolicy } from "../providers/Provider.ts"
 import { Providers } from "../providers/Providers.ts"
 import type { TimeoutSettings } from "../resilience/Deadline.ts"
-import { type Guard, type GuardSettings, guardsOf } from "../validation/Guard.ts"
 import * as Abilities from "./Abilities.ts"
 import type { AliasSettings, OnInterrupted } from "./AliasSettings.ts"
 import * as Listing from "./Listing.ts"
 import * as Moderation from "./Moderation.ts"
 import type { Pricing } from "./Pricing.ts"
 import { type Target, Targets } from "./Target.ts"
-import { unknownModel } from "./UnknownModel.ts"
+import { type Caller, unknownModel } from "./UnknownModel.ts"
 
 /** The targets of one request, first choice first. */
 export interface Route {
@@ -31,7 +30,7 @@ export interface Route {
   /** Targets that go on from the beginning of an answer. */
   readonly prefill: ReadonlySet<Target>
   /** Absent where nothing watches, which is the rule. */
-  readonly guards?: ReadonlyArray<Guard> | undefined
+  readonly guards?: Moderation.Watch
   /** What is known against any of the targets; absent = nothing, or the caller has named the model himself. */
   readonly abilities?: Abilities.Abilities | undefined
   /** It is one of the file's, so its name is one of few. */
@@ -68,7 +67,8 @@ export const drawOrder = <A>(
 }
 
 export class Routes extends Context.Service<Routes, {
-  readonly resolve: (model: string) => Effect.Effect<Route, GatewayError>
+  /** `caller` is told of no other models than it may call; absent = anybody. */
+  readonly resolve: (model: string, caller?: Caller) => Effect.Effect<Route, GatewayError>
   /** The same without a draw, for showing; targets as written. */
   readonly describe: (model: string) => Effect.Effect<RouteDescription, GatewayError>
   /** The same without a draw: the order as written, for showing. */
@@ -81,16 +81,14 @@ export interface RouteSettings {
   readonly aliases: Readonly<Record<string, AliasSettings>>
   readonly timeouts: TimeoutSettings
   /** What watches over models that callers name themselves, and over aliases that say nothing of their own. Default nothing. */
-  readonly guards?: GuardSettings | undefined
+  readonly guards?: AliasSettings["guards"]
 }
 
 /** Builds the routes over the targets; an alias that names an unknown provider is a mistake of the configuration and dies. */
 const make = Effect.fnUntraced(function*(settings: RouteSettings) {
   const targets = yield* Targets
   const { providers } = yield* Providers
-  const watchers = (guards: GuardSettings | undefined) =>
-    guardsOf(guards, (moderation) => Moderation.make(moderation, providers))
-  const ownGuards = yield* watchers(settings.guards)
+  const ownGuards = yield* Moderation.watch(settings.guards, providers)
   const aliases = new Map<string, RouteDescription & { readonly able: Listing.Able }>()
   for (const [name, alias] of Object.entries(settings.aliases)) {
     const found = yield* Effect.forEach(alias.targets, ({ model, provider }) => targets.named(provider, model))
@@ -105,7 +103,7 @@ const make = Effect.fnUntraced(function*(settings: RouteSettings) {
       targets: found,
       weights: alias.targets.map((target) => target.weight),
       timeouts: { ...settings.timeouts, ...alias.timeouts },
-      guards: alias.guards === undefined ? ownGuards : yield* watchers(alias.guards),
+      guards: alias.guards === undefined ? ownGuards : yield* Moderation.watch(alias.guards, providers),
       onInterrupted: alias.onInterrupted ?? "error",
       parameters: alias.parameters,
       prefill: new Set(found.filter((target) => able.get(target)?.prefill === true)),
@@ -140,18 +138,17 @@ const make = Effect.fnUntraced(function*(settings: RouteSettings) {
   const ownRoutes = new Map<Target, RouteDescription>()
   for (const target of targets.listed) ownRoutes.set(target, ofTarget(target))
 
-  const describe = (model: string): Effect.Effect<RouteDescription, GatewayError> => {
+  const describe = (model: string, caller?: Caller): Effect.Effect<RouteDescription, GatewayError> => {
     const alias = aliases.get(model)
     if (alias !== undefined) return Effect.succeed(alias)
     const target = direct(model)
-    return target === undefined
-      ? Effect.fail(unknownModel(model, providers, [...aliases.keys(), ...listed.map(nameOf)]))
-      : Effect.succeed(ofTarget(target))
+    if (target !== undefined) return Effect.succeed(ofTarget(target))
+    return Effect.fail(unknownModel(model, providers, [...aliases.keys(), ...listed.map(nameOf)], caller))
   }
 
-  const resolve = (model: string): Effect.Effect<Route, GatewayError> => {
+  const resolve = (model: string, caller?: Caller): Effect.Effect<Route, GatewayError> => {
     const alias = aliases.get(model)
-    if (alias === undefined) return describe(model)
+    if (alias === undefined) return describe(model, caller)
     if (alias.strategy === "ordered" || alias.targets.length === 1) return Effect.succeed(alias)
     return Effect.map(
       Effect.forEach(alias.targets, () => Random.next),

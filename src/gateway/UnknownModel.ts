@@ -1,5 +1,6 @@
 /** What a caller is told whose `model` leads nowhere: the name that was probably meant, or what would switch its provider on. */
 import { type GatewayError, gatewayError, ModelNotFound } from "../domain/GatewayError.ts"
+import { mayCall, type Principal } from "../domain/Principal.ts"
 import { nearest } from "../domain/Suggestion.ts"
 import { builtKinds, requiredKey } from "../providers/Presets.ts"
 import type { Provider } from "../providers/Provider.ts"
@@ -44,17 +45,26 @@ const meant = (model: string, known: ReadonlyArray<string>): string => {
   return near === undefined ? "" : `Did you mean \`${near}\`? `
 }
 
+const notFound = (message: string): GatewayError => gatewayError(new ModelNotFound({ message, param: "model" }))
+
+/** Who is told; undefined = anybody. */
+export type Caller = Principal | undefined
+
+/** A key that may not call every model learns no name that it may not use, and of no provider. */
+const unknownTo = (caller: Principal, model: string, known: ReadonlyArray<string>): GatewayError =>
+  notFound(
+    `The model \`${shown(model)}\` does not exist or this key may not call it. `
+      + `${meant(model, known.filter((name) => mayCall(caller, name)))}GET /v1/models lists what it may.`
+  )
+
 /** Plain words for the 404; `known` are the names to choose from, the likeliest first. */
 export const unknownModel = (
   model: string,
   providers: ReadonlyMap<string, Provider>,
-  known: ReadonlyArray<string>
+  known: ReadonlyArray<string>,
+  caller: Caller
 ): GatewayError =>
-  gatewayError(
-    new ModelNotFound({
-      message:
-        `The model \`${shown(model)}\` does not exist here. ${meant(model, known)}${advice(model, providers, known)} `
-        + "GET /v1/models lists what is known.",
-      param: "model"
-    })
+  caller?.models !== undefined ? unknownTo(caller, model, known) : notFound(
+    `The model \`${shown(model)}\` does not exist here. ${meant(model, known)}${advice(model, providers, known)} `
+      + "GET /v1/models lists what is known."
   )

@@ -4,7 +4,7 @@
  * restricts nothing.
  */
 import type { Capabilities } from "../domain/Model.ts"
-import { findRow, type NamedRow } from "../domain/ModelName.ts"
+import { finder, type NamedRow } from "../domain/ModelName.ts"
 import table from "./models.json" with { type: "json" }
 
 /** Some models of one host. */
@@ -14,7 +14,7 @@ export interface ModelRow extends NamedRow, Capabilities {
   readonly checked: string
 }
 
-const rows: ReadonlyArray<ModelRow> = table.rows
+const find = finder<ModelRow>(table.rows)
 
 /** Who resells whose models under names of its own: the kind and the name by which the maker knows them. */
 const makers: Readonly<Record<string, readonly [maker: string, name: RegExp]>> = {
@@ -25,8 +25,8 @@ const makers: Readonly<Record<string, readonly [maker: string, name: RegExp]>> =
 const lookUp = (kind: string, model: string): ModelRow | undefined => {
   const [maker, name] = makers[kind] ?? []
   const known = name?.exec(model)?.[1]
-  return findRow(rows, kind, model)
-    ?? (maker === undefined || known === undefined ? undefined : findRow(rows, maker, known))
+  return find(kind, model)
+    ?? (maker === undefined || known === undefined ? undefined : find(maker, known))
 }
 
 const nothing: Capabilities = {}

@@ -9,6 +9,8 @@ const own: ReadonlyArray<readonly [string, string]> = [
 ]
 
 const methodsByPath = new Map<string, Array<string>>()
+/** Every route of the server, with its methods. */
+export const routes: ReadonlyMap<string, ReadonlyArray<string>> = methodsByPath
 for (const group of Object.values(Api.groups)) {
   for (const endpoint of Object.values(group.endpoints)) {
     const path = endpoint.path.replace(/:(\w+)/g, "{$1}")

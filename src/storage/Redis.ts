@@ -34,6 +34,8 @@ export interface RedisFailed {
   readonly message: string
   /** It was asked, so it may have done what it was asked. */
   readonly isSent: boolean
+  /** It is away, which the log was told; else it is there and refuses this alone. */
+  readonly isAway: boolean
 }
 
 /** A script whose keys are given with each run, and one text beside them. */
@@ -52,7 +54,7 @@ export class SharedRedis extends Context.Service<SharedRedis, {
   /** Runs it in one step that nothing else comes between. Never waits longer than the limit of a command. */
   readonly run: (script: Script, keys: ReadonlyArray<string>, text: string) => Effect.Effect<string, RedisFailed>
   readonly state: () => RedisState
-  /** The name of a key. All of them are in one slot of a cluster. */
+  /** The name of a key. */
   readonly keyOf: (name: string) => string
 }>()("breakwater/storage/Redis/SharedRedis") {}
 
@@ -78,6 +80,12 @@ const wordsOf = (url: string) => {
   }
   return (cause: unknown): string => secrets.reduce((text, secret) => text.replaceAll(secret, "***"), told(cause))
 }
+
+/** A script of ours that did not run to its end, which says nothing about the next. */
+const ofScript = /^(?:ERR|WRONGTYPE)\b/
+
+/** What every command of ours needs: a script that may write. */
+const probing = script("redis.call('SET', KEYS[1], '1', 'PX', 10000) return ''")
 
 const annotated = (event: string) => Effect.annotateLogs({ "event.name": `breakwater.redis.${event}` })
 
@@ -162,8 +170,8 @@ const session = Effect.fnUntraced(function*(
   const redis = Context.get(context, Redis.Redis)
   yield* Scope.addFinalizer(scope, Effect.sync(() => client.destroy()))
   client.on("error", () => void Deferred.doneUnsafe(ended, Effect.void))
-  const probe = redis.send("SET", keyOf(settings.prefix, "probe"), "1", "PX", "10000").pipe(within(settings.timeoutMs))
-  for (let failures = 0; failures * settings.timeoutMs < silentMs;) {
+  const probe = within(settings.timeoutMs)(redis.eval(probing)([keyOf(settings.prefix, "probe")], ""))
+  for (let failures = 0; failures * (probeMs + settings.timeoutMs) < silentMs;) {
     const seen = yield* Effect.exit(probe)
     failures = Exit.isSuccess(seen) ? 0 : failures + 1
     yield* Exit.isSuccess(seen) ? watch.found(redis) : watch.lost(words(Cause.squash(seen.cause)))
@@ -197,7 +205,7 @@ const keepConnected = Effect.fnUntraced(function*(
   }
 })
 
-/** The braces put every key of a cluster into one slot, which scripts over several keys need. */
+/** The braces put every key into one slot, which scripts over several keys need where a proxy stands before a cluster. */
 const keyOf = (prefix: string, name: string): string => `{${prefix}}:${name}`
 
 const make = Effect.fnUntraced(function*(settings: RedisSettings) {
@@ -205,14 +213,15 @@ const make = Effect.fnUntraced(function*(settings: RedisSettings) {
   const first = yield* Deferred.make<void>()
   const wake = yield* Queue.sliding<void>(1)
   const watch = makeWatch(first)
-  const failed = (error: Redis.RedisError): Effect.Effect<never, RedisFailed> => {
+  const failed = (redis: Redis.Redis["Service"]) => (error: Redis.RedisError): Effect.Effect<never, RedisFailed> => {
     const message = words(error)
+    const isAway = !ofScript.test(message)
     watch.failed()
+    const fail = Effect.fail<RedisFailed>({ _tag: "RedisFailed", message: `redis: ${message}`, isSent: true, isAway })
+    // Another connection may have taken the place of this one.
+    if (!isAway || watch.current() !== redis) return fail
     Queue.offerUnsafe(wake, undefined)
-    return Effect.andThen(
-      watch.lost(message),
-      Effect.fail<RedisFailed>({ _tag: "RedisFailed", message: `redis: ${message}`, isSent: true })
-    )
+    return Effect.andThen(watch.lost(message), fail)
   }
   const inTime = within(settings.timeoutMs)
   yield* Effect.forkScoped(keepConnected(settings, watch, wake, words))
@@ -222,8 +231,8 @@ const make = Effect.fnUntraced(function*(settings: RedisSettings) {
       Effect.suspend(() => {
         const redis = watch.current()
         return redis === undefined
-          ? Effect.fail<RedisFailed>({ _tag: "RedisFailed", message: "redis is away", isSent: false })
-          : Effect.catch(inTime(redis.eval(script)(keys, text)), failed)
+          ? Effect.fail<RedisFailed>({ _tag: "RedisFailed", message: "redis is away", isSent: false, isAway: true })
+          : Effect.catch(inTime(redis.eval(script)(keys, text)), failed(redis))
       }),
     state: watch.state,
     keyOf: (name) => keyOf(settings.prefix, name)

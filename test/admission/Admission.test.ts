@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
 import { byLength } from "../../src/accounting/Estimate.ts"
 import { Ledger } from "../../src/accounting/Ledger.ts"
@@ -56,6 +57,27 @@ describe("a desk that is away", () => {
       expect(yield* tagOf(limited)).toBe("AdmissionUnavailable")
       expect(yield* tagOf(budgeted)).toBe("ok")
     }).pipe(Effect.provide(without({ whenAway: { limits: "closed", budgets: "open" } }))))
+})
+
+it.effect("a desk that has told the log that it is away tells nothing more for each request", () => {
+  const said: Array<string> = []
+  const log = Logger.layer([Logger.make(({ logLevel, message }) => void said.push(`${logLevel} ${String(message)}`))])
+  const desk = (isTold: boolean) =>
+    layer().pipe(Layer.provide(Layer.succeed(
+      Desk,
+      Desk.of({
+        enter: () => Effect.fail({ _tag: "DeskFailed", message: "away", isTold }),
+        leave: () => Effect.void,
+        tell: () => Effect.void,
+        balances: () => Effect.succeed([])
+      })
+    )))
+  return Effect.gen(function*() {
+    yield* Effect.provide(tagOf(limited), desk(true))
+    expect(said).toEqual([])
+    yield* Effect.provide(tagOf(limited), desk(false))
+    expect(said).toEqual(["Warn limits are not enforced: away"])
+  }).pipe(Effect.provide(log))
 })
 
 /** A ledger that remembers what it was asked. */

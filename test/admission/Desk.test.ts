@@ -70,6 +70,28 @@ describe("requests a minute", () => {
     ))
 })
 
+describe("a request that one limit refuses", () => {
+  it.effect("has taken nothing of the others: neither of the key's for the model's, nor a request for its tokens", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const key = { name: "key:alice", rpm: 2, tpm: 1000 }
+        const busy = { name: "model:fast", rpm: 1 }
+        expect(why(yield* desk.enter(order([busy])))).toBe("granted")
+        for (let at = 0; at < 5; at++) expect(why(yield* desk.enter(order([key, busy])))).toBe("requests")
+        const small = { name: "model:small", tpm: 1 }
+        expect(why(yield* desk.enter(order([small])))).toBe("granted")
+        for (let at = 0; at < 5; at++) expect(why(yield* desk.enter(order([key, small])))).toBe("tokens")
+        const poor = { name: "key:bob", rpm: 2, tpm: 1 }
+        expect(why(yield* desk.enter(order([poor])))).toBe("granted")
+        expect(why(yield* desk.enter(order([poor])))).toBe("tokens")
+        expect(yield* desk.enter(order([{ name: "key:bob", rpm: 2 }]))).toMatchObject({
+          granted: { requests: { remaining: 0 } }
+        })
+        expect(yield* desk.enter(order([key]))).toMatchObject({ granted: { requests: { limit: 2, remaining: 1 } } })
+      })
+    ))
+})
+
 describe("tokens a minute", () => {
   it.effect("are taken by the estimate first and by the use at the end, which may leave a debt", () =>
     run(({ desk }) =>

@@ -365,6 +365,29 @@ describe.skipIf(isMissing())("a desk over a Redis that crashes and comes back", 
 })
 
 describe.skipIf(isMissing())("a desk over a Redis that says nothing", () => {
+  it.live("is not thought away because one script of many fails", () =>
+    Effect.gen(function*() {
+      const { desk, redis } = yield* process()
+      const line = { name: name(), rpm: 5 }
+      const spoil = Redis.script("redis.call('SET', KEYS[1], 'nothing of ours') return ''")
+      yield* redis.run(spoil, [redis.keyOf(`requests:${line.name}`)], "")
+      expect(yield* Effect.flip(desk.enter(order([line])))).toMatchObject({
+        isTold: false,
+        message: expect.stringMatching(/^redis: (?:ERR|WRONGTYPE)/)
+      })
+      expect(redis.state()).toMatchObject({ isAway: false, losses: 0, failures: 1 })
+    }).pipe(Effect.scoped))
+
+  it.live("does not grant late what was given back before", () =>
+    Effect.gen(function*() {
+      const { redis } = yield* process()
+      const keys = [redis.keyOf(`ticket:${name()}`)]
+      const text = JSON.stringify({ id: "late", lines: [], purses: [], bound: "0", leaseMs: 1000, ticketMs: 1000 })
+      const givenBack = { id: "late", lines: [], purses: [], leaseMs: 1000, again: true, unheard: true }
+      yield* redis.run(Scripts.leave, keys, JSON.stringify(givenBack))
+      expect(JSON.parse(yield* redis.run(Scripts.enter, keys, text))).toEqual({ gone: true })
+    }).pipe(Effect.scoped))
+
   it.live("fails in time, and gives back later what it was granted without hearing of it", () =>
     Effect.gen(function*() {
       const { desk } = yield* process({ timeoutMs: 250 })

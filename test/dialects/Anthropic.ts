@@ -1,6 +1,16 @@
 /** Anthropic's Messages, read and spoken by hand. */
 import type { Told } from "../exchanges/CloudUpstream.ts"
-import { counts, joined, type Meaning, type Part, plain, type Saying, type Trouble, valueOf } from "./Meaning.ts"
+import {
+  counts,
+  joined,
+  type Meaning,
+  type Part,
+  plain,
+  type Saying,
+  type Trouble,
+  valueOf,
+  waitOf
+} from "./Meaning.ts"
 
 // JSON of a dialect, read by hand.
 type Loose = any
@@ -144,9 +154,10 @@ const types: Readonly<Record<number, string>> = {
   529: "overloaded_error"
 }
 
-export const fail = ({ after, message = "It cannot.", status }: Trouble, model: string): Told => {
+export const fail = (trouble: Trouble, model: string): Told => {
+  const { after, message = "It cannot.", status } = trouble
   const error = { type: "error", error: { type: types[status] ?? "api_error", message }, request_id: "req_fake" }
   return after === undefined
-    ? { status, headers: { "content-type": "application/json" }, pieces: [JSON.stringify(error)] }
+    ? { status, headers: { "content-type": "application/json", ...waitOf(trouble) }, pieces: [JSON.stringify(error)] }
     : { headers: sse, pieces: [...events(after, model), eventOf(error)] }
 }

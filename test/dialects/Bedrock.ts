@@ -1,7 +1,17 @@
 /** Bedrock Converse, read and spoken by hand, its streams in AWS's frames. */
 import type { Told } from "../exchanges/CloudUpstream.ts"
 import { eventFrame, exceptionFrame } from "../providers/AwsFrames.ts"
-import { counts, joined, type Meaning, type Part, plain, type Saying, type Trouble, valueOf } from "./Meaning.ts"
+import {
+  counts,
+  joined,
+  type Meaning,
+  type Part,
+  plain,
+  type Saying,
+  type Trouble,
+  valueOf,
+  waitOf
+} from "./Meaning.ts"
 
 // JSON of a dialect, read by hand.
 type Loose = any
@@ -123,12 +133,17 @@ const classes: Readonly<Record<number, string>> = {
   503: "ServiceUnavailableException"
 }
 
-export const fail = ({ after, message = "It cannot.", status }: Trouble): Told => {
+export const fail = (trouble: Trouble): Told => {
+  const { after, message = "It cannot.", status } = trouble
   const name = classes[status] ?? "InternalServerException"
   if (after === undefined) {
     return {
       status,
-      headers: { "content-type": "application/json", "x-amzn-errortype": `${name}:http://internal.amazon.com/` },
+      headers: {
+        "content-type": "application/json",
+        "x-amzn-errortype": `${name}:http://internal.amazon.com/`,
+        ...waitOf(trouble)
+      },
       pieces: [JSON.stringify({ message })]
     }
   }

@@ -87,13 +87,18 @@ const partsOf = ({ calls = [], text, thought }: Saying): ReadonlyArray<Loose> =>
   ...calls.map(({ input, name, state }) => ({ functionCall: { name, args: input }, thoughtSignature: state }))
 ]
 
+/** Thoughts are counted beside the answer, whether they are shown or not. */
+const thoughts = 4
+const usageMetadata = {
+  promptTokenCount: counts.prompt,
+  candidatesTokenCount: counts.completion,
+  thoughtsTokenCount: thoughts,
+  totalTokenCount: counts.prompt + counts.completion + thoughts
+}
+
 const answerOf = (parts: ReadonlyArray<Loose>, model: string, finishReason?: string) => ({
   candidates: [{ content: { role: "model", parts }, finishReason, index: 0 }],
-  usageMetadata: {
-    promptTokenCount: counts.prompt,
-    candidatesTokenCount: counts.completion,
-    totalTokenCount: counts.prompt + counts.completion
-  },
+  usageMetadata,
   modelVersion: `${model}-001`,
   responseId: "fake"
 })
@@ -107,8 +112,23 @@ export const speak = (said: Saying, model: string, stream: boolean): Told => {
   const parts = partsOf(said)
   if (!stream) return { headers: json, pieces: [JSON.stringify(answerOf(parts, model, "STOP"))] }
   const events = parts.map((part) => eventOf(answerOf([part], model)))
-  return { headers: sse, pieces: [...events, eventOf(answerOf([{ text: "" }], model, "STOP"))] }
+  // Where nothing is called the signature comes with the end.
+  const last = { text: "", thoughtSignature: said.calls === undefined ? said.thought?.state : undefined }
+  return { headers: sse, pieces: [...events, eventOf(answerOf([last], model, "STOP"))] }
 }
+
+/** A whole answer of these members and the usual counts. */
+export const speakRaw = (members: Loose): Told => ({
+  headers: json,
+  pieces: [JSON.stringify({ ...members, usageMetadata, responseId: "fake" })]
+})
+
+const infoOf = ({ retryAfterMs, status }: Trouble): ReadonlyArray<Loose> => [
+  ...(status === 401 ? [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "API_KEY_INVALID" }] : []),
+  ...(retryAfterMs === undefined
+    ? []
+    : [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: `${retryAfterMs / 1000}s` }])
+]
 
 const statuses: Readonly<Record<number, string>> = {
   400: "INVALID_ARGUMENT",
@@ -118,9 +138,12 @@ const statuses: Readonly<Record<number, string>> = {
   504: "DEADLINE_EXCEEDED"
 }
 
-export const fail = ({ after, message = "It cannot.", status }: Trouble, model: string): Told => {
-  const error = { error: { code: status, message, status: statuses[status] ?? "UNKNOWN", details: [] } }
-  if (after === undefined) return { status, headers: json, pieces: [JSON.stringify(error)] }
+/** A bad key is a 400 here. */
+export const fail = (trouble: Trouble, model: string): Told => {
+  const { after, message = "It cannot." } = trouble
+  const code = trouble.status === 401 ? 400 : trouble.status
+  const error = { error: { code, message, status: statuses[code] ?? "UNKNOWN", details: infoOf(trouble) } }
+  if (after === undefined) return { status: code, headers: json, pieces: [JSON.stringify(error)] }
   return {
     headers: sse,
     pieces: [...partsOf(after).map((part) => eventOf(answerOf([part], model))), eventOf(error)]

@@ -134,9 +134,13 @@ export interface Trouble {
   /** In the middle of the stream that says this. */
   readonly after?: Saying
   readonly message?: string
+  /** How long it wants to be left alone. */
+  readonly retryAfterMs?: number
 }
 
-export const isTrouble = (said: Saying | Trouble): said is Trouble => "status" in said
+/** The header with which all but Google say how long. */
+export const waitOf = ({ retryAfterMs }: Trouble): Readonly<Record<string, string>> =>
+  retryAfterMs === undefined ? {} : { "retry-after": String(retryAfterMs / 1000) }
 
 /** What every simulated answer counts. */
 export const counts = { prompt: 20, completion: 8 } as const

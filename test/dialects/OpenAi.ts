@@ -10,7 +10,8 @@ import {
   type Saying,
   type Trouble,
   type Turn,
-  valueOf
+  valueOf,
+  waitOf
 } from "./Meaning.ts"
 
 // JSON of a dialect, read by hand.
@@ -160,9 +161,14 @@ export const speak = (said: Saying, model: string, stream: boolean): Told =>
 
 const types: Readonly<Record<number, string>> = { 400: "invalid_request_error", 429: "rate_limit_exceeded" }
 
-export const fail = ({ after, message = "It cannot.", status }: Trouble, model: string): Told => {
+export const fail = (trouble: Trouble, model: string): Told => {
+  const { after, message = "It cannot.", status } = trouble
   const error = { message, type: types[status] ?? "server_error", param: null, code: null }
   return after === undefined
-    ? { status, headers: { "content-type": "application/json" }, pieces: [JSON.stringify({ error })] }
+    ? {
+      status,
+      headers: { "content-type": "application/json", ...waitOf(trouble) },
+      pieces: [JSON.stringify({ error })]
+    }
     : { headers: sse, pieces: [...events(after, model), eventOf({ error })] }
 }

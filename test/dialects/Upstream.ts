@@ -6,7 +6,7 @@ import { type Asked, start as startServer, type Told } from "../exchanges/CloudU
 import * as Anthropic from "./Anthropic.ts"
 import * as Bedrock from "./Bedrock.ts"
 import * as Gemini from "./Gemini.ts"
-import { faultOf, isTrouble, type Meaning, type Saying, type Trouble } from "./Meaning.ts"
+import { faultOf, type Meaning, type Saying, type Trouble } from "./Meaning.ts"
 import * as OpenAi from "./OpenAi.ts"
 
 export type DialectName = "openai" | "anthropic" | "gemini" | "bedrock"
@@ -50,7 +50,9 @@ const foreignCall = "skip_thought_signature_validator"
 
 /** The loop of tools that goes on now did not begin with a thought; earlier ones need none any more. */
 const lacksThought = ({ turns }: Meaning): boolean => {
-  const asked = turns.findLastIndex(({ parts, role }) => role === "user" && parts.some(({ kind }) => kind !== "result"))
+  const asked = turns.findLastIndex(({ parts, role }) =>
+    role === "user" && parts.every(({ kind }) => kind !== "result")
+  )
   const begun = turns[asked + 1]
   return begun !== undefined && begun.parts[0]?.kind !== "thought"
 }
@@ -104,8 +106,19 @@ const paths: Readonly<Record<DialectName, string>> = {
   bedrock: "/bedrock"
 }
 
-/** Listens on a free port; `model` says what is answered. */
-export const start = async (model: (heard: Heard) => Saying | Trouble): Promise<Upstream> => {
+/** In pieces that end anywhere, also within a character. */
+const recut = (told: Told): Told => {
+  const bytes = Buffer.concat(told.pieces.map((piece) => Buffer.from(piece)))
+  const size = 97
+  const pieces = Array.from(
+    { length: Math.ceil(bytes.length / size) },
+    (_, at) => bytes.subarray(at * size, (at + 1) * size)
+  )
+  return { ...told, pieces }
+}
+
+/** Listens on a free port; `model` says what is answered, or writes it itself. */
+export const start = async (model: (heard: Heard) => Saying | Trouble | Told): Promise<Upstream> => {
   const heard: Array<Heard> = []
   const server = await startServer((asked) => {
     const one = understand(asked)
@@ -115,7 +128,8 @@ export const start = async (model: (heard: Heard) => Saying | Trouble): Promise<
     const fault = faultOf(one.meaning) ?? stateFault(one)
     if (fault !== undefined) return fail({ status: 400, message: fault }, one.model)
     const said = model(one)
-    return isTrouble(said) ? fail(said, one.model) : speak(said, one.model, one.stream)
+    if ("pieces" in said) return said
+    return recut("status" in said ? fail(said, one.model) : speak(said, one.model, one.stream))
   })
   return { baseUrl: (dialect) => server.url + paths[dialect], heard, close: server.close }
 }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import { AiWriter, program } from "../../examples/effect-docs/10_language-model.ts"
-import { ProductAssistant } from "../../examples/effect-docs/20_tools.ts"
+import { AssistantToolkitLayer, ProductAssistant } from "../../examples/effect-docs/20_tools.ts"
 import { AiAssistant } from "../../examples/effect-docs/30_chat.ts"
 import { LaunchPlan } from "../../examples/effect-docs/fixtures/domain/LaunchPlan.ts"
 import { names, ours, swapped } from "./EffectDocs.ts"
@@ -57,6 +58,11 @@ describe("the examples of Effect's documentation, over a gateway", () => {
       ])
     }).pipe(Effect.provide([ProductAssistant.layer, logged(lines)]))
   })
+
+  it.live("a toolkit takes a tool that the upstream runs itself", () =>
+    Effect.gen(function*() {
+      yield* Layer.build(AssistantToolkitLayer)
+    }).pipe(Effect.scoped))
 
   it.live("a chat remembers what was said", () => {
     const lines: Array<string> = []

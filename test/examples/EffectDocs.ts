@@ -43,7 +43,10 @@ const replacements: Readonly<Record<string, ReadonlyArray<Replacement>>> = {
     ["Layer.provide([OpenAiClientLayer, AnthropicClientLayer])", "Layer.provide(GatewayLayer)"]
   ],
   "20_tools": [
-    ["import { OpenAiClient, OpenAiLanguageModel, OpenAiTool } from \"@effect/ai-openai\"\n", breakwater],
+    [
+      "import { OpenAiClient, OpenAiLanguageModel, OpenAiTool } from \"@effect/ai-openai\"\n",
+      "import { BreakwaterLanguageModel, BreakwaterTool } from \"breakwater\"\n"
+    ],
     ["import { Config, Context,", "import { Context,"],
     fetchClient,
     [/\/\/ Provider setup \(same[^\n]*\n/, ""],
@@ -51,8 +54,9 @@ const replacements: Readonly<Record<string, ReadonlyArray<Replacement>>> = {
     openAiModel,
     ["    // Also provide the openai client required by OpenAiLanguageModel.model\n", ""],
     ["Layer.provide(OpenAiClientLayer)", "Layer.provide(GatewayLayer)"],
-    // The last section makes a tool that OpenAI runs itself, and asks nobody.
-    [/\n\/\/ -+\n\/\/ 6\. Provider-defined tools\n.*$/s, ""]
+    // The tool that the provider runs itself.
+    [/(\/\/) OpenAI's (web search tool is pre-defined in) `@effect\/ai-openai`\./, "$1 The gateway's $2 `breakwater`."],
+    ["OpenAiTool.WebSearch(", "BreakwaterTool.WebSearch("]
   ],
   "30_chat": [
     ["import { OpenAiClient, OpenAiLanguageModel } from \"@effect/ai-openai\"\n", breakwater],

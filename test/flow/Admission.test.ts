@@ -9,7 +9,9 @@ import * as E from "../../src/domain/GatewayError.ts"
 import { parseUsd, type PicoUsd } from "../../src/domain/Money.ts"
 import type { Principal } from "../../src/domain/Principal.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
-import type { GatewaySettings } from "../../src/gateway/Gateway.ts"
+import * as Gateway from "../../src/gateway/Gateway.ts"
+import { Providers } from "../../src/providers/Providers.ts"
+import * as Simulated from "../../src/providers/Simulated.ts"
 import { ask, flow, type Script, script } from "./Scripted.ts"
 
 const usd = (text: string): PicoUsd => parseUsd(text) ?? 0
@@ -20,7 +22,7 @@ const prices = (name: string) => ({ [name]: { [`${name}-model`]: { usdPerMtok: {
 const gateway = (
   scripts: ReadonlyArray<Script>,
   settings: Partial<AdmissionSettings> = {},
-  guards?: GatewaySettings["guards"]
+  guards?: Gateway.GatewaySettings["guards"]
 ) =>
   flow(scripts, {
     guards,
@@ -28,6 +30,14 @@ const gateway = (
     retry: { attempts: 1 }
   }).pipe(
     Layer.provideMerge(layer(settings)),
+    Layer.provideMerge(layerMemory)
+  )
+
+/** The flow over these providers, for keys. */
+const gatewayOf = (providers: Layer.Layer<Providers>) =>
+  Gateway.layer().pipe(
+    Layer.provide(providers),
+    Layer.provideMerge(layer()),
     Layer.provideMerge(layerMemory)
   )
 
@@ -65,6 +75,45 @@ describe("a key with models", () => {
       expect(yield* tagOf(caller, { model: "one/b" })).toBe("ModelNotFound")
       expect(yield* tagOf(caller, { model: "nothing" })).toBe("ModelNotFound")
       expect(one.calls.length).toBe(2)
+    }).pipe(Effect.provide(gateway([one])))
+  })
+
+  it.effect("is told of no model that it may not call, where the one it asks for is nobody's", () => {
+    const caller: Principal = { name: "alice", models: ["sim-*", "two*", "simulated/sim-s*"] }
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      for (const model of ["sim-fst", "simulated/sim-slwo", "two", "two/x"]) {
+        const { message } = yield* Effect.flip(completion.complete(from(caller, { model })))
+        expect(message).toContain("does not exist or this key may not call it. ")
+        const named = message.replace(model, "")
+        expect(named).not.toMatch(/sim-fast|fast|one\/|providers|sim-down/)
+        expect(named.includes("Did you mean `simulated/sim-slow`? ")).toBe(model === "simulated/sim-slwo")
+      }
+    }).pipe(Effect.provide(gatewayOf(Providers.layer([Simulated.make("simulated")]))))
+  })
+})
+
+describe("a caller who is ruled", () => {
+  const members = ["models", "fallbacks", "fallback_models", "context_window_fallbacks", "provider", "providerOptions"]
+  const others = ["route", "model_list", "userConfig", "router_settings_override"]
+  const ruled: ReadonlyArray<Principal> = [
+    { name: "alice", models: ["fast"] },
+    { name: "alice", limits: { rpm: 100 } },
+    budgeted("1")
+  ]
+
+  it.effect("may not have another model asked behind its upstream, at any address", () => {
+    const one = script("one", "ok")
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      for (const caller of ruled) {
+        for (const member of [...members, ...others]) {
+          const { reason } = yield* Effect.flip(completion.complete(from(caller, { [member]: ["another/model"] })))
+          expect([reason._tag, reason.param, reason.errorCode]).toEqual(["InvalidRequest", member, "routing_member"])
+        }
+      }
+      expect(one.calls).toEqual([])
+      expect(yield* tagOf({ name: "bob" }, Object.fromEntries(members.map((member) => [member, ["a"]])))).toBe("ok")
     }).pipe(Effect.provide(gateway([one])))
   })
 })

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { StreamInterrupted } from "../../src/domain/GatewayError.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
+import { WebSearch } from "../../src/gateway/HostedTool.ts"
 import * as BreakwaterLanguageModel from "../../src/gateway/LanguageModel.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
@@ -398,6 +399,23 @@ describe("tools through the door of Effect AI", () => {
         toolCallValidation: "deferred"
       })
       expect(deferred.toolCalls[0]?.params).toBe("{\"city")
+    }).pipe(Effect.provide([layer, model]))
+  })
+
+  it.effect("a search of the web is told as OpenAI's dialect has it, beside the tools with handlers", () => {
+    const { layer } = weather()
+    const toolkit = Toolkit.make(Weather, WebSearch({ search_context_size: "medium" }))
+    const { asked, model } = saying({ message: { content: "no" } })
+    return Effect.gen(function*() {
+      yield* LanguageModel.generateText({ prompt: "?", toolkit })
+      yield* LanguageModel.generateText({ prompt: "?", toolkit: Toolkit.make(WebSearch({})) })
+      expect(asked[0]).toMatchObject({
+        tools: [{ function: { name: "weather" } }],
+        tool_choice: "auto",
+        web_search_options: { search_context_size: "medium" }
+      })
+      expect(asked[1]).toMatchObject({ web_search_options: {} })
+      expect(asked[1]).not.toHaveProperty("tool_choice")
     }).pipe(Effect.provide([layer, model]))
   })
 

@@ -49,6 +49,12 @@ describe.each(Object.keys(dialects) as Array<DialectName>)("%s", (name) => {
     expect([reason._tag, reason.upstreamStatus]).toEqual([tag, status])
   })
 
+  it("that wants to be left alone is believed how long", () => {
+    const { headers = {}, pieces, status = 0 } = fail({ status: 429, retryAfterMs: 12_000 }, "m")
+    const body: unknown = JSON.parse(pieces.join(""))
+    expect(toReason(dialect.family, { status, headers, body, nowMs: 0 })).toMatchObject({ retryAfterMs: 12_000 })
+  })
+
   it.each([[429, "RateLimited"], [500, "UpstreamFailed"], ...overloads[name]] as const)(
     "that says %i in the middle of a stream is read as %s, after what it said before and without an end",
     (status, tag) => {

@@ -26,6 +26,7 @@ const whole: ReadonlyArray<readonly [string, unknown]> = [
 /** What is wrong, and the member that the answer must name. */
 const wrong: ReadonlyArray<readonly [string, Record<string, unknown>, string]> = [
   ["no model", { model: undefined }, "model"],
+  ["an address of its own", { api_base: "http://127.0.0.1/" }, "api_base"],
   ["a model of no name", { model: "" }, "model"],
   ["a model that is a number", { model: 3 }, "model"],
   ["a model of 257 characters", { model: "m".repeat(257) }, "model"],

@@ -3,15 +3,15 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import { globSync, readFileSync } from "node:fs"
 import * as Admission from "../../src/admission/Admission.ts"
 import * as Desk from "../../src/admission/Desk.ts"
 import * as IssuedKeys from "../../src/admission/IssuedKeys.ts"
-import { Api } from "../../src/api/Api.ts"
-import { AdminAuthorization } from "../../src/api/Authorization.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import * as Logger from "../../src/observability/Logger.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
+import { routes } from "../../src/server/RouteTable.ts"
 import * as Server from "../../src/server/Server.ts"
 import { defaultServerSettings } from "../../src/server/ServerSettings.ts"
 import * as Fleet from "../../src/storage/Fleet.ts"
@@ -41,16 +41,20 @@ const serve = (lines: Array<string> = []) => {
 
 const admin = { authorization: "Bearer admin", "content-type": "application/json" }
 
-/** Every operator's route of the table, with its methods. */
-const adminRoutes: ReadonlyArray<readonly [method: string, path: string]> = [
-  ...Object.values(Api.groups).flatMap((group) =>
-    Object.values(group.endpoints)
-      .filter((endpoint) => [...endpoint.middlewares].some(({ key }) => key === AdminAuthorization.key))
-      .map((endpoint): readonly [string, string] => [endpoint.method, endpoint.path.replace(/:\w+/g, "some-id")])
-  ),
-  ["GET", "/metrics"],
-  ["GET", "/dashboard"]
-]
+/** What anybody may ask; everything else of the table is locked. */
+const open = new Set([
+  "/api/v1/health",
+  "/api/v1/health/live",
+  "/api/v1/health/ready",
+  "/api/v1/health/startup",
+  "/docs",
+  "/openapi.json"
+])
+
+/** Every locked route of the table, with its methods: a new one is among them until it is said to be open. */
+const locked = Array.from(routes)
+  .filter(([path]) => !open.has(path))
+  .flatMap(([path, methods]) => methods.map((method) => [method, path.replace(/\{\w+\}/g, "some-id")] as const))
 
 const spellings = (path: string): ReadonlyArray<string> => [
   path,
@@ -61,29 +65,70 @@ const spellings = (path: string): ReadonlyArray<string> => [
   `${path}?x=1`,
   `${path};x`,
   path.replace(/a/, "%61"),
-  path.replace(/(\w)$/, (letter) => `%${letter.charCodeAt(0).toString(16)}`)
+  path.replace(/(\w)$/, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
+  path.replace(/[a-z]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
+  path.replace(/[a-z]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`),
+  path.replace(/a/, "%2561"),
+  path.replace(/.\//g, (end) => `${end}./`),
+  `/x/..${path}`,
+  `/docs/..${path}`,
+  `/docs/..;${path}`,
+  `/docs/%2e%2e${path}`,
+  `/api/v1/health/live/..${path}`,
+  `${path}/.`,
+  `${path}//`,
+  `${path}%20`,
+  `${path}%00`,
+  `${path}%2f`,
+  `${path}\\`,
+  `${path}.json`,
+  `${path}#x`,
+  path.replaceAll("/", "\\"),
+  path.replace(/(.)\/(?=[^/]*$)/, "$1%2f"),
+  path.replace(/^\/(.)/, (_, letter: string) => `/${letter.toUpperCase()}`),
+  path.replace(/a/, "\uff41")
 ]
 
-describe("every operator's route", () => {
+describe("every route that is not open", () => {
   const server = makeServer(makeFake(), { ...settings })
   afterAll(server.dispose)
+  const foreign = [{}, { authorization: "Bearer wrong" }, { authorization: "Basic Og==" }]
+
+  it("is in the table, whoever adds it to the router", () => {
+    const files = globSync("src/{server,dashboard}/*.ts")
+    const added = files.flatMap((file) =>
+      Array.from(
+        readFileSync(file, "utf8").matchAll(/router\.add\(\s*"(\w+)",\s*"([^"]+)"/g),
+        ([, , path]) => path ?? ""
+      )
+    )
+    expect(added.length).toBeGreaterThan(2)
+    expect(added.filter((path) => !routes.has(path.replace("*/", "{id}")))).toEqual([])
+    expect(Array.from(open).filter((path) => !routes.has(path))).toEqual([])
+  })
 
   it("in every spelling answers 401 without the admin key and with a client's, or is no route at all", async () => {
-    expect(adminRoutes.length).toBeGreaterThan(12)
-    let locked = 0
-    for (const [method, path] of adminRoutes) {
+    expect(locked.length).toBeGreaterThan(16)
+    let refused = 0
+    for (const [method, path] of locked) {
+      // A client's key is no key to an operator's route, and the operator's none to a client's.
+      const other = { authorization: path.startsWith("/v1/") ? "Bearer admin" : "Bearer sk-file" }
       for (const spelled of spellings(path)) {
-        for (const headers of [{}, { authorization: "Bearer sk-file" }, { authorization: "Basic Og==" }]) {
+        for (const headers of [...foreign, other]) {
           for (const verb of method === "GET" ? ["GET", "HEAD"] : [method]) {
-            const { status } = await ask(server, spelled, { method: verb, headers })
-            if (status !== 401 && status !== 404) throw new Error(`${verb} ${spelled} answered ${status}`)
-            if (status === 401) locked++
+            const { status, text } = await ask(server, spelled, { method: verb, headers })
+            // A spelling that leads to an open page shows that page and nothing else.
+            const isOpen = status === 200 && open.has(new URL(spelled, "http://a").pathname)
+            if (status !== 401 && status !== 404 && !isOpen) {
+              throw new Error(`${verb} ${spelled} answered ${status} ${text}`)
+            }
+            if (status === 401) refused++
             if (spelled === path) expect([verb, path, status]).toEqual([verb, path, 401])
           }
         }
       }
     }
-    expect(locked).toBeGreaterThan(adminRoutes.length * 3 * 5)
+    expect(refused).toBeGreaterThan(locked.length * 4 * 9)
   })
 })
 

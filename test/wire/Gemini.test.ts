@@ -78,7 +78,7 @@ const nextMessages = (
   ...calls.map((call, at) => ({ role: "tool", tool_call_id: call.id, content: `${at + 4} m` } as const))
 ]
 
-const heard = "The tides: {\"result\":\"4 m\"} {\"result\":\"5 m\"}"
+const heard = "The tides: 4 m 5 m"
 
 describe("the openai package and Gemini", () => {
   it("get a whole answer, with what was thought and counted", async () => {
@@ -89,7 +89,7 @@ describe("the openai package and Gemini", () => {
       finish_reason: "stop",
       message: { content: "Four mètres 😀.", reasoning_content: "Hm, depth…" }
     })
-    expect(data).toMatchObject({ id: "fake-1", model: "gemini-3-fake-001" })
+    expect(data).toMatchObject({ id: "fake", model: "gemini-3-fake-001" })
     expect(data.usage).toMatchObject({ prompt_tokens: 20, completion_tokens: 12, total_tokens: 32 })
     expect(response.headers.get("x-breakwater-provider")).toBe("google")
     expect(lastAsked()).toMatchObject({

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { flawOf, safe } from "../../src/validation/Filename.ts"
 import { answer } from "../faults/Answer.ts"
 import { start, type Upstream } from "../faults/Upstream.ts"
 import * as Gateway from "./Gateway.ts"
@@ -70,6 +71,48 @@ describe("what an attacker would write into a prompt", () => {
       }
     }
   )
+
+  it("comes out of every sink inert: answers, headers, log, metrics, monitoring", { timeout: 60_000 }, async () => {
+    const ids: Array<string> = []
+    for (const [index, text] of payloads.entries()) {
+      const id = `inert-${index}`
+      ids.push(id)
+      const places = [
+        { model: text, user: text, metadata: { [text.slice(0, 60)]: text.slice(0, 500) } },
+        { model: "upstream/ok", [text]: text, messages: [{ role: text, content: text }] },
+        { model: `upstream/${text}`, stop: text, safety_identifier: text }
+      ]
+      for (const place of places) {
+        const response = await fetch(`${gateway.url}/chat/completions`, {
+          method: "POST",
+          headers: { "content-type": "application/json", "x-request-id": id },
+          body: JSON.stringify({ messages: [{ role: "user", content: text }], ...place })
+        })
+        const told = await response.text()
+        expect([response.status < 500, text]).toEqual([true, text])
+        expect(response.headers.get("content-type")).toMatch(/^application\/json/)
+        expect(response.headers.get("x-content-type-options")).toBe("nosniff")
+        expect(response.headers.get("x-request-id")).toBe(id)
+        if (response.status !== 200) expect(told).not.toMatch(/[<>&\u2028\u2029\r\n]/)
+        for (const [name, value] of response.headers) expect([name, /^[\x20-\x7e]*$/.test(value)]).toEqual([name, true])
+      }
+    }
+    await gateway.says(new RegExp(`(?:"breakwater.request.id":"${ids.at(-1)}"[^]*){3}`))
+    // The banner is not JSON; each line of the log is, however its request was written.
+    const lines = gateway.output().split("\n").filter((line) => line.startsWith("{"))
+    const logged = lines.map((line) => JSON.parse(line)["breakwater.request.id"])
+    for (const id of ids) expect([id, logged.filter((other) => other === id).length]).toEqual([id, 3])
+    expect(lines.filter((line) => /\p{Cc}/u.test(line))).toEqual([])
+    const metrics = await (await fetch(`${gateway.origin}/metrics`)).text()
+    for (const line of metrics.split("\n")) expect(line).toMatch(/^(?:|#.*|[a-zA-Z_:][\w:]*(?:\{[^{}<>]*\})? \S+)$/)
+    const monitoring = await fetch(`${gateway.origin}/api/v1/health/monitoring`)
+    expect(monitoring.headers.get("content-type")).toMatch(/^application\/json/)
+    expect(typeof JSON.parse(await monitoring.text())).toBe("object")
+  })
+
+  it("makes a safe name of a file, or is refused as one", () => {
+    for (const text of payloads) expect([text, flawOf(safe(text))]).toEqual([text, undefined])
+  })
 
   it("leaves a gateway that is well", async () => {
     expect(gateway.isRunning()).toBe(true)
