@@ -89,7 +89,7 @@ dialects do with each parameter. Do not edit; \`test/docs/Providers.test.ts\` ho
 
 One number is how many recorded exchanges show the situation and come out right: the same content, reasoning, calls and finish
 reason as the provider wrote, the same tokens, in the form of OpenAI's own JSON Schema; a stream also when its bytes come one by one. An
-error comes out right as its reason with its status, and a stream that is cut before its finish (at 20, 60 and 99 %) as an
+error comes out right as its reason with its status (none of these says how long to wait), and a stream that is cut before its finish (at 20, 60 and 99 %) as an
 interruption. An empty cell means that nothing is recorded, not that it does not work. An exchange counts in every column that it shows.
 
 ${
@@ -116,7 +116,8 @@ Nobody has recorded a 500, 503 or 529: those, and errors within a stream, are ma
 others: **yes** = said in the upstream's words; **in part** = said as far as it has words, and named; **–** = left out and named;
 **400** = the answer would be another one, so the request is refused with its \`param\`, and another target of the alias is asked.
 What is named stands in \`x-breakwater-dropped-params\`, in the span and in the record of the request; with
-\`parameters: reject\` on the alias it is a 400 too. A parameter that no dialect knows is named as well.
+\`parameters: reject\` on the alias it is a 400 too. A parameter that no dialect knows is named as well. \`name\`, \`detail\` and
+\`cache_control\` are named where any message has them, \`strict\` where any tool has it.
 
 ${parameters()}
 

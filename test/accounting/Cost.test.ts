@@ -59,8 +59,12 @@ const reference = (rates: RateRow, used: Usage, factor: readonly [bigint, bigint
 const exact = (found: ReturnType<typeof cost>): bigint | undefined =>
   "picoUsd" in found ? BigInt(found.picoUsd) : undefined
 
-/** Prompts on both sides of every bound that is in use, and of what a double holds. */
-const prompts = [0, 1, 999, 100_000, 100_001, 199_999, 200_000, 200_001, 271_999, 272_000, 272_001, 1_000_000_007]
+const bounds = new Set(
+  rows.flatMap((row) => row.rates.flatMap(({ tiers = [] }) => tiers.map(({ above }) => above)))
+)
+
+/** Prompts on both sides of every bound that is in use, and far beyond them. */
+const prompts = [0, 1, 999, ...Array.from(bounds).flatMap((bound) => [bound - 1, bound, bound + 1]), 1_000_000_007]
 
 /** A prompt split at random into its parts. */
 const split = (prompt: number, next: () => number): Partial<Usage> => {
@@ -96,23 +100,33 @@ describe("cost", () => {
     const next = makeRandom(7)
     let cases = 0
     let known = 0
+    const charged = new Set<string>()
     for (const row of rows) {
       const model = row.ids[0] ?? row.versioned?.[0] ?? ""
       for (const [at, rates] of moments(row)) {
         const book = makeBook([{ name: "p", kind: row.provider }])
         for (const prompt of prompts) {
           const completion = Math.floor(next() * 200_000)
-          const used = { ...usage(prompt, completion, split(prompt, next)), servedModel: model }
+          const audioCompletionTokens = next() < 0.8 ? 0 : Math.floor(next() * completion)
+          const used = {
+            ...usage(prompt, completion, { ...split(prompt, next), audioCompletionTokens }),
+            servedModel: model
+          }
           const expected = rates === undefined ? undefined : reference(rates, used)
           const found = exact(book.costOf("p", model, used, at))
           if (found !== expected) throw new Error(`${row.provider}/${model} at ${at}: ${found}, not ${expected}`)
           cases++
-          if (found !== undefined) known++
+          if (found === undefined) continue
+          known++
+          for (const [kind, count] of Object.entries(bucketsOf(used))) if (count > 0) charged.add(kind)
         }
       }
     }
+    expect(bounds.size).toBeGreaterThan(2)
     expect(cases).toBeGreaterThan(3000)
     expect(known).toBeGreaterThan(2000)
+    // Each kind was in what had a price.
+    expect(charged.size).toBe(7)
   })
 
   it("of a service tier is to the pico-dollar its fraction of each price, or not known", () => {

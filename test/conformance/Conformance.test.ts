@@ -34,7 +34,7 @@ for (const [profile, exporter] of worlds) {
     it.for(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s", ([name, scenario]) => {
       const spans = all.get(id(name)) ?? []
       const { calls, cancelled, events = [], status, wires = calls } = scenario.wanted
-      expect(check(spans, profile, factsOf(scenario), caller)).toEqual([])
+      expect(check(spans, profile, factsOf(scenario, exporter), caller)).toEqual([])
       expect({ status: statuses.get(name), calls: spans.filter(isCall).length, wires: spans.filter(isWire).length })
         .toEqual({ status, calls, wires })
       const seen = spans.flatMap((span) => span.events.map((event) => event.name))
@@ -47,7 +47,8 @@ for (const [profile, exporter] of worlds) {
       let tried = 0
       for (const scenario of scenarios) {
         const spans = all.get(id(scenario.name)) ?? []
-        const isFound = (changed: ReadonlyArray<Span>) => check(changed, profile, factsOf(scenario), caller).length > 0
+        const isFound = (changed: ReadonlyArray<Span>) =>
+          check(changed, profile, factsOf(scenario, exporter), caller).length > 0
         for (const { span, text, to } of mutants(spans)) {
           tried++
           if (!isFound(spans.map((one) => one === span ? to : one))) missed.add(text)

@@ -7,13 +7,6 @@ interface Mutant {
   readonly text: string
 }
 
-/** What the conventions leave to us, and nothing else could tell that it is gone. */
-const optional: ReadonlySet<string> = new Set([
-  "user_agent.original",
-  "breakwater.upstream.request.id",
-  "effect.fiber.interrupted"
-])
-
 type Attributes = Readonly<Record<string, Value>>
 
 const without = (attributes: Attributes, name: string): Attributes =>
@@ -24,9 +17,7 @@ const renamed = (attributes: Attributes, name: string): Attributes =>
 
 const ofAttributes = (span: Span): ReadonlyArray<Mutant> =>
   Object.keys(span.attributes).flatMap((name) => [
-    ...(optional.has(name)
-      ? []
-      : [{ span, to: { ...span, attributes: without(span.attributes, name) }, text: `${span.name} without ${name}` }]),
+    { span, to: { ...span, attributes: without(span.attributes, name) }, text: `${span.name} without ${name}` },
     { span, to: { ...span, attributes: renamed(span.attributes, name) }, text: `${span.name} with another ${name}` }
   ])
 

@@ -24,7 +24,11 @@ export interface Facts {
   readonly body?: Readonly<Record<string, unknown>> | undefined
   /** Attributes that every call of an answer has to have, with their values. */
   readonly answer?: Readonly<Record<string, unknown>> | undefined
+  readonly exporter?: "native" | "sdk" | undefined
 }
+
+/** What every request here says that it comes from. */
+export const userAgent = "conformance/1"
 
 export interface Rule {
   readonly name: string
@@ -90,6 +94,16 @@ const told = (name: string, type: Rule["type"], allowed: Rule["allowed"] = alway
   needed: (subject) => allowed(subject) && answers(name)(subject),
   equals: (subject) => isWhole(subject) ? subject.facts.answer?.[name] : undefined
 })
+
+/** What the SDK's tracer of Effect adds to what was interrupted. */
+const interrupted: Rule = {
+  name: "effect.fiber.interrupted",
+  type: "bool",
+  needed: (subject) => isCancelled(subject) && subject.facts.exporter === "sdk",
+  allowed: (subject) => isCancelled(subject) && subject.facts.exporter === "sdk"
+}
+
+const upstreamRequestId = "breakwater.upstream.request.id"
 
 const call: ReadonlyArray<Rule> = [
   { name: "gen_ai.operation.name", type: "string", needed: always, values: ["chat"] },
@@ -179,8 +193,14 @@ const call: ReadonlyArray<Rule> = [
       span.attributes["gen_ai.response.finish_reasons"] === undefined && span.attributes["error.type"] === undefined,
     allowed: (subject) => !isFailed(subject)
   },
-  { name: "breakwater.upstream.request.id", type: "string" },
-  { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
+  {
+    name: upstreamRequestId,
+    type: "string",
+    // Every upstream here names its answers.
+    needed: isAnswered,
+    equals: ({ facts }) => facts.answer?.[upstreamRequestId]
+  },
+  interrupted
 ]
 
 const wire: ReadonlyArray<Rule> = [
@@ -231,7 +251,7 @@ const wire: ReadonlyArray<Rule> = [
     needed: ({ parent, span }) => saidCancelled(parent) && span.attributes["error.type"] === undefined,
     allowed: (subject) => !isFailed(subject)
   },
-  { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
+  interrupted
 ]
 
 const server: ReadonlyArray<Rule> = [
@@ -268,7 +288,7 @@ const server: ReadonlyArray<Rule> = [
       return status >= 500 || status === 200
     }
   },
-  { name: "user_agent.original", type: "string" },
+  { name: "user_agent.original", type: "string", needed: always, equals: () => userAgent },
   { name: "breakwater.request.id", type: "string", needed: always },
   {
     name: "breakwater.cancelled",
@@ -276,7 +296,7 @@ const server: ReadonlyArray<Rule> = [
     needed: ({ children }) => children.some(saidCancelled),
     allowed: (subject) => !isFailed(subject)
   },
-  { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
+  interrupted
 ]
 
 const number = (value: unknown): number => typeof value === "number" ? value : 0
@@ -352,7 +372,7 @@ const route: ReadonlyArray<Rule> = [
     needed: ({ span }) => span.attributes["breakwater.ended"] === "cancelled",
     allowed: (subject) => !isFailed(subject)
   },
-  { name: "effect.fiber.interrupted", type: "bool", allowed: isCancelled }
+  interrupted
 ]
 
 export const rules: Readonly<Record<Kind, ReadonlyArray<Rule>>> = { server, route, call, wire }

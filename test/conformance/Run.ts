@@ -5,7 +5,7 @@ import { refused } from "../faults/Listeners.ts"
 import * as Faults from "../faults/Upstream.ts"
 import * as Wire from "../wire/Gateway.ts"
 import { startRich } from "./RichUpstream.ts"
-import type { Facts, Profile } from "./Rules.ts"
+import { type Facts, type Profile, userAgent } from "./Rules.ts"
 import { models, prices, type Scenario } from "./Scenarios.ts"
 import { type Sink, type Span, startSink } from "./Sink.ts"
 
@@ -15,7 +15,8 @@ export const caller = "b7ad6b7169203331"
 /** A trace id for a name. */
 export const traceOf = (name: string): string => createHash("sha256").update(name).digest("hex").slice(0, 32)
 
-export const factsOf = ({ answer, body }: Scenario): Facts => ({
+export const factsOf = ({ answer, body }: Scenario, exporter: Facts["exporter"]): Facts => ({
+  exporter,
   answer,
   body: typeof body === "object" ? body : undefined
 })
@@ -86,6 +87,7 @@ export const ask = ({ faults, gateway }: World, scenario: Scenario, traceId: str
       method,
       agent: new Agent({ keepAlive: false }),
       headers: {
+        "user-agent": userAgent,
         "content-type": "application/json",
         "content-length": Buffer.byteLength(text),
         traceparent: `00-${traceId}-${caller}-01`,

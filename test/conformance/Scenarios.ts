@@ -32,6 +32,7 @@ export interface Scenario {
 const hello = [{ role: "user", content: "hi" }]
 
 const rich = {
+  "breakwater.upstream.request.id": "req_rich",
   "gen_ai.usage.input_tokens": 1000,
   "gen_ai.usage.output_tokens": 100,
   "gen_ai.usage.cache_read.input_tokens": 400,

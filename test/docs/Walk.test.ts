@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { parse } from "effect/encoding/Yaml"
 import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -26,19 +27,22 @@ describe("the walk from a request id in OPERATIONS", () => {
   let gateway: Gateway.Gateway
   beforeAll(async () => {
     gateway = await Gateway.start({
-      providers: {
-        main: { kind: "simulated" },
-        backup: { kind: "simulated", prices: { "sim-fast": { usdPerMtok: { input: "3", output: "15" } } } }
-      },
-      models: {
-        fast: { targets: [{ provider: "main", model: "sim-down" }, { provider: "backup", model: "sim-fast" }] }
-      },
+      ...Object(parse(block("yaml"))),
       // Nobody listens there, which harms no request.
       telemetry: { logs: { format: "json" }, otlp: { endpoint: "http://127.0.0.1:9" } }
     })
   })
   afterAll(async () => {
     expect(await gateway.stop()).toBe(0)
+  })
+
+  it("tells of one request throughout, the line of the log and the trace too", () => {
+    const { request_id: id, trace_id } = shown
+    expect(chapter.match(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g)?.filter((one) => one !== id)).toEqual([])
+    expect(chapter).toContain(`/trace/${trace_id}`)
+    const line = JSON.parse(/^\{.*request\.completed.*$/m.exec(page)?.[0].replace("{…}", "{}") ?? "{}")
+    expect(line).toMatchObject({ "breakwater.request.id": id, trace_id, duration_ms: shown.duration_ms })
+    expect(shown.attempts.at(-1)?.cost_usd).toBe(shown.cost_usd)
   })
 
   it("leads to what the page shows: attempts, reasons, cost and the trace that the log line names", async () => {

@@ -23,8 +23,8 @@ export const reasons: Readonly<Record<string, string>> = {
   "vertex--generateContent--0910a26f.json": "UpstreamRefused"
 }
 
-/** The reason that a recorded refusal is read as, and the status that it is said to have had. */
+/** The reason that a recorded refusal is read as, the status that it is said to have had, and how long it asks to be left alone. */
 export const readRefusal = (family: ErrorFamily, { response: { body, headers, status } }: Exchange) => {
   const reason = toReason(family, { status, headers, body, nowMs: 0 })
-  return [reason._tag, reason.upstreamStatus] as const
+  return [reason._tag, reason.upstreamStatus, reason.retryAfterMs] as const
 }

@@ -201,8 +201,8 @@ const make = () => {
     const { endpoint, name, provider, response } = exchange
     if (response.status !== 200) {
       const family = endpoint === "embeddings" && provider === "gemini" ? "gemini" : recorded.dialect.family
-      const [tag, status] = readRefusal(family, exchange)
-      return tag === reasons[name] && status === response.status ? [] : [tag]
+      const [tag, status, hint] = readRefusal(family, exchange)
+      return tag === reasons[name] && status === response.status && hint === undefined ? [] : [tag]
     }
     if (isBroken(exchange)) {
       const { failure } = play(recorded.dialect, [recorded.bytes(exchange)])

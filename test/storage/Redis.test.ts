@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { parseUsd, toUsd } from "../../src/domain/Money.ts"
 import { type Child, root, start, url } from "../cli/Child.ts"
+import { make as makeCertificates } from "../faults/Certificates.ts"
 import { freePort } from "./FreePort.ts"
 import { isMissing, make, type RedisServer } from "./RedisServer.ts"
 
@@ -247,5 +248,24 @@ describe.skipIf(isMissing())("a gateway whose Redis was never there", () => {
     await server.ended
     expect(server.output()).not.toMatch(/wrong-(?:%63|c)anary/)
     await redis.dispose()
+  }, 60_000)
+
+  it("speaks TLS, and only to whom an authority vouches for", async () => {
+    const certificates = makeCertificates()
+    if (certificates === undefined) return void process.stderr.write("skipped: TLS to Redis, without openssl\n")
+    const redis = await make({ certificate: certificates.good })
+    await redis.start()
+    const path = file("tls", `{ redis: "\${REDIS_URL}", redisTimeout: 1s }`)
+    const asked = async (env: Readonly<Record<string, string>>) => {
+      const server = start("node", [main, "--config", path, "--port", "0"], { env: { ...env, REDIS_URL: redis.url } })
+      const seen = await health(await url(server))
+      server.process.kill("SIGTERM")
+      await server.ended
+      return seen
+    }
+    expect(await asked({ NODE_EXTRA_CA_CERTS: certificates.authority })).toMatchObject({ status: "pass" })
+    expect(await asked({})).toMatchObject({ status: "warn", output: expect.stringContaining("certificate") })
+    await redis.dispose()
+    certificates.remove()
   }, 60_000)
 })

@@ -1,8 +1,9 @@
 /** A Redis of Debian's package on a loopback port, in a folder of its own, that keeps nothing over a stop unless it is told to. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Certificate } from "../faults/Certificates.ts"
 import { freePort } from "./FreePort.ts"
 
 const program = "/usr/bin/redis-server"
@@ -27,12 +28,20 @@ export interface RedisServer {
   readonly dispose: () => Promise<void>
 }
 
-/** With `keeps` everything is written down at once, and there again after a crash. */
-export const make = async ({ keeps = false }: { readonly keeps?: boolean } = {}): Promise<RedisServer> => {
+/** With `keeps` everything is written down at once, and there again after a crash; with a certificate it speaks TLS alone. */
+export const make = async (
+  { certificate, keeps = false }: { readonly keeps?: boolean; readonly certificate?: Certificate } = {}
+): Promise<RedisServer> => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-redis-"))
   const port = await freePort()
   const password = "canary-of-redis"
   let running: ChildProcess | undefined
+  const tlsOf = ({ cert, key }: Certificate) => {
+    const files = { "tls-cert-file": join(folder, "cert.pem"), "tls-key-file": join(folder, "key.pem") }
+    writeFileSync(files["tls-cert-file"], cert)
+    writeFileSync(files["tls-key-file"], key)
+    return { ...files, port: 0, "tls-port": port, "tls-auth-clients": "no" }
+  }
   const settings = {
     port,
     bind: "127.0.0.1",
@@ -40,7 +49,8 @@ export const make = async ({ keeps = false }: { readonly keeps?: boolean } = {})
     save: "",
     appendonly: keeps ? "yes" : "no",
     appendfsync: "always",
-    requirepass: password
+    requirepass: password,
+    ...(certificate === undefined ? {} : tlsOf(certificate))
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   const start = () =>
@@ -63,7 +73,7 @@ export const make = async ({ keeps = false }: { readonly keeps?: boolean } = {})
     await ended
   }
   return {
-    url: `redis://:${password}@127.0.0.1:${port}`,
+    url: `${certificate === undefined ? "redis" : "rediss"}://:${password}@127.0.0.1:${port}`,
     password,
     start,
     crash,
