@@ -96,16 +96,30 @@ describe.skipIf(isMissing())(
       60_000
     )
 
-    it.live("does not keep the gateway from starting or answering while it is away", () =>
-      Effect.gen(function*() {
-        yield* Effect.promise(postgres.crash)
-        const { server } = yield* serve({ sql: Redacted.make(postgres.url), leaveLimitMs: 10 }, [])
-        const reply = yield* Effect.promise(() => post(server, { ...hello, model: "sim-fast" }))
-        expect(reply.status).toBe(200)
-        const usage = yield* Effect.promise(() => ask(server, "/api/v1/usage"))
-        expect(usage.status).toBe(503)
-        expect(JSON.parse(usage.text).error.code).toBe("ledger_unavailable")
-        expect(usage.text).not.toContain("breakwater@")
-      }), 60_000)
+    it.live(
+      "does not keep the gateway from starting or answering while it is away, and is a warning of its health",
+      () =>
+        Effect.gen(function*() {
+          yield* Effect.promise(postgres.crash)
+          const { server, status } = yield* serve({ sql: Redacted.make(postgres.url), leaveLimitMs: 10 }, [])
+          const reply = yield* Effect.promise(() => post(server, { ...hello, model: "sim-fast" }))
+          expect(reply.status).toBe(200)
+          const usage = yield* Effect.promise(() => ask(server, "/api/v1/usage"))
+          expect(usage.status).toBe(503)
+          expect(JSON.parse(usage.text).error.code).toBe("ledger_unavailable")
+          expect(usage.text).not.toContain("breakwater@")
+          yield* Effect.promise(async () => {
+            while (status().state !== "down") await nextTurn()
+          })
+          const health = yield* Effect.promise(() => ask(server, "/api/v1/health"))
+          expect(health.status).toBe(200)
+          expect(health.text).not.toContain("breakwater@")
+          expect(JSON.parse(health.text)).toMatchObject({
+            status: "warn",
+            components: expect.arrayContaining([expect.objectContaining({ component: "storage", status: "warn" })])
+          })
+        }),
+      60_000
+    )
   }
 )

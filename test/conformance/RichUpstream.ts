@@ -65,6 +65,13 @@ const eventsOf = ({ model, n = 1, user }: Asked): ReadonlyArray<object | string>
   ]
 }
 
+const vectorsOf = ({ model }: Asked): object => ({
+  object: "list",
+  data: [{ object: "embedding", index: 0, embedding: [0.6, 0.8] }],
+  model: `${model}-2026-01-01`,
+  usage: { prompt_tokens: 2, total_tokens: 2 }
+})
+
 /** Starts one; `url` ends in `/v1`. */
 export const startRich = async () => {
   const headers: Array<Readonly<Record<string, unknown>>> = []
@@ -76,7 +83,8 @@ export const startRich = async () => {
       const asked = JSON.parse(text) as Asked
       response.setHeader("x-request-id", "req_rich")
       if (asked.stream !== true) {
-        response.setHeader("content-type", "application/json").end(JSON.stringify(bodyOf(asked)))
+        const answer = request.url?.endsWith("/embeddings") === true ? vectorsOf(asked) : bodyOf(asked)
+        response.setHeader("content-type", "application/json").end(JSON.stringify(answer))
         return
       }
       response.setHeader("content-type", "text/event-stream")

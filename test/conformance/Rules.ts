@@ -54,6 +54,8 @@ const isAsked = (key: string) => (subject: Subject): boolean =>
   asked(subject, key) !== undefined && asked(subject, key) !== null
 const answers = (name: string) => (subject: Subject): boolean =>
   isWhole(subject) && subject.facts.answer !== undefined && name in subject.facts.answer
+const isVectors = isAsked("input")
+const isChat = (subject: Subject): boolean => !isVectors(subject)
 const isStream = (subject: Subject): boolean => asked(subject, "stream") === true
 const wasSent = ({ children }: Subject): boolean => children.length > 0
 
@@ -106,7 +108,12 @@ const interrupted: Rule = {
 const upstreamRequestId = "breakwater.upstream.request.id"
 
 const call: ReadonlyArray<Rule> = [
-  { name: "gen_ai.operation.name", type: "string", needed: always, values: ["chat"] },
+  {
+    name: "gen_ai.operation.name",
+    type: "string",
+    needed: always,
+    equals: (subject) => isVectors(subject) ? "embeddings" : "chat"
+  },
   { name: "gen_ai.provider.name", type: "string", needed: always, values: providers },
   {
     name: "gen_ai.request.model",
@@ -141,12 +148,33 @@ const call: ReadonlyArray<Rule> = [
     needed: (subject) => isLatest(subject) && isAsked("reasoning_effort")(subject),
     allowed: isLatest
   },
-  { name: "gen_ai.response.id", type: "string", needed: isAnswered },
+  {
+    name: "gen_ai.embeddings.dimension.count",
+    type: "int",
+    needed: isAsked("dimensions"),
+    allowed: isVectors,
+    equals: (subject) => asked(subject, "dimensions")
+  },
+  {
+    name: "gen_ai.request.encoding_formats",
+    type: "string[]",
+    needed: isAsked("encoding_format"),
+    allowed: isVectors,
+    equals: (subject) => [asked(subject, "encoding_format")]
+  },
+  {
+    name: "gen_ai.response.id",
+    type: "string",
+    needed: (subject) => isChat(subject) && isAnswered(subject),
+    allowed: isChat
+  },
   { name: "gen_ai.response.model", type: "string", needed: isAnswered },
   {
     name: "gen_ai.response.finish_reasons",
     type: "string[]",
-    needed: (subject) => isWhole(subject) || (isLatest(subject) && isFailed(subject) && isBegun(subject))
+    needed: (subject) =>
+      isChat(subject) && (isWhole(subject) || (isLatest(subject) && isFailed(subject) && isBegun(subject))),
+    allowed: isChat
   },
   {
     name: "gen_ai.response.time_to_first_chunk",
@@ -155,7 +183,12 @@ const call: ReadonlyArray<Rule> = [
     allowed: isStream
   },
   { name: "gen_ai.usage.input_tokens", type: "int", needed: isWhole },
-  { name: "gen_ai.usage.output_tokens", type: "int", needed: isWhole },
+  {
+    name: "gen_ai.usage.output_tokens",
+    type: "int",
+    needed: (subject) => isChat(subject) && isWhole(subject),
+    allowed: isChat
+  },
   told("gen_ai.usage.cache_read.input_tokens", "int"),
   told("gen_ai.usage.cache_creation.input_tokens", "int", (subject) => !isLatest(subject)),
   told("gen_ai.usage.cache_write.input_tokens", "int", isLatest),
@@ -169,8 +202,8 @@ const call: ReadonlyArray<Rule> = [
   {
     name: "openai.api.type",
     type: "string",
-    needed: isOpenAi,
-    allowed: isOpenAi,
+    needed: (subject) => isOpenAi(subject) && isChat(subject),
+    allowed: (subject) => isOpenAi(subject) && isChat(subject),
     values: ["chat_completions", "responses"]
   },
   {

@@ -100,6 +100,24 @@ const answered: ReadonlyArray<Scenario> = [
   ...both("a name without an alias", { model: "rich/gpt-rich" })
 ]
 
+/** What vectors of two words cost: 2 × 2 / 10^6. */
+const vectors = {
+  "breakwater.upstream.request.id": "req_rich",
+  "gen_ai.usage.input_tokens": 2,
+  "gen_ai.usage.cost": 0.000004,
+  "gen_ai.usage.cost.amount": 0.000004,
+  "gen_ai.usage.cost.currency": "USD",
+  "gen_ai.usage.cost.source": "local"
+}
+
+const embedded: ReadonlyArray<Scenario> = [{}, { dimensions: 2, encoding_format: "float" }].map((more, at) => ({
+  name: `vectors${at === 0 ? "" : ", with every parameter"}`,
+  path: "/v1/embeddings",
+  body: { model: "rich", input: "hi there", ...more },
+  answer: vectors,
+  wanted: { status: 200, calls: 1 }
+}))
+
 const faulty = (
   name: string,
   model: string,
@@ -201,7 +219,7 @@ const refused: ReadonlyArray<Scenario> = [
 ]
 
 /** All of them. */
-export const scenarios: ReadonlyArray<Scenario> = [...answered, ...failing, ...refused]
+export const scenarios: ReadonlyArray<Scenario> = [...answered, ...embedded, ...failing, ...refused]
 
 const ordered = (...targets: ReadonlyArray<string>) => ({
   targets: targets.map((target) => {
