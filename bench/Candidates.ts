@@ -7,6 +7,8 @@ import { alias, type Mode, upstreamModel } from "./Payload.ts"
 
 export interface Candidate {
   readonly name: string
+  /** The only load that it can be asked under; default every one where the upstream speaks OpenAI's words. */
+  readonly only?: Mode
   /** Highest ratio to the bare proxy that is still fine, by load. */
   readonly budgets: { readonly [mode in Mode]?: number }
   /** Arguments of the node process that serves at `port`; may write its settings into `folder`. */
@@ -30,7 +32,7 @@ export const raw = (name: string): Candidate => ({
 })
 
 /** Defaults wherever possible: only what makes the gateway reachable, and no trace export. */
-const settings = (kind: string, upstreamPort: number, level: string): string =>
+const settings = (kind: string, model: string, upstreamPort: number, level: string): string =>
   `server:
   host: 127.0.0.1
   drain: { notReady: 10ms, streams: 1s }
@@ -42,7 +44,7 @@ providers:
 models:
   ${alias}:
     targets:
-      - { provider: upstream, model: ${upstreamModel} }
+      - { provider: upstream, model: ${model} }
 telemetry:
   logs: { format: json, level: ${level} }
 `
@@ -53,30 +55,40 @@ interface More {
   readonly more: (upstreamPort: number, folder: string) => string
   /** Of the log. Default info: a line for every request. */
   readonly level?: "info" | "warn"
+  /** The upstream's name of the model; default {@link upstreamModel}. */
+  readonly model?: string
 }
 
 export const gateway = (
   kind: string,
   budgets: Candidate["budgets"],
-  { level = "info", more, name }: More = { name: `gateway ${kind}`, more: () => "" }
+  { level = "info", model = upstreamModel, more, name }: More = { name: `gateway ${kind}`, more: () => "" }
 ): Candidate => ({
   name,
   budgets,
   args: (port, upstreamPort, folder) => {
     const file = join(folder, `${name.replace(/\W+/g, "-")}.yaml`)
-    writeFileSync(file, settings(kind, upstreamPort, level) + more(upstreamPort, folder))
+    writeFileSync(file, settings(kind, model, upstreamPort, level) + more(upstreamPort, folder))
     return [main, "--config", file, "--port", String(port)]
   },
   talks: false
 })
+
+const translated = "paced-anthropic"
+const translating: More = { name: "gateway anthropic", more: () => "", model: "claude-sonnet-4-5" }
 
 /** `raw again` is the same program as `raw`: how far its ratio strays from 1 is the noise of the run. */
 export const candidates: ReadonlyArray<Candidate> = [
   raw(yardstick),
   raw(yardstickAgain),
   gateway("openai-compatible", { json: 2.5, paced: 1.6 }),
-  gateway("openai", { json: 3 })
+  gateway("openai", { json: 3 }),
+  { ...gateway("anthropic", { [translated]: 3.5 }, translating), only: translated }
 ]
+
+/** Whether it can be asked under this load: a pipe always. */
+export const serves = (candidate: Candidate, mode: Mode): boolean =>
+  !isGateway(candidate) || (candidate.only === undefined ? mode !== translated : candidate.only === mode)
 
 export const isGateway = (candidate: Candidate): boolean => candidate.name.startsWith("gateway")
 

@@ -4,13 +4,20 @@
 export const alias = "bench-model"
 export const upstreamModel = "gpt-4.1-mini"
 
-/** How the upstream answers: one JSON body, a stream at one frame per {@link paceMs}, or a stream as fast as the socket takes it. */
-export type Mode = "json" | "paced" | "burst"
+/**
+ * How the upstream answers: one JSON body, a stream at one frame per {@link paceMs}, or a stream as fast as the socket takes it. The
+ * last is paced too, and in Anthropic's words whoever asks: a pipe passes them on, the gateway translates them.
+ */
+export type Mode = "json" | "paced" | "burst" | "paced-anthropic"
+
+export const isPaced = (mode: Mode): boolean => mode.startsWith("paced")
 
 export const paceMs = 20
 export const chunks = 50
-/** Frames that a caller sees in one stream: the chunks and `[DONE]`. */
-export const framesPerStream = chunks + 1
+/** Frames that a caller sees in one stream: the chunks and `[DONE]`; where words differ, only frames with text are counted. */
+export const framesIn = (mode: Mode): number => mode === "paced-anthropic" ? chunks : chunks + 1
+/** What a frame ends with, or what each of the counted ones has. */
+export const markOf = (mode: Mode): string => mode === "paced-anthropic" ? "\" wave\"" : "\n\n"
 
 const words =
   "The breakwater stands between the open sea and the harbour, takes the force out of every wave and lets ships lie still. "

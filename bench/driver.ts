@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { cpuSpent, cpuTime } from "./CpuTime.ts"
 import { messageReader } from "./Http1.ts"
-import { framesPerStream, type Mode, paceMs, requestBody } from "./Payload.ts"
+import { framesIn, isPaced, markOf, type Mode, paceMs, requestBody } from "./Payload.ts"
 import type { DriverReply, SliceOrder, SliceResult } from "./Slice.ts"
 
 interface Tally {
@@ -26,19 +26,23 @@ const requestBytes = (mode: Mode): Buffer => {
   )
 }
 
-/** Counts the blank lines that end events, also where one is split over two slices. */
-const eventCounter = (): { count: (slice: Buffer) => number; done: () => boolean; reset: () => void } => {
+const ends: ReadonlyArray<string> = ["data: [DONE]\n\n", "ssage_stop\"}\n\n"]
+
+/** Counts the marks, also where one is split over two slices: blank lines that end events, or what counted events have. */
+const eventCounter = (mark: string): { count: (slice: Buffer) => number; done: () => boolean; reset: () => void } => {
   let tail = ""
   return {
     count: (slice) => {
-      let events = tail.endsWith("\n") && slice[0] === 10 ? 1 : 0
-      for (let at = slice.indexOf("\n\n", 0, "latin1"); at !== -1; at = slice.indexOf("\n\n", at + 2, "latin1")) {
+      const before = tail.slice(1 - mark.length)
+      const seam = before + slice.toString("latin1", 0, mark.length - 1)
+      let events = seam.includes(mark) ? 1 : 0
+      for (let at = slice.indexOf(mark, 0, "latin1"); at !== -1; at = slice.indexOf(mark, at + mark.length, "latin1")) {
         events++
       }
       tail = (tail + slice.toString("latin1", Math.max(0, slice.length - 14))).slice(-14)
       return events
     },
-    done: () => tail === "data: [DONE]\n\n",
+    done: () => ends.some((end) => tail.endsWith(end)),
     reset: () => {
       tail = ""
     }
@@ -63,7 +67,7 @@ const openConnection = (order: SliceOrder, request: Buffer, tally: Tally, socket
   const gapMs = order.perSecond === undefined ? 0 : 1000 * order.connections / order.perSecond
   const socket = connect({ port: order.port, host: "127.0.0.1", noDelay: true })
   const streams = order.mode !== "json"
-  const events = eventCounter()
+  const events = eventCounter(markOf(order.mode))
   let started = 0
   let status = 0
   let frames = 0
@@ -82,7 +86,9 @@ const openConnection = (order: SliceOrder, request: Buffer, tally: Tally, socket
   }
   const judge = (): void => {
     if (status !== 200) return complain(tally, `status ${status}: ${text.slice(0, 200)}`)
-    if (streams && (frames < framesPerStream || !events.done())) return complain(tally, `a stream of ${frames} frames`)
+    if (streams && (frames < framesIn(order.mode) || !events.done())) {
+      return complain(tally, `a stream of ${frames} frames`)
+    }
     if (!streams && !inspected && !isCompletion(text)) complain(tally, `no completion: ${text.slice(0, 200)}`)
     inspected = true
   }
@@ -190,8 +196,8 @@ const runSlice = async (order: SliceOrder): Promise<SliceResult> => {
   const sockets = new Set<Socket>()
   const request = requestBytes(order.mode)
   // Streams start spread over the length of one, so that their frames do not fall together; requests over their distance.
-  const spread = order.mode === "paced"
-    ? framesPerStream * paceMs / order.connections
+  const spread = isPaced(order.mode)
+    ? framesIn(order.mode) * paceMs / order.connections
     : order.perSecond === undefined
     ? 0
     : 1000 / order.perSecond

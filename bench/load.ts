@@ -14,11 +14,13 @@ import {
   launch,
   raw,
   type Running,
+  serves,
   yardstick,
   yardstickAgain
 } from "./Candidates.ts"
 import { answers, type Child, freePort, keepAwake, message, pinned, start, stop, stopAll } from "./Children.ts"
 import { costs, studies, type Study, writeCosts } from "./Differences.ts"
+import { isPaced } from "./Payload.ts"
 import { readProfile } from "./Profile.ts"
 import { machine, type Report, scenarioTable, write } from "./Report.ts"
 import type { DriverReply, SliceOrder, SliceResult } from "./Slice.ts"
@@ -27,7 +29,7 @@ import { ratioIn, type Round, type Row, rowOf, type Scenario } from "./Statistic
 const usage = `node bench/load.ts [options]
   --quick             3 rounds of 0.8 s instead of 7 of 2 s
   --rounds N --slice MS
-  --scenarios LIST    of json, paced, burst (default all)
+  --scenarios LIST    of json, paced, burst, paced-anthropic (default all)
   --only LIST         candidates beside raw, by how their name ends, such as "openai-compatible,again"
   --profile           profile one candidate (the first of --only, else the first gateway) under the first scenario
   --enforce           end with 1 when a budget is exceeded
@@ -41,7 +43,7 @@ const { values: flags } = parseArgs({
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
     slice: { type: "string" },
-    scenarios: { type: "string", default: "json,paced,burst" },
+    scenarios: { type: "string", default: "json,paced,burst,paced-anthropic" },
     only: { type: "string" },
     profile: { type: "boolean", default: false },
     enforce: { type: "boolean", default: false },
@@ -56,7 +58,14 @@ const { values: flags } = parseArgs({
 const known: ReadonlyArray<Scenario> = [
   { mode: "json", title: "JSON, 64 connections", unit: "request", connections: 64, warmupMs: 300 },
   { mode: "paced", title: "SSE, 200 streams at one frame per 20 ms", unit: "frame", connections: 200, warmupMs: 1400 },
-  { mode: "burst", title: "SSE, 64 streams at full speed", unit: "frame", connections: 64, warmupMs: 300 }
+  { mode: "burst", title: "SSE, 64 streams at full speed", unit: "frame", connections: 64, warmupMs: 300 },
+  {
+    mode: "paced-anthropic",
+    title: "SSE in Anthropic's words, 200 streams at one frame per 20 ms",
+    unit: "frame",
+    connections: 200,
+    warmupMs: 1400
+  }
 ]
 
 /**
@@ -133,7 +142,10 @@ const runSlice = async (stage: Stage, scenario: Scenario, running: Running, ms: 
 
 const selected = (): ReadonlyArray<Candidate> => {
   const wanted = flags.only?.split(",").map((name) => name.trim())
-  return all.filter(({ name }) => name === yardstick || (wanted?.some((part) => name.endsWith(part)) ?? true))
+  return all.filter((one) =>
+    one.name === yardstick
+    || (scenarios.some(({ mode }) => serves(one, mode)) && (wanted?.some((part) => one.name.endsWith(part)) ?? true))
+  )
 }
 
 /** Starts every candidate; one that does not come up is named in `missing` and left out. */
@@ -168,12 +180,13 @@ const inTurn = (running: ReadonlyArray<Running>, n: number): ReadonlyArray<Runni
 const runScenario = async (
   stage: Stage,
   scenario: Scenario,
-  running: ReadonlyArray<Running>
+  all: ReadonlyArray<Running>
 ): Promise<ReadonlyArray<Row>> => {
   say(`\n${scenario.title}`)
+  const running = all.filter(({ candidate }) => serves(candidate, scenario.mode))
   // Turns that do not count, so that no candidate is measured before its hot code is compiled: a gateway's takes about 20,000 requests.
   // Paced streams are too few for that, 185 a second, so they are opened at full speed here.
-  const fullSpeed = scenario.mode === "paced" ? "burst" : scenario.mode
+  const fullSpeed = isPaced(scenario.mode) ? "burst" : scenario.mode
   const warmup = known.find(({ mode }) => mode === fullSpeed) ?? scenario
   for (let n = 0; n < warmupTurns; n++) {
     for (const one of running) await runSlice(stage, warmup, one, Math.max(sliceMs, 1500))

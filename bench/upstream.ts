@@ -4,11 +4,15 @@
  */
 import { createServer, type Socket } from "node:net"
 import { messageReader } from "./Http1.ts"
+import { messageEvents, wholeMessage } from "./Messages.ts"
 import { completion, paceMs, streamEvents } from "./Payload.ts"
 
-const json = Buffer.from(
-  `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\ncontent-length: ${completion.length}\r\n\r\n${completion}`
-)
+const whole = (body: string): Buffer =>
+  Buffer.from(
+    `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  )
+const json = whole(completion)
+const messageJson = whole(wholeMessage)
 const streamHead = Buffer.from(
   "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-request-id: req_bench\r\n" +
     "transfer-encoding: chunked\r\n\r\n"
@@ -18,6 +22,7 @@ const chunked = (events: ReadonlyArray<string>): ReadonlyArray<Buffer> =>
   events.map((event) => Buffer.from(`${event.length.toString(16)}\r\n${event}\r\n`))
 const plainStream = chunked(streamEvents(false))
 const usageStream = chunked(streamEvents(true))
+const messageStream = chunked(messageEvents)
 
 const pace = (socket: Socket, frames: ReadonlyArray<Buffer>): void => {
   let next = 0
@@ -48,27 +53,37 @@ const serve = (socket: Socket): void => {
   }, serviceMs)
 }
 
-const answer = (socket: Socket, body: string): void => {
-  if (!/"stream" *: *true/.test(body)) return serve(socket)
-  const frames = /"include_usage" *: *true/.test(body) ? usageStream : plainStream
+/** What the pipe carries from those who ask in OpenAI's words, and what those get who ask in Anthropic's. */
+const framesFor = (body: string, isMessages: boolean): ReadonlyArray<Buffer> =>
+  isMessages || body.includes("\"paced-anthropic\"")
+    ? messageStream
+    : /"include_usage" *: *true/.test(body)
+    ? usageStream
+    : plainStream
+
+const answer = (socket: Socket, body: string, isMessages: boolean): void => {
+  if (!/"stream" *: *true/.test(body)) return isMessages ? void socket.write(messageJson) : serve(socket)
+  const frames = framesFor(body, isMessages)
   socket.write(streamHead)
-  if (/"user" *: *"paced"/.test(body)) return pace(socket, frames)
+  if (/"user(?:_id)?" *: *"paced/.test(body)) return pace(socket, frames)
   for (const frame of frames) socket.write(frame)
   socket.write(streamEnd)
 }
 
 const server = createServer({ noDelay: true }, (socket) => {
   let body = ""
+  let isMessages = false
   socket.on(
     "data",
     messageReader({
-      head: () => {
+      head: (head) => {
         body = ""
+        isMessages = head.startsWith("POST /v1/messages")
       },
       body: (slice) => {
         body += slice.toString("latin1")
       },
-      end: () => answer(socket, body)
+      end: () => answer(socket, body, isMessages)
     })
   )
   socket.on("error", () => socket.destroy())

@@ -202,9 +202,14 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "AWS's keys in place of `apiKey`, for the kind `bedrock`: they sign each request"
   },
   "providers.NAME.secretAccessKey": { text: "" },
-  "providers.NAME.sessionToken": { text: "of temporary keys of AWS's; it is not renewed" },
+  "providers.NAME.sessionToken": { text: "of temporary keys of AWS's; those that are renewed stand in `tokenFile`" },
   "providers.NAME.entraToken": {
-    text: "a token of Entra in place of `apiKey`, for the kind `azure-openai`; it is not renewed"
+    text:
+      "a token of Entra in place of `apiKey`, for the kind `azure-openai`; one that is renewed stands in `tokenFile`"
+  },
+  "providers.NAME.tokenFile": {
+    text:
+      "path of a file with a token that somebody renews, in place of a key, for the kinds of the clouds and `gemini` at Vertex AI (docs/OPERATIONS.md)"
   },
   "providers.NAME.apiVersion": {
     text: "of the kind `azure-openai`: with it a model is the name of a deployment in the path; default: the v1 address"
@@ -437,10 +442,13 @@ const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
 const section = (title: string, keys: ReadonlyArray<Key>): string =>
   `## ${title}\n\n${table(["key", "type", "default", "what"], rows(keys))}\n`
 
-const kindRows = kinds.map(({ baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey, needsRegion }) => [
+const kindRows = kinds.map((
+  { baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey, needsRegion, otherNames }
+) => [
   `\`${kind}\``,
   baseUrl === undefined ? "" : `\`${baseUrl}\``,
-  [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and "),
+  [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and ") +
+  (otherNames === undefined ? "" : ", or with AWS's own keys"),
   [
     needsKey === true ? "`apiKey`" : "",
     needsBaseUrl === true ? "`baseUrl`" : "",
@@ -486,7 +494,7 @@ one of them another port.
 
 \`gemini\` speaks \`generateContent\`. It answers for Vertex AI as well: there \`baseUrl\` is
 \`https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google\` and \`apiKey\` an access token, sent as
-Bearer. What a Gemini model thought about a call of a tool comes back to it in the id of that call, so clients must not shorten those ids.
+Bearer, or \`tokenFile\` the file that it stands in. What a Gemini model thought about a call of a tool comes back to it in the id of that call, so clients must not shorten those ids.
 
 ${table(["kind", "its own address", "on without a file when set", "needs in the file"], kindRows)}
 `

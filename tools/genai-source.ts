@@ -35,6 +35,16 @@ interface Source {
 /** The package's entry, wherever it is installed. */
 export const read = (entry: string): Promise<Source> => import(pathToFileURL(entry).href)
 
+/** Every text of a match, whatever it has to do with a name. */
+export const textsOf = (
+  { and = [], contains, ends_with: end, equals, or = [], starts_with: start }: Match
+): ReadonlyArray<
+  string
+> => [
+  ...[equals, start, end, contains].filter((text) => text !== undefined),
+  ...[...or, ...and].flatMap(textsOf)
+]
+
 /** The names that a match means: exact ones, and the beginnings of versioned ones. */
 export const patternsOf = (match: Match): { readonly ids: Array<string>; readonly versioned: Array<string> } => {
   const ids: Array<string> = []

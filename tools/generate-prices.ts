@@ -5,6 +5,7 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { PriceRow, RateRow } from "../src/accounting/Prices.ts"
+import { bedrockNamesOf } from "./bedrock-names.ts"
 import {
   patternsOf,
   read,
@@ -13,7 +14,15 @@ import {
   type SourcePrices,
   type Tiered
 } from "./genai-source.ts"
-import { corrections, dropped, regionsOf, serviceTiersOf, sources, tierBoundOf } from "./price-corrections.ts"
+import {
+  corrections,
+  dropped,
+  isAnywhere,
+  regionsOf,
+  serviceTiersOf,
+  sources,
+  tierBoundOf
+} from "./price-corrections.ts"
 
 const units = {
   input_mtok: "input",
@@ -80,7 +89,9 @@ const periodsOf = (model: SourceModel, provider: string): ReadonlyArray<RateRow>
 const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyArray<PriceRow> => {
   const rates = periodsOf(model, provider)
   if (rates === undefined || dropped(provider, model.id)) return []
-  const { ids, versioned } = patternsOf(model.match)
+  const { ids, versioned } = provider === "bedrock"
+    ? { ids: bedrockNamesOf(model), versioned: [] }
+    : patternsOf(model.match)
   const versions = [...new Set(versioned)]
   const tiers = serviceTiersOf(provider, model.id)
   const regions = regionsOf(provider, model.id)
@@ -91,6 +102,7 @@ const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyA
     rates,
     ...(tiers === undefined ? {} : { serviceTiers: tiers }),
     ...(regions === undefined ? {} : { regions }),
+    ...(isAnywhere(provider, model.id) ? { anywhere: true } : {}),
     source: sources[provider]?.url ?? "",
     checked
   }]

@@ -13,7 +13,10 @@ export const sources: Readonly<Record<string, { readonly id: string; readonly ur
   together: { id: "together", url: "https://www.together.ai/pricing" },
   fireworks: { id: "fireworks", url: "https://fireworks.ai/pricing" },
   cerebras: { id: "cerebras", url: "https://www.cerebras.ai/pricing" },
-  perplexity: { id: "perplexity", url: "https://docs.perplexity.ai/guides/pricing" }
+  perplexity: { id: "perplexity", url: "https://docs.perplexity.ai/guides/pricing" },
+  // Of a deployment of the type Global Standard, as the source has it.
+  "azure-openai": { id: "azure", url: "https://azure.microsoft.com/en-us/pricing/details/azure-openai/" },
+  bedrock: { id: "aws", url: "https://aws.amazon.com/bedrock/pricing/" }
 }
 
 export const corrections: ReadonlyArray<PriceRow> = [
@@ -67,6 +70,8 @@ export const dropped = (provider: string, model: string): boolean => {
   if (provider === "deepseek") return model === "deepseek-reasoner"
   // Their audio is charged by the minute.
   if (provider === "mistral") return model.startsWith("voxtral")
+  if (provider === "bedrock") return /sonic|voxtral/.test(model)
+  if (provider === "azure-openai") return /^(babbage|curie|davinci)$|:free$/.test(model)
   if (provider !== "openai") return false
   return /realtime|image|tts|transcribe|moderation|whisper|search|research|computer-use|^gpt-oss|^ft:|\.ft-|:|^(ada|babbage|curie|davinci)$|^text-(?!embedding-)/
     .test(model)
@@ -87,8 +92,18 @@ export const serviceTiersOf = (provider: string, model: string): Factors | undef
   return /^(gpt-4o(-mini)?|gpt-4\.1(-mini|-nano)?|o3|o4-mini|gpt-5(\.4)?-(mini|nano))$/.test(model) ? batch : undefined
 }
 
+/** Where AWS asks what its page says first; elsewhere the models of others than Anthropic and OpenAI may cost more. */
+const unitedStates: Factors = { "us-east-1": [1, 1], "us-east-2": [1, 1], "us-west-2": [1, 1] }
+
+/** Names at Bedrock say by their beginning whether the place has a price of its own; the price is then that of the name. */
+export const isAnywhere = (provider: string, model: string): boolean =>
+  provider === "bedrock" && /^(regional|global)\.|^openai\.gpt-\d/.test(model)
+
 /** Claude from 4.6 on can be kept in the United States, at a tenth more for every kind of token. */
-export const regionsOf = (provider: string, model: string): Factors | undefined =>
-  provider === "anthropic" && /^claude-(opus|sonnet|haiku|fable)-(4-[6-9]|[5-9](-\d+)?)$/.test(model)
+export const regionsOf = (provider: string, model: string): Factors | undefined => {
+  if (provider === "bedrock") return isAnywhere(provider, model) ? undefined : unitedStates
+  if (provider === "azure-openai") return { global: [1, 1] }
+  return provider === "anthropic" && /^claude-(opus|sonnet|haiku|fable)-(4-[6-9]|[5-9](-\d+)?)$/.test(model)
     ? { us: [11, 10] }
     : undefined
+}

@@ -7,7 +7,7 @@ import type { TokenKinds } from "../domain/LedgerEntry.ts"
 import { type PicoUsd, plus, times, toUsd } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { byLength, type Estimator } from "./Estimate.ts"
-import { compileOwn, type Dated, listPrice, type OwnPrices, type Price, type Rates } from "./Prices.ts"
+import { compileOwn, type Dated, listPrice, type OwnPrices, type Price, priceIn, type Rates } from "./Prices.ts"
 
 /** Tokens by the rate that they are charged at; input kinds add up to the prompt, output kinds to the completion. */
 export type Buckets = { readonly [Kind in keyof Rates]: number }
@@ -94,7 +94,7 @@ const ratesFor = ({ base, tiers }: Price, promptTokens: number): Rates => {
 /** What the usage costs at a price; `region`: where it was made, unless the answer says something else. */
 export const cost = (usage: Usage, price: Price, region?: string): Cost => {
   const { region: where = region, serviceTier: tier } = usage
-  const local = where === undefined ? price : price.regions.get(where)
+  const local = priceIn(price, where)
   if (local === undefined) return { absent: "region" }
   const ruling = tier === undefined ? local : local.serviceTiers.get(tier)
   return ruling === undefined
@@ -150,13 +150,20 @@ const remembered = 1024
 
 const unpriced: Dated = { price: undefined, fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
 
-/** Remembers each model's price until the moment it may change. */
-const lookup = ({ kind, prices = {} }: PricedProvider) => {
-  const own = new Map(Object.entries(prices).map(([model, written]) => [model, compileOwn(written)]))
+/** The lists are of no such places: AWS's for governments and in China have prices of their own. */
+const isUnlisted = (region = ""): boolean => /^(?:us-gov|us-iso|cn)-/.test(region)
+
+/** Remembers each model's price until the moment it may change. `served`: see `Usage`. */
+const lookup = ({ kind, prices = {}, region }: PricedProvider) => {
+  const own = new Map(Object.entries(prices).map(([model, written]) => [model, compileOwn(written, kind)]))
   const known = new Map<string, Dated>()
-  return (model: string, atMs: number): Price | undefined => {
-    const found = own.get(model)
+  // Names at Azure are the operator's own words, and may be those of another model.
+  const isNamedFreely = kind === "azure-openai"
+  return (asked: string, atMs: number, served?: string): Price | undefined => {
+    const found = own.get(asked)
     if (found !== undefined) return found
+    const model = isNamedFreely ? served : asked
+    if (model === undefined || isUnlisted(region)) return undefined
     const dated = known.get(model)
     if (dated !== undefined && atMs >= dated.fromMs && atMs < dated.untilMs) return dated.price
     if (known.size >= remembered) known.clear()
@@ -177,13 +184,13 @@ export const makeBook = (providers: Iterable<PricedProvider>, estimator = byLeng
       if (usage === undefined) return { absent: "usage" }
       if (usage.reportedCost !== undefined) return { picoUsd: usage.reportedCost, source: "provider" }
       const found = lookups.get(provider)
-      const price = found?.price(model, atMs)
+      const price = found?.price(model, atMs, usage.servedModel)
       return price === undefined ? { absent: "model" } : cost(usage, price, found?.region)
     },
     listed: (provider, model, atMs) => {
       const found = lookups.get(provider)
       const price = found?.price(model, atMs)
-      const local = found?.region === undefined ? price : price?.regions.get(found.region)
+      const local = price === undefined ? undefined : priceIn(price, found?.region)
       return local === undefined ? undefined : listedOf(local)
     }
   }

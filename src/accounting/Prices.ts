@@ -51,6 +51,8 @@ export interface PriceRow extends NamedRow {
   readonly serviceTiers?: Factors
   /** The same by the region in which an answer is to be made; both may apply. */
   readonly regions?: Factors
+  /** The same price wherever it is made, for what differs by the region is in the name. */
+  readonly anywhere?: boolean
   readonly source: string
   /** When it was compared with the source, or the date of the release that it was taken from. */
   readonly checked: string
@@ -76,7 +78,13 @@ export interface Price {
   readonly serviceTiers: ReadonlyMap<string, Price>
   /** The same for the regions whose price is known, each with its service tiers. */
   readonly regions: ReadonlyMap<string, Price>
+  /** It holds in every region. */
+  readonly isAnywhere?: true
 }
+
+/** The price in a region; undefined where it is not known. */
+export const priceIn = (price: Price, region: string | undefined): Price | undefined =>
+  region === undefined || price.isAnywhere === true ? price : price.regions.get(region)
 
 type Fraction = readonly [times: number, per: number]
 
@@ -148,9 +156,14 @@ const priceAt = (prices: ModelPrices, factor: Fraction, serviceTiers: Named, reg
 export const compile = (prices: ModelPrices, serviceTiers?: Factors, regions?: Factors): Price =>
   priceAt(prices, one, named(serviceTiers), named(regions))
 
+/** AWS's region says where requests go; prices of the file that name none are those of the region that is asked. */
+const isAws = (kind: string): boolean => kind.startsWith("bedrock")
+
 /** The same of the file's. */
-export const compileOwn = (prices: OwnPrices): Price =>
-  priceAt(prices, one, fractionsOf(prices.serviceTiers), fractionsOf(prices.regions))
+export const compileOwn = (prices: OwnPrices, kind = ""): Price => {
+  const price = priceAt(prices, one, fractionsOf(prices.serviceTiers), fractionsOf(prices.regions))
+  return isAws(kind) && prices.regions === undefined ? { ...price, isAnywhere: true } : price
+}
 
 const minuteMs = 60_000
 const dayMs = 1440 * minuteMs
@@ -181,8 +194,28 @@ const changeAfter = (rates: ReadonlyArray<RateRow>, atMs: number): number => {
 
 const rows: ReadonlyArray<PriceRow> = table.rows
 
+/** The name of Bedrock's that an ARN ends in, without the revision and the size of context behind it. */
+const nameAtAws = (model: string): string =>
+  model.replace(/^arn:aws:bedrock:[a-z0-9-]*:\d*:(?:inference-profile|foundation-model)\//, "").replace(/:[\w:]+$/, "")
+
+const globalAlone: Factors = { global: [1, 1] }
+
+/** What Azure asks for a model that it has no row of is OpenAI's price; its tiers are its own. Rates of its own, see `compiled`. */
+const atAzure = ({ rates, regions: _, serviceTiers: __, ...row }: PriceRow): PriceRow => ({
+  ...row,
+  provider: "azure-openai",
+  rates: rates.map((rate) => ({ ...rate })),
+  regions: globalAlone
+})
+
+const find = finder(rows)
+const findAtAzure = finder(rows.filter(({ provider }) => provider === "openai").map(atAzure))
+
 /** The row of a kind's model: an exact name first, then the longest name that has only a version behind it. */
-export const rowOf: (kind: string, model: string) => PriceRow | undefined = finder(rows)
+export const rowOf = (kind: string, model: string): PriceRow | undefined => {
+  if (isAws(kind)) return find("bedrock", nameAtAws(model))
+  return find(kind, model) ?? (kind === "azure-openai" ? findAtAzure(kind, model) : undefined)
+}
 
 /** A price and the moment (ms since 1970) until which, from when it was asked for, it stays. */
 export interface Dated {
@@ -194,10 +227,11 @@ export interface Dated {
 /** Made once for each row of the list, whatever versions of a model are asked for: callers may name a new one each time. */
 const compiled = new WeakMap<RateRow, Price>()
 
-const compiledOf = (rates: RateRow, { regions, serviceTiers }: PriceRow): Price => {
+const compiledOf = (rates: RateRow, { anywhere, regions, serviceTiers }: PriceRow): Price => {
   const known = compiled.get(rates)
   if (known !== undefined) return known
-  const price = compile(rates, serviceTiers, regions)
+  const made = compile(rates, serviceTiers, regions)
+  const price: Price = anywhere === true ? { ...made, isAnywhere: true } : made
   compiled.set(rates, price)
   return price
 }

@@ -91,6 +91,7 @@ export const ProviderSectionInput = Schema.Struct({
   secretAccessKey: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   sessionToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   entraToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  tokenFile: Schema.optionalKey(Schema.String),
   apiVersion: Schema.optionalKey(Schema.String)
 })
 
@@ -100,6 +101,8 @@ export interface Kind {
   readonly keyName?: string
   /** A second variable that must be set as well. */
   readonly endpointName?: string
+  /** Keys of its section by the variables of another way to say who asks; all must be set, but those that may be empty. */
+  readonly otherNames?: Readonly<Record<string, { readonly name: string; readonly mayBeEmpty?: true }>>
   /** The key that it is for; default `baseUrl`. */
   readonly endpointKey?: "baseUrl" | "region"
   /** Its own address; absent = it has none. */
@@ -132,6 +135,11 @@ export const kinds: ReadonlyArray<Kind> = [
     keyName: "AWS_BEARER_TOKEN_BEDROCK",
     endpointName: "AWS_REGION",
     endpointKey: "region",
+    otherNames: {
+      accessKeyId: { name: "AWS_ACCESS_KEY_ID" },
+      secretAccessKey: { name: "AWS_SECRET_ACCESS_KEY" },
+      sessionToken: { name: "AWS_SESSION_TOKEN", mayBeEmpty: true }
+    },
     needsKey: true,
     needsRegion: true
   },

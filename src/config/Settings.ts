@@ -68,6 +68,7 @@ const providers = (
     secretAccessKey: entry.secretAccessKey,
     sessionToken: entry.sessionToken,
     entraToken: entry.entraToken,
+    tokenFile: entry.tokenFile,
     apiVersion: entry.apiVersion
   }))
 }

@@ -8,7 +8,7 @@ import type { PlatformError } from "effect/PlatformError"
 import { decode, type Decoded } from "./Config.ts"
 import * as Document from "./Document.ts"
 import { ConfigurationRefused, valueAt } from "./Problem.ts"
-import { kinds } from "./ProviderSection.ts"
+import { type Kind, kinds } from "./ProviderSection.ts"
 import { variable } from "./Substitution.ts"
 import { origins as telemetryOrigins, telemetry } from "./TelemetryVariables.ts"
 
@@ -85,18 +85,28 @@ const readFile = Effect.fnUntraced(function*(flags: Flags) {
   return { file, document: yield* Document.parse(file, text) }
 })
 
+/** The keys of a section that say who asks in a kind's other way; undefined where what they need is not set. */
+const otherWay = Effect.fnUntraced(function*(names: NonNullable<Kind["otherNames"]>) {
+  const written = Object.entries(names)
+  for (const [, { mayBeEmpty, name }] of written) if (mayBeEmpty !== true && !(yield* isSet(name))) return undefined
+  return written.length === 0
+    ? undefined
+    : Object.fromEntries(written.map(([key, { mayBeEmpty, name }]) => [key, `\${${name}${mayBeEmpty ? ":-" : ""}}`]))
+})
+
 /** Every provider whose key is in the environment; the simulated one is added when settings are made. */
 const discover = Effect.fnUntraced(function*(ollama: boolean) {
   const on: Record<string, unknown> = {}
   const off: Array<ProviderOff> = []
-  for (const { endpointKey = "baseUrl", endpointName, keyName, kind } of kinds) {
+  for (const { endpointKey = "baseUrl", endpointName, keyName, kind, otherNames = {} } of kinds) {
     if (keyName === undefined) continue
     const hasKey = yield* isSet(keyName)
+    const other = hasKey ? undefined : yield* otherWay(otherNames)
     const hasEndpoint = endpointName === undefined || (yield* isSet(endpointName))
-    if (hasKey && hasEndpoint) {
+    if ((hasKey || other !== undefined) && hasEndpoint) {
       on[kind] = {
         kind,
-        apiKey: `\${${keyName}}`,
+        ...(other ?? { apiKey: `\${${keyName}}` }),
         ...(endpointName === undefined ? {} : { [endpointKey]: `\${${endpointName}}` })
       }
     } else {

@@ -27,4 +27,6 @@ export interface Usage {
   readonly serviceTier?: string | undefined
   /** Where it was made, where the upstream named a place that has a price of its own. */
   readonly region?: string | undefined
+  /** The model that was charged, where the name that was asked for is the operator's own word. */
+  readonly servedModel?: string | undefined
 }

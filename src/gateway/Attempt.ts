@@ -73,6 +73,7 @@ const chat: Kind<ProviderCall, Answer> = { ask: (provider, call) => provider.com
 const noteVectors = ({ decision }: AttemptOptions<EmbeddingCall>, turn: Turn, answer: EmbeddingAnswer): void => {
   decision.usage = turn.record.usage = answer.usage
   decision.upstreamRequestId = answer.upstreamRequestId
+  if (answer.dropped !== undefined) decision.dropped = answer.dropped
   turn.span?.embedded(answer)
 }
 

@@ -120,12 +120,15 @@ export const forChat = (route: Route, request: CompletionRequest): Route | Gatew
   return targets.length === route.targets.length ? route : { ...route, targets }
 }
 
+const canEmbed = ({ model, provider }: Target): boolean =>
+  provider.embed !== undefined && provider.embeds?.(model) !== false
+
 /** The route with the targets that have embeddings, or why none has. */
 export const forEmbeddings = (route: Route, { decision }: EmbeddingsRequest): Route | GatewayError => {
-  const targets = route.targets.filter(({ provider }) => provider.embed !== undefined)
+  const targets = route.targets.filter(canEmbed)
   if (targets.length === route.targets.length) return route
   for (const target of route.targets) {
-    if (target.provider.embed === undefined) decision.skipped.push({ target: target.name, why: "no embeddings" })
+    if (!canEmbed(target)) decision.skipped.push({ target: target.name, why: "no embeddings" })
   }
   return targets.length > 0 ? { ...route, targets } : gatewayError(
     new InvalidRequest({

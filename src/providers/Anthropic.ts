@@ -8,8 +8,8 @@ import { anthropicMessages, usualVersion } from "./protocols/AnthropicMessages.t
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 export interface AnthropicOptions {
   readonly name: string

@@ -11,20 +11,23 @@ import { CredentialRejected, type GatewayError, gatewayError } from "../domain/G
 import * as Credential from "../resilience/Credential.ts"
 import type { Dialect } from "./Dialect.ts"
 import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
+import * as OpenAiEmbeddings from "./protocols/OpenAiEmbeddings.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
+import type { TokenFile } from "./TokenFile.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 export interface AzureOpenAiOptions {
   readonly name: string
   /** The resource, such as `https://mine.openai.azure.com`, or an address below it; must be a URL. */
   readonly baseUrl: string
-  /** Keys of the resource, used one after the other as it refuses them; or a token of Entra, which is not renewed. */
+  /** Keys of the resource, used one after the other as it refuses them; or a token of Entra, renewed where it stands in a file. */
   readonly auth:
     | { readonly apiKeys: readonly [Redacted.Redacted, ...Array<Redacted.Redacted>] }
     | { readonly entraToken: Redacted.Redacted }
+    | { readonly tokenFile: TokenFile }
   /** Such as `2024-10-21`: deployments in the path. Absent: the v1 address, which has no versions. */
   readonly apiVersion?: string | undefined
   /** Sent with every request, over our own and the package's. */
@@ -51,6 +54,9 @@ const addressOf = ({ apiVersion, baseUrl }: AzureOpenAiOptions): Address => {
   return { baseUrl: origin + whole, needsDeployment: !isV1 && whole.endsWith("/openai") }
 }
 
+/** A deployment's name need not be that of its model, so usage says what the answer does. */
+const tellsModel = true
+
 const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined): Dialect => {
   const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
   const pathOf = (model: string, rest: string): string =>
@@ -58,13 +64,21 @@ const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined)
   const { embeddings } = openAiChat
   return {
     ...openAiChat,
+    openStream: (options) => openAiChat.openStream({ ...options, fallback: { ...options.fallback, tellsModel } }),
+    readAnswer: (text, fallback) => openAiChat.readAnswer(text, { ...fallback, tellsModel }),
     lower: (call, stream) => {
       const lowered = openAiChat.lower(call, stream)
       return "_tag" in lowered ? lowered : { ...lowered, path: pathOf(call.model, chatPath) }
     },
     embeddings: embeddings && {
       ...embeddings,
-      lower: (call) => ({ ...embeddings.lower(call), path: pathOf(call.model, "/embeddings") })
+      lower: (call) => {
+        const lowered = embeddings.lower(call)
+        if ("_tag" in lowered) return lowered
+        const [{ body }] = lowered.parts
+        return { parts: [{ body, path: pathOf(call.model, "/embeddings") }] }
+      },
+      readAnswer: ([{ text }], call, nowMs) => OpenAiEmbeddings.readAnswer(text, { ...call, tellsModel }, nowMs)
     }
   }
 }
@@ -111,6 +125,10 @@ const endpointOf = (
     }
   }))
 
+/** The endpoint for a token: built once, and the same until the token is another. */
+const ofToken = (options: AzureOpenAiOptions, address: Address) => (token: Redacted.Redacted) =>
+  Effect.runSync(Effect.cached(endpointOf(options, address, undefined, token)))
+
 export const make = (options: AzureOpenAiOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.gen(function*() {
     const { auth } = options
@@ -124,8 +142,12 @@ export const make = (options: AzureOpenAiOptions): Effect.Effect<Provider, never
       kind: "azure-openai",
       models: options.models,
       baseUrl: options.baseUrl,
-      credentials: Credential.make({ count: 1 + rest.length }),
-      endpoints: [yield* endpoint(first), ...(yield* Effect.forEach(rest, endpoint))]
+      ...("tokenFile" in auth
+        ? { credentials: auth.tokenFile.credentials, endpoints: [auth.tokenFile.endpoint(ofToken(options, address))] }
+        : {
+          credentials: Credential.make({ count: 1 + rest.length }),
+          endpoints: [yield* endpoint(first), ...(yield* Effect.forEach(rest, endpoint))]
+        })
     })
   })
 

@@ -5,22 +5,31 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as Credential from "../resilience/Credential.ts"
 import { bedrockConverse } from "./protocols/BedrockConverse.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import { type AwsCredentials, makeSigner } from "./SigV4.ts"
+import type { TokenFile } from "./TokenFile.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 export interface BedrockOptions {
   readonly name: string
   /** Such as `us-east-1`; it is part of the signature. */
   readonly region: string
-  /** AWS's own keys, which sign; or Bedrock API keys, which are used one after the other as the upstream refuses them. */
-  readonly auth: AwsCredentials | readonly [Redacted.Redacted, ...Array<Redacted.Redacted>]
+  /**
+   * AWS's own keys, which sign; or Bedrock API keys, which are used one after the other as the upstream refuses them; or a file with
+   * either, AWS's as JSON.
+   */
+  readonly auth:
+    | AwsCredentials
+    | readonly [Redacted.Redacted, ...Array<Redacted.Redacted>]
+    | { readonly tokenFile: TokenFile }
   /** Default: the region's `bedrock-runtime`. Must be a URL, or making it is a defect. */
   readonly baseUrl?: string | undefined
   /** Sent with every request, over our own. */
@@ -33,6 +42,22 @@ const runtimeUrl = (region: string): string => `https://bedrock-runtime.${region
 
 const isKeys = (auth: BedrockOptions["auth"]): auth is readonly [Redacted.Redacted, ...Array<Redacted.Redacted>] =>
   Array.isArray(auth)
+
+/** AWS's keys as its tools print them (`aws configure export-credentials`). */
+const awsKeys = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({
+  AccessKeyId: Schema.NonEmptyString,
+  SecretAccessKey: Schema.NonEmptyString,
+  SessionToken: Schema.optionalKey(Schema.NonEmptyString)
+})))
+
+const awsKeysIn = (secret: Redacted.Redacted): AwsCredentials | undefined => {
+  const found = Option.getOrUndefined(awsKeys(Redacted.value(secret)))
+  return found && {
+    accessKeyId: found.AccessKeyId,
+    secretAccessKey: Redacted.make(found.SecretAccessKey),
+    sessionToken: found.SessionToken === undefined ? undefined : Redacted.make(found.SessionToken)
+  }
+}
 
 /** Headers of AWS's own are part of what is signed, wherever they come from. */
 const signedOf = (headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
@@ -65,6 +90,14 @@ export const make = (options: BedrockOptions): Effect.Effect<Provider, never, Tr
         headers: { authorization: `Bearer ${Redacted.value(key)}`, ...endpoint.headers }
       })
     const shared = { dialect: bedrockConverse, name, kind: "bedrock", models, baseUrl }
+    if ("tokenFile" in auth) {
+      const { credentials, endpoint: ofFile } = auth.tokenFile
+      const made = ofFile((secret) => {
+        const keys = awsKeysIn(secret)
+        return keys === undefined ? withKey(secret) : signedEndpoint(endpoint, host, region, keys)
+      })
+      return makeWire({ ...shared, credentials, endpoints: [made] })
+    }
     if (!isKeys(auth)) {
       const endpoints = [signedEndpoint(endpoint, host, region, auth)] as const
       return makeWire({ ...shared, credentials: Credential.make({ count: 1 }), endpoints })

@@ -1,25 +1,38 @@
 /** Settings of the two clouds to their providers; their packages and dialects are loaded when they are asked for. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import type { BedrockOptions } from "./Bedrock.ts"
 import { cloudProblems, isAwsRegion, wrongRegion } from "./CloudSettings.ts"
 import type { ProviderProblem, ProviderSettings } from "./Kinds.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import type { Provider } from "./Provider.ts"
+import type { TokenFile } from "./TokenFile.ts"
 import type { Transport } from "./Transport.ts"
 
-type Making = Effect.Effect<Provider, ProviderProblem, Transport>
+type Making = Effect.Effect<Provider, ProviderProblem, Transport | Scope.Scope>
 
 /** AWS's endpoint in OpenAI's dialect. */
 const mantleUrl = (region: string): string => `https://bedrock-mantle.${region}.api.aws/openai/v1`
 
 const problem = (text: string): Effect.Effect<never, ProviderProblem> => Effect.fail({ problem: text })
 
-const makeAzure = (name: string, settings: ProviderSettings): Making => {
+/** The file with the token, opened where there is one; most gateways have none. */
+export const tokenFileOf = (
+  name: string,
+  { tokenFile }: ProviderSettings
+): Effect.Effect<TokenFile | undefined, never, Scope.Scope> =>
+  tokenFile === undefined
+    ? Effect.undefined
+    : Effect.flatMap(Effect.promise(() => import("./TokenFile.ts")), (TokenFile) => TokenFile.open(name, tokenFile))
+
+const makeAzure = (name: string, settings: ProviderSettings, tokenFile: TokenFile | undefined): Making => {
   const { apiVersion, baseUrl, entraToken, headers, models } = settings
   const [first, ...rest] = settings.apiKeys ?? []
   const auth = first !== undefined
     ? { apiKeys: [first, ...rest] as const }
+    : tokenFile !== undefined
+    ? { tokenFile }
     : entraToken === undefined
     ? undefined
     : { entraToken }
@@ -38,9 +51,9 @@ const bedrockAuth = (settings: ProviderSettings): BedrockOptions["auth"] | undef
   return { accessKeyId: Redacted.value(accessKeyId), secretAccessKey, sessionToken }
 }
 
-const makeBedrock = (name: string, settings: ProviderSettings): Making => {
+const makeBedrock = (name: string, settings: ProviderSettings, tokenFile: TokenFile | undefined): Making => {
   const { baseUrl, headers, models, region } = settings
-  const auth = bedrockAuth(settings)
+  const auth = tokenFile === undefined ? bedrockAuth(settings) : { tokenFile }
   if (region === undefined || auth === undefined) return problem("region is missing, such as us-east-1")
   return Effect.flatMap(
     Effect.promise(() => import("./Bedrock.ts")),
@@ -48,14 +61,17 @@ const makeBedrock = (name: string, settings: ProviderSettings): Making => {
   )
 }
 
-const makeMantle = (name: string, settings: ProviderSettings): Making =>
+const makeMantle = (name: string, settings: ProviderSettings, tokenFile: TokenFile | undefined): Making =>
   OpenAiCompatible.make({
     ...settings,
     name,
+    tokenFile,
     baseUrl: settings.baseUrl ?? mantleUrl(settings.region ?? "")
   })
 
-const makers: Readonly<Record<string, (name: string, settings: ProviderSettings) => Making>> = {
+type Maker = (name: string, settings: ProviderSettings, tokenFile: TokenFile | undefined) => Making
+
+const makers: Readonly<Record<string, Maker>> = {
   "azure-openai": makeAzure,
   bedrock: makeBedrock,
   "bedrock-mantle": makeMantle
@@ -72,6 +88,6 @@ export const make = (name: string, settings: ProviderSettings): Making | undefin
   if (maker === undefined) return undefined
   const { region } = settings
   return region === undefined || settings.kind === "azure-openai" || isAwsRegion(region)
-    ? maker(name, settings)
+    ? Effect.flatMap(tokenFileOf(name, settings), (tokenFile) => maker(name, settings, tokenFile))
     : problem(`region: ${wrongRegion}`)
 }

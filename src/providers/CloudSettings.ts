@@ -9,8 +9,13 @@ export interface CloudSettings {
   readonly secretAccessKey?: Redacted.Redacted | undefined
   /** `bedrock`: of temporary keys. */
   readonly sessionToken?: Redacted.Redacted | undefined
-  /** `azure-openai`: a token of Entra in place of a key; it is not renewed. */
+  /** `azure-openai`: a token of Entra in place of a key; one that is renewed stands in `tokenFile`. */
   readonly entraToken?: Redacted.Redacted | undefined
+  /**
+   * Path of a file with a token that somebody renews, in place of every other key: of Entra, a Bedrock API key, for `bedrock` also
+   * AWS's keys as JSON (`AccessKeyId`, `SecretAccessKey`, `SessionToken`), for `gemini` an access token of Vertex AI.
+   */
+  readonly tokenFile?: string | undefined
   /** `azure-openai`: with it the model is the name of a deployment in the path; absent = the v1 address. */
   readonly apiVersion?: string | undefined
 }
@@ -25,9 +30,10 @@ export const wrongRegion = "expected a region of AWS, such as us-east-1"
 
 /** What each kind may be told; no other kind knows any of it. */
 const keysOf: Readonly<Record<string, ReadonlyArray<Key>>> = {
-  "azure-openai": ["entraToken", "apiVersion"],
-  bedrock: ["region", "accessKeyId", "secretAccessKey", "sessionToken"],
-  "bedrock-mantle": ["region"]
+  "azure-openai": ["entraToken", "tokenFile", "apiVersion"],
+  bedrock: ["region", "accessKeyId", "secretAccessKey", "sessionToken", "tokenFile"],
+  "bedrock-mantle": ["region", "tokenFile"],
+  gemini: ["tokenFile"]
 }
 
 const all: ReadonlyArray<Key> = [...new Set(Object.values(keysOf).flat())]
@@ -46,25 +52,40 @@ const missing = (key: CloudProblem["key"], advice: string): ReadonlyArray<CloudP
   problem: `required, but missing: ${advice}`
 }]
 
-const azureProblems = (has: Has): ReadonlyArray<CloudProblem> =>
-  has("apiKey") === has("entraToken")
-    ? has("apiKey")
-      ? [{ key: "entraToken", problem: "give either apiKey or entraToken, not both" }]
-      : missing(
-        "apiKey",
-        "azure-openai answers nobody without a key; give one, such as ${AZURE_OPENAI_API_KEY}, or entraToken"
-      )
-    : []
+/** Two ways to say who asks. */
+const twice = (has: Has, keys: ReadonlyArray<CloudProblem["key"]>): ReadonlyArray<CloudProblem> => {
+  const [first, second] = keys.filter(has)
+  return second === undefined ? [] : [{ key: second, problem: `give either ${first} or ${second}, not both` }]
+}
+
+const azureProblems = (has: Has): ReadonlyArray<CloudProblem> => {
+  const ways = ["apiKey", "entraToken", "tokenFile"] as const
+  return ways.some(has) ? twice(has, ways) : missing(
+    "apiKey",
+    "azure-openai answers nobody without a key; give one, such as ${AZURE_OPENAI_API_KEY}, or entraToken or tokenFile"
+  )
+}
+
+/** The Gemini API has keys alone. */
+const geminiProblems = (has: Has): ReadonlyArray<CloudProblem> =>
+  has("tokenFile") && !has("baseUrl")
+    ? missing("baseUrl", "a tokenFile is for Vertex AI, whose address names the project")
+    : twice(has, ["apiKey", "tokenFile"])
 
 const bedrockProblems = (has: Has): ReadonlyArray<CloudProblem> => {
   const region = has("region") ? [] : missing("region", "give one, such as us-east-1 or ${AWS_REGION}")
   const signs = has("accessKeyId") || has("secretAccessKey")
   if (has("apiKey")) {
-    return signs ? [...region, { key: "accessKeyId", problem: "give either apiKey or AWS's keys, not both" }] : region
+    return signs
+      ? [...region, { key: "accessKeyId", problem: "give either apiKey or AWS's keys, not both" }]
+      : [...region, ...twice(has, ["apiKey", "tokenFile"])]
+  }
+  if (has("tokenFile")) {
+    return [...region, ...twice(has, ["tokenFile", "accessKeyId", "secretAccessKey", "sessionToken"])]
   }
   const advice =
     "bedrock answers nobody without a key; give one, such as ${AWS_BEARER_TOKEN_BEDROCK}, or accessKeyId and " +
-    "secretAccessKey"
+    "secretAccessKey, or tokenFile"
   if (!signs) return [...region, ...missing("apiKey", advice)]
   const halves = (["accessKeyId", "secretAccessKey"] as const).filter((key) => !has(key))
   return [...region, ...halves.flatMap((key) => missing(key, `AWS's keys are a pair`))]
@@ -72,9 +93,12 @@ const bedrockProblems = (has: Has): ReadonlyArray<CloudProblem> => {
 
 const mantleProblems = (has: Has): ReadonlyArray<CloudProblem> => [
   ...(has("region") || has("baseUrl") ? [] : missing("region", "give one, such as us-east-1 or ${AWS_REGION}")),
-  ...(has("apiKey")
-    ? []
-    : missing("apiKey", "bedrock-mantle answers nobody without a key; give one, such as ${AWS_BEARER_TOKEN_BEDROCK}"))
+  ...(has("apiKey") || has("tokenFile")
+    ? twice(has, ["apiKey", "tokenFile"])
+    : missing(
+      "apiKey",
+      "bedrock-mantle answers nobody without a key; give one, such as ${AWS_BEARER_TOKEN_BEDROCK}, or tokenFile"
+    ))
 ]
 
 /** Everything of these settings that is wrong for the kind; nothing for kinds of no cloud, unless they are told a cloud's. */
@@ -93,6 +117,8 @@ export const cloudProblems = (kind: string, has: Has): ReadonlyArray<CloudProble
     ? bedrockProblems(has)
     : kind === "bedrock-mantle"
     ? mantleProblems(has)
+    : kind === "gemini"
+    ? geminiProblems(has)
     : []
   return [...unknown, ...own]
 }

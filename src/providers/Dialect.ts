@@ -8,6 +8,7 @@ import type { Usage } from "../domain/Usage.ts"
 import type { EmbeddingAnswer, EmbeddingCall, Frame, Moderation, ModerationCall, ProviderCall } from "./Provider.ts"
 import type { ErrorFamily } from "./ProviderError.ts"
 import type { SseEvent } from "./Sse.ts"
+import type { ResponseHeaders } from "./TransportExchange.ts"
 
 /** A request in an upstream's dialect. */
 export interface Lowered {
@@ -28,6 +29,8 @@ export interface Fallback {
   readonly model: string
   /** Milliseconds since 1970, for the hints of an error. */
   readonly nowMs: number
+  /** Usage is to say which model served, where the answer does; default no. */
+  readonly tellsModel?: true | undefined
 }
 
 /** A whole answer in OpenAI's shape. `completion` is `text`, parsed. */
@@ -74,12 +77,27 @@ export interface EventParser {
   readonly end: () => ReadonlyArray<SseEvent>
 }
 
-/** How vectors are asked for and read; they are asked for beside the endpoint of chat, or below it where `lower` says a path. */
+/** A request for vectors in an upstream's dialect. */
+export interface LoweredVectors extends Pick<Lowered, "dropped"> {
+  /** Several where the upstream takes fewer texts at once; they are sent side by side, and all of them must go well. */
+  readonly parts: readonly [Lowered, ...Array<Lowered>]
+}
+
+/** The body of an answer of status 200 to one part. */
+export interface VectorsPart {
+  readonly text: string
+  readonly headers: ResponseHeaders
+}
+
+/** How vectors are asked for and read; they are asked for beside the endpoint of chat, or below it where a part says a path. */
 export interface Embeddings {
-  readonly lower: (call: EmbeddingCall) => Lowered
-  /** The body of an answer of status 200, or why it is none; `nowMs` is since 1970. */
+  /** False for a model that makes no vectors; absent = any may. */
+  readonly embeds?: ((model: string) => boolean) | undefined
+  /** The request in this dialect, or why it cannot be said in it: an `InvalidRequest` that names the member. */
+  readonly lower: (call: EmbeddingCall) => LoweredVectors | Reason
+  /** The answers in the order of the parts to the answer, or why they are none; `nowMs` is since 1970. */
   readonly readAnswer: (
-    text: string,
+    parts: readonly [VectorsPart, ...Array<VectorsPart>],
     call: EmbeddingCall,
     nowMs: number
   ) => Omit<EmbeddingAnswer, "upstreamRequestId"> | Reason

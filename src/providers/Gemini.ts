@@ -7,12 +7,14 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "../resilience/Credential.ts"
 import { geminiBaseUrl } from "./Presets.ts"
+import { vertexEmbeddings } from "./protocols/GeminiEmbeddings.ts"
 import { geminiGenerate } from "./protocols/GeminiGenerate.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
+import type { TokenFile } from "./TokenFile.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 export interface GeminiOptions {
   readonly name: string
@@ -23,6 +25,8 @@ export interface GeminiOptions {
    * `https://generativelanguage.googleapis.com/v1beta`. Of Vertex AI it ends in `/publishers/google`.
    */
   readonly baseUrl?: string | undefined
+  /** In place of keys. */
+  readonly tokenFile?: TokenFile | undefined
   /** Sent with every request, over our own. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   readonly models?: ReadonlyArray<string> | undefined
@@ -49,14 +53,19 @@ export const make = (options: GeminiOptions): Effect.Effect<Provider, never, Tra
         headers: { ...commonHeaders, ...credentialHeader(url, key), ...lowerCased(options.headers) }
       })
     const [first, ...rest] = options.apiKeys ?? []
+    const { tokenFile } = options
     return makeWire({
-      dialect: geminiGenerate,
+      dialect: isVertex(url) ? { ...geminiGenerate, embeddings: vertexEmbeddings } : geminiGenerate,
       name: options.name,
       kind: "gemini",
       models: options.models,
       baseUrl,
-      credentials: first === undefined ? undefined : Credential.make({ count: 1 + rest.length }),
-      endpoints: [endpointOf(first), ...rest.map(endpointOf)]
+      ...(tokenFile === undefined
+        ? {
+          credentials: first === undefined ? undefined : Credential.make({ count: 1 + rest.length }),
+          endpoints: [endpointOf(first), ...rest.map(endpointOf)]
+        }
+        : { credentials: tokenFile.credentials, endpoints: [tokenFile.endpoint(endpointOf)] })
     })
   })
 

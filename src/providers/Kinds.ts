@@ -1,6 +1,7 @@
 /** A provider's settings to the provider, by its kind. A dialect of its own is loaded when it is asked for. */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import { maxOutputOf } from "./Catalogue.ts"
 import * as CloudKinds from "./CloudKinds.ts"
 import type { CloudSettings } from "./CloudSettings.ts"
@@ -61,7 +62,7 @@ const makeCompatible = (
 export const make = (
   name: string,
   settings: ProviderSettings
-): Effect.Effect<Provider, ProviderProblem, Transport> => {
+): Effect.Effect<Provider, ProviderProblem, Transport | Scope.Scope> => {
   const { baseUrl } = settings
   if (baseUrl !== undefined && !/^https?:\/\//i.test(URL.parse(baseUrl)?.href ?? "")) {
     return problem("baseUrl is not an absolute http(s) URL")
@@ -71,7 +72,11 @@ export const make = (
   if (keyName !== undefined && first === undefined) return problem(`apiKey is missing: usually \${${keyName}}`)
   if (settings.kind === "simulated") return Effect.succeed(Simulated.make(name))
   if (settings.kind === "gemini") {
-    return Effect.flatMap(Effect.promise(() => import("./Gemini.ts")), (Gemini) => Gemini.make({ ...settings, name }))
+    return Effect.flatMap(CloudKinds.tokenFileOf(name, settings), (tokenFile) =>
+      Effect.flatMap(
+        Effect.promise(() => import("./Gemini.ts")),
+        (Gemini) => Gemini.make({ ...settings, name, tokenFile })
+      ))
   }
   const cloud = CloudKinds.make(name, settings)
   if (cloud !== undefined) return cloud

@@ -15,8 +15,8 @@ import { openAi } from "./protocols/OpenAiChatDialect.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 /** Their type, which must be one of ours. */
 type Agreed<Ours, Theirs extends Ours> = Theirs

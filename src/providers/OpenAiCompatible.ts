@@ -3,12 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "../resilience/Credential.ts"
+import { mistralChat } from "./protocols/MistralChat.ts"
 import { openAi } from "./protocols/OpenAiChatDialect.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
+import type { TokenFile } from "./TokenFile.ts"
 import type { Transport } from "./Transport.ts"
-import type { Endpoint } from "./Wire.ts"
-import { commonHeaders, lowerCased, makeWire } from "./Wire.ts"
+import { makeWire } from "./Wire.ts"
+import { commonHeaders, type Endpoint, lowerCased } from "./WireRequest.ts"
 
 export interface OpenAiCompatibleOptions {
   readonly name: string
@@ -18,6 +20,8 @@ export interface OpenAiCompatibleOptions {
   readonly baseUrl: string
   /** Empty or absent: the upstream asks for none. */
   readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
+  /** In place of keys. */
+  readonly tokenFile?: TokenFile | undefined
   /** Sent with every request, over our own. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   readonly models?: ReadonlyArray<string> | undefined
@@ -37,14 +41,19 @@ export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, 
         }
       })
     const [first, ...rest] = options.apiKeys ?? []
+    const { tokenFile } = options
     return makeWire({
-      dialect: openAi,
+      dialect: options.kind === "mistral" ? mistralChat : openAi,
       name: options.name,
       kind: options.kind ?? "openai-compatible",
       models: options.models,
       baseUrl: options.baseUrl,
-      credentials: first === undefined ? undefined : Credential.make({ count: 1 + rest.length }),
-      endpoints: [endpointOf(first), ...rest.map(endpointOf)]
+      ...(tokenFile === undefined
+        ? {
+          credentials: first === undefined ? undefined : Credential.make({ count: 1 + rest.length }),
+          endpoints: [endpointOf(first), ...rest.map(endpointOf)]
+        }
+        : { credentials: tokenFile.credentials, endpoints: [tokenFile.endpoint(endpointOf)] })
     })
   })
 

@@ -81,8 +81,10 @@ export interface EmbeddingAnswer {
   /** The upstream's word for the model. */
   readonly model: string
   readonly usage: Usage | undefined
-  /** The upstream's own request id, if it sent one. */
+  /** The upstream's own request id, if it sent one; of several requests the first one's. */
   readonly upstreamRequestId: string | undefined
+  /** As of a whole answer. */
+  readonly dropped?: ReadonlyArray<string> | undefined
 }
 
 /** One server-sent event of an answer. */
@@ -134,6 +136,8 @@ export interface Provider {
   readonly stream: (call: ProviderCall) => Effect.Effect<AnswerStream, GatewayError, Scope.Scope>
   /** Turns texts into vectors; absent = it cannot, and is passed over when it is asked to. */
   readonly embed?: ((call: EmbeddingCall) => Effect.Effect<EmbeddingAnswer, GatewayError>) | undefined
+  /** False for a model that makes none; absent = any may. */
+  readonly embeds?: ((model: string) => boolean) | undefined
   /** Judges texts; absent = it cannot. Not bounded in time. */
   readonly moderate?: ((call: ModerationCall) => Effect.Effect<Moderation, GatewayError>) | undefined
   /** `complete` and `embed` fail by themselves when `call.limit` says so; else the flow races them. */

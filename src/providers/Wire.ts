@@ -6,28 +6,18 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
-import * as Redacted from "effect/Redacted"
-import { type GatewayError, gatewayError, MalformedAnswer, type Reason, unsupported } from "../domain/GatewayError.ts"
+import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
 import type { Credentials, Noted } from "../resilience/Credential.ts"
 import type { Dialect, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
 import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
 import { SseParser } from "./Sse.ts"
-import type { TransportRequest, TransportResponse, WholeResponse } from "./Transport.ts"
+import type { TransportResponse, WholeResponse } from "./Transport.ts"
 import { Transport } from "./Transport.ts"
 import { Ending } from "./TransportExchange.ts"
 import { isGood, isJson, refusalOf, requestIdOf } from "./WireReply.ts"
-
-/** Where a request goes and as whom. */
-export interface Endpoint {
-  readonly origin: string
-  /** Up to where the dialect says more, if it does. */
-  readonly path: string
-  /** Lower-case names. */
-  readonly headers: Readonly<Record<string, string>>
-  /** Headers that prove who asks, made of what is sent; absent = `headers` say it. */
-  readonly sign?: ((path: string, body: string) => Readonly<Record<string, string>>) | undefined
-}
+import { beside, type Endpoint, inFull, isReason, requestTo } from "./WireRequest.ts"
+import { embedding } from "./WireVectors.ts"
 
 export interface WireOptions {
   readonly dialect: Dialect
@@ -61,8 +51,6 @@ const refusal = (
     Effect.orElseSucceed(response.text, () => ""),
     (text) => Effect.fail(refusalOf(family, response, text, nowMs))
   )
-
-const isReason = (result: object): result is Reason => "_tag" in result
 
 /** Hears of a failure of the call, whenever it comes; to be waited for before the call is made again. */
 type Hear = (reason: Reason) => Effect.Effect<void>
@@ -206,60 +194,23 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
               return stream(dialect, call, lowered, sent, hear)
             })
         ),
-      embed: embeddings && ((call) =>
-        withEndpoint(call, (endpoint) => {
-          const request = requestTo(beside(endpoint, "/embeddings"), call, embeddings.lower(call), false)
-          const sent = transport.whole(request, call.limit)
-          return Effect.map(
-            reply(dialect, sent, (text, nowMs) => embeddings.readAnswer(text, call, nowMs)),
-            ([read, response]) => ({ ...read, upstreamRequestId: requestIdOf(response) })
-          )
-        })),
+      embed: embeddings &&
+        ((call) =>
+          withEndpoint(
+            call,
+            (endpoint) => embedding({ transport, endpoint, family: dialect.family, embeddings, call })
+          )),
+      embeds: embeddings?.embeds,
       moderate: moderations && ((call) =>
         withEndpoint(call, (endpoint) => {
           const sent = transport.whole(requestTo(beside(endpoint, "/moderations"), {}, moderations.lower(call), false))
-          const read = reply(dialect, sent, (text, nowMs) => moderations.readAnswer(text, call, nowMs))
-          return Effect.map(read, ([moderation]) => moderation)
+          return reply(dialect, sent, (text, nowMs) => moderations.readAnswer(text, call, nowMs))
         }))
     }
   })
 
-/** The request in the dialect's words; where the caller would rather be refused than heard in part, a refusal. */
-const lower = (dialect: Dialect, call: ProviderCall, stream: boolean): Lowered | Reason => {
-  const lowered = dialect.lower(call, stream)
-  if (call.parameters !== "reject" || isReason(lowered) || lowered.dropped === undefined) return lowered
-  const [param] = lowered.dropped
-  const message =
-    `The model that would answer cannot be told ${param}, and its alias says that such a request is refused.`
-  return unsupported(param, message)
-}
-
-const requestTo = (
-  endpoint: Endpoint,
-  { wire }: Pick<ProviderCall, "wire">,
-  lowered: Lowered,
-  stream: boolean
-): TransportRequest => {
-  const path = lowered.path === undefined ? endpoint.path : endpoint.path + lowered.path
-  return {
-    origin: endpoint.origin,
-    path,
-    headers: {
-      ...endpoint.headers,
-      accept: stream ? "text/event-stream" : "application/json",
-      ...lowered.headers,
-      ...endpoint.sign?.(path, lowered.body)
-    },
-    body: lowered.body,
-    wire
-  }
-}
-
-/** Where chat is, the rest is beside it. */
-const beside = (endpoint: Endpoint, path: string): Endpoint => ({
-  ...endpoint,
-  path: endpoint.path.replace(/\/chat\/completions(?=\?|$)/, path)
-})
+const lower = (dialect: Dialect, call: ProviderCall, stream: boolean): Lowered | Reason =>
+  inFull(call, dialect.lower(call, stream))
 
 const complete = (
   dialect: Dialect,
@@ -276,18 +227,18 @@ const complete = (
       return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response), dropped })
     }))
 
-/** What an answer beside chat is read as, and the answer. */
+/** What an answer beside chat is read as. */
 const reply = <A extends object>(
   { family }: Dialect,
   sent: Effect.Effect<WholeResponse, GatewayError>,
   readAnswer: (text: string, nowMs: number) => A | Reason
 ) =>
   Effect.flatMap(sent, (response) =>
-    Effect.withFiber<readonly [A, WholeResponse], GatewayError>((fiber) => {
+    Effect.withFiber<A, GatewayError>((fiber) => {
       const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
       if (!isGood(response)) return Effect.fail(refusalOf(family, response, response.text, nowMs))
       const read = readAnswer(response.text, nowMs)
-      return isReason(read) ? Effect.fail(gatewayError(read)) : Effect.succeed([read, response])
+      return isReason(read) ? Effect.fail(gatewayError(read)) : Effect.succeed(read)
     }))
 
 const stream = Effect.fnUntraced(function*(
@@ -321,20 +272,3 @@ const stream = Effect.fnUntraced(function*(
   const whole: AnswerStream = { pull, upstreamRequestId, dropped }
   return whole
 })
-
-/** Headers of every request; coded answers are not read, so none is asked for. */
-export const commonHeaders: Readonly<Record<string, string>> = {
-  "content-type": "application/json",
-  "accept-encoding": "identity",
-  "user-agent": "breakwater"
-}
-
-export const lowerCased = (
-  headers: Readonly<Record<string, string | Redacted.Redacted>> = {}
-): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name.toLowerCase(),
-      typeof value === "string" ? value : Redacted.value(value)
-    ])
-  )

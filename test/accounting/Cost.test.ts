@@ -108,7 +108,10 @@ describe("cost", () => {
         for (const prompt of prompts) {
           const completion = Math.floor(next() * 200_000)
           const audioCompletionTokens = next() < 0.8 ? 0 : Math.floor(next() * completion)
-          const used = usage(prompt, completion, { ...split(prompt, next), audioCompletionTokens })
+          const used = {
+            ...usage(prompt, completion, { ...split(prompt, next), audioCompletionTokens }),
+            servedModel: model
+          }
           const expected = rates === undefined ? undefined : reference(rates, used)
           const found = exact(book.costOf("p", model, used, at))
           if (found !== expected) throw new Error(`${row.provider}/${model} at ${at}: ${found}, not ${expected}`)
@@ -159,7 +162,7 @@ describe("cost", () => {
         const [[at, rates] = [now, undefined]] = moments(row)
         for (const [serviceTier, [factor = 1, per = 1]] of tiers) {
           for (const prompt of prompts) {
-            const used = usage(prompt, 1000, { ...split(prompt, next), serviceTier })
+            const used = usage(prompt, 1000, { ...split(prompt, next), serviceTier, servedModel: model })
             const expected = reference(rates ?? {}, used, [BigInt(factor * more), BigInt(per * of)])
             const told = makeBook([{ name: "p", kind: row.provider }]).costOf("p", model, { ...used, region }, at)
             const set = makeBook([{ name: "p", kind: row.provider, region }]).costOf("p", model, used, at)

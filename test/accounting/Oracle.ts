@@ -39,7 +39,14 @@ const hasOutput = ({ rates }: PriceRow): boolean => rates.some(({ usdPerMtok }) 
 const compare = (row: PriceRow, model: string, kind: string, prompt: number): Compared | undefined => {
   if (kind === "output" && !hasOutput(row)) return undefined
   const { ours, theirs } = kinds[kind] ?? { ours: () => ({}), theirs: () => ({}) }
-  const usage: Usage = { promptTokens: prompt, completionTokens: 0, totalTokens: prompt, ...ours(prompt) }
+  // Azure's answers say which model served; nobody else's price asks for it.
+  const usage: Usage = {
+    promptTokens: prompt,
+    completionTokens: 0,
+    totalTokens: prompt,
+    servedModel: model,
+    ...ours(prompt)
+  }
   const own = makeBook([{ name: "p", kind: row.provider }]).costOf("p", model, usage, at)
   const found = calcPrice({ input_tokens: prompt, ...theirs(prompt) }, model, {
     providerId: sources[row.provider]?.id ?? row.provider,
@@ -51,9 +58,15 @@ const compare = (row: PriceRow, model: string, kind: string, prompt: number): Co
   return { name: `${row.provider}/${model} ${kind} ${prompt}`, isEqual, ours: mine, theirs: found.total_price }
 }
 
+/** What Azure has no row of is priced as at OpenAI. */
+const atAzure = rows.filter(({ provider }) => provider === "openai").map((row) => ({
+  ...row,
+  provider: "azure-openai"
+}))
+
 /** All comparisons; a model that it has no price for is not shared. */
 export const comparisons = (): ReadonlyArray<Compared> =>
-  rows.flatMap((row) =>
+  [...rows, ...atAzure].flatMap((row) =>
     [...row.ids, ...row.versioned ?? []].flatMap((model) =>
       Object.keys(kinds).flatMap((kind) =>
         prompts.flatMap((prompt) => {

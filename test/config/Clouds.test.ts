@@ -26,14 +26,14 @@ describe("a provider of a cloud", () => {
       expect(yield* problemsOf({ kind: "bedrock" })).toEqual([
         "providers.it.region: required, but missing: give one, such as us-east-1 or ${AWS_REGION}",
         "providers.it.apiKey: required, but missing: bedrock answers nobody without a key; give one, such as "
-        + "${AWS_BEARER_TOKEN_BEDROCK}, or accessKeyId and secretAccessKey"
+        + "${AWS_BEARER_TOKEN_BEDROCK}, or accessKeyId and secretAccessKey, or tokenFile"
       ])
       expect(yield* problemsOf({ ...bedrock, accessKeyId: "AKID" })).toEqual([
         "providers.it.secretAccessKey: required, but missing: AWS's keys are a pair"
       ])
       expect(yield* problemsOf(azure)).toEqual([
         "providers.it.apiKey: required, but missing: azure-openai answers nobody without a key; give one, such as "
-        + "${AZURE_OPENAI_API_KEY}, or entraToken"
+        + "${AZURE_OPENAI_API_KEY}, or entraToken or tokenFile"
       ])
       expect(yield* problemsOf({ kind: "bedrock-mantle", apiKey: "k" })).toEqual([
         "providers.it.region: required, but missing: give one, such as us-east-1 or ${AWS_REGION}"
@@ -47,6 +47,21 @@ describe("a provider of a cloud", () => {
       ])
       expect(yield* problemsOf({ ...bedrock, ...pair, apiKey: "k" })).toEqual([
         "providers.it.accessKeyId: give either apiKey or AWS's keys, not both"
+      ])
+      const tokenFile = "/run/token"
+      for (const [first, written] of [["apiKey", { apiKey: "k" }], ["entraToken", { entraToken: "t" }]] as const) {
+        expect(yield* problemsOf({ ...azure, ...written, tokenFile })).toEqual([
+          `providers.it.tokenFile: give either ${first} or tokenFile, not both`
+        ])
+      }
+      expect(yield* problemsOf({ ...bedrock, ...pair, tokenFile })).toEqual([
+        "providers.it.accessKeyId: give either tokenFile or accessKeyId, not both"
+      ])
+      expect(yield* problemsOf({ kind: "gemini", apiKey: "k", tokenFile })).toEqual([
+        "providers.it.baseUrl: required, but missing: a tokenFile is for Vertex AI, whose address names the project"
+      ])
+      expect(yield* problemsOf({ kind: "groq", apiKey: "k", tokenFile })).toEqual([
+        "providers.it.tokenFile: kind groq has no such key; azure-openai and bedrock and bedrock-mantle and gemini have"
       ])
     }))
 
@@ -85,6 +100,7 @@ describe("a provider of a cloud", () => {
         { accessKeyId: "AKID" },
         { secretAccessKey: "s" },
         { entraToken: "t" },
+        { tokenFile: "/nowhere/token" },
         { baseUrl: "http://127.0.0.1:1/v1" }
       ]
       let made = 0
@@ -102,7 +118,8 @@ describe("a provider of a cloud", () => {
             apiKeys: written.apiKey === undefined ? [] : [Redacted.make("k")],
             accessKeyId: secret("accessKeyId"),
             secretAccessKey: secret("secretAccessKey"),
-            entraToken: secret("entraToken")
+            entraToken: secret("entraToken"),
+            tokenFile: written.tokenFile
           }))
           expect([written, provider]).toEqual([written, section !== undefined])
           if (section === undefined) continue
@@ -110,6 +127,6 @@ describe("a provider of a cloud", () => {
           made++
         }
       }
-      expect(made).toBe(11)
+      expect(made).toBe(18)
     }).pipe(Effect.provide(Transport.layer())))
 })

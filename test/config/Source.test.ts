@@ -220,6 +220,24 @@ describe("without a file", () => {
       expect(off).toContainEqual({ name: "bedrock", why: "AWS_BEARER_TOKEN_BEDROCK not set" })
     }))
 
+  it.effect("Bedrock is on with AWS's usual variables too, a session's token among them", () =>
+    Effect.gen(function*() {
+      const env = { AWS_ACCESS_KEY_ID: "AKID", AWS_SECRET_ACCESS_KEY: "s", AWS_REGION: "eu-central-1" }
+      const keysIn = (more: Readonly<Record<string, string>>) =>
+        Effect.map(loadIn({ env: { ...env, ...more } }), ({ settings }) => {
+          const { accessKeyId, apiKeys, secretAccessKey, sessionToken } = settings.providers[0] ?? { apiKeys: [] }
+          return [accessKeyId, secretAccessKey, sessionToken, ...apiKeys].map((key) => key && Redacted.value(key))
+        })
+      expect(yield* keysIn({ AWS_SESSION_TOKEN: "t" })).toEqual(["AKID", "s", "t"])
+      expect(yield* keysIn({})).toEqual(["AKID", "s", undefined])
+      expect(yield* keysIn({ AWS_BEARER_TOKEN_BEDROCK: "b" })).toEqual([undefined, undefined, undefined, "b"])
+      const { AWS_SECRET_ACCESS_KEY: _, ...half } = env
+      expect((yield* loadIn({ env: half })).off).toContainEqual({
+        name: "bedrock",
+        why: "AWS_BEARER_TOKEN_BEDROCK not set"
+      })
+    }))
+
   it.effect("the environment adds nothing once a file names its providers", () =>
     Effect.gen(function*() {
       const { off, settings } = yield* loadIn({ files: { "./breakwater.yaml": file }, env: { OPENAI_API_KEY: "k" } })

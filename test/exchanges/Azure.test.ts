@@ -4,8 +4,7 @@ import * as Redacted from "effect/Redacted"
 import * as AzureOpenAi from "../../src/providers/AzureOpenAi.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
-import { isScanProblem, scan } from "../../src/validation/JsonText.ts"
-import { callOf, streamOf } from "../providers/Calls.ts"
+import { callOf, streamOf, vectorsCallOf, vectorsOf } from "../providers/Calls.ts"
 import { type CloudUpstream, start } from "./CloudUpstream.ts"
 import { ofChunks, ofMessage } from "./Conversation.ts"
 import { type Exchange, exchanges, isPresent, isStream, sseOf } from "./Recorded.ts"
@@ -27,7 +26,7 @@ const whole = JSON.stringify({
   }]
 })
 
-const vectors = JSON.stringify({ data: [{ embedding: [0.5] }] })
+const vectors = JSON.stringify({ model: "ada", data: [{ embedding: [0.5] }], usage: { prompt_tokens: 1 } })
 
 /** What is answered where nothing recorded comes next. */
 let otherwise = whole
@@ -101,16 +100,13 @@ layer(Transport.layer(), { excludeTestServices: true })("AzureOpenAi", (it) => {
           auth: { apiKeys: [apiKey] as const },
           apiVersion
         }
-        const { embed } = yield* AzureOpenAi.make(options)
-        if (embed === undefined) throw new Error("it has no embeddings")
-        const request = { model: "alias", input: "hi" }
-        const source = scan(JSON.stringify(request))
-        if (isScanProblem(source)) throw new Error(source.message)
         next = undefined
         otherwise = vectors
-        const answer = yield* embed({ source, request, model: "my deployment", requestId: "r" })
+        const provider = yield* AzureOpenAi.make(options)
+        const answer = yield* vectorsOf(provider, vectorsCallOf("my deployment", "hi"))
         otherwise = whole
         expect(JSON.parse(answer.text).data[0].embedding).toEqual([0.5])
+        expect(answer.usage?.servedModel).toBe("ada")
         return upstream.asked.at(-1)?.path
       })
       expect(yield* pathOf("")).toBe("/openai/v1/embeddings")
@@ -156,12 +152,15 @@ layer(Transport.layer(), { excludeTestServices: true })("AzureOpenAi", (it) => {
           )
           expect(ofChunks(read.frames.map(({ chunk }) => chunk))).toEqual(ofChunks(chunks))
           expect(read.frames.every(({ chunk }) => chunk.id !== "")).toBe(true)
+          const used = read.frames.flatMap(({ usage }) => usage ?? [])
+          expect(used.map(({ servedModel }) => servedModel)).toEqual(used.map(() => chunks.at(-1)?.model))
         } else {
           const answer = yield* provider.complete(callOf("m"))
           // Recorded JSON, read by hand.
           const body = response.body as Loose
           expect(ofMessage(answer.completion.choices[0])).toEqual(ofMessage(body.choices[0]))
           expect(answer.usage?.totalTokens).toBe(body.usage.total_tokens)
+          expect(answer.usage?.servedModel).toBe(body.model)
           expect(answer.upstreamRequestId).toBe("apim-1")
         }
       }))

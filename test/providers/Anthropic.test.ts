@@ -74,6 +74,7 @@ layer(Transport.layer({ connectTimeoutMs: 1000 }), { excludeTestServices: true }
         yield* one.complete(callOf("claude-haiku-4-5"))
         expect(asked.at(-1)?.path).toBe(path)
         expect(asked.at(-1)?.headers).not.toHaveProperty("x-api-key")
+        expect(asked.at(-1)?.headers).toMatchObject({ "anthropic-version": "2023-06-01" })
       }))
   }
 

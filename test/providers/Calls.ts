@@ -2,8 +2,9 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { ChatRequest } from "../../src/domain/Chat.ts"
+import type { EmbeddingRequest } from "../../src/domain/Embedding.ts"
 import type { GatewayError } from "../../src/domain/GatewayError.ts"
-import type { AnswerStream, Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
+import type { AnswerStream, EmbeddingCall, Frame, Provider, ProviderCall } from "../../src/providers/Provider.ts"
 import { isScanProblem, scan } from "../../src/validation/JsonText.ts"
 
 /** A call whose text is `fields` beside one message; `model` is the upstream's name. */
@@ -13,6 +14,22 @@ export const callOf = (model: string, fields: Readonly<Record<string, unknown>> 
   if (isScanProblem(source)) throw new Error(source.message)
   return { source, request, model, requestId: "req-1" }
 }
+
+/** A call for the vectors of `input`; `fields` stand beside it. */
+export const vectorsCallOf = (
+  model: string,
+  input: EmbeddingRequest["input"],
+  fields: Readonly<Record<string, unknown>> = {}
+): EmbeddingCall => {
+  const request: EmbeddingRequest = { model: "alias", input, ...fields }
+  const source = scan(JSON.stringify(request))
+  if (isScanProblem(source)) throw new Error(source.message)
+  return { source, request, model, requestId: "req-1" }
+}
+
+/** The provider's vectors; a defect where it has none. */
+export const vectorsOf = ({ embed }: Provider, call: EmbeddingCall) =>
+  embed === undefined ? Effect.die(new Error("it has no embeddings")) : embed(call)
 
 /** A streamed answer pulled to its end. */
 export interface Read {

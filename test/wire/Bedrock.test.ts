@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { createHash, createHmac } from "node:crypto"
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import OpenAI from "openai"
 import { type Asked, type CloudUpstream, start as startUpstream, type Told } from "../exchanges/CloudUpstream.ts"
 import { eventFrame, exceptionFrame } from "../providers/AwsFrames.ts"
@@ -72,11 +75,19 @@ const answer = (asked: Asked): Told => {
       pieces: [JSON.stringify({ id: "m", object: "chat.completion", created: 1, model, choices })]
     }
   }
+  if (authorization === "Bearer expired-key") return { status: 401, headers: json, pieces: ["{}"] }
   if (authorization !== "Bearer bedrock-key" && !isSigned(asked)) {
     return {
       status: 403,
       headers: { ...json, "x-amzn-errortype": "InvalidSignatureException:http://internal.amazon.com/coral/" },
       pieces: [JSON.stringify({ message: "The request signature we calculated does not match." })]
+    }
+  }
+  if (asked.path.endsWith("/invoke")) {
+    const { inputText } = JSON.parse(asked.body)
+    return {
+      headers: { ...json, "x-amzn-bedrock-input-token-count": "3" },
+      pieces: [JSON.stringify({ embedding: [inputText.length, 0.5], inputTextTokenCount: 3 })]
     }
   }
   if (asked.path.includes("throttled")) return spoken(exceptionFrame("throttlingException", "Too many requests"))
@@ -88,9 +99,13 @@ const answer = (asked: Asked): Told => {
 let upstream: CloudUpstream
 let gateway: Gateway.Gateway
 let client: OpenAI
+let folder: string
 
 beforeAll(async () => {
   upstream = await startUpstream(answer)
+  folder = mkdtempSync(join(tmpdir(), "breakwater-bedrock-"))
+  const tokenFile = join(folder, "token")
+  writeFileSync(tokenFile, "bedrock-key\n")
   const aws = { kind: "bedrock", region: "eu-central-1", baseUrl: upstream.url }
   const keys = { accessKeyId: "AKIDTEST", secretAccessKey: secret, sessionToken: session }
   gateway = await Gateway.start({
@@ -98,9 +113,15 @@ beforeAll(async () => {
       signed: { ...aws, ...keys },
       wrong: { ...aws, ...keys, secretAccessKey: "another" },
       keyed: { ...aws, apiKey: "bedrock-key" },
+      filed: { ...aws, tokenFile },
       mantle: { kind: "bedrock-mantle", baseUrl: `${upstream.url}/openai/v1`, apiKey: "bedrock-key" }
     },
-    models: { tide: { targets: [{ provider: "signed", model }] } },
+    models: {
+      tide: { targets: [{ provider: "signed", model }] },
+      vectors: {
+        targets: [{ provider: "signed", model }, { provider: "signed", model: "amazon.titan-embed-text-v2:0" }]
+      }
+    },
     defaults: { retry: { attempts: 1 } }
   })
   client = new OpenAI({ baseURL: gateway.url, apiKey: "any", maxRetries: 0 })
@@ -109,6 +130,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway?.stop()
   await upstream?.close()
+  rmSync(folder, { recursive: true, force: true })
 })
 
 const question = { role: "user", content: "How deep is the harbour?" } as const
@@ -178,10 +200,55 @@ describe("Bedrock behind the openai package", () => {
     await expect(read()).rejects.toMatchObject({ code: "rate_limit_exceeded" })
   })
 
+  it("makes vectors of several texts with a signature over each, and passes over a model that makes none", async () => {
+    const before = upstream.asked.length
+    const { data, response } = await client.embeddings
+      .create({ model: "vectors", input: ["a", "bc"], user: "u-1" }).withResponse()
+    expect(data.data.map(({ embedding }) => Array.from(embedding))).toEqual([[1, 0.5], [2, 0.5]])
+    expect(data.usage).toEqual({ prompt_tokens: 6, total_tokens: 6 })
+    expect(response.headers.get("x-breakwater-model")).toBe("amazon.titan-embed-text-v2:0")
+    expect(response.headers.get("x-breakwater-dropped-params")).toBe("user")
+    const asked = upstream.asked.slice(before)
+    const path = "/model/amazon.titan-embed-text-v2%3A0/invoke"
+    expect(asked.map((one) => [one.path, isSigned(one)])).toEqual([[path, true], [path, true]])
+    const { recent } = await gateway.monitoring()
+    expect(recent.find(({ alias }) => alias === "vectors")).toMatchObject({
+      skipped: [{ target: `signed/${model}`, why: "no embeddings" }],
+      dropped_parameters: ["user"]
+    })
+  })
+
+  it("refuses tokens where texts are asked for, and models that make no vectors", async () => {
+    const tokens = client.embeddings.create({ model: "vectors", input: [1, 2] })
+    await expect(tokens).rejects.toMatchObject({ status: 400, param: "input", code: "unsupported_parameter" })
+    const chat = client.embeddings.create({ model: "tide", input: "a" })
+    await expect(chat).rejects.toMatchObject({ status: 400, param: "model", code: "embeddings_not_supported" })
+  })
+
   it("takes a Bedrock API key as a bearer", async () => {
     const data = await client.chat.completions.create({ model: `keyed/${model}`, messages: [question] })
     expect(data.choices[0]?.message.content).toBe("4.2 m")
     expect(upstream.asked.at(-1)?.headers["x-amz-date"]).toBeUndefined()
+  })
+
+  it("takes a key from a file, and the next one there once the upstream refuses it", async () => {
+    const ask = () => client.chat.completions.create({ model: `filed/${model}`, messages: [question] })
+    const write = (key: string) => {
+      writeFileSync(join(folder, "new"), key)
+      renameSync(join(folder, "new"), join(folder, "token"))
+    }
+    expect((await ask()).choices[0]?.message.content).toBe("4.2 m")
+    write("expired-key")
+    await gateway.says(/breakwater\.credential\.renewed/)
+    write("bedrock-key")
+    const before = upstream.asked.length
+    // The caller hears nothing of the key that has expired: what stands in the file by then is taken.
+    expect((await ask()).choices[0]?.message.content).toBe("4.2 m")
+    expect(upstream.asked.slice(before).map(({ headers }) => headers.authorization)).toEqual([
+      "Bearer expired-key",
+      "Bearer bedrock-key"
+    ])
+    expect(gateway.output()).not.toMatch(/expired-key|bedrock-key/)
   })
 
   it("answers in OpenAI's own dialect at its other address", async () => {

@@ -7,7 +7,7 @@ import type { Reason } from "../../domain/GatewayError.ts"
 import type { Dialect, Lowered } from "../Dialect.ts"
 import type { ProviderCall } from "../Provider.ts"
 import { readAnswer } from "./AnthropicMessagesAnswer.ts"
-import { type Block, Lowering, lowerMessages, textBlock } from "./AnthropicMessagesContent.ts"
+import { type Block, type Conversation, Lowering, lowerMessages, textBlock } from "./AnthropicMessagesContent.ts"
 import { type Abilities, abilitiesOf } from "./AnthropicMessagesModels.ts"
 import { MessagesStream } from "./AnthropicMessagesStream.ts"
 import { lowerThinking } from "./AnthropicMessagesThinking.ts"
@@ -15,7 +15,7 @@ import { isForced, lowerFormat, lowerTools } from "./AnthropicMessagesTools.ts"
 import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
 
 export interface AnthropicMessagesOptions {
-  /** Value of `anthropic-version`. Since 2026-10-21 there are no sampling parameters. */
+  /** Value of `anthropic-version`; see `strictVersion`. */
   readonly version: string
   /** Value of `anthropic-beta`, to which the features that a request needs are added. */
   readonly beta?: string | undefined
@@ -26,8 +26,8 @@ export interface AnthropicMessagesOptions {
 /** The version that every model takes. */
 export const usualVersion = "2023-06-01"
 
-/** The first version, by its date, that refuses temperature, top_p and top_k. */
-const versionWithoutSampling = "2026-10-21"
+/** The first version, by its date, that refuses temperature, top_p and top_k with any value, and documents in answers. */
+const strictVersion = "2026-10-21"
 
 /** Members that are Anthropic's own and pass as they are. */
 const ownMembers = ["thinking", "cache_control", "context_management", "container", "mcp_servers"] as const
@@ -82,6 +82,9 @@ const lowerRest = (request: ChatRequest, lowering: Lowering): Block => {
 const thinksBy = (thinking: unknown): boolean =>
   typeof thinking === "object" && thinking !== null && "type" in thinking && thinking.type !== "disabled"
 
+const hasDocumentInAnswer = ({ turns }: Conversation): boolean =>
+  turns.some(({ content, role }) => role === "assistant" && content.some(({ type }) => type === "document"))
+
 const bodyOf = (
   { model, request }: ProviderCall,
   stream: boolean,
@@ -89,9 +92,13 @@ const bodyOf = (
   lowering: Lowering
 ): Block => {
   const known = abilitiesOf(model)
-  const abilities: Abilities = options.version >= versionWithoutSampling ? { ...known, sampling: "none" } : known
+  const isStrict = options.version >= strictVersion
+  const abilities: Abilities = isStrict ? { ...known, sampling: "none" } : known
   if ((request.n ?? 1) > 1) lowering.refuse("n", "Anthropic's models give one answer: n cannot be more than 1.")
   const conversation = lowerMessages(request.messages, lowering)
+  if (isStrict && hasDocumentInAnswer(conversation)) {
+    lowering.refuse("messages", `Anthropic's models take no files in answers since the version ${strictVersion}.`)
+  }
   const toolbox = lowerTools(request, abilities, lowering)
   const { format, instruction } = lowerFormat(request, abilities, lowering)
   const rest = lowerRest(request, lowering)

@@ -6,6 +6,7 @@ import { EventStreamParser } from "../EventStream.ts"
 import { finishOf, isBrokenEnd, isOwnTool, isSealed, tierOf, usageOf } from "./BedrockConverseAnswer.ts"
 import { lower } from "./BedrockConverseRequest.ts"
 import { ConverseStream } from "./BedrockConverseStream.ts"
+import { bedrockEmbeddings } from "./BedrockEmbeddings.ts"
 import { writeCompletion, type WrittenCall } from "./CompletionWriter.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { isObject, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
@@ -91,5 +92,6 @@ export const bedrockConverse: Dialect = {
   lower,
   readAnswer,
   openStream: (options) => new ConverseStream(options),
-  openParser: () => new EventStreamParser()
+  openParser: () => new EventStreamParser(),
+  embeddings: bedrockEmbeddings
 }

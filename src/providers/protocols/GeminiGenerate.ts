@@ -1,5 +1,6 @@
 /** Gemini's `generateContent` as a dialect, for the Gemini API and for Vertex AI alike. */
 import type { Dialect } from "../Dialect.ts"
+import { geminiEmbeddings } from "./GeminiEmbeddings.ts"
 import { readAnswer } from "./GeminiGenerateAnswer.ts"
 import { GenerateEvents } from "./GeminiGenerateEvents.ts"
 import { lower } from "./GeminiGenerateRequest.ts"
@@ -10,5 +11,6 @@ export const geminiGenerate: Dialect = {
   lower,
   readAnswer,
   openStream: (options) => new GenerateStream(options),
-  openParser: () => new GenerateEvents()
+  openParser: () => new GenerateEvents(),
+  embeddings: geminiEmbeddings
 }

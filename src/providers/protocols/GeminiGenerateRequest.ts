@@ -32,18 +32,19 @@ const tierOf = ({ service_tier: tier }: ChatRequest, dropped: Set<string>): stri
 }
 
 /** `models/x`, `tunedModels/x` and the like stand for themselves. */
-const pathOf = (model: string, stream: boolean): string => {
-  const path = model.toWellFormed().split("/").map(encodeURIComponent).join("/")
-  return `/${model.includes("/") ? path : `models/${path}`}:${
-    stream ? "streamGenerateContent?alt=sse" : "generateContent"
-  }`
-}
+export const fullName = (model: string): string => model.includes("/") ? model : `models/${model}`
+
+/** Where a model is asked for something. */
+export const pathOf = (model: string, what: string): string =>
+  `/${fullName(model.toWellFormed()).split("/").map(encodeURIComponent).join("/")}:${what}`
 
 /** A name that would lead out of the endpoint's own path, to another project say. */
-const isAstray = (model: string): boolean => model.split("/").some((part) => /^\.{0,2}$/.test(part))
+export const isAstray = (model: string): boolean => model.split("/").some((part) => /^\.{0,2}$/.test(part))
+
+export const astray = unsupported("model", "This is no name of a model of Gemini's.")
 
 const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Reason => {
-  if (isAstray(model)) return unsupported("model", "This is no name of a model of Gemini's.")
+  if (isAstray(model)) return astray
   const dropped = new Set<string>()
   const conversation = lowerMessages(request.messages, model)
   if (isReason(conversation)) return conversation
@@ -71,7 +72,7 @@ const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Rea
   const [first, ...more] = dropped
   return {
     body: JSON.stringify(body),
-    path: pathOf(model, stream),
+    path: pathOf(model, stream ? "streamGenerateContent?alt=sse" : "generateContent"),
     dropped: first === undefined ? undefined : [first, ...more]
   }
 }

@@ -24,7 +24,7 @@ import {
   parseKeepingDigits,
   readFinish
 } from "./OpenAiChatShape.ts"
-import { mendUsage, tierOf } from "./OpenAiUsage.ts"
+import { mendUsage, servedIn, tierOf } from "./OpenAiUsage.ts"
 
 const memberOf = (source: JsonText, name: string): string | undefined => {
   const span = source.members.get(name)
@@ -126,11 +126,12 @@ const mendChoice = (choice: JsonObject, id: string, at: number): boolean | Reaso
 
 const mendAnswerUsage = (
   answer: JsonObject,
-  tier: string | undefined
+  tier: string | undefined,
+  served: string | undefined
 ): { readonly usage: Usage | undefined; readonly changed: boolean } => {
   const own = answer["usage"]
   if (own === undefined) return { usage: undefined, changed: false }
-  const mended = isObject(own) ? mendUsage(own, tier) : undefined
+  const mended = isObject(own) ? mendUsage(own, tier, served) : undefined
   if (mended !== undefined) return mended
   delete answer["usage"]
   return { usage: undefined, changed: true }
@@ -146,13 +147,14 @@ const mend = (answer: JsonObject, fallback: Fallback): Mended | Reason => {
   if (!Array.isArray(choices) || choices.length === 0) return malformed("The upstream's answer has no choices.")
   const identity = identityOf(answer, fallback)
   const tier = tierOf(answer)
+  const served = servedIn(answer, fallback)
   let changed = mendTop(answer, "chat.completion", identity)
   for (const [at, choice] of choices.entries()) {
     const mended = isObject(choice) ? mendChoice(choice, identity.id, at) : malformed("A choice is no object.")
     if (typeof mended !== "boolean") return mended
     if (mended) changed = true
   }
-  const { changed: changedUsage, usage } = mendAnswerUsage(answer, tier)
+  const { changed: changedUsage, usage } = mendAnswerUsage(answer, tier, served)
   return { usage, changed: changed || changedUsage }
 }
 

@@ -7,8 +7,8 @@ import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
 import { moderations } from "./OpenAiModerations.ts"
 
 const embeddings: Embeddings = {
-  lower: ({ model, source }) => ({ body: OpenAiEmbeddings.lower(source, model) }),
-  readAnswer: OpenAiEmbeddings.readAnswer
+  lower: ({ model, source }) => ({ parts: [{ body: OpenAiEmbeddings.lower(source, model) }] }),
+  readAnswer: ([{ text }], call, nowMs) => OpenAiEmbeddings.readAnswer(text, call, nowMs)
 }
 
 export const openAiChat: Dialect = {

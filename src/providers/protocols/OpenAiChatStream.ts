@@ -25,7 +25,7 @@ import {
   readFinish
 } from "./OpenAiChatShape.ts"
 import { ToolCalls } from "./OpenAiChatTools.ts"
-import { mendUsage, tierOf } from "./OpenAiUsage.ts"
+import { mendUsage, servedIn, tierOf } from "./OpenAiUsage.ts"
 
 export interface ChatStreamOptions extends StreamOptions {
   /** What recognises an event that repeats another. Default: a new one. */
@@ -162,7 +162,7 @@ export class ChatStream implements StreamMachine {
     const own = isObject(chunk["usage"]) ? chunk["usage"] : undefined
     const wire = own ?? groq
     if (wire === undefined) return false
-    const mended = mendUsage(wire, tierOf(chunk))
+    const mended = mendUsage(wire, tierOf(chunk), servedIn(chunk, this.options.fallback))
     if (mended !== undefined) this.usage = { wire, usage: mended.usage, changed: mended.changed || groq !== undefined }
     if (groq !== undefined && isObject(extra)) delete extra["usage"]
     if (own !== undefined) delete chunk["usage"]

@@ -9,10 +9,11 @@ import { countOf } from "../../domain/Embedding.ts"
 import { MalformedAnswer, type Reason } from "../../domain/GatewayError.ts"
 import type { Usage } from "../../domain/Usage.ts"
 import { type JsonText, replaceMembers } from "../../validation/JsonText.ts"
+import type { Fallback } from "../Dialect.ts"
 import type { EmbeddingAnswer, EmbeddingCall } from "../Provider.ts"
 import { toReason } from "../ProviderError.ts"
 import { isObject, isText, type Json, type JsonObject, parse } from "./OpenAiChatShape.ts"
-import { mendUsage } from "./OpenAiUsage.ts"
+import { mendUsage, servedIn } from "./OpenAiUsage.ts"
 
 /** The caller's text for the upstream. */
 export const lower = (source: JsonText, model: string): string =>
@@ -37,7 +38,8 @@ const fromBase64 = (text: string): Array<number> | undefined => {
 
 type Encoding = "float" | "base64"
 
-const isNumbers = (value: Json | undefined): value is Array<number> =>
+/** A vector that is not empty. */
+export const isNumbers = (value: Json | undefined): value is Array<number> =>
   Array.isArray(value) && value.length > 0 && value.every((number) => typeof number === "number")
 
 /** The vector as it was asked for; undefined where it is none. */
@@ -68,11 +70,14 @@ const mendTop = (answer: JsonObject, model: string): boolean => {
 }
 
 /** What it used; a use that does not even count the prompt is dropped, one that is not told is not made up. */
-const usageOf = (answer: JsonObject): { readonly usage: Usage | undefined; readonly changed: boolean } => {
+const usageOf = (
+  answer: JsonObject,
+  served: string | undefined
+): { readonly usage: Usage | undefined; readonly changed: boolean } => {
   const own = answer["usage"]
   if (own === undefined) return { usage: undefined, changed: false }
   const read = isObject(own) ? { ...own } : {}
-  const usage = mendUsage(read)?.usage
+  const usage = mendUsage(read, undefined, served)?.usage
   if (usage === undefined) {
     delete answer["usage"]
     return { usage, changed: true }
@@ -85,7 +90,7 @@ const usageOf = (answer: JsonObject): { readonly usage: Usage | undefined; reado
 /** A body of status 200 to an answer, or to the reason it is none: no JSON, an error in disguise, or not a vector for each input. */
 export const readAnswer = (
   text: string,
-  { model, request }: Pick<EmbeddingCall, "model" | "request">,
+  { model, request, tellsModel }: Pick<EmbeddingCall, "model" | "request"> & Pick<Fallback, "tellsModel">,
   nowMs: number
 ): Omit<EmbeddingAnswer, "upstreamRequestId"> | Reason => {
   const value = parse(text)
@@ -99,13 +104,14 @@ export const readAnswer = (
   if (data.length !== count) {
     return malformed(`The upstream's answer has ${data.length} embeddings for an input of ${count}.`)
   }
+  const served = servedIn(value, { tellsModel })
   let changed = mendTop(value, model)
   for (const [at, entry] of data.entries()) {
     const mended = mendEntry(entry, at, request.encoding_format ?? "float")
     if (mended === undefined) return malformed("The upstream's answer has an embedding that is no vector.")
     if (mended) changed = true
   }
-  const { changed: changedUsage, usage } = usageOf(value)
+  const { changed: changedUsage, usage } = usageOf(value, served)
   const said = value["model"]
   return {
     text: changed || changedUsage ? JSON.stringify(value) : text,

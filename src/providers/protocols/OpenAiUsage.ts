@@ -4,7 +4,8 @@
  */
 import { parseUsd, type PicoUsd, times } from "../../domain/Money.ts"
 import type { Usage } from "../../domain/Usage.ts"
-import { isObject, type Json, type JsonObject } from "./OpenAiChatShape.ts"
+import type { Fallback } from "../Dialect.ts"
+import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
 
@@ -91,10 +92,15 @@ const noteParts = (read: Mutable<Usage>, usage: JsonObject): void => {
   }
 }
 
-/** Undefined where the value does not even count prompt and completion. `tier`: see `tierOf`. */
+/** Which model served, for whoever is to be told. */
+export const servedIn = (answer: JsonObject, { tellsModel }: Pick<Fallback, "tellsModel">): string | undefined =>
+  tellsModel === true && isText(answer["model"]) ? answer["model"] : undefined
+
+/** Undefined where the value does not even count prompt and completion. `tier`: see `tierOf`; `served`: see `servedIn`. */
 export const mendUsage = (
   usage: JsonObject,
-  tier?: string
+  tier?: string,
+  served?: string
 ): { readonly usage: Usage; readonly changed: boolean } | undefined => {
   const prompt = usage["prompt_tokens"]
   const completion = usage["completion_tokens"] ?? 0
@@ -114,6 +120,7 @@ export const mendUsage = (
   const cost = reportedCost(usage)
   if (cost !== undefined) read.reportedCost = cost
   if (tier !== undefined) read.serviceTier = tier
+  if (served !== undefined) read.servedModel = served
   const place = usage["inference_geo"]
   if (typeof place === "string" && !anywhere.has(place)) read.region = place
   return { changed, usage: read }

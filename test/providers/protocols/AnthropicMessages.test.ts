@@ -447,6 +447,31 @@ describe("parameters", () => {
     const newer = anthropicMessages({ version: "2026-10-21" })
     const said = lowered({ temperature: 0.5 }, usual, newer)
     expect([JSON.parse(said.body).temperature, said.dropped]).toEqual([undefined, ["temperature"]])
+    const usualValues = lowered({ temperature: 1, top_p: 1, top_k: 40 }, usual, newer)
+    expect(JSON.parse(usualValues.body)).not.toHaveProperty("temperature")
+    expect(JSON.parse(usualValues.body)).not.toHaveProperty("top_p")
+    expect(usualValues.dropped).toEqual(["top_k"])
+  })
+
+  it("in answers that have files are refused in the newer version, before anybody is asked", () => {
+    const document = { type: "document", source: { type: "text", media_type: "text/plain", data: "tides" } }
+    const messages = [
+      { role: "user", content: [{ type: "text", text: "Read.", citations: [{ type: "char_location" }] }, document] },
+      { role: "assistant", content: [{ type: "text", text: "This:" }, document] },
+      { role: "user", content: "Go on." }
+    ]
+    const turns = JSON.parse(lowered({ messages }).body).messages
+    expect(turns[1].content).toContainEqual(document)
+    const newer = anthropicMessages({ version: "2026-10-21" })
+    const call = callOf(usual, { messages })
+    expect(newer.lower(call, false)).toMatchObject({ param: "messages", code: "unsupported_parameter" })
+    const asked = lowered(
+      { messages: [messages[0], { role: "assistant", content: "This." }, messages[2]] },
+      usual,
+      newer
+    )
+    // Citations of a text of the caller's are refused by it, and sent to neither.
+    expect(JSON.parse(asked.body).messages[0].content).toEqual([{ type: "text", text: "Read." }, document])
   })
 
   it("that it has no words for are named, unless they say nothing", () => {
