@@ -63,7 +63,9 @@ describe("the lockfile", () => {
     expect(bad).toEqual([])
   })
 
-  it("gives a bill of materials: npm run sbom lists every package with its hash, and marks what is for development", () => {
+  it("gives a bill of materials: npm run sbom lists every package with its hash, and marks what is for development", {
+    timeout: 60_000
+  }, () => {
     expect(spawnSync("npm", ["run", "-s", "sbom"], { cwd: root }).status).toBe(0)
     const { bomFormat, components } = read(".tmp/sbom.cdx.json")
     expect(bomFormat).toBe("CycloneDX")

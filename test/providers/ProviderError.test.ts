@@ -20,6 +20,21 @@ describe("toReason", () => {
     expect(tag(529, { type: "overloaded_error" })).toBe("Overloaded")
   })
 
+  it("goes by Google's reason before its status, past details that give none", () => {
+    const refused = (details: unknown) => tag(400, { status: "INVALID_ARGUMENT", details })
+    expect(refused([{}, { reason: "" }, { reason: "API_KEY_INVALID" }])).toBe("CredentialRejected")
+    expect(refused([{ reason: "SOMETHING_ELSE" }, { reason: "API_KEY_INVALID" }])).toBe("UpstreamRefused")
+    expect(refused([{ other: "API_KEY_INVALID" }])).toBe("UpstreamRefused")
+    expect(refused(undefined)).toBe("UpstreamRefused")
+    // None at all leaves the word to the code.
+    expect(tag(400, { code: "content_filter", details: [{}] })).toBe("ContentFiltered")
+  })
+
+  it("goes by the inner error's code where the error has none", () => {
+    expect(tag(400, { innererror: { code: "content_filter" } })).toBe("ContentFiltered")
+    expect(tag(400, { innererror: { other: "content_filter" } })).toBe("UpstreamRefused")
+  })
+
   it("keeps the upstream's request to slow down apart from other limits of rate", () => {
     expect(reason(503, { error: { code: "slow_down" } }).errorCode).toBe("slow_down")
     expect(reason(429, { error: { type: "slow_down", code: null } }).errorCode).toBe("slow_down")

@@ -107,7 +107,9 @@ describe("every route that is not open", () => {
     expect(Array.from(open).filter((path) => !routes.has(path))).toEqual([])
   })
 
-  it("in every spelling answers 401 without the admin key and with a client's, or is no route at all", async () => {
+  it("in every spelling answers 401 without the admin key and with a client's, or is no route at all", {
+    timeout: 60_000
+  }, async () => {
     expect(locked.length).toBeGreaterThan(16)
     let refused = 0
     for (const [method, path] of locked) {

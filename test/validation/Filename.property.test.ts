@@ -57,7 +57,7 @@ const names = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit, minLength: 300, maxLength: 300, size: "max" }) }
 )
 const options = runs(5000, 100_000)
-const timeout = 120_000
+const timeout = 600_000
 
 const policies = [{}, { allow: new Set(["pdf", "txt"]) }, { deny: new Set(["pdf", "png"]) }]
 

@@ -37,6 +37,10 @@ beforeAll(async () => {
     }])
   )
   judge = await listening(moderation)
+  const moderated = (within: string) => ({
+    targets: [{ provider: "upstream", model: "ok#moderated" }],
+    guards: { moderation: { provider: "judge", whenFailing: "refuse", within } }
+  })
   gateway = await Gateway.start({
     providers: {
       upstream: { kind: "openai-compatible", baseUrl: upstream.url, apiKey: "none" },
@@ -44,10 +48,8 @@ beforeAll(async () => {
     },
     models: {
       ...models,
-      moderated: {
-        targets: [{ provider: "upstream", model: "ok#moderated" }],
-        guards: { moderation: { provider: "judge", whenFailing: "refuse", within: "200ms" } }
-      }
+      moderated: moderated("30s"),
+      impatient: moderated("50ms")
     }
   })
 })
@@ -79,11 +81,11 @@ describe("a model with a mask, over sockets", () => {
 })
 
 describe("a model with a moderation, over sockets", () => {
-  const ask = async (content: string, stream = false) => {
+  const ask = async (content: string, stream = false, model = "moderated") => {
     const response = await fetch(`${gateway.url}/chat/completions`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ model: "moderated", messages: [{ role: "user", content }], stream })
+      body: JSON.stringify({ model, messages: [{ role: "user", content }], stream })
     })
     return { status: response.status, text: await response.text() }
   }
@@ -105,7 +107,7 @@ describe("a model with a moderation, over sockets", () => {
   })
 
   it("is a 503 where nobody answers in time and its settings let nothing pass", async () => {
-    const { status, text } = await ask("silence")
+    const { status, text } = await ask("silence", false, "impatient")
     expect([status, JSON.parse(text).error.code]).toEqual([503, "guard_unavailable"])
   })
 })

@@ -11,6 +11,9 @@ import * as Child from "../cli/Child.ts"
 import { selfSigned } from "../faults/Certificates.ts"
 import * as Gateway from "./Gateway.ts"
 
+/** Processes are started, which takes its time on a busy machine. */
+const timeout = 60_000
+
 const made = selfSigned("localhost", "DNS:localhost,IP:127.0.0.1")
 const other = selfSigned("other.example")
 const ca = made?.cert ?? ""
@@ -89,7 +92,7 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
     expect((await ask(gateway.origin, "/v1/models")).status).toBe(200)
   })
 
-  it("is left in order, also with a connection on which nothing was asked", async () => {
+  it("is left in order, also with a connection on which nothing was asked", { timeout }, async () => {
     const leaving = await Gateway.start({
       server: { tls: { cert, key }, drain: { notReady: "10ms", streams: "60s" } }
     })
@@ -100,7 +103,7 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
     await closed
   })
 
-  it("is the same with workers", async () => {
+  it("is the same with workers", { timeout }, async () => {
     const fleet = await Gateway.start({ server: { tls: { cert, key }, workers: 2 } })
     expect((await ask(fleet.origin, "/v1/chat/completions", hello(false))).status).toBe(200)
     expect(await fleet.stop()).toBe(0)
@@ -108,7 +111,7 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
 })
 
 describe("a door without one", () => {
-  it("tells browsers nothing of TLS", async () => {
+  it("tells browsers nothing of TLS", { timeout }, async () => {
     const gateway = await Gateway.start()
     const response = await fetch(`${gateway.url}/models`)
     await response.text()
@@ -128,7 +131,7 @@ describe("a start", () => {
 
   it(
     "is refused with a certificate that cannot be read or used, and so is the check",
-    { timeout: 60_000 },
+    { timeout },
     async () => {
       const wrong = [
         [
@@ -152,7 +155,7 @@ describe("a start", () => {
     }
   )
 
-  it("is refused where certificates of upstreams would not be looked at", async () => {
+  it("is refused where certificates of upstreams would not be looked at", { timeout }, async () => {
     for (const args of [[], ["check"]]) {
       const { code, output } = await run(args, { NODE_TLS_REJECT_UNAUTHORIZED: "0", BREAKWATER_PORT: "0" })
       expect(code).toBe(1)
