@@ -150,6 +150,9 @@ const heed = (provider: string, index: number, { death, refresh }: Noted): Effec
 /** Where there is no credential nobody has to be told. */
 const hearNothing: Hear = () => Effect.void
 
+/** What a credential may not do, or not pay for, beside chat says nothing of chat, for which it would be dead as well. */
+const isBesideChat = ({ _tag }: Reason): boolean => _tag === "CredentialRejected" || _tag === "QuotaExhausted"
+
 /** A provider over any endpoint of this dialect. */
 export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.map(Transport, (transport): Provider => {
@@ -157,7 +160,8 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
     const { embeddings, moderations } = dialect
     const withEndpoint = <A, R>(
       call: Pick<ProviderCall, "model">,
-      use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>
+      use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>,
+      isUnheard?: (reason: Reason) => boolean
     ): Effect.Effect<A, GatewayError, R> => {
       if (credentials === undefined) return Effect.flatMap(endpoints[0], (endpoint) => use(endpoint, hearNothing))
       return Effect.withFiber((fiber) => {
@@ -165,7 +169,7 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
         const mine = credentials.pick(call.model, clock)
         const hear: Hear = (reason) => heed(options.name, mine.index, credentials.note(mine, call.model, reason, clock))
         return Effect.flatMap(endpoints[mine.index] ?? endpoints[0], (endpoint) => use(endpoint, hear)).pipe(
-          Effect.tapError(({ reason }) => hear(reason))
+          Effect.tapError(({ reason }) => isUnheard?.(reason) === true ? Effect.void : hear(reason))
         )
       })
     }
@@ -205,7 +209,7 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
         withEndpoint(call, (endpoint) => {
           const sent = transport.whole(requestTo(beside(endpoint, "/moderations"), {}, moderations.lower(call), false))
           return reply(dialect, sent, (text, nowMs) => moderations.readAnswer(text, call, nowMs))
-        }))
+        }, isBesideChat))
     }
   })
 
