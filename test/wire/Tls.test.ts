@@ -92,6 +92,22 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
     expect((await ask(gateway.origin, "/v1/models")).status).toBe(200)
   })
 
+  it("closes on who does not finish the handshake in time, and says nothing of it", { timeout }, async () => {
+    const brisk = await Gateway.start({ server: { tls: { cert, key }, timeouts: { headers: "200ms" } } })
+    // The head of a ClientHello of 512 bytes, and no more.
+    const begun = Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03])
+    const closed = [Buffer.alloc(0), begun].map(async (bytes) => {
+      const socket = connectTcp(Number(new URL(brisk.origin).port), "127.0.0.1")
+      socket.on("error", () => undefined).resume().write(bytes)
+      await once(socket, "close")
+    })
+    await Promise.all(closed)
+    expect((await ask(brisk.origin, "/v1/models")).status).toBe(200)
+    await brisk.says(/request\.completed/)
+    expect(await brisk.stop()).toBe(0)
+    expect(brisk.output()).not.toContain("malformed_request")
+  })
+
   it("is left in order, also with a connection on which nothing was asked", { timeout }, async () => {
     const leaving = await Gateway.start({
       server: { tls: { cert, key }, drain: { notReady: "10ms", streams: "60s" } }
