@@ -119,11 +119,24 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
     await closed
   })
 
-  it("is the same with workers", { timeout }, async () => {
-    const fleet = await Gateway.start({ server: { tls: { cert, key }, workers: 2 } })
-    expect((await ask(fleet.origin, "/v1/chat/completions", hello(false))).status).toBe(200)
-    expect(await fleet.stop()).toBe(0)
-  })
+  it(
+    "is the same with workers, which stay as they are where SIGHUP finds a pair that is none",
+    { timeout },
+    async () => {
+      const pair = { cert: file("fleet.pem", made?.cert), key: file("fleet.key", made?.key) }
+      const fleet = await Gateway.start({ server: { tls: pair, workers: 2 } })
+      expect((await ask(fleet.origin, "/v1/chat/completions", hello(false))).status).toBe(200)
+      file("fleet.key", other?.key)
+      fleet.signal("SIGHUP")
+      await fleet.says(/SIGHUP: the workers stay as they are\n[^]*the two files are no certificate with its key in PEM/)
+      expect((await ask(fleet.origin, "/v1/models")).status).toBe(200)
+      file("fleet.key", made?.key)
+      fleet.signal("SIGHUP")
+      await fleet.says(/every worker has been replaced/)
+      expect(fleet.output()).not.toContain("a worker died")
+      expect(await fleet.stop()).toBe(0)
+    }
+  )
 })
 
 describe("a door without one", () => {
