@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
-import type { Credentials, Noted } from "../resilience/Credential.ts"
+import { type Credentials, isBesideChat, type Noted } from "../resilience/Credential.ts"
 import type { Dialect, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
 import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
@@ -149,9 +149,6 @@ const heed = (provider: string, index: number, { death, refresh }: Noted): Effec
 
 /** Where there is no credential nobody has to be told. */
 const hearNothing: Hear = () => Effect.void
-
-/** What a credential may not do, or not pay for, beside chat says nothing of chat, for which it would be dead as well. */
-const isBesideChat = ({ _tag }: Reason): boolean => _tag === "CredentialRejected" || _tag === "QuotaExhausted"
 
 /** A provider over any endpoint of this dialect. */
 export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, Transport> =>
