@@ -436,7 +436,7 @@ providers:
   mine: { kind: openai, apiKey: none }
   groq: { apiKey: none }
   xai: { apiKeys: [none] }
-  claude: { kind: anthropic, apiKey: sk-ant-1 }
+  claude: { kind: anthropic, apiKey: none }
 `)
       expect(problems.map(({ message, path }) => `${path}: ${message}`)).toEqual([
         "providers.openai.apiKey: required, but missing: openai answers nobody without a key; " +
