@@ -78,7 +78,8 @@ const guardDocs: Readonly<Record<string, Doc>> = {
   "mask.prompts": { text: "in what callers send; true where `mask` stands" },
   "mask.answers": { text: "in what models answer, streamed or not; true where `mask` stands" },
   "moderation.provider": {
-    text: "whose `/moderations` reads the texts of messages before they are sent; kind `openai` or `openai-compatible`"
+    text:
+      "whose `/moderations` reads the texts of messages before they are sent; kind `openai`, `openai-compatible` or `simulated`"
   },
   "moderation.model": { default: "omni-moderation-latest", text: "the provider's name of it" },
   "moderation.whenFailing": { text: "what becomes of a request that it does not judge in time; to be said" },

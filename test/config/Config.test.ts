@@ -167,13 +167,15 @@ validation: { unicode: lenient, files: { allow: [pdf], deny: [csv] } }
   it.effect("takes a moderation that says what its failing means, of a provider that has one", () =>
     Effect.gen(function*() {
       const file = (provider: string, more = ", whenFailing: pass, within: 1s") =>
-        `providers: { judge: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1", apiKey: none } }\n` +
+        `providers: { claude: { kind: anthropic, apiKey: sk-ant-1 }, ` +
+        `judge: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1", apiKey: none } }\n` +
         `defaults: { guards: { moderation: { provider: ${provider}${more} } } }\n`
       const { settings } = yield* settingsOf(file("judge"))
       expect(settings.defaults.guards).toEqual({
         moderation: { provider: "judge", whenFailing: "pass", within: 1000 }
       })
-      for (const wrong of [file("juge"), file("simulated"), file("judge", "")]) {
+      expect((yield* settingsOf(file("simulated"))).settings.defaults.guards?.moderation?.provider).toBe("simulated")
+      for (const wrong of [file("juge"), file("claude"), file("judge", "")]) {
         const [problem, ...others] = yield* problemsOf(wrong)
         expect(problem?.path).toMatch(/^defaults\.guards\.moderation\.(?:provider|whenFailing)$/)
         expect(others).toEqual([])
