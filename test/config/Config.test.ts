@@ -547,6 +547,8 @@ storage: { whenAway: { limits: closed } }
       const wrong = [
         "http://:canary@host",
         "redis://:canary%@host",
+        "redis://:canary%ff@host",
+        "redis://%c3:canary@host",
         "redis://:canary@",
         "redis://:canary@host/name",
         "redis://:canary@host:99999",
