@@ -1,7 +1,7 @@
 /**
  * Every test with `BREAKWATER_FULL=1`, in pieces: the files that have more to do then one by one, the others by room. What each
- * came to stays in `.tmp/full/`, so that a run can be left and gone on with; the page `bench/results/full-<date>.md` is of all
- * that is there. `node tools/full.ts [WORD ...]` runs files whose path has such a word, `--seconds N` begins nothing after so
+ * came to stays in `.tmp/full/`, so that a run can be left and gone on with on the same commit; what an older one came to says
+ * nothing and is run again. The page is `bench/results/full-<date>.md`. `node tools/full.ts [WORD ...]` runs files whose path has such a word, `--seconds N` begins nothing after so
  * long, `--again` forgets what is there, `--list` only says what is left, `--print` writes no page. Ends with 1 if a test failed,
  * with 2 if something is left to run.
  */
@@ -56,8 +56,11 @@ const hasMore = (file: string): boolean => /BREAKWATER_FULL|\bruns\(\d/.test(rea
 const full = new Set(files.filter(hasMore))
 
 const placeOf = (file: string): string => join(kept, `${file.replaceAll("/", "_")}.json`)
-const outcomeOf = (file: string): Outcome | undefined =>
-  existsSync(placeOf(file)) ? JSON.parse(readFileSync(placeOf(file), "utf8")) : undefined
+const outcomeOf = (file: string): Outcome | undefined => {
+  if (!existsSync(placeOf(file))) return undefined
+  const outcome: Outcome = JSON.parse(readFileSync(placeOf(file), "utf8"))
+  return outcome.commit === commit ? outcome : undefined
+}
 
 const firstLine = (text: string): string => text.split("\n")[0] ?? ""
 
@@ -141,17 +144,16 @@ const row = (name: string, some: ReadonlyArray<Outcome>): ReadonlyArray<string> 
   String(some.reduce((total, one) => total + one.passed, 0)),
   String(some.reduce((total, one) => total + one.skipped.length, 0)),
   String(some.reduce((total, one) => total + one.failures.length, 0)),
-  some.reduce((total, one) => total + one.seconds, 0).toFixed(1),
-  [...new Set(some.map((one) => one.commit))].join(", ")
+  some.reduce((total, one) => total + one.seconds, 0).toFixed(1)
 ]
-const head = ["", "Passed", "Skipped", "Failed", "Seconds", "Commit"]
+const head = ["", "Passed", "Skipped", "Failed", "Seconds"]
 const date = new Date().toISOString().slice(0, 10)
 const page = [
   `# Every test in full, ${date}`,
   "",
   "`node tools/full.ts`: `BREAKWATER_FULL=1`, in pieces; a file's seconds are its own, without the start of its process.",
   "",
-  `${cpus()[0]?.model ?? "unknown CPU"}, ${cpus().length} cores, node ${process.version}.`,
+  `${cpus()[0]?.model ?? "unknown CPU"}, ${cpus().length} cores, node ${process.version}, commit ${commit}.`,
   "",
   `**${sum((one) => one.passed)} passed, ${sum((one) => one.skipped.length)} skipped, ${failures.length} failed, ` +
   `in ${done.length} of ${files.length} files.**`,

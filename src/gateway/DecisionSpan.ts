@@ -12,6 +12,7 @@ import type { GuardChange } from "./Target.ts"
 export const begin = (span: Tracer.Span, decision: Decision, route: Route): void => {
   span.attribute("breakwater.request.id", decision.requestId)
   span.attribute("breakwater.model.requested", aliasOf(decision))
+  span.attribute("breakwater.route.policy", route.strategy ?? "ordered")
   span.attribute("breakwater.candidates", route.names)
 }
 

@@ -35,6 +35,8 @@ export interface Route {
   readonly abilities?: Abilities.Abilities | undefined
   /** It is one of the file's, so its name is one of few. */
   readonly isAlias?: true
+  /** How the order of the targets comes about. Default ordered. */
+  readonly strategy?: "ordered" | "weighted"
 }
 
 /** Where a `model` leads, before any draw. */

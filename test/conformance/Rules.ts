@@ -342,6 +342,7 @@ const route: ReadonlyArray<Rule> = [
     equals: ({ parent }) => parent?.attributes["breakwater.request.id"]
   },
   { name: "breakwater.model.requested", type: "string", needed: always, equals: (subject) => asked(subject, "model") },
+  { name: "breakwater.route.policy", type: "string", needed: always, values: ["ordered", "weighted"] },
   { name: "breakwater.candidates", type: "string[]", needed: always },
   { name: "breakwater.attempts", type: "int", needed: always },
   {

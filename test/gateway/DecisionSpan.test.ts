@@ -30,6 +30,7 @@ describe("the decision on the route's span", () => {
       expect(attributes).toEqual({
         "breakwater.request.id": "req-1",
         "breakwater.model.requested": "fast",
+        "breakwater.route.policy": "ordered",
         "breakwater.candidates": ["a/a-model"],
         "breakwater.attempts": 1,
         "breakwater.targets.tried": 1,
