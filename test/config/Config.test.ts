@@ -533,7 +533,7 @@ storage: { whenAway: { limits: closed } }
         "storage: { redis: \"${REDIS_URL}\", redisTimeout: 1s, redisPrefix: \"team:a\" }",
         { REDIS_URL: "rediss://user:p%40ss@redis.example.com:6380/2" }
       )
-      expect(inactive).toEqual([])
+      expect(inactive.map(({ path }) => path)).toEqual(["storage.redis"])
       expect(settings.storage).toMatchObject({ redisTimeoutMs: 1000, redisPrefix: "team:a" })
       expect(JSON.stringify(settings.storage)).not.toContain("ss@")
       expect(secretsOf(settings).map(Redacted.value)).toEqual([
@@ -541,7 +541,8 @@ storage: { whenAway: { limits: closed } }
         "p%40ss",
         "p@ss"
       ])
-      expect((yield* settingsOf("storage: { redis: \"${REDIS_URL:-}\" }", {})).settings.storage.redis).toBeUndefined()
+      const without = yield* settingsOf("storage: { redis: \"${REDIS_URL:-}\" }", {})
+      expect([without.settings.storage.redis, without.inactive]).toEqual([undefined, []])
     }))
 
   it.effect("is refused where the address of Redis is none, without showing it", () =>
@@ -549,6 +550,8 @@ storage: { whenAway: { limits: closed } }
       const wrong = [
         "http://:canary@host",
         "redis://:canary%@host",
+        "redis://:canary%ff@host",
+        "redis://%c3:canary@host",
         "redis://:canary@",
         "redis://:canary@host/name",
         "redis://:canary@host:99999",
