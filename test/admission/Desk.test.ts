@@ -5,26 +5,9 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import { TestClock } from "effect/testing"
 import type { Purse } from "../../src/admission/Budget.ts"
 import * as Desk from "../../src/admission/Desk.ts"
-import type { Line } from "../../src/admission/RateLimit.ts"
+import { order, why } from "./Orders.ts"
 
 const limiter = RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory))
-
-let last = 0
-const order = (
-  lines: ReadonlyArray<Line>,
-  purses: ReadonlyArray<Purse> = [],
-  more: Partial<Desk.Order> = {}
-): Desk.Order => ({
-  id: `test-${++last}`,
-  lines,
-  purses,
-  tokens: 10,
-  bound: 0,
-  ...more
-})
-
-const why = (outcome: Desk.Outcome): string =>
-  "granted" in outcome ? "granted" : "refused" in outcome ? outcome.refused.why : "unknown"
 
 const purse: Purse = { name: "key:alice", limit: 100, per: "day", soft: 0.8 }
 

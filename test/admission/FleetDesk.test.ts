@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Purse } from "../../src/admission/Budget.ts"
 import * as Desk from "../../src/admission/Desk.ts"
 import { keeper, remote } from "../../src/admission/FleetDesk.ts"
+import { why } from "./Orders.ts"
 
 /** A large one, which no JSON number could hold. */
 const purse: Purse = { name: "key:alice", limit: 20_000_000_000_000_000n, per: "month", soft: 0.8 }
@@ -29,9 +30,6 @@ const fleet = Effect.gen(function*() {
     )
   return { one: worker(1), two: worker(2), gone: primary.gone }
 })
-
-const why = (outcome: Desk.Outcome): string =>
-  "granted" in outcome ? "granted" : "refused" in outcome ? outcome.refused.why : "unknown"
 
 describe("workers at one desk", () => {
   it.effect("share limits and budgets to the pico-dollar", () =>

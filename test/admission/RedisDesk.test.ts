@@ -8,14 +8,14 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { type Purse, windowAt } from "../../src/admission/Budget.ts"
-import { Desk, type Order, type Outcome } from "../../src/admission/Desk.ts"
-import type { Line } from "../../src/admission/RateLimit.ts"
+import { Desk } from "../../src/admission/Desk.ts"
 import * as RedisDesk from "../../src/admission/RedisDesk.ts"
 import * as Scripts from "../../src/admission/RedisScripts.ts"
 import type { PicoUsd } from "../../src/domain/Money.ts"
 import * as Redis from "../../src/storage/Redis.ts"
 import { makeRandom } from "../providers/Seeded.ts"
 import { isMissing, make, type RedisServer } from "../storage/RedisServer.ts"
+import { name, order, why } from "./Orders.ts"
 
 let server: RedisServer
 beforeAll(async () => {
@@ -30,21 +30,6 @@ const settingsOf = (url: string, timeoutMs: number): Redis.RedisSettings => ({
   timeoutMs,
   prefix: "test"
 })
-
-let last = 0
-const name = () => `key:${++last}`
-
-const order = (lines: ReadonlyArray<Line>, purses: ReadonlyArray<Purse> = [], more: Partial<Order> = {}): Order => ({
-  id: `test-${++last}`,
-  lines,
-  purses,
-  tokens: 10,
-  bound: 0,
-  ...more
-})
-
-const why = (outcome: Outcome): string =>
-  "granted" in outcome ? "granted" : "refused" in outcome ? outcome.refused.why : "unknown"
 
 const purse = (limit: PicoUsd): Purse => ({ name: name(), limit, per: "day", soft: 0.8 })
 
