@@ -96,6 +96,7 @@ export const run = (server: Server, order: Order) =>
       return yield* Console.log(`${name} is revoked`)
     }
     const shown = yield* ask(server, request, ShownKeyBody)
+    yield* Effect.forEach(shown.warnings ?? [], (warning) => Console.error(`warning: ${warning}`))
     if (order.json) return yield* Console.log(JSON.stringify(shown, undefined, 2))
     yield* Console.error(`${shown.name} (${shown.id}), shown this once:`)
     return yield* Console.log(shown.key)
