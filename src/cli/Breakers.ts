@@ -11,6 +11,8 @@ import { Monitoring } from "../api/Health.ts"
 import { type Flags, load } from "../config/Source.ts"
 import { Health } from "../gateway/Health.ts"
 import { type RouteText, routeTexts } from "../gateway/RouteText.ts"
+import { isOfCertificate } from "../providers/Certificates.ts"
+import { codeOf } from "../providers/TransportFailure.ts"
 import { urlOf } from "./Banner.ts"
 import { refusal } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
@@ -68,6 +70,14 @@ export const locate = Effect.fnUntraced(function*(asked: {
   return server
 })
 
+/** Why nothing came: a certificate that is not accepted is no server that is down. */
+const unreached = (url: string, cause: unknown): string => {
+  const code = codeOf(cause)
+  return isOfCertificate(code)
+    ? `the certificate of ${url} is not accepted: ${code}; name the authority that vouches for it in NODE_EXTRA_CA_CERTS`
+    : `${url} does not answer; is the server running, and --url right?`
+}
+
 /** One answer of the server's own routes; anything else ends the command with a line that says why. */
 export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequest, schema: Schema.Decoder<A>) =>
   Effect.gen(function*() {
@@ -83,7 +93,7 @@ export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequ
   }).pipe(
     Effect.timeout(limitMs),
     Effect.catchTags({
-      HttpClientError: () => fail(`${server.url} does not answer; is the server running, and --url right?`),
+      HttpClientError: ({ reason }) => fail(unreached(server.url, reason.cause)),
       TimeoutError: () => fail(`${server.url} gave no answer within ${limitMs / 1000} s`),
       SchemaError: () => fail(`${server.url} answered with something that is not this server's`)
     }),
