@@ -24,6 +24,12 @@ end
 -- Redis knows no '-0'.
 local function minus(digits) return digits == '0' and '0' or '-' .. digits end
 
+-- Of digits without a sign.
+local function less(a, b)
+  if #a ~= #b then return #a < #b end
+  return a < b
+end
+
 local function list(found) return #found > 0 and found or nil end
 
 -- Told once in a window, by whoever sees it first.
@@ -43,16 +49,12 @@ end
 
 /**
  * Grants an order or nothing of it. Keys: the ticket, three for each line (places, requests, tokens), one for each purse. An
- * account has what is `taken`, of which some is `reserved` yet; without one it is not known what was spent before.
+ * account has what is `taken`, of which some is `reserved` yet, since it was `told`; without one it is not known what was spent
+ * before. The ticket keeps when its accounts were told: one that has gone and was told anew knows nothing of what it had reserved.
  */
 export const enter: Script = script(`${buckets}
 local lines, purses = args.lines, args.purses
 local after_lines = 1 + 3 * #lines
-
-local function less(a, b)
-  if #a ~= #b then return #a < #b end
-  return a < b
-end
 
 -- Its caller has given it up before it came here.
 if redis.call('EXISTS', KEYS[1]) == 1 then return cjson.encode({ gone = true }) end
@@ -111,17 +113,21 @@ for at, line in ipairs(lines) do
     redis.call('PEXPIRE', KEYS[3 * at - 1], args.leaseMs * 2)
   end
 end
+local ticket = { 'of' }
 for at = 1, #purses do
-  redis.call('HINCRBY', KEYS[after_lines + at], 'taken', args.bound)
-  redis.call('HINCRBY', KEYS[after_lines + at], 'reserved', args.bound)
+  local key = KEYS[after_lines + at]
+  redis.call('HINCRBY', key, 'taken', args.bound)
+  redis.call('HINCRBY', key, 'reserved', args.bound)
+  ticket[at + 1] = redis.call('HGET', key, 'told') or ''
 end
-if args.ticketMs then redis.call('SET', KEYS[1], '1', 'PX', args.ticketMs) end
+if args.ticketMs then redis.call('SET', KEYS[1], table.concat(ticket, ' '), 'PX', args.ticketMs) end
 return cjson.encode({ granted = true, counted = list(counted), soft = softs(purses, after_lines) })
 `)
 
 /**
  * Ends an order, once: keys as for entering it. A ticket that is not there was ended before, by a try that was thought lost
- * (`again`), or has gone with everything else, and then what was spent still counts.
+ * (`again`), or has gone with everything else, and then what was spent still counts. `gone` in its place is the mark of an order
+ * that was given back before it was granted.
  */
 export const leave: Script = script(`${buckets}
 local lines, purses = args.lines, args.purses
@@ -129,19 +135,26 @@ local after_lines = 1 + 3 * #lines
 for at, line in ipairs(lines) do
   if line.concurrent then redis.call('ZREM', KEYS[3 * at - 1], args.id) end
 end
-local held = redis.call('DEL', KEYS[1]) == 1
-if not held and args.unheard then redis.call('SET', KEYS[1], '0', 'PX', args.leaseMs) end
+local ticket = redis.call('GET', KEYS[1])
+local held = ticket and ticket ~= 'gone'
+if held then redis.call('DEL', KEYS[1]) end
+if not held and args.unheard then redis.call('SET', KEYS[1], 'gone', 'PX', args.leaseMs) end
 if not held and args.again then return '{}' end
 for at, line in ipairs(lines) do
   local owed = line.tpm and args.owed - math.min(line.tpm, args.tokens) or 0
   if owed > 0 then keep(KEYS[3 * at + 1], line.tpm, content(KEYS[3 * at + 1], line.tpm) - owed) end
 end
+local told = {}
+if held then
+  for one in string.gmatch(ticket, ' ([^ ]*)') do told[#told + 1] = one end
+end
 for at = 1, #purses do
   local key = KEYS[after_lines + at]
+  local account = redis.call('HMGET', key, 'taken', 'reserved', 'told')
   -- A window that is over is of no more interest.
-  if redis.call('HEXISTS', key, 'taken') == 1 then
+  if account[1] then
     redis.call('HINCRBY', key, 'taken', args.spent)
-    if held then
+    if held and account[3] == told[at] and not less(account[2], args.bound) then
       redis.call('HINCRBY', key, 'taken', minus(args.bound))
       redis.call('HINCRBY', key, 'reserved', minus(args.bound))
     end
@@ -163,9 +176,10 @@ return ''
 
 /** Says what was spent before; heard once for each window. Keys: one for each purse. */
 export const tell: Script = script(`
+local time = redis.call('TIME')
 for at, told in ipairs(cjson.decode(ARGV[1])) do
   if redis.call('HSETNX', KEYS[at], 'taken', told.spent) == 1 then
-    redis.call('HSET', KEYS[at], 'reserved', '0')
+    redis.call('HSET', KEYS[at], 'reserved', '0', 'told', time[1] .. '.' .. time[2])
     redis.call('PEXPIREAT', KEYS[at], string.format('%.0f', told.untilMs))
   end
 end

@@ -11,11 +11,12 @@ import { Monitoring } from "../api/Health.ts"
 import { type Flags, load } from "../config/Source.ts"
 import { Health } from "../gateway/Health.ts"
 import { type RouteText, routeTexts } from "../gateway/RouteText.ts"
-import { isOfCertificate } from "../providers/Certificates.ts"
-import { codeOf } from "../providers/TransportFailure.ts"
 import { urlOf } from "./Banner.ts"
 import { refusal } from "./Check.ts"
-import { ExitWith } from "./Exit.ts"
+import { fail, unreached } from "./Unanswered.ts"
+
+// For those who ask through this file.
+export { fail }
 
 /** Which server, and the key for its admin routes (not needed on loopback unless the server has one). */
 export interface Server {
@@ -42,9 +43,6 @@ export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n")
 }
 
-/** Says it on stderr and ends with exit code 1. */
-export const fail = (line: string) => Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
-
 const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.map(
     Effect.option(Effect.flatMap(response.json, Schema.decodeUnknownEffect(Refused))),
@@ -69,14 +67,6 @@ export const locate = Effect.fnUntraced(function*(asked: {
   const server: Server = { url: urlOf(settings.server, port), adminKey: asked.adminKey ?? adminKey }
   return server
 })
-
-/** Why nothing came: a certificate that is not accepted is no server that is down. */
-const unreached = (url: string, cause: unknown): string => {
-  const code = codeOf(cause)
-  return isOfCertificate(code)
-    ? `the certificate of ${url} is not accepted: ${code}; name the authority that vouches for it in NODE_EXTRA_CA_CERTS`
-    : `${url} does not answer; is the server running, and --url right?`
-}
 
 /** One answer of the server's own routes; anything else ends the command with a line that says why. */
 export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequest, schema: Schema.Decoder<A>) =>

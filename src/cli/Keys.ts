@@ -3,7 +3,8 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { KeyBody, KeysBody, ShownKeyBody } from "../api/Keys.ts"
-import { ask, fail, type Server, table } from "./Breakers.ts"
+import { ask, type Server, table } from "./Breakers.ts"
+import { fail } from "./Unanswered.ts"
 
 /** What was said on the command line; absent = not said. */
 export interface Order {

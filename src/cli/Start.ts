@@ -23,6 +23,7 @@ const tellPrimary = (port: number) => Effect.sync(() => void process.send?.({ wo
 const asPrimary = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags) {
   const signals = yield* processSignals(killAll)
   const checkReload = load(flags, Ollama.answers).pipe(
+    Effect.tap(Tls.read),
     Effect.as(true),
     Effect.catchTag(
       "ConfigurationRefused",

@@ -46,13 +46,15 @@ export const read = Effect.fnUntraced(function*({ settings, source }: Loaded) {
   return certificate
 })
 
-/** A server of TLS 1.2 and up. A handshake has as long as headers. */
+/** A server of TLS 1.2 and up. A handshake has as long as headers; one that fails ends its connection without a word. */
 export const createServer = (
   options: ServerOptions & { readonly headersTimeout: number },
   certificate: Certificate
 ): Server => {
   const handshakeTimeout = options.headersTimeout
   const server = Https.createServer({ ...options, ...certificate, minVersion, handshakeTimeout })
+  // Before Node, which would leave it to whoever answers malformed requests, and no answer leaves before the handshake.
+  server.prependListener("tlsClientError", (_, socket) => socket.destroy())
   server.on("request", (_, response) => response.setHeader("strict-transport-security", strictTransport))
   return server
 }

@@ -235,8 +235,7 @@ const withoutModeration: ReadonlySet<unknown> = new Set([
   "azure-openai",
   "anthropic",
   "gemini",
-  "bedrock",
-  simulatedName
+  "bedrock"
 ])
 
 /** Whom the guards at this place ask for an opinion. */
@@ -246,7 +245,13 @@ const checkGuards = (document: unknown, path: Path, providers: ReadonlySet<strin
   if (typeof provider !== "string") return []
   if (!providers.has(provider)) return [unknownProvider(at, provider, providers)]
   return withoutModeration.has(kindOf(document, provider))
-    ? [problem(at, provider, "a provider of this kind has no moderation; name one of kind openai or openai-compatible")]
+    ? [
+      problem(
+        at,
+        provider,
+        "a provider of this kind has no moderation; name one of kind openai, openai-compatible or simulated"
+      )
+    ]
     : []
 }
 

@@ -15,7 +15,12 @@ interface Rule {
 }
 
 const rules: ReadonlyArray<Rule> = [
-  { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" }
+  { path: ["models", "*", "timeouts", "connect"], why: "defaults.timeouts.connect rules for every model" },
+  {
+    path: ["storage", "redis"],
+    why:
+      "for cooldowns, which each process keeps for itself, and for a cache, for there is none; limits and budgets are in it"
+  }
 ]
 
 const matches = (value: unknown, rest: ReadonlyArray<string>, path: Path): ReadonlyArray<readonly [Path, unknown]> => {

@@ -89,11 +89,21 @@ export const defaultStorageSection: StorageSection = {
 
 const sqlAddress = /^(?:sqlite:(?!\/\/[^/.]).+|postgres(?:ql)?:\/\/.+)$/
 
+/** Whether what is written with percent signs is UTF-8. */
+const isDecodable = (text: string): boolean => {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** What the client would refuse, with the whole address in its words. */
 const isRedisAddress = (text: string): boolean => {
   if (!/^rediss?:\/\/[^/?#]+(?:\/\d{0,5})?$/.test(text) || !URL.canParse(text)) return false
   const { hostname, password, username } = new URL(text)
-  return hostname !== "" && !/%(?![0-9a-f]{2})/i.test(username + password)
+  return hostname !== "" && isDecodable(username) && isDecodable(password)
 }
 
 const OpenClosed = Schema.Literals(["open", "closed"])

@@ -3,6 +3,7 @@
  * Plain tagged values, not `Error`s: a stack costs about 8 µs and a rejection is part of the hot path.
  */
 import * as Data from "effect/Data"
+import type { Usage } from "./Usage.ts"
 
 /** What every reason may carry beside its tag. `message` is written by us or redacted; never a raw upstream body. */
 export interface ReasonFields {
@@ -162,15 +163,26 @@ export type Reason =
   | Draining
   | InternalFailure
 
+/** What an attempt used that failed as a whole, although its upstream answered a part of it. */
+export interface Used {
+  /** As far as the upstream said; undefined = it said nothing. */
+  readonly usage: Usage | undefined
+  /** There is more, and nobody said how much. */
+  readonly isUntold: boolean
+}
+
 /** The failure channel of every service here; match its facts with `Effect.catchReason("GatewayError", "RateLimited", …)`. */
-export class GatewayError extends Data.TaggedClass("GatewayError")<{ readonly reason: Reason }> {
+export class GatewayError
+  extends Data.TaggedClass("GatewayError")<{ readonly reason: Reason; readonly used?: Used | undefined }>
+{
   get message(): string {
     return this.reason.message
   }
 }
 
-/** `Effect.fail(fail(new RateLimited({ … })))` in one word. */
-export const gatewayError = (reason: Reason): GatewayError => new GatewayError({ reason })
+/** `Effect.fail(fail(new RateLimited({ … })))` in one word. `used`: default nothing. */
+export const gatewayError = (reason: Reason, used?: Used): GatewayError =>
+  new GatewayError(used === undefined ? { reason } : { reason, used })
 
 /** What one upstream cannot be told, and another may well be; `param` is the path of the member. */
 export const unsupported = (param: string, message: string): Reason =>

@@ -88,9 +88,9 @@ interface Sent {
   status: number
 }
 
-/** A request may have members of any name, so only the record tells what it is. */
+/** A request may have members of any name, so the record tells what it is. */
 const isEmbedding = ({ operation }: Decision, call: AnyAttempt["call"]): call is EmbeddingCall =>
-  operation === "embeddings"
+  operation === "embeddings" && "input" in call.request
 
 /** Writes what is asked on the span; answers with how many choices that has. */
 const asked = (span: Tracer.Span, { profile }: RequestTrace, { call, decision, target }: AnyAttempt): number => {

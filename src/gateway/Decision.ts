@@ -42,6 +42,8 @@ export interface AttemptRecord {
   usage?: Usage | undefined
   /** The same with a guess at what it did not say, where it said something and did not count it. */
   estimated?: Usage
+  /** It used more than that, and nobody said how much. */
+  isUntold?: true
 }
 
 /** Counts requests of a flow. */
@@ -169,7 +171,7 @@ export const costOf = (decision: Decision): Cost | undefined => {
     : asEstimate(prices.costOf(provider, model, estimated, startedAtMs))
 }
 
-/** Outcomes after which nothing is charged, as far as is known: the upstream said no, or was not reached. */
+/** Outcomes after which nothing is charged, unless a part was answered: the upstream said no, or was not reached. */
 const uncharged: ReadonlySet<string> = new Set(
   [
     "InvalidRequest",
@@ -192,11 +194,11 @@ const uncharged: ReadonlySet<string> = new Set(
  */
 export const costOfAttempt = (decision: Decision, attempt: AttemptRecord): Cost | undefined => {
   const { prices, startedAtMs } = decision
-  const { estimated, model, outcome, provider, usage } = attempt
+  const { estimated, isUntold, model, outcome, provider, usage } = attempt
   if (estimated !== undefined) {
     return prices === undefined ? undefined : asEstimate(prices.costOf(provider, model, estimated, startedAtMs))
   }
-  if (usage === undefined && outcome !== undefined && uncharged.has(outcome)) return undefined
+  if (usage === undefined && isUntold !== true && outcome !== undefined && uncharged.has(outcome)) return undefined
   return prices?.costOf(provider, model, usage, startedAtMs)
 }
 

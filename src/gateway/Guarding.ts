@@ -34,7 +34,7 @@ const unavailable = gatewayError(
 const tell = (what: string, event: string): Effect.Effect<void> =>
   Effect.annotateLogs(Effect.logWarning(what), { "event.name": `breakwater.guard.${event}` })
 
-const tellFailed = (what: string, { whenFailing }: Guard): Effect.Effect<void> =>
+const tellFailed = (what: string, { whenFailing }: Pick<Guard, "whenFailing">): Effect.Effect<void> =>
   tell(`a guard failed: ${what}; ${whenFailing === "pass" ? "unjudged, it passes" : "nothing passes"}`, "failed")
 
 const pass: Judgement<never> = { _tag: "Pass" }
@@ -49,9 +49,13 @@ const said = <A>(
   const inTime = within === Number.POSITIVE_INFINITY
     ? judging
     : Effect.timeoutOrElse(judging, { duration: within, orElse: () => Effect.fail(tooLate) })
-  return Effect.catchCause(inTime, (cause) => {
+  return Effect.catchCause(inTime, (cause): Effect.Effect<Judgement<A>, GatewayError> => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
     const failure = cause.reasons.find(Cause.isFailReason)?.error
+    if (failure?.refusal !== undefined) {
+      const refused: Judgement<A> = { _tag: "Refuse", message: failure.refusal, param: "messages" }
+      return Effect.as(tellFailed(failure.message, { whenFailing: "refuse" }), refused)
+    }
     return Effect.andThen(
       tellFailed(failure?.message ?? "it has a defect", guard),
       whenFailing === "pass" ? Effect.succeed(pass) : Effect.fail(unavailable)

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { ChatRequest } from "../domain/Chat.ts"
+import type { Reason } from "../domain/GatewayError.ts"
 import type { Moderation as Judged, Provider } from "../providers/Provider.ts"
 import {
   type Guard,
@@ -43,7 +44,14 @@ const judgementOf = (
     : { _tag: "Refuse", message: `The model's moderation refuses ${what}. Say it otherwise.`, param: `messages[${at}]` }
 }
 
-const failed = (message: string): GuardFailed => ({ _tag: "GuardFailed", message })
+const failed = (message: string, refusal?: string): GuardFailed => ({ _tag: "GuardFailed", message, refusal })
+
+/** It is the texts that the moderation will not read, and not the moderation that is away. */
+const isOfTexts = (reason: Reason): boolean =>
+  reason._tag === "ContextLengthExceeded" || reason._tag === "InvalidRequest" || reason._tag === "ContentFiltered" ||
+  (reason._tag === "UpstreamRefused" && (reason.upstreamStatus === 400 || reason.upstreamStatus === 422))
+
+const unreadable = "The model's moderation refuses to read these messages: they may be too many or too long."
 
 /** What watches over a model; undefined = nothing. */
 export type Watch = ReadonlyArray<Guard> | undefined
@@ -56,6 +64,8 @@ const make = (
   const provider = providers.get(name)
   if (provider === undefined) throw new Error(`moderation names the provider ${name}, which is not configured`)
   const { moderate } = provider
+  // Where it neither stops what it flags nor what it cannot judge, it is there for the log alone.
+  const stops = verdict !== "flag" || whenFailing === "refuse"
   return {
     whenFailing,
     within,
@@ -66,7 +76,11 @@ const make = (
       if (moderate === undefined) return Effect.fail(failed(`the provider ${name} has no moderation`))
       return Effect.mapBoth(moderate({ model, input: [first, ...rest] }), {
         onSuccess: (moderation) => judgementOf(verdict, texts, moderation),
-        onFailure: ({ reason }) => failed(`the moderation of ${name} failed: ${reason._tag}`)
+        onFailure: ({ reason }) =>
+          failed(
+            `the moderation of ${name} failed: ${reason._tag}`,
+            stops && isOfTexts(reason) ? unreadable : undefined
+          )
       })
     }
   }

@@ -39,18 +39,20 @@ const passedOver = ({ decision: { attempts, skipped }, target: { name } }: AnyAt
 }
 
 /** It failed. */
-export const failed = (options: AnyAttempt, turn: Turn, { reason }: GatewayError): Effect.Effect<void> =>
+export const failed = (options: AnyAttempt, turn: Turn, { reason, used }: GatewayError): Effect.Effect<void> =>
   Clock.clockWith((clock) => {
     turn.record.outcome = reason._tag
     if (turn.span !== undefined) turn.span.error = reason._tag
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     turn.record.upstreamStatus = reason.upstreamStatus
+    if (used?.usage !== undefined) turn.record.usage = used.usage
+    if (used?.isUntold === true) turn.record.isUntold = true
     settle(turn, clock)
     options.target.guards.lastError = reason._tag
     options.target.guards.bulkhead.onFailure(reason, clock, turn.sinceMs)
     const verdict = Classification.classify(reason)
     turn.record.failureClass = classOf(verdict)
-    if (isUnsupported(reason)) passedOver(options, turn)
+    if (isUnsupported(reason) && used === undefined) passedOver(options, turn)
     if (turn.isSlow && turn.isOverdue) return Effect.void
     return turn.settle({ _tag: outcomeOf(options, turn, reason, verdict), retryAfterMs: reason.retryAfterMs })
   })

@@ -20,11 +20,14 @@ const problem = (text: string): Effect.Effect<never, ProviderProblem> => Effect.
 /** The file with the token, opened where there is one; most gateways have none. */
 export const tokenFileOf = (
   name: string,
-  { tokenFile }: ProviderSettings
+  { kind, tokenFile }: ProviderSettings
 ): Effect.Effect<TokenFile | undefined, never, Scope.Scope> =>
   tokenFile === undefined
     ? Effect.undefined
-    : Effect.flatMap(Effect.promise(() => import("./TokenFile.ts")), (TokenFile) => TokenFile.open(name, tokenFile))
+    : Effect.flatMap(
+      Effect.promise(() => import("./TokenFile.ts")),
+      (TokenFile) => TokenFile.open(name, tokenFile, { readsAwsKeys: kind === "bedrock" })
+    )
 
 const makeAzure = (name: string, settings: ProviderSettings, tokenFile: TokenFile | undefined): Making => {
   const { apiVersion, baseUrl, entraToken, headers, models } = settings

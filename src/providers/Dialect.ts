@@ -101,6 +101,8 @@ export interface Embeddings {
     call: EmbeddingCall,
     nowMs: number
   ) => Omit<EmbeddingAnswer, "upstreamRequestId"> | Reason
+  /** Tokens of the answer to one part, where another part failed; undefined = it does not say. Absent = there is one part. */
+  readonly tokensIn?: ((part: VectorsPart, model: string) => number | undefined) | undefined
 }
 
 /** How texts are judged; asked beside the endpoint of chat. */

@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as E from "../domain/GatewayError.ts"
 import * as Credential from "../resilience/Credential.ts"
-import type { Answer, AnswerStream, EmbeddingCall, Frame, Provider, ProviderCall } from "./Provider.ts"
+import type { Answer, AnswerStream, EmbeddingCall, Frame, ModerationCall, Provider, ProviderCall } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import { type Answering, healthy, type Play, resolve, type Scenario } from "./Scenario.ts"
 import { embeddingsOf } from "./SimulatedEmbedding.ts"
@@ -96,6 +96,9 @@ const wholeAnswer = (answering: Answering, call: ProviderCall): Effect.Effect<An
 const vectors = (answering: Answering, { model, request }: EmbeddingCall) =>
   atOnce(answering, () => embeddingsOf(request, model, 0))
 
+/** Nothing is flagged. A judgement has no words, so neither their pace nor where they break matters to it. */
+const nothingFlagged = ({ input }: ModerationCall) => Effect.succeed(input.map(() => undefined))
+
 /** The frames come one by one at the pace of the words, or all at once where there is none; then the end that it has. */
 const streamOf = ({ breaks, firstTokenMs, wordMs, words }: Answering, call: ProviderCall): AnswerStream => {
   const envelope = envelopeOf(call)
@@ -150,7 +153,8 @@ const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Jo
   const play = <A>(
     call: Pick<ProviderCall, "model">,
     stream: boolean,
-    answer: (play: Answering) => Effect.Effect<A, E.GatewayError>
+    answer: (play: Answering) => Effect.Effect<A, E.GatewayError>,
+    isUnheard: (reason: E.Reason) => boolean = () => false
   ): Effect.Effect<A, E.GatewayError> =>
     Effect.withFiber((fiber) => {
       const random = fiber.getRef(Random.Random)
@@ -167,7 +171,7 @@ const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Jo
       if (credentials === undefined || mine === undefined) return played
       return Effect.tapError(played, ({ reason }) =>
         Effect.sync(() => {
-          credentials.note(mine, call.model, reason, clock)
+          if (!isUnheard(reason)) credentials.note(mine, call.model, reason, clock)
         }))
     })
   return {
@@ -177,7 +181,8 @@ const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Jo
     models,
     complete: (call) => play(call, false, (answer) => wholeAnswer(answer, call)),
     stream: (call) => play(call, true, (answer) => Effect.succeed(streamOf(answer, call))),
-    embed: (call) => play(call, false, (answer) => vectors(answer, call))
+    embed: (call) => play(call, false, (answer) => vectors(answer, call)),
+    moderate: (call) => play(call, false, () => nothingFlagged(call), Credential.isBesideChat)
   }
 }
 

@@ -133,9 +133,14 @@ const vectorsOf = (
     : Effect.map(wait, () => embeddingsOf(call.request, call.model, seed))
 }
 
+/** A judgement: this is all that is ever flagged. */
+const judge = (text: string): ReadonlyArray<string> | undefined =>
+  text.includes("[flag me]") ? ["simulated"] : undefined
+
 /**
  * A simulated provider; `models` lists what it can play. Which attempt fails (`sim-flaky`, `sim-rate-limited`) follows from the
- * number of calls to this very provider. Fails with `UpstreamModelMissing` for a model that it does not have.
+ * number of calls to this very provider. Fails with `UpstreamModelMissing` for a model that it does not have; a moderation may
+ * be called as it likes, and one that is called like a model fails like it.
  */
 export const make = (name: string, settings: Partial<SimulatedSettings> = {}): Provider => {
   const { seed, ...pace } = { ...defaultSimulatedSettings, ...settings }
@@ -181,6 +186,7 @@ export const make = (name: string, settings: Partial<SimulatedSettings> = {}): P
         pull: pullOf(attempt),
         upstreamRequestId: `req-sim-${attempt.reply.hash}`
       })),
-    embed: (call) => Effect.flatMap(enter(call.model), (model) => vectorsOf(model, call, seed, pace.firstTokenMs))
+    embed: (call) => Effect.flatMap(enter(call.model), (model) => vectorsOf(model, call, seed, pace.firstTokenMs)),
+    moderate: ({ input, model }) => Effect.as(simulatedModels.has(model) ? enter(model) : Effect.void, input.map(judge))
   }
 }

@@ -23,19 +23,31 @@ export interface TokenFile {
   ) => Effect.Effect<Endpoint, GatewayError>
 }
 
-/** How often the file is looked at, in milliseconds. */
-const everyMsByDefault = 5000
-
 /** No token is as long; a file that is larger is another one. */
 const mostBytes = 65_536
 
-/** One word that HTTP can carry in a header, or JSON in one line, as AWS writes its keys; else undefined. */
-const secretIn = (written: string): string | undefined => {
-  const text = written.trim()
-  if (/^[\x21-\x7e]+$/.test(text)) return text
+export interface TokenFileOptions {
+  /** AWS's keys as JSON are a credential, too. Default false: JSON is none, for sent as a token it would tell its secrets. */
+  readonly readsAwsKeys?: boolean
+  /** How often the file is looked at, in milliseconds. Default 5000. */
+  readonly everyMs?: number
+}
+
+/** AWS's keys in one line, as its tools print them (`aws configure export-credentials`). */
+const awsKeysIn = (text: string): string | undefined => {
   const value = parse(text)
-  const line = isObject(value) ? JSON.stringify(value) : ""
+  if (!isObject(value) || typeof value["AccessKeyId"] !== "string" || typeof value["SecretAccessKey"] !== "string") {
+    return undefined
+  }
+  const line = JSON.stringify(value)
   return /^[\x20-\x7e]+$/.test(line) ? line : undefined
+}
+
+/** One word that HTTP can carry in a header, or AWS's keys; else undefined. */
+const secretIn = (written: string, readsAwsKeys: boolean): string | undefined => {
+  const text = written.trim()
+  if (text.startsWith("{")) return readsAwsKeys ? awsKeysIn(text) : undefined
+  return /^[\x21-\x7e]+$/.test(text) ? text : undefined
 }
 
 /** What says that the file is another one, links followed; undefined where there is none that could be read. */
@@ -47,8 +59,8 @@ const stampOf = (file: string): Effect.Effect<string | undefined> =>
     )
   )
 
-const secretOf = (file: string): Effect.Effect<string | undefined> =>
-  Effect.promise(() => readFile(file, "utf8").then(secretIn, () => undefined))
+const secretOf = (file: string, readsAwsKeys: boolean): Effect.Effect<string | undefined> =>
+  Effect.promise(() => readFile(file, "utf8").then((text) => secretIn(text, readsAwsKeys), () => undefined))
 
 const rejected = (provider: string, why: string): Effect.Effect<never, GatewayError> =>
   Effect.fail(
@@ -59,14 +71,14 @@ const rejected = (provider: string, why: string): Effect.Effect<never, GatewayEr
 export const open = Effect.fnUntraced(function*(
   provider: string,
   file: string,
-  everyMs = everyMsByDefault
+  { everyMs = 5000, readsAwsKeys = false }: TokenFileOptions = {}
 ): Effect.fn.Return<TokenFile, never, Scope.Scope> {
   let secret: string | undefined
   let stamp: string | undefined
   /** True where something else stands in it. */
   const take = Effect.gen(function*() {
     stamp = yield* stampOf(file)
-    const found = stamp === undefined ? undefined : yield* secretOf(file)
+    const found = stamp === undefined ? undefined : yield* secretOf(file, readsAwsKeys)
     if (found === undefined || found === secret) return false
     secret = found
     return true

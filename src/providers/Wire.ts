@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
-import type { Credentials, Noted } from "../resilience/Credential.ts"
+import { type Credentials, isBesideChat, type Noted } from "../resilience/Credential.ts"
 import type { Dialect, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
 import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
@@ -157,7 +157,8 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
     const { embeddings, moderations } = dialect
     const withEndpoint = <A, R>(
       call: Pick<ProviderCall, "model">,
-      use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>
+      use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>,
+      isUnheard?: (reason: Reason) => boolean
     ): Effect.Effect<A, GatewayError, R> => {
       if (credentials === undefined) return Effect.flatMap(endpoints[0], (endpoint) => use(endpoint, hearNothing))
       return Effect.withFiber((fiber) => {
@@ -165,7 +166,7 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
         const mine = credentials.pick(call.model, clock)
         const hear: Hear = (reason) => heed(options.name, mine.index, credentials.note(mine, call.model, reason, clock))
         return Effect.flatMap(endpoints[mine.index] ?? endpoints[0], (endpoint) => use(endpoint, hear)).pipe(
-          Effect.tapError(({ reason }) => hear(reason))
+          Effect.tapError(({ reason }) => isUnheard?.(reason) === true ? Effect.void : hear(reason))
         )
       })
     }
@@ -205,7 +206,7 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
         withEndpoint(call, (endpoint) => {
           const sent = transport.whole(requestTo(beside(endpoint, "/moderations"), {}, moderations.lower(call), false))
           return reply(dialect, sent, (text, nowMs) => moderations.readAnswer(text, call, nowMs))
-        }))
+        }, isBesideChat))
     }
   })
 

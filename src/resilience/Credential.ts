@@ -101,6 +101,9 @@ export interface Credentials {
   readonly states: (nowMs: number) => ReadonlyArray<CredentialState>
 }
 
+/** What a credential may not do, or not pay for, beside chat says nothing of chat, for which it would be dead as well. */
+export const isBesideChat = ({ _tag }: Reason): boolean => _tag === "CredentialRejected" || _tag === "QuotaExhausted"
+
 export interface CredentialOptions {
   /** How many there are, at least 1. */
   readonly count: number

@@ -1,5 +1,4 @@
 /** Client keys of a running server: listed, issued, rotated and revoked by its operator, each change with a line in the log. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
@@ -10,12 +9,11 @@ import { IssuedKeys } from "../admission/IssuedKeys.ts"
 import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { IssueRequest, RevokeRequest, RotateRequest } from "../api/Keys.ts"
-import { type GatewayError, gatewayError, InvalidRequest, RouteNotFound } from "../domain/GatewayError.ts"
+import { type GatewayError, gatewayError, RouteNotFound } from "../domain/GatewayError.ts"
 import { told } from "./Audit.ts"
 import { CurrentExchange } from "./Exchange.ts"
 import { read } from "./JsonOrder.ts"
 import * as KeyView from "./KeyView.ts"
-import { warnings as makeWarnings } from "./KeyWarnings.ts"
 
 const answer = (body: unknown) => HttpServerResponse.jsonUnsafe(body, { headers: { "cache-control": "no-store" } })
 
@@ -30,19 +28,12 @@ const refusing =
 
 const none = gatewayError(new RouteNotFound({ message: "This server issues no keys.", code: "no_issued_keys" }))
 
-const pastExpiry = gatewayError(
-  new InvalidRequest({
-    message: "Invalid 'expires': expected a day or moment to come, for a key that has ended is of no use.",
-    param: "expires"
-  })
-)
-
 /** Client keys, behind the admin key. */
 export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
   Effect.gen(function*() {
     const found = Option.getOrUndefined(yield* Effect.serviceOption(IssuedKeys))
     const admission = Option.getOrUndefined(yield* Effect.serviceOption(Admission))
-    const warningsOf = yield* makeWarnings
+    const warningsOf = yield* KeyView.warnings
     const tell = yield* told
     type Act = (
       keys: IssuedKeys["Service"],
@@ -56,10 +47,8 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
         "issue",
         refusing(handle(Effect.fnUntraced(function*(keys, request) {
           const { expires, ...wish } = yield* read(request, IssueRequest)
-          if (expires !== undefined && expires <= (yield* Clock.currentTimeMillis)) {
-            return yield* Effect.fail(pastExpiry)
-          }
-          const warnings = yield* warningsOf(wish.models)
+
+          const warnings = yield* warningsOf(wish.models, expires)
           const { record, text } = yield* keys.issue({
             ...wish,
             ...(expires === undefined ? {} : { expiresAtMs: expires })

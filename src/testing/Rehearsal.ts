@@ -111,9 +111,11 @@ const planOf = (options: GatewayOptions): Effect.Effect<Plan, ConfigurationRefus
   if (refusal !== undefined) return Effect.fail(refusal)
   if ("config" in options) return readConfig(options, options.scenarios)
   const aliases = Object.values(options.settings.aliases ?? {})
+  const judges = [options.settings, ...aliases].map(({ guards }) => guards?.moderation?.provider)
   const names = new Set([
     ...FaultProvider.namesIn(options.scenarios),
-    ...aliases.flatMap(({ targets }) => targets.map(({ provider }) => provider))
+    ...aliases.flatMap(({ targets }) => targets.map(({ provider }) => provider)),
+    ...judges.filter((name) => name !== undefined)
   ])
   return Effect.succeed({ settings: options.settings, providers: Array.from(names, (name) => ({ name })) })
 }

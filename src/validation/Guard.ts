@@ -27,6 +27,11 @@ export type Judgement<A> =
 export interface GuardFailed {
   readonly _tag: "GuardFailed"
   readonly message: string
+  /**
+   * It failed because of the request itself, as one that is too large for it: such a one is refused with this, whatever
+   * `whenFailing` says, or callers could choose to be unjudged. Told to the caller as it stands.
+   */
+  readonly refusal?: string | undefined
 }
 
 /** One text of a streamed answer: what may be given out of it so far. Plain functions, for they run for every event. */

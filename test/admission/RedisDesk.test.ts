@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -6,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import type { Purse } from "../../src/admission/Budget.ts"
+import { type Purse, windowAt } from "../../src/admission/Budget.ts"
 import { Desk, type Order, type Outcome } from "../../src/admission/Desk.ts"
 import type { Line } from "../../src/admission/RateLimit.ts"
 import * as RedisDesk from "../../src/admission/RedisDesk.ts"
@@ -301,6 +302,58 @@ describe.skipIf(isMissing())("a desk over Redis: money", () => {
     }).pipe(Effect.scoped))
 })
 
+describe.skipIf(isMissing())("a desk over a Redis that has lost an account and nothing else", () => {
+  /** As an eviction would. */
+  const evict = ({ redis }: Process, { name, per }: Purse) =>
+    redis.run(
+      Redis.script(`for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end return ''`),
+      [],
+      redis.keyOf(`budget:${per}:*:${name}`)
+    )
+
+  it.live("takes nothing from the account that was told anew of what the lost one had reserved", () =>
+    Effect.gen(function*() {
+      const one = yield* process()
+      const { desk } = one
+      const money = purse(100)
+      yield* anew(desk, money)
+      const first = order([], [money], { bound: 60 })
+      yield* desk.enter(first)
+      yield* evict(one, money)
+      yield* anew(desk, money, 10)
+      yield* desk.leave(first.id, { tokens: 0, spent: 25 })
+      expect(yield* until(balance(desk, money), (found) => found?.spent !== 10)).toMatchObject({
+        spent: 35,
+        reserved: 0
+      })
+      expect(why(yield* desk.enter(order([], [money], { bound: 66 })))).toBe("budget")
+      expect(why(yield* desk.enter(order([], [money], { bound: 65 })))).toBe("granted")
+    }).pipe(Effect.scoped))
+
+  it.live("gives back nothing that another order has reserved since", () =>
+    Effect.gen(function*() {
+      const one = yield* process()
+      const { desk } = one
+      const money = purse(100)
+      yield* anew(desk, money)
+      const [first, second] = [order([], [money], { bound: 40 }), order([], [money], { bound: 70 })]
+      yield* desk.enter(first)
+      yield* evict(one, money)
+      yield* anew(desk, money)
+      expect(why(yield* desk.enter(second))).toBe("granted")
+      yield* desk.leave(first.id, { tokens: 0, spent: 5 })
+      expect(yield* until(balance(desk, money), (found) => found?.spent !== 0)).toMatchObject({
+        spent: 5,
+        reserved: 70
+      })
+      yield* desk.leave(second.id, { tokens: 0, spent: 20 })
+      expect(yield* until(balance(desk, money), (found) => found?.spent !== 5)).toMatchObject({
+        spent: 25,
+        reserved: 0
+      })
+    }).pipe(Effect.scoped))
+})
+
 describe.skipIf(isMissing())("a desk over a Redis that crashes and comes back", () => {
   it.live(
     "counts each request once, whatever was under way, and never more than the limit",
@@ -386,6 +439,21 @@ describe.skipIf(isMissing())("a desk over a Redis that says nothing", () => {
       const givenBack = { id: "late", lines: [], purses: [], leaseMs: 1000, again: true, unheard: true }
       yield* redis.run(Scripts.leave, keys, JSON.stringify(givenBack))
       expect(JSON.parse(yield* redis.run(Scripts.enter, keys, text))).toEqual({ gone: true })
+    }).pipe(Effect.scoped))
+
+  it.live("takes nothing back twice of what it never granted", () =>
+    Effect.gen(function*() {
+      const { desk, redis } = yield* process()
+      const money = purse(100)
+      yield* anew(desk, money)
+      expect(why(yield* desk.enter(order([], [money], { bound: 60 })))).toBe("granted")
+      const { startMs } = windowAt(money.per, yield* Clock.currentTimeMillis)
+      const keys = [redis.keyOf(`ticket:${name()}`), redis.keyOf(`budget:${money.per}:${startMs}:${money.name}`)]
+      const purses = [{ limit: "100", soft: 0.8 }]
+      const [id, bound, spent] = ["never", "60", "0"]
+      const givenBack = { id, lines: [], purses, bound, spent, leaseMs: 1000, again: true, unheard: true }
+      for (const _ of [1, 2, 3]) yield* redis.run(Scripts.leave, keys, JSON.stringify(givenBack))
+      expect(yield* balance(desk, money)).toMatchObject({ spent: 0, reserved: 60 })
     }).pipe(Effect.scoped))
 
   it.live("fails in time, and gives back later what it was granted without hearing of it", () =>

@@ -67,6 +67,16 @@ describe("what can never work as it stands", () => {
     }))
 })
 
+describe("Redis", () => {
+  it.effect("is said to count limits and budgets, and what it does not do is not active", () =>
+    Effect.gen(function*() {
+      const text = yield* said("storage: { redis: \"redis://me:secret@cache:6379/2\" }")
+      expect(text).toMatch(/storage\n(?:.*\n)?\s+limits\s+Redis at cache:6379\n/)
+      expect(text).toMatch(/not active\n\s+storage\.redis\s+for cooldowns, .*and for a cache/)
+      expect(text).not.toContain("secret")
+    }))
+})
+
 describe("the ledger", () => {
   it.effect("is said to be where it is, or to be lost at the stop", () =>
     Effect.gen(function*() {

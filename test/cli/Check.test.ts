@@ -169,6 +169,14 @@ providers: { drill: { kind: simulated } }
     expect(await wrong("sqlite:./text.db")).toContain("./text.db cannot be opened: it is no SQLite file")
   }, 60_000)
 
+  it("names what Redis does not do, without its password", async () => {
+    const { code, output } = await check("redis.yaml", "storage: { redis: \"redis://:secret@127.0.0.1:1\" }")
+    expect(output).toContain("  limits       Redis at 127.0.0.1:1\n")
+    expect(output).toMatch(/^ {2}not active {3}storage\.redis: for cooldowns, .*and for a cache/m)
+    expect(output).not.toContain("secret")
+    expect(code).toBe(0)
+  })
+
   it("finds a breaker that is to open for longer than the longest it may", async () => {
     const { code, output } = await check(
       "breaker.yaml",

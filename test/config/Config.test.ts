@@ -167,13 +167,15 @@ validation: { unicode: lenient, files: { allow: [pdf], deny: [csv] } }
   it.effect("takes a moderation that says what its failing means, of a provider that has one", () =>
     Effect.gen(function*() {
       const file = (provider: string, more = ", whenFailing: pass, within: 1s") =>
-        `providers: { judge: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1", apiKey: none } }\n` +
+        `providers: { claude: { kind: anthropic, apiKey: sk-ant-1 }, ` +
+        `judge: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1", apiKey: none } }\n` +
         `defaults: { guards: { moderation: { provider: ${provider}${more} } } }\n`
       const { settings } = yield* settingsOf(file("judge"))
       expect(settings.defaults.guards).toEqual({
         moderation: { provider: "judge", whenFailing: "pass", within: 1000 }
       })
-      for (const wrong of [file("juge"), file("simulated"), file("judge", "")]) {
+      expect((yield* settingsOf(file("simulated"))).settings.defaults.guards?.moderation?.provider).toBe("simulated")
+      for (const wrong of [file("juge"), file("claude"), file("judge", "")]) {
         const [problem, ...others] = yield* problemsOf(wrong)
         expect(problem?.path).toMatch(/^defaults\.guards\.moderation\.(?:provider|whenFailing)$/)
         expect(others).toEqual([])
@@ -531,7 +533,7 @@ storage: { whenAway: { limits: closed } }
         "storage: { redis: \"${REDIS_URL}\", redisTimeout: 1s, redisPrefix: \"team:a\" }",
         { REDIS_URL: "rediss://user:p%40ss@redis.example.com:6380/2" }
       )
-      expect(inactive).toEqual([])
+      expect(inactive.map(({ path }) => path)).toEqual(["storage.redis"])
       expect(settings.storage).toMatchObject({ redisTimeoutMs: 1000, redisPrefix: "team:a" })
       expect(JSON.stringify(settings.storage)).not.toContain("ss@")
       expect(secretsOf(settings).map(Redacted.value)).toEqual([
@@ -539,7 +541,8 @@ storage: { whenAway: { limits: closed } }
         "p%40ss",
         "p@ss"
       ])
-      expect((yield* settingsOf("storage: { redis: \"${REDIS_URL:-}\" }", {})).settings.storage.redis).toBeUndefined()
+      const without = yield* settingsOf("storage: { redis: \"${REDIS_URL:-}\" }", {})
+      expect([without.settings.storage.redis, without.inactive]).toEqual([undefined, []])
     }))
 
   it.effect("is refused where the address of Redis is none, without showing it", () =>
@@ -547,6 +550,8 @@ storage: { whenAway: { limits: closed } }
       const wrong = [
         "http://:canary@host",
         "redis://:canary%@host",
+        "redis://:canary%ff@host",
+        "redis://%c3:canary@host",
         "redis://:canary@",
         "redis://:canary@host/name",
         "redis://:canary@host:99999",

@@ -3,10 +3,13 @@ import { parse } from "effect/encoding/Yaml"
 import { execFile, execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { kinds } from "../../src/config/ProviderSection.ts"
+import { selfSigned } from "../faults/Certificates.ts"
+import { listening } from "../wire/Listening.ts"
 import { execForm, instructionsOf, type Stage, stagesOf, textsOf } from "./Dockerfile.ts"
 
 const root = join(import.meta.dirname, "../..")
@@ -99,13 +102,15 @@ describe("the Dockerfile", () => {
   })
 })
 
-describe("the health check", () => {
-  const words = execForm(only("HEALTHCHECK").replace(/^.*?CMD\s+/, ""))
-  const check = (port: number) =>
-    promisify(execFile)(process.execPath, words.slice(1), {
-      env: { ...process.env, BREAKWATER_PORT: String(port) }
-    }).then(() => 0, (error: { readonly code: number }) => error.code)
+const words = execForm(only("HEALTHCHECK").replace(/^.*?CMD\s+/, ""))
+const check = (port: number) =>
+  promisify(execFile)(process.execPath, words.slice(1), {
+    env: { ...process.env, BREAKWATER_PORT: String(port) }
+  }).then(() => 0, (error: { readonly code: number }) => error.code)
+/** Of another name than loopback's. */
+const certificate = selfSigned("door.example")
 
+describe("the health check", () => {
   it("asks the liveness probe: 0 when it answers well, 1 when it does not or is not there", async () => {
     expect(words[0]).toBe("node")
     const asked: Array<string | undefined> = []
@@ -128,6 +133,24 @@ describe("the health check", () => {
     }
     expect(await check(port)).toBe(1)
     expect(asked).toEqual(["/api/v1/health/live", "/api/v1/health/live"])
+  })
+})
+
+describe("the health check of a door with TLS", () => {
+  it.skipIf(certificate === undefined)("asks it by TLS (skipped where there is no openssl)", async () => {
+    let status = 200
+    const server = createTlsServer({ ...certificate }, (_, response) => {
+      response.writeHead(status).end()
+    })
+    const { close, url } = await listening(server)
+    const port = Number(new URL(url).port)
+    try {
+      const healthy = await check(port)
+      status = 503
+      expect([healthy, await check(port)]).toEqual([0, 1])
+    } finally {
+      close()
+    }
   })
 })
 

@@ -294,18 +294,57 @@ layer(Transport.layer(), { excludeTestServices: true })("embeddings", (it) => {
       }
     }))
 
+  const refusing = (asked: Asked): Told =>
+    asked.body.includes("\"bad\"")
+      ? {
+        status: 429,
+        headers: { ...json, "x-amzn-errortype": "ThrottlingException" },
+        pieces: [JSON.stringify({ message: "Too many requests" })]
+      }
+      : cloud(asked)
+
   it.effect("fail as a whole with the first part that does", () =>
     Effect.gen(function*() {
-      answer = (asked) =>
-        JSON.parse(asked.body).inputText === "bad"
-          ? {
-            status: 429,
-            headers: { ...json, "x-amzn-errortype": "ThrottlingException" },
-            pieces: [JSON.stringify({ message: "Too many requests" })]
-          }
-          : cloud(asked)
+      answer = refusing
       const texts = Array.from({ length: 12 }, (_, at) => at === 5 ? "bad" : "good")
       expect((yield* refusal("bedrock", "amazon.titan-embed-text-v2:0", texts))._tag).toBe("RateLimited")
+    }))
+
+  const usedBy = (...options: Parameters<typeof embed>) =>
+    Effect.map(Effect.flip(embed(...options)), (error) => "used" in error ? error.used : undefined)
+  const inputOf = (promptTokens: number) => ({ promptTokens, completionTokens: 0, totalTokens: promptTokens })
+
+  it.effect("that fail in one part tell what the others used, each in its upstream's words", () =>
+    Effect.gen(function*() {
+      answer = refusing
+      const texts = [...Array.from({ length: 15 }, () => "good"), "bad"]
+      const told = [
+        ["bedrock", "amazon.titan-embed-text-v2:0", 15 * 3],
+        ["bedrock", "amazon.nova-2-multimodal-embeddings-v1:0", 15 * 6],
+        ["vertex", "gemini-embedding-001", 15 * 4],
+        ["vertex", "gemini-embedding-2", 15 * 5]
+      ] as const
+      for (const [kind, model, tokens] of told) {
+        expect(yield* usedBy(kind, model, texts)).toEqual({ usage: inputOf(tokens), isUntold: false })
+      }
+      const hundreds = [...Array.from({ length: 200 }, () => "good"), "bad"]
+      expect(yield* usedBy("gemini", "gemini-embedding-2", hundreds)).toEqual({ usage: inputOf(14), isUntold: false })
+      expect(yield* usedBy("gemini", "gemini-embedding-001", hundreds)).toEqual({ usage: undefined, isUntold: true })
+    }))
+
+  it.effect("that fail tell nothing where no part was answered", () =>
+    Effect.gen(function*() {
+      answer = refusing
+      expect(yield* usedBy("bedrock", "amazon.titan-embed-text-v2:0", ["bad", "bad"])).toBe(undefined)
+      expect(yield* usedBy("bedrock", "amazon.titan-embed-text-v2:0", "bad")).toBe(undefined)
+    }))
+
+  it.effect("send no part after one has failed", () =>
+    Effect.gen(function*() {
+      answer = refusing
+      const before = upstream.asked.length
+      const used = yield* usedBy("bedrock", "amazon.titan-embed-text-v2:0", Array.from({ length: 64 }, () => "bad"))
+      expect([used, upstream.asked.length - before]).toEqual([undefined, 8])
     }))
 
   it.effect("keep the limit of an attempt over all of their parts", () =>

@@ -12,7 +12,7 @@ import { Completion } from "../../src/gateway/Completion.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
-import { ask, flow, type Script, script } from "./Scripted.ts"
+import { ask, askVectors, flow, type Script, script } from "./Scripted.ts"
 
 const usd = (text: string): PicoUsd => parseUsd(text) ?? 0
 
@@ -205,6 +205,41 @@ describe("a budget", () => {
       expect(yield* tagOf(budgeted("1"))).toBe("UpstreamFailed")
       expect(yield* balance).toMatchObject({ spent: 0, reserved: 0 })
     }).pipe(Effect.provide(gateway([script("one", new E.UpstreamFailed({ message: "no" }))]))))
+
+  /** What counts of vectors that failed as a whole, and what was held for them. */
+  const partly = (used: E.Used, settings: Partial<AdmissionSettings> = {}) => {
+    const error = E.gatewayError(new E.RateLimited({ message: "429", upstreamStatus: 429 }), used)
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      const request = askVectors({ input: Array.from({ length: 16 }, () => "a".repeat(10_000)) })
+      request.decision.caller = budgeted("1")
+      const fiber = yield* Effect.forkChild(Effect.flip(completion.embed(request)), { startImmediately: true })
+      const held = (yield* balance)?.reserved ?? 0
+      yield* TestClock.adjust("2 seconds")
+      expect((yield* Fiber.join(fiber)).reason._tag).toBe("RateLimited")
+      const { reserved, spent } = (yield* balance) ?? {}
+      expect([reserved, request.decision.attempts.length]).toEqual([0, 1])
+      expect(held).toBeGreaterThan(100_000 * 1_000_000)
+      return { held, spent }
+    }).pipe(Effect.provide(gateway([script("one", { afterMs: 1000, play: error })], settings)))
+  }
+  const parts = { promptTokens: 45_000, completionTokens: 0, totalTokens: 45_000 }
+
+  it.effect("takes what some parts of a request for vectors used, although another was refused", () =>
+    Effect.map(
+      partly({ usage: parts, isUntold: false }),
+      ({ spent }) => expect(spent).toBe(45_000 * 1_000_000)
+    ))
+
+  it.effect("takes the bound where some of those parts did not say what they used", () =>
+    Effect.gen(function*() {
+      const some = yield* partly({ usage: parts, isUntold: true })
+      expect(some.spent).toBe(some.held)
+      const none = yield* partly({ usage: undefined, isUntold: true })
+      expect(none.spent).toBe(none.held)
+      const released = yield* partly({ usage: parts, isUntold: true }, { untold: "release" })
+      expect(released.spent).toBe(45_000 * 1_000_000)
+    }))
 
   const left = (settings: Partial<AdmissionSettings>) =>
     Effect.gen(function*() {

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Stream } from "effect"
 import * as TestClock from "effect/testing/TestClock"
-import { gatewayError, UpstreamFailed } from "../../src/domain/GatewayError.ts"
+import {
+  ContextLengthExceeded,
+  gatewayError,
+  type Reason,
+  UpstreamFailed,
+  UpstreamRefused
+} from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
 import type { Frame } from "../../src/providers/Provider.ts"
 import { type Guard, Guards, type GuardSettings, type ModerationSettings } from "../../src/validation/Guard.ts"
@@ -295,6 +301,38 @@ describe("a moderation", () => {
           if (whenFailing === "refuse") expect(JSON.stringify(exit)).toContain("guard_unavailable")
         }
       }
+    }))
+})
+
+describe("a moderation that will not read the texts", () => {
+  const outcome = (reason: Reason, settings: Partial<ModerationSettings>) => {
+    const one = script("a", "ok")
+    const judge: Script = { ...script("judge", "ok"), moderate: () => Effect.fail(gatewayError(reason)) }
+    const targets = [{ provider: "a", model: "m", weight: 1 }]
+    const moderation = { provider: "judge", whenFailing: "pass", ...settings } as const
+    const asked = Effect.match(complete(), {
+      onSuccess: () => "passes",
+      onFailure: ({ reason }) => `${reason.status} ${reason.errorCode} ${reason.param} ${one.calls.length}`
+    })
+    const aliases = { fast: { strategy: "ordered", targets, guards: { moderation } } } as const
+    return Effect.provide(asked, flow([one, judge], { aliases }))
+  }
+  const tooLong = new ContextLengthExceeded({ message: "no" })
+  const refused = (upstreamStatus: number) => new UpstreamRefused({ message: "no", upstreamStatus })
+
+  it.effect("lets none of them pass, whatever its settings say of failing, for callers choose their size", () =>
+    Effect.gen(function*() {
+      for (const reason of [tooLong, refused(400), refused(422)]) {
+        for (const whenFailing of ["pass", "refuse"] as const) {
+          expect(yield* outcome(reason, { whenFailing })).toBe("400 guard_refused messages 0")
+        }
+      }
+    }))
+
+  it.effect("is no reason to refuse where the refusal is not about them, or where it is there for the log alone", () =>
+    Effect.gen(function*() {
+      expect(yield* outcome(refused(405), {})).toBe("passes")
+      expect(yield* outcome(tooLong, { verdict: "flag" })).toBe("passes")
     }))
 })
 

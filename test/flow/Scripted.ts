@@ -20,6 +20,7 @@ export type Play =
   | "ok"
   | "silent"
   | E.Reason
+  | E.GatewayError
   | { readonly afterMs: number; readonly play: Play }
   | Words
 
@@ -132,7 +133,7 @@ const providerOf = (script: Script): Provider => {
     }
     if (play === "ok" || "words" in play) return Effect.succeed(ok(play))
     if ("afterMs" in play) return Effect.delay(Effect.suspend(() => outcome(play.play, ok)), play.afterMs)
-    return Effect.fail(E.gatewayError(play))
+    return Effect.fail(play._tag === "GatewayError" ? play : E.gatewayError(play))
   }
   return {
     name: script.name,

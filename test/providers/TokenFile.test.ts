@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -86,10 +87,31 @@ layer(Transport.layer(), { excludeTestServices: true })("a token in a file", (it
       expect(upstream.asked.at(-1)?.headers["x-amz-security-token"]).toBe("session")
     }))
 
+  it.effect("holds no token where it is JSON, which would tell its secrets, but for AWS's keys where they are read", () =>
+    Effect.gen(function*() {
+      const keys = JSON.stringify({ AccessKeyId: "AKID", SecretAccessKey: "s" })
+      const secretOf = (text: string, readsAwsKeys: boolean) =>
+        Effect.gen(function*() {
+          write(text)
+          const { endpoint } = yield* TokenFile.open("cloud", file, { readsAwsKeys })
+          let seen = "none"
+          yield* Effect.exit(endpoint((secret) => {
+            seen = Redacted.value(secret)
+            return Effect.succeed(endpointOf("/"))
+          }))
+          return seen
+        })
+      expect(yield* secretOf(keys, true)).toBe(keys)
+      expect(yield* secretOf(keys, false)).toBe("none")
+      for (const text of ["{\"foo\":1}", "{\"accessToken\":\"t\"}", "{}"]) {
+        expect(yield* secretOf(text, true)).toBe("none")
+      }
+    }))
+
   it.effect("that is not renewed by then is dead until another stands in the file, which is seen by itself", () =>
     Effect.gen(function*() {
       write("one")
-      const { credentials, endpoint } = yield* TokenFile.open("cloud", file, 5)
+      const { credentials, endpoint } = yield* TokenFile.open("cloud", file, { everyMs: 5 })
       const made = endpoint((secret) => Effect.succeed(endpointOf(`/${String(secret)}`)))
       const clock = yield* Effect.clockWith(Effect.succeed)
       const refused = new CredentialRejected({ message: "", upstreamStatus: 401 })
@@ -103,7 +125,7 @@ layer(Transport.layer(), { excludeTestServices: true })("a token in a file", (it
 
   it.effect("that is missing, no token or far too long leaves the last good one in force", () =>
     Effect.gen(function*() {
-      const { credentials, endpoint } = yield* TokenFile.open("cloud", file, 60_000)
+      const { credentials, endpoint } = yield* TokenFile.open("cloud", file, { everyMs: 60_000 })
       const seen: Array<string> = []
       const made = endpoint(() => {
         seen.push("made")

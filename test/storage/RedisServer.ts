@@ -1,6 +1,8 @@
 /** A Redis of Debian's package on a loopback port, in a folder of its own, that keeps nothing over a stop unless it is told to. */
 import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Certificate } from "../faults/Certificates.ts"
@@ -26,6 +28,21 @@ export interface RedisServer {
   readonly thaw: () => void
   /** Stops it and removes everything. */
   readonly dispose: () => Promise<void>
+}
+
+/** A connection of its own to it. What comes back resolves once it has said something, to a command that was sent at once. */
+export const greet = async ({ password, url }: RedisServer): Promise<() => Promise<void>> => {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  const ask = async (command: string): Promise<void> => {
+    socket.write(`${command}\r\n`)
+    await once(socket, "data")
+  }
+  await ask(`AUTH ${password}`)
+  return async () => {
+    await ask("PING")
+    socket.destroy()
+  }
 }
 
 /** With `keeps` everything is written down at once, and there again after a crash; with a certificate it speaks TLS alone. */

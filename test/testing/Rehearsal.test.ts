@@ -140,6 +140,39 @@ describe("a rehearsal", () => {
       expect(report.answeredBy).toEqual({ "mine/m": 3 })
     }))
 
+  it.effect("asks a moderation, too, which passes or does what its scenario says", () =>
+    Effect.gen(function*() {
+      const moderated = config.replace("    timeouts:", "    guards: { moderation: MODERATION }\n    timeouts:")
+      const run = (moderation: string, scenarios: Testing.GatewayOptions["scenarios"]) =>
+        Testing.rehearse({
+          config: moderated.replace("MODERATION", `{ provider: openai, ${moderation} }`),
+          scenarios,
+          traffic: { requestsPerSecond: 2, for: "10s" }
+        })
+      const away = { "openai/omni-moderation-latest": Scenario.failing(401) }
+      expect(yield* run("whenFailing: refuse", {})).toMatchObject({ succeeded: 20, answeredBy: { "openai/gpt-5": 20 } })
+      expect((yield* run("whenFailing: refuse", away)).failures).toEqual({ AdmissionUnavailable: 20 })
+      // Its key is still good for chat.
+      expect((yield* run("whenFailing: pass", away)).answeredBy).toEqual({ "openai/gpt-5": 20 })
+    }))
+
+  it.effect("has a stand-in for a moderation that is nobody's target", () =>
+    Effect.gen(function*() {
+      const guards = (provider: string) => ({ moderation: { provider, whenFailing: "refuse" } }) as const
+      const targets = [{ provider: "mine", model: "m", weight: 1 }]
+      const settings: GatewaySettings = {
+        guards: guards("everybodys"),
+        aliases: {
+          only: { strategy: "ordered", targets, guards: guards("judge") },
+          other: { strategy: "ordered", targets }
+        }
+      }
+      for (const model of ["only", "other"]) {
+        const traffic = { model, requestsPerSecond: 1, for: "3s" } as const
+        expect((yield* Testing.rehearse({ settings, scenarios: {}, traffic })).answeredBy).toEqual({ "mine/m": 3 })
+      }
+    }))
+
   it.effect("of thousands of requests is told in a few lines", () =>
     Effect.gen(function*() {
       const report = yield* rehearse({ openai: Scenario.flapping({ up: "5s", down: "5s" }) }, {

@@ -85,6 +85,13 @@ const answer = (asked: Asked): Told => {
   }
   if (asked.path.endsWith("/invoke")) {
     const { inputText } = JSON.parse(asked.body)
+    if (inputText === "too long") {
+      return {
+        status: 400,
+        headers: { ...json, "x-amzn-errortype": "ValidationException" },
+        pieces: [JSON.stringify({ message: "Too many input tokens." })]
+      }
+    }
     return {
       headers: { ...json, "x-amzn-bedrock-input-token-count": "3" },
       pieces: [JSON.stringify({ embedding: [inputText.length, 0.5], inputTextTokenCount: 3 })]
@@ -215,6 +222,15 @@ describe("Bedrock behind the openai package", () => {
     expect(recent.find(({ alias }) => alias === "vectors")).toMatchObject({
       skipped: [{ target: `signed/${model}`, why: "no embeddings" }],
       dropped_parameters: ["user"]
+    })
+  })
+
+  it("counts what the other texts used where one is refused", async () => {
+    const input = [...Array.from({ length: 15 }, () => "a"), "too long"]
+    await expect(client.embeddings.create({ model: "vectors", input })).rejects.toMatchObject({ status: 400 })
+    const { recent } = await gateway.monitoring()
+    expect(recent.find(({ alias, error }) => alias === "vectors" && error !== undefined)).toMatchObject({
+      attempts: [{ outcome: expect.not.stringMatching("ok"), input_tokens: 45, output_tokens: 0 }]
     })
   })
 

@@ -101,6 +101,22 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
     )
   })
 
+  it("closes on who does not finish the handshake in time, and says nothing of it", { timeout }, async () => {
+    const brisk = await Gateway.start({ server: { tls: { cert, key }, timeouts: { headers: "200ms" } } })
+    // The head of a ClientHello of 512 bytes, and no more.
+    const begun = Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03])
+    const closed = [Buffer.alloc(0), begun].map(async (bytes) => {
+      const socket = connectTcp(Number(new URL(brisk.origin).port), "127.0.0.1")
+      socket.on("error", () => undefined).resume().write(bytes)
+      await once(socket, "close")
+    })
+    await Promise.all(closed)
+    expect((await ask(brisk.origin, "/v1/models")).status).toBe(200)
+    await brisk.says(/request\.completed/)
+    expect(await brisk.stop()).toBe(0)
+    expect(brisk.output()).not.toContain("malformed_request")
+  })
+
   it("is left in order, also with a connection on which nothing was asked", { timeout }, async () => {
     const leaving = await Gateway.start({
       server: { tls: { cert, key }, drain: { notReady: "10ms", streams: "60s" } }
@@ -112,11 +128,24 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
     await closed
   })
 
-  it("is the same with workers", { timeout }, async () => {
-    const fleet = await Gateway.start({ server: { tls: { cert, key }, workers: 2 } })
-    expect((await ask(fleet.origin, "/v1/chat/completions", hello(false))).status).toBe(200)
-    expect(await fleet.stop()).toBe(0)
-  })
+  it(
+    "is the same with workers, which stay as they are where SIGHUP finds a pair that is none",
+    { timeout },
+    async () => {
+      const pair = { cert: file("fleet.pem", made?.cert), key: file("fleet.key", made?.key) }
+      const fleet = await Gateway.start({ server: { tls: pair, workers: 2 } })
+      expect((await ask(fleet.origin, "/v1/chat/completions", hello(false))).status).toBe(200)
+      file("fleet.key", other?.key)
+      fleet.signal("SIGHUP")
+      await fleet.says(/SIGHUP: the workers stay as they are\n[^]*the two files are no certificate with its key in PEM/)
+      expect((await ask(fleet.origin, "/v1/models")).status).toBe(200)
+      file("fleet.key", made?.key)
+      fleet.signal("SIGHUP")
+      await fleet.says(/every worker has been replaced/)
+      expect(fleet.output()).not.toContain("a worker died")
+      expect(await fleet.stop()).toBe(0)
+    }
+  )
 })
 
 describe("a door without one", () => {

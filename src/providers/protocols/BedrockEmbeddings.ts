@@ -123,5 +123,6 @@ export const bedrockEmbeddings: Embeddings = {
       return { vectors: family.read(answer), promptTokens: tokensOf(part, answer) }
     })
     return writeAnswer(read, family.batch, call)
-  }
+  },
+  tokensIn: (part) => tokensOf(part, objectOf(part))
 }

@@ -51,7 +51,8 @@ const readBatch = (answer: JsonObject): ReadPart => ({
 export const geminiEmbeddings: Embeddings = {
   embeds,
   lower: (call) => isAstray(call.model) ? astray : lowerTexts(call, mostTexts, (texts) => lowerBatch(call, texts)),
-  readAnswer: (parts, call) => writeAnswer(parts.map((part) => readBatch(objectOf(part))), mostTexts, call)
+  readAnswer: (parts, call) => writeAnswer(parts.map((part) => readBatch(objectOf(part))), mostTexts, call),
+  tokensIn: (part) => tokensIn(objectOf(part))
 }
 
 /** The older models are asked by `predict`; of those gemini-embedding-001 takes one text at a time. */
@@ -96,6 +97,8 @@ const readOne = (answer: JsonObject): ReadPart => ({
   promptTokens: tokensIn(answer)
 })
 
+const readerOf = (model: string) => isPredicted(model) ? readPrediction : readOne
+
 /** Of Vertex AI. */
 export const vertexEmbeddings: Embeddings = {
   embeds,
@@ -109,7 +112,8 @@ export const vertexEmbeddings: Embeddings = {
     )
   },
   readAnswer: (parts, call) => {
-    const read = isPredicted(call.model) ? readPrediction : readOne
+    const read = readerOf(call.model)
     return writeAnswer(parts.map((part) => read(objectOf(part))), batchAtVertex(call.model), call)
-  }
+  },
+  tokensIn: (part, model) => readerOf(model)(objectOf(part)).promptTokens
 }

@@ -62,6 +62,9 @@ const isHolder = (value: unknown): value is Holder => typeof value === "object" 
 const isMarked = (holder: Holder): boolean =>
   isHolder(holder["cache_control"]) || isHolder(holder["prompt_cache_breakpoint"])
 
+/** Roles whose name says nothing more: a function's is said as its call's, and the call that a tool answers has an id. */
+const named: ReadonlySet<unknown> = new Set(["function", "tool"])
+
 /**
  * What no dialect but OpenAI's has words for within messages: the names of who speaks, and how closely an image is to be looked
  * at. `hasCache`: the dialect knows marks of what is to be cached; else those are named as well.
@@ -69,7 +72,7 @@ const isMarked = (holder: Holder): boolean =>
 export const noteUnsaidIn = (messages: ReadonlyArray<Holder>, dropped: Set<string>, hasCache: boolean): void => {
   for (const message of messages) {
     const { content, name, role } = message
-    if (typeof name === "string" && role !== "function") dropped.add("name")
+    if (typeof name === "string" && !named.has(role)) dropped.add("name")
     if (!hasCache && isMarked(message)) dropped.add("cache_control")
     if (!Array.isArray(content)) continue
     for (const part of content) {
