@@ -384,7 +384,8 @@ const typeOf = (ast: SchemaAST.AST): string => {
   if (ast._tag === "Declaration") return "secret"
   const encoded = ast.encoding?.[0].to
   if (ast._tag === "Number" && encoded !== undefined) {
-    return JSON.stringify(encoded.checks).includes("kb|mb") ? "size" : "duration"
+    const checks = JSON.stringify(encoded.checks)
+    return checks.includes("kb|mb") ? "size" : checks.includes("a day such as") ? "day or moment" : "duration"
   }
   const known = literals(ast)
   if (known.length > 0) return known.join(" | ")
@@ -443,6 +444,14 @@ const rows = (keys: ReadonlyArray<Key>): ReadonlyArray<ReadonlyArray<string>> =>
 const section = (title: string, keys: ReadonlyArray<Key>): string =>
   `## ${title}\n\n${table(["key", "type", "default", "what"], rows(keys))}\n`
 
+/** Who asks, at the clouds: one of several ways. */
+const waysIn: Readonly<Record<string, string>> = {
+  "azure-openai": "one of `apiKey`, `entraToken` and `tokenFile`",
+  bedrock: "one of `apiKey`, `tokenFile` and AWS's keys (`accessKeyId` with `secretAccessKey`)",
+  "bedrock-mantle": "one of `apiKey` and `tokenFile`",
+  gemini: "`apiKey`, or for Vertex AI `tokenFile` and `baseUrl`"
+}
+
 const kindRows = kinds.map((
   { baseUrl, endpointName, keyName, kind, needsBaseUrl, needsKey, needsRegion, otherNames }
 ) => [
@@ -451,7 +460,7 @@ const kindRows = kinds.map((
   [keyName, endpointName].filter((name) => name !== undefined).map((name) => `\`${name}\``).join(" and ") +
   (otherNames === undefined ? "" : ", or with AWS's own keys"),
   [
-    needsKey === true ? "`apiKey`" : "",
+    needsKey === true ? waysIn[kind] ?? "`apiKey`" : "",
     needsBaseUrl === true ? "`baseUrl`" : "",
     needsRegion === true ? "`region`" : ""
   ].filter((need) => need !== "").join(", ")

@@ -100,7 +100,7 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
         }
         if ("refused" in outcome) {
           note(outcome.standings)
-          return Effect.fail(errorOf(outcome.refused))
+          return Effect.fail(errorOf(outcome.refused, order.bound))
         }
         if (isTold) return failed({ _tag: "DeskFailed", message: "what was spent before is not known" })
         return Effect.matchEffect(Effect.flatMap(history(outcome.unknown), desk.tell), {

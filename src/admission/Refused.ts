@@ -9,12 +9,16 @@ import {
   gatewayError,
   ModelNotFound
 } from "../domain/GatewayError.ts"
+import { type PicoUsd, toUsd } from "../domain/Money.ts"
 import type { Refusal } from "./Desk.ts"
 
 const seconds = (ms: number): string => `${Math.ceil(ms / 100) / 10} s`
 
-/** In a caller's words; of what others share only that it is used up. */
-export const errorOf = ({ left, limit, name, retryAfterMs, untilMs = 0, why }: Refusal): GatewayError => {
+/** In a caller's words; of what others share only that it is used up. `bound`: what a budget would have held. */
+export const errorOf = (
+  { left, limit, name, retryAfterMs, untilMs = 0, why }: Refusal,
+  bound: PicoUsd
+): GatewayError => {
   const isOwn = name.startsWith("key:")
   const whose = isOwn
     ? "this key"
@@ -23,7 +27,10 @@ export const errorOf = ({ left, limit, name, retryAfterMs, untilMs = 0, why }: R
     : "its operator's account"
   if (why === "budget") {
     const amount = isOwn
-      ? `The budget of this key is ${limit}, and the ${left} USD that are left do not cover what this request may cost.`
+      ? `The budget of this key is ${limit}, and the ${left} USD that are left do not cover the ${
+        toUsd(bound)
+      } USD that `
+        + "this request may cost."
       : "A budget that this key shares does not cover what this request may cost."
     const until = DateTime.formatIso(DateTime.makeUnsafe(untilMs))
     return gatewayError(

@@ -45,7 +45,10 @@ export const KeysBody = Schema.Struct({
 /** A key with its text. */
 export const ShownKeyBody = Schema.Struct({
   ...KeyBody.fields,
-  key: Schema.String.annotate({ description: "The key itself, told this once." })
+  key: Schema.String.annotate({ description: "The key itself, told this once." }),
+  warnings: Schema.optionalKey(
+    Schema.Array(Schema.String).annotate({ description: "What its operator may not expect; absent = nothing." })
+  )
 }).annotate({ identifier: "ShownClientKey" })
 
 const Name = Schema.String.check(

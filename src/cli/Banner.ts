@@ -1,8 +1,10 @@
 /** What the start-up says on stderr (stdout belongs to the logs): what is on, what is off and why, and a `curl` that works. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import type { Doubt } from "../config/Doubts.ts"
 import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
+import { doubts as doubtsOf } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import { place as ledger } from "./Ledger.ts"
 import { place as limits } from "./Limits.ts"
@@ -49,7 +51,7 @@ const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
 }
 
 /** The banner. `url` is where the server listens, such as `http://127.0.0.1:8000`. */
-export const banner = (loaded: Loaded, url: string): string => {
+export const banner = (loaded: Loaded, url: string, doubts: ReadonlyArray<Doubt> = []): string => {
   const { models, providers, telemetry } = loaded.settings
   const endpoint = telemetry.otlp.endpoint
   return [
@@ -72,6 +74,7 @@ export const banner = (loaded: Loaded, url: string): string => {
       )
     ),
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
+    ...section("warnings", doubts.map(({ path, why }) => `${column(path)}  ${why}`)),
     ...section("storage", storage(loaded)),
     ...section("telemetry", [`${column("traces")}${endpoint ?? "off (no telemetry.otlp.endpoint)"}`]),
     "  Try it:",
@@ -90,7 +93,10 @@ export const urlOf = ({ host, tls }: Pick<Settings["server"], "host" | "tls">, p
 
 /** Says it, once the port is known. */
 export const sayReady = (loaded: Loaded) => (port: number) =>
-  Console.error(banner(loaded, urlOf(loaded.settings.server, port)))
+  Effect.flatMap(
+    doubtsOf(loaded),
+    (doubts) => Console.error(banner(loaded, urlOf(loaded.settings.server, port), doubts))
+  )
 
 /** A failure to start, said in one line where it is one that an operator knows. */
 export const sayFailure = (settings: Settings) => (failure: Error) => {

@@ -13,7 +13,10 @@ import { Health } from "../gateway/Health.ts"
 import { type RouteText, routeTexts } from "../gateway/RouteText.ts"
 import { urlOf } from "./Banner.ts"
 import { refusal } from "./Check.ts"
-import { ExitWith } from "./Exit.ts"
+import { fail, unreached } from "./Unanswered.ts"
+
+// For those who ask through this file.
+export { fail }
 
 /** Which server, and the key for its admin routes (not needed on loopback unless the server has one). */
 export interface Server {
@@ -39,9 +42,6 @@ export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n")
 }
-
-/** Says it on stderr and ends with exit code 1. */
-export const fail = (line: string) => Effect.andThen(Console.error(line), Effect.fail(new ExitWith({ code: 1 })))
 
 const reasonOf = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.map(
@@ -83,7 +83,7 @@ export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequ
   }).pipe(
     Effect.timeout(limitMs),
     Effect.catchTags({
-      HttpClientError: () => fail(`${server.url} does not answer; is the server running, and --url right?`),
+      HttpClientError: ({ reason }) => fail(unreached(server.url, reason.cause)),
       TimeoutError: () => fail(`${server.url} gave no answer within ${limitMs / 1000} s`),
       SchemaError: () => fail(`${server.url} answered with something that is not this server's`)
     }),

@@ -1,6 +1,7 @@
 /** `breakwater check [FILE]`: what the configuration means, or everything that is wrong with it. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import type { Doubt } from "../config/Doubts.ts"
 import { ConfigurationRefused, render } from "../config/Problem.ts"
 import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
@@ -18,7 +19,7 @@ export const refusal = (error: ConfigurationRefused): string =>
 const names = (list: ReadonlyArray<string>): string => list.length === 0 ? "none" : list.join(", ")
 
 /** What it means, in a few lines. */
-const summary = (loaded: Loaded): string => {
+const summary = (loaded: Loaded, doubts: ReadonlyArray<Doubt>): string => {
   const { models, providers, server } = loaded.settings
   const limits = Limits.place(loaded.settings)
   return [
@@ -32,9 +33,14 @@ const summary = (loaded: Loaded): string => {
     `  models       ${names(Object.keys(models))}`,
     `  ledger       ${Ledger.place(loaded.settings)}`,
     ...(limits === undefined ? [] : [`  limits       ${limits}`]),
-    ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`)
+    ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`),
+    ...doubts.map(({ path, why }) => `  warning      ${path}: ${why}`)
   ].join("\n")
 }
+
+/** What can never work as it stands. The list of prices behind it is loaded here alone, for most commands need none. */
+export const doubts = ({ settings }: Loaded) =>
+  Effect.flatMap(Effect.promise(() => import("../config/Doubts.ts")), ({ doubtsOf }) => doubtsOf(settings))
 
 /** Says everything that is wrong on stderr and exits 1. */
 export const sayRefusal = (error: ConfigurationRefused) =>
@@ -56,6 +62,6 @@ export const check = (file: string | undefined) =>
   load({ config: file }, Ollama.answers).pipe(
     Effect.tap(openable),
     Effect.tap(Tls.read),
-    Effect.flatMap((loaded) => Console.log(summary(loaded))),
+    Effect.flatMap((loaded) => Effect.flatMap(doubts(loaded), (found) => Console.log(summary(loaded, found)))),
     Effect.catchTag("ConfigurationRefused", sayRefusal)
   )

@@ -13,6 +13,7 @@ import { check } from "./Check.ts"
 import { runMain } from "./Exit.ts"
 import * as Mistake from "./Mistake.ts"
 import { type LoadApplication, start } from "./Start.ts"
+import { fail } from "./Unanswered.ts"
 
 /** Kept in step with package.json by a test. */
 export const version = "0.1.0"
@@ -135,7 +136,7 @@ const breakers = Command.make("breakers", {
   Effect.gen(function*() {
     const module = yield* Effect.promise(() => import("./Breakers.ts"))
     const wrong = module.misunderstood({ action, target: Option.getOrUndefined(target), all })
-    if (wrong !== undefined) return yield* module.fail(wrong)
+    if (wrong !== undefined) return yield* fail(wrong)
     const server = yield* locate(where)
     const order = {
       action,

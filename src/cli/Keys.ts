@@ -3,7 +3,8 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { KeyBody, KeysBody, ShownKeyBody } from "../api/Keys.ts"
-import { ask, fail, type Server, table } from "./Breakers.ts"
+import { ask, type Server, table } from "./Breakers.ts"
+import { fail } from "./Unanswered.ts"
 
 /** What was said on the command line; absent = not said. */
 export interface Order {
@@ -96,6 +97,7 @@ export const run = (server: Server, order: Order) =>
       return yield* Console.log(`${name} is revoked`)
     }
     const shown = yield* ask(server, request, ShownKeyBody)
+    yield* Effect.forEach(shown.warnings ?? [], (warning) => Console.error(`warning: ${warning}`))
     if (order.json) return yield* Console.log(JSON.stringify(shown, undefined, 2))
     yield* Console.error(`${shown.name} (${shown.id}), shown this once:`)
     return yield* Console.log(shown.key)

@@ -1,12 +1,15 @@
-/** A client key as its operator sees it: without its text, with what is left of its budget. */
+/** A client key as its operator sees it: without its text, with what is left of its budget; and what one who issues it may not expect. */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type { Admission } from "../admission/Admission.ts"
 import type { Balance } from "../admission/Budget.ts"
 import type { IssuedKeys, ListedKey } from "../admission/IssuedKeys.ts"
+import { Keys } from "../admission/Keys.ts"
+import { gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
 import { type IssuedKey, principalOf } from "../domain/IssuedKey.ts"
 import { toUsd } from "../domain/Money.ts"
+import { Routes } from "../gateway/Route.ts"
 
 const iso = (atMs: number): string => DateTime.formatIso(DateTime.makeUnsafe(atMs))
 
@@ -63,4 +66,40 @@ export const all = Effect.fnUntraced(function*(
   const balances = yield* admission?.balances(listed.map(({ principal }) => principal)) ?? Effect.succeed([])
   const nowMs = yield* Clock.currentTimeMillis
   return { store: keys.kind, keys: listed.map((key, at) => shown(key, balances[at], nowMs)) }
+})
+
+const pastExpiry = gatewayError(
+  new InvalidRequest({
+    message: "Invalid 'expires': expected a day or moment to come, for a key that has ended is of no use.",
+    param: "expires"
+  })
+)
+
+const closes =
+  "until now nobody needed a key; from now on every request to /v1 without one is refused, and stays so when this one is revoked"
+
+/**
+ * What the operator who issues a key for these models (absent = all) until this moment may not expect, asked before it is issued: the
+ * first one ends open access, and a model may be misspelt. Fails for a moment that is past.
+ */
+export const warnings = Effect.gen(function*() {
+  const [keys, routes] = [yield* Keys, yield* Routes]
+  const isServed = Effect.fnUntraced(function*(allowed: string) {
+    const prefix = allowed.endsWith("*") ? allowed.slice(0, -1) : undefined
+    if (prefix !== undefined && (yield* routes.models).some(({ id }) => id.startsWith(prefix))) return true
+    // Any name after `provider/` is one of its models.
+    const route = routes.describe(prefix === undefined ? allowed : `${prefix}x`)
+    return yield* Effect.match(route, { onFailure: () => false, onSuccess: () => true })
+  })
+  return Effect.fnUntraced(function*(models: ReadonlyArray<string> = [], expiresAtMs = Number.POSITIVE_INFINITY) {
+    if (expiresAtMs <= (yield* Clock.currentTimeMillis)) return yield* Effect.fail(pastExpiry)
+    const wasOpen = keys.isOpen()
+    const served = yield* Effect.forEach(models, isServed)
+    return [
+      ...models.filter((_, at) => served[at] === false).map((name) =>
+        `${JSON.stringify(name)} names nothing that is served now`
+      ),
+      ...(wasOpen ? [closes] : [])
+    ]
+  })
 })

@@ -33,6 +33,7 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
   Effect.gen(function*() {
     const found = Option.getOrUndefined(yield* Effect.serviceOption(IssuedKeys))
     const admission = Option.getOrUndefined(yield* Effect.serviceOption(Admission))
+    const warningsOf = yield* KeyView.warnings
     const tell = yield* told
     type Act = (
       keys: IssuedKeys["Service"],
@@ -46,12 +47,15 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
         "issue",
         refusing(handle(Effect.fnUntraced(function*(keys, request) {
           const { expires, ...wish } = yield* read(request, IssueRequest)
+
+          const warnings = yield* warningsOf(wish.models, expires)
           const { record, text } = yield* keys.issue({
             ...wish,
             ...(expires === undefined ? {} : { expiresAtMs: expires })
           })
           yield* tell("issued", record)
-          return answer(yield* KeyView.changed(record, text))
+          const shown = yield* KeyView.changed(record, text)
+          return answer(warnings.length === 0 ? shown : { ...shown, warnings })
         })))
       )
       .handleRaw(

@@ -28,6 +28,17 @@ describe("what is told of a wrong member", () => {
     expect(problemOf(members)).toBe(message)
   })
 
+  it.each([
+    ["usr", "got \"usr\"."],
+    ["sk-0123", "got a string."],
+    ["tell me a secret", "got a string."],
+    ["u".repeat(21), "got a string."]
+  ])("quotes the role %j only where it is a short word", (role, end) => {
+    const message = problemOf({ messages: [{ role, content: "Hello" }] }) ?? ""
+    expect(message).toMatch(/^Invalid 'messages\[0\]\.role': expected /)
+    expect(message.endsWith(end)).toBe(true)
+  })
+
   it("is never in the words of a schema, whatever the member", () => {
     for (const name of Object.keys(ChatRequest.fields)) {
       for (const value of [true, 7.5, [7.5], { a: 1 }, "x"]) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, FileSystem } from "effect"
 import { banner } from "../../src/cli/Banner.ts"
+import { doubts } from "../../src/cli/Check.ts"
 import { load } from "../../src/config/Source.ts"
 
 /** The banner of a file in an environment. */
@@ -47,6 +48,22 @@ models:
   "it's": { targets: [{ provider: simulated, model: sim }] }
 `)
       expect(curl(text)).toContain("\"model\":\"it'\\''s\"")
+    }))
+})
+
+describe("what can never work as it stands", () => {
+  it.effect("is told as a warning", () =>
+    Effect.gen(function*() {
+      const file = "server: { keys: [{ key: k, models: [smi] }] }"
+      const loaded = yield* load({}, Effect.succeed(false)).pipe(
+        Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: {} })),
+        Effect.provide(
+          FileSystem.layerNoop({ exists: () => Effect.succeed(true), readFileString: () => Effect.succeed(file) })
+        )
+      )
+      expect(banner(loaded, "http://127.0.0.1:8000", yield* doubts(loaded))).toMatch(
+        /warnings\n\s+server\.keys\[0\]\.models\s+"smi" names nothing that is served; did you mean sim\?\n/
+      )
     }))
 })
 

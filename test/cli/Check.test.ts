@@ -60,6 +60,36 @@ targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simula
     expect(code).toBe(0)
   })
 
+  it("warns of a key, a budget and a token file that can never work as they stand", async () => {
+    const { code, output } = await check(
+      "doubts.yaml",
+      `
+server:
+  keys:
+    - { name: a, key: k-a, models: [fst, "openai/*", fast] }
+    - { name: b, key: k-b, models: [local], budget: { usd: 1, per: day } }
+    - { name: c, key: k-c, models: ["fa*"], budget: { usd: 1, per: day }, expires: 2020-01-01 }
+providers:
+  openai: { apiKey: sk }
+  mine: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1" }
+  azure: { kind: azure-openai, baseUrl: "https://x.openai.azure.com", tokenFile: ./absent }
+  folder: { kind: azure-openai, baseUrl: "https://x.openai.azure.com", tokenFile: . }
+models:
+  fast: { targets: [{ provider: openai, model: gpt-4.1-mini }] }
+  local: { targets: [{ provider: mine, model: own }] }
+`
+    )
+    expect(output.split("\n").filter((line) => line.includes("warning"))).toEqual([
+      "  warning      server.keys[0].models: \"fst\" names nothing that is served; did you mean fast?",
+      "  warning      server.keys[2].expires: is past: the key is refused",
+      "  warning      server.keys[1].budget: every request for local is refused (403 model_unpriced): no price is known of "
+      + "mine/own; set providers.NAME.prices, or server.budgets.unpriced: allow",
+      "  warning      providers.azure.tokenFile: no token yet in ./absent",
+      "  warning      providers.folder.tokenFile: no token yet in ."
+    ])
+    expect(code).toBe(0)
+  })
+
   it("reports everything that is wrong with path, value and suggestion, and exits with 1", async () => {
     const { code, output } = await check(
       "bad.yaml",

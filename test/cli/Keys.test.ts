@@ -101,6 +101,19 @@ const order: Order = {
   json: false
 }
 
+describe("breakwater keys issue", () => {
+  it("warns beside the text of a model that nobody serves, and refuses a day that is past", async () => {
+    const issued = await keys("issue", "carl", "--model", "nope")
+    expect(issued.code).toBe(0)
+    expect(issued.output).toMatch(/^warning: "nope" names nothing that is served now\n/m)
+    const past = await keys("issue", "emil", "--expires", "2020-01-01")
+    expect([past.code, past.output]).toEqual([
+      1,
+      expect.stringContaining("Invalid 'expires': expected a day or moment to come")
+    ])
+  }, 30_000)
+})
+
 describe("an order", () => {
   it("says what was said and nothing else", () => {
     expect(bodyOf(order)).toEqual({ name: "dora" })

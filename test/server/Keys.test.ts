@@ -7,6 +7,7 @@ import { globSync, readFileSync } from "node:fs"
 import * as Admission from "../../src/admission/Admission.ts"
 import * as Desk from "../../src/admission/Desk.ts"
 import * as IssuedKeys from "../../src/admission/IssuedKeys.ts"
+import type { StaticKey } from "../../src/admission/Keys.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import * as Logger from "../../src/observability/Logger.ts"
 import { Providers } from "../../src/providers/Providers.ts"
@@ -25,11 +26,11 @@ const settings = {
 }
 
 /** A server that issues keys, with limits and budgets, over a simulated provider. */
-const serve = (lines: Array<string> = []) => {
-  const keys = IssuedKeys.layer({ keys: settings.keys, secret: undefined, sql: undefined })
+const serve = (lines: Array<string> = [], ofFile: ReadonlyArray<StaticKey> = settings.keys) => {
+  const keys = IssuedKeys.layer({ keys: ofFile, secret: undefined, sql: undefined })
   const admission = Admission.layer().pipe(Layer.provide(Desk.layerMemory))
   return HttpRouter.toWebHandler(
-    Server.layer(settings).pipe(
+    Server.layer({ ...settings, keys: ofFile }).pipe(
       Layer.provide(Gateway.layer({ prices: { simulated: { sim: { usdPerMtok: { input: 1, output: 2 } } } } })),
       Layer.provide([Providers.layer([Simulated.make("simulated")]), keys, admission]),
       Layer.provide([Fleet.layerSingle, HttpServer.layerServices]),
@@ -221,7 +222,9 @@ describe("keys over the operator's routes", () => {
     const refused = await post(server, { ...hello, model: "simulated/sim" }, { authorization: `Bearer ${key}` })
     expect(refused.status).toBe(429)
     expect(errorOf(refused)).toMatchObject({ type: "insufficient_quota", code: "budget_exhausted" })
-    expect(errorOf(refused).message).toMatch(/0\.001 USD a day.*begins anew at \d{4}-\d\d-\d\dT00:00:00/)
+    expect(errorOf(refused).message).toMatch(
+      /0\.001 USD a day.* do not cover the 0\.\d+ USD .*begins anew at \d{4}-\d\d-\d\dT00:00:00/
+    )
     expect(refused.headers.get("x-should-retry")).toBe("false")
     const small = { ...hello, model: "simulated/sim", max_tokens: 5 }
     expect((await post(server, small, { authorization: `Bearer ${key}` })).status).toBe(200)
@@ -238,6 +241,7 @@ describe("keys over the operator's routes", () => {
       { name: "x", budget: { usd: "much", per: "day" } },
       { name: "x", budget: { usd: 1, per: "year" } },
       { name: "x", expires: "tomorrow" },
+      { name: "x", expires: "2020-01-01" },
       { name: "x", role: "admin" }
     ]
     for (const body of wrong) {
@@ -263,6 +267,25 @@ describe("keys over the operator's routes", () => {
       expect(reply.status).toBe(401)
       expect(errorOf(reply).message).toBe("Incorrect API key provided.")
     }
+  })
+})
+
+describe("a server that is open", () => {
+  const server = serve([], [])
+  afterAll(server.dispose)
+  const warnings = async (body: unknown) =>
+    JSON.parse(
+      (await ask(server, "/api/v1/keys/issue", { method: "POST", headers: admin, body: JSON.stringify(body) })).text
+    )
+      .warnings
+
+  it("warns with its first key that nobody comes in without one any more, and of models that nobody serves", async () => {
+    expect(await warnings({ name: "carl", models: ["nope", "simulated/nope", "sim", "simulated/*", "si*"] })).toEqual([
+      "\"nope\" names nothing that is served now",
+      "\"simulated/nope\" names nothing that is served now",
+      expect.stringMatching(/^until now nobody needed a key; from now on every request to \/v1 without one is refused/)
+    ])
+    expect(await warnings({ name: "dora" })).toBeUndefined()
   })
 })
 

@@ -92,6 +92,15 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
     expect((await ask(gateway.origin, "/v1/models")).status).toBe(200)
   })
 
+  it("is told by the commands for its certificate, where they do not know the authority", { timeout }, async () => {
+    const child = Child.start("node", [join(Child.root, "src/main.ts"), "breakers", "--url", gateway.origin])
+    expect((await child.ended).code).toBe(1)
+    expect(child.output()).toBe(
+      `the certificate of ${gateway.origin} is not accepted: DEPTH_ZERO_SELF_SIGNED_CERT; name the authority that vouches `
+        + "for it in NODE_EXTRA_CA_CERTS\n"
+    )
+  })
+
   it("closes on who does not finish the handshake in time, and says nothing of it", { timeout }, async () => {
     const brisk = await Gateway.start({ server: { tls: { cert, key }, timeouts: { headers: "200ms" } } })
     // The head of a ClientHello of 512 bytes, and no more.
