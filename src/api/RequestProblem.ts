@@ -109,10 +109,6 @@ const describe = (value: unknown, isShown: boolean): string => {
   }
 }
 
-/** Members that say what their object is. A short word in one is misspelt; anything else may be a prompt or a key. */
-const isWordOf = (member: PropertyKey | undefined, value: unknown): boolean =>
-  (member === "role" || member === "type") && typeof value === "string" && /^[A-Za-z_]{1,20}$/.test(value)
-
 const lookUp = (input: unknown, path: ReadonlyArray<PropertyKey>): unknown => {
   let value = input
   for (const key of path) {
@@ -135,8 +131,8 @@ const unknownMember = (issue: SchemaIssue.UnexpectedKey, param: string): Request
 }
 
 /**
- * One sentence about the first fault. Strings are named, never quoted, for they may be a prompt or a key, but for a short word in a
- * `role` or `type`; `showsStrings` is for input that holds neither, such as an operator's.
+ * One sentence about the first fault. Strings are named, never quoted, for they may be a prompt or a key; `showsStrings` is for
+ * input that holds neither, such as an operator's.
  */
 export const requestProblem = (issue: SchemaIssue.Issue, input: unknown, showsStrings = false): RequestProblem => {
   const finding = find(issue, { path: [], input, expected: undefined })
@@ -155,9 +151,8 @@ export const requestProblem = (issue: SchemaIssue.Issue, input: unknown, showsSt
     return { message: `Missing required member '${param ?? ""}'. ${hint}.`, param }
   }
   const subject = param === undefined ? "Invalid request body" : `Invalid '${param}'`
-  const value = lookUp(input, path)
   return {
-    message: `${subject}: expected ${wanted}, got ${describe(value, showsStrings || isWordOf(last, value))}.`,
+    message: `${subject}: expected ${wanted}, got ${describe(lookUp(input, path), showsStrings)}.`,
     param
   }
 }

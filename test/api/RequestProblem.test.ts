@@ -28,15 +28,10 @@ describe("what is told of a wrong member", () => {
     expect(problemOf(members)).toBe(message)
   })
 
-  it.each([
-    ["usr", "got \"usr\"."],
-    ["sk-0123", "got a string."],
-    ["tell me a secret", "got a string."],
-    ["u".repeat(21), "got a string."]
-  ])("quotes the role %j only where it is a short word", (role, end) => {
-    const message = problemOf({ messages: [{ role, content: "Hello" }] }) ?? ""
-    expect(message).toMatch(/^Invalid 'messages\[0\]\.role': expected /)
-    expect(message.endsWith(end)).toBe(true)
+  it.each(["usr", "sk-0123", "tell me a secret"])("never quotes what stands for a role: %j", (role) => {
+    expect(problemOf({ messages: [{ role, content: "Hello" }] })).toBe(
+      "Invalid 'messages[0].role': expected developer, system, user, assistant, tool or function, got a string."
+    )
   })
 
   it("is never in the words of a schema, whatever the member", () => {
