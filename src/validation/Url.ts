@@ -148,8 +148,7 @@ export const checkUrl = (text: string, policy: UrlPolicy): CheckedUrl | UrlRefus
   if (written === null) return refuse(/^(?!https?:)[a-z][a-z0-9+.-]*:/i.test(text) ? "scheme" : "form")
   const authority = written[1] ?? ""
   if (authority.includes("@")) return refuse("credentials")
-  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-  if (/[\u0000-\u001f\u007f]/.test(text) || /[\\%]/.test(authority)) return refuse("host")
+  if (/\p{Cc}/u.test(text) || /[\\%]/.test(authority)) return refuse("host")
   const url = URL.parse(text)
   if (url === null) return refuse("form")
   const checked = judgeParsed(url, policy)

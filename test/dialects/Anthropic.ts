@@ -3,6 +3,7 @@ import type { Told } from "../exchanges/CloudUpstream.ts"
 import {
   counts,
   joined,
+  marked,
   type Meaning,
   type Part,
   plain,
@@ -14,8 +15,6 @@ import {
 
 // JSON of a dialect, read by hand.
 type Loose = any
-
-const marked = (holder: Loose): { readonly cached?: true } => holder.cache_control ? { cached: true } : {}
 
 const sourceOf = ({ data, media_type: type, type: kind, url }: Loose): string => {
   if (kind === "url") return url

@@ -144,3 +144,7 @@ export const waitOf = ({ retryAfterMs }: Trouble): Readonly<Record<string, strin
 
 /** What every simulated answer counts. */
 export const counts = { prompt: 20, completion: 8 } as const
+
+/** What OpenAI's and Anthropic's words call the mark of the cache. */
+export const marked = (holder: { readonly cache_control?: unknown }): { readonly cached?: true } =>
+  holder.cache_control ? { cached: true } : {}

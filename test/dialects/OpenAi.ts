@@ -4,6 +4,7 @@ import {
   counts,
   emptySchema,
   joined,
+  marked,
   type Meaning,
   type Part,
   plain,
@@ -16,8 +17,6 @@ import {
 
 // JSON of a dialect, read by hand.
 type Loose = any
-
-const marked = (holder: Loose): { readonly cached?: true } => holder.cache_control ? { cached: true } : {}
 
 const partOf = (part: Loose): ReadonlyArray<Part> => {
   if (part.type === "text") return part.text.trim() === "" ? [] : [{ kind: "text", text: part.text, ...marked(part) }]

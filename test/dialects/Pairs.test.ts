@@ -60,8 +60,10 @@ const common = (meaning: Meaning, schemas: ReadonlyArray<unknown>) => ({
 })
 
 // Recorded JSON, read by hand.
-const olderSchemas = (body: any): ReadonlyArray<unknown> =>
-  (body.tools ?? []).flatMap((tool: any) => tool.functionDeclarations ?? []).map((one: any) => one.parameters)
+type Loose = any
+
+const olderSchemas = (body: Loose): ReadonlyArray<unknown> =>
+  (body.tools ?? []).flatMap((tool: Loose) => tool.functionDeclarations ?? []).map((one: Loose) => one.parameters)
 
 describe.skipIf(!isPresent)("a case that is recorded in two dialects", () => {
   it.each(pairs)(
