@@ -9,6 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
+import { setFlagsFromString } from "node:v8"
 import { call, readAnswer, type Seen } from "../test/faults/Client.ts"
 import { cases } from "../test/faults/scenarios.ts"
 import { start as startUpstream, type Upstream } from "../test/faults/Upstream.ts"
@@ -25,6 +26,9 @@ const { values: flags } = parseArgs({
 })
 const requests = Number(flags.requests)
 const rounds = Number(flags.rounds)
+
+// The caller and the upstreams are this process, and their collections would be waited for too; see main.ts.
+setFlagsFromString("--no-allocation-site-pretenuring")
 
 /** Milliseconds. */
 const firstTokenMs = 300
@@ -160,6 +164,8 @@ const added = async (model: string, count: number, takenOffMs: number, limitMs: 
   const calm: Array<number> = []
   const stream = model.startsWith("error-first") || takenOffMs > 0
   const warmUp = takenOffMs > 0 ? 3 : 100
+  primary.reset()
+  fallback.reset()
   for (let made = 0; made < count + warmUp; made++) {
     const plain = await timed("ok", stream)
     const one = await timed(model, stream)

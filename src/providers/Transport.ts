@@ -8,12 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { Dispatcher } from "undici"
-import { Agent, buildConnector, Client } from "undici"
+import { buildConnector, Client } from "undici"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { gatewayError, InternalFailure } from "../domain/GatewayError.ts"
 import { Roster } from "../resilience/Roster.ts"
 import { makeAlert } from "./Certificates.ts"
 import type { Limit, Wire } from "./Provider.ts"
+import * as TransportConnections from "./TransportConnections.ts"
 import type { Decoded, Decoder, ResponseHeaders } from "./TransportExchange.ts"
 import { Exchange } from "./TransportExchange.ts"
 
@@ -80,13 +81,13 @@ export class Transport extends Context.Service<Transport, {
   readonly whole: (request: TransportRequest, limit?: Limit) => Effect.Effect<WholeResponse, GatewayError>
 }>()("breakwater/providers/Transport") {}
 
-const optionsOf = (request: TransportRequest): Dispatcher.DispatchOptions => ({
+const optionsOf = (request: TransportRequest) => ({
   origin: request.origin,
   path: request.path,
   method: request.method ?? "POST",
   headers: request.headers,
   body: request.body ?? null
-})
+} satisfies Dispatcher.DispatchOptions)
 
 const makeConnections = (settings: TransportSettings) => {
   // Set while a request is dispatched: a connection that is opened then is that request's own and fresh.
@@ -107,8 +108,12 @@ const makeConnections = (settings: TransportSettings) => {
     bodyTimeout: 0,
     keepAliveTimeout: settings.keepAliveMs
   } as const
-  const agent = new Agent(options)
-  const dispatchOn = (dispatcher: Dispatcher, request: TransportRequest, exchange: Exchange): void => {
+  const connections = TransportConnections.make(options)
+  const dispatchOn = (
+    dispatcher: Pick<TransportConnections.Connections, "dispatch">,
+    request: TransportRequest,
+    exchange: Exchange
+  ): void => {
     current = exchange
     waiting.add(exchange)
     try {
@@ -120,14 +125,14 @@ const makeConnections = (settings: TransportSettings) => {
   }
   return {
     waiting,
-    dispatch: (request: TransportRequest, exchange: Exchange) => dispatchOn(agent, request, exchange),
+    dispatch: (request: TransportRequest, exchange: Exchange) => dispatchOn(connections, request, exchange),
     /** On a connection of its own that is closed afterwards. */
     dispatchFresh: (request: TransportRequest, exchange: Exchange) => {
       const client = new Client(request.origin, options)
       dispatchOn(client, request, exchange)
       client.close(() => undefined)
     },
-    destroy: Effect.promise(() => agent.destroy())
+    destroy: Effect.promise(() => connections.destroy())
   }
 }
 
