@@ -116,7 +116,7 @@ const ask = async (messages: ReadonlyArray<Message>, stream: boolean): Promise<O
 
 const question: Message = { role: "user", content: "How high is the tide at Whitby?" }
 
-const withResult = (answer: Message): ReadonlyArray<Message> => {
+const withResult = (answer: Message): readonly [Message, Message, Message] => {
   const [called] = answer.role === "assistant" ? answer.tool_calls ?? [] : []
   return [question, answer, { role: "tool", tool_call_id: called?.id ?? "", content: "4.2 m" }]
 }
@@ -141,8 +141,8 @@ describe.each([["whole", false], ["streamed", true]] as const)("a conversation w
   it("moves to a host that takes no thoughts without them, whoever kept them", async () => {
     const [first, called, result] = withResult(await ask([question], stream))
     isDown = true
-    const kept = { ...called, reasoning_content: thought } as Message
-    const said = await ask([first as Message, kept, result as Message], stream)
+    const kept = Object.assign({}, called, { reasoning_content: thought })
+    const said = await ask([first, kept, result], stream)
     expect(said.content).toBe("4.2 m")
     const { host, messages } = heard.at(-1) ?? { host: "", messages: [] }
     expect([host, messages[1].tool_calls[0].id, messages[2].tool_call_id]).toEqual(["groq", call.id, call.id])

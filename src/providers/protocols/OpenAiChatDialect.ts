@@ -1,7 +1,9 @@
 /** OpenAI's own words as a dialect, its embeddings too: the caller's own text goes up, and the upstream's own text comes back. */
-import type { Dialect, Embeddings } from "../Dialect.ts"
+import type { Reason } from "../../domain/GatewayError.ts"
+import type { Dialect, Embeddings, Lowered } from "../Dialect.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { lower, readAnswer } from "./OpenAiChat.ts"
+import { isObject, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 import { ChatStream } from "./OpenAiChatStream.ts"
 import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
 import { moderations } from "./OpenAiModerations.ts"
@@ -20,6 +22,16 @@ export const openAiChat: Dialect = {
   readAnswer,
   openStream: (options) => new ChatStream(options),
   embeddings
+}
+
+/** A request that is not the caller's own text to the letter: its body as `mend` leaves it, with every digit of its numbers. */
+export const rewritten = (lowered: Lowered | Reason, mend: (body: JsonObject) => void): Lowered | Reason => {
+  if ("_tag" in lowered) return lowered
+  const parsed = parse(lowered.body)
+  const body = parsed === undefined ? undefined : parseKeepingDigits(lowered.body, parsed)
+  if (!isObject(body)) return lowered
+  mend(body)
+  return { ...lowered, body: JSON.stringify(body) }
 }
 
 /** The same with all that stands beside chat at OpenAI's own address and at those that imitate it. */

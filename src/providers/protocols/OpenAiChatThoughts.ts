@@ -8,8 +8,8 @@ import type { Dialect, Fallback, Lowered, ReadAnswer } from "../Dialect.ts"
 import type { Frame, ProviderCall } from "../Provider.ts"
 import type { SseEvent } from "../Sse.ts"
 import * as OpaqueState from "./OpaqueState.ts"
-import { openAi } from "./OpenAiChatDialect.ts"
-import { isObject, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
+import { openAi, rewritten } from "./OpenAiChatDialect.ts"
+import { isObject, type JsonObject } from "./OpenAiChatShape.ts"
 import { ChatStream, encode } from "./OpenAiChatStream.ts"
 import { PlainFrame } from "./PlainFrame.ts"
 
@@ -25,18 +25,13 @@ const withAnswers = (
   lowered: Lowered | Reason,
   { request }: ProviderCall,
   mend: (written: JsonObject, message: Message) => void
-): Lowered | Reason => {
-  if ("_tag" in lowered) return lowered
-  const parsed = parse(lowered.body)
-  const body = parsed === undefined ? undefined : parseKeepingDigits(lowered.body, parsed)
-  const messages = isObject(body) ? body["messages"] : undefined
-  if (!Array.isArray(messages)) return lowered
-  for (const [at, message] of request.messages.entries()) {
-    const written = messages[at]
-    if (message.role === "assistant" && isObject(written)) mend(written, message)
-  }
-  return { ...lowered, body: JSON.stringify(body) }
-}
+): Lowered | Reason =>
+  rewritten(lowered, ({ messages }) => {
+    for (const [at, message] of request.messages.entries()) {
+      const written = Array.isArray(messages) ? messages[at] : undefined
+      if (message.role === "assistant" && isObject(written)) mend(written, message)
+    }
+  })
 
 const isThinkingOff = (request: ChatRequest): boolean => {
   const thinking: unknown = "thinking" in request ? request.thinking : undefined
