@@ -263,12 +263,14 @@ describe("content", () => {
       file({ filename: "a.pdf", file_data: "data:application/pdf;base64,QUJD" }),
       file({ filename: "b.pdf", file_data: "QUJD" }),
       file({ filename: "c.txt", file_data: "data:text/plain;base64,aGk=" }),
-      file({ file_data: "https://a/b.pdf" })
+      file({ file_data: "https://a/b.pdf" }),
+      file({ file_data: "data:text/plain;charset=utf-8,high%20tide, 4.2%25" })
     )).toEqual([
       { type: "document", source: { type: "base64", media_type: "application/pdf", data: "QUJD" }, title: "a.pdf" },
       { type: "document", source: { type: "base64", media_type: "application/pdf", data: "QUJD" }, title: "b.pdf" },
       { type: "document", source: { type: "text", media_type: "text/plain", data: "hi" }, title: "c.txt" },
-      { type: "document", source: { type: "url", url: "https://a/b.pdf" } }
+      { type: "document", source: { type: "url", url: "https://a/b.pdf" } },
+      { type: "document", source: { type: "text", media_type: "text/plain", data: "high tide, 4.2%" } }
     ])
   })
 
@@ -286,6 +288,9 @@ describe("content", () => {
       image("gs://bucket/a.png"),
       { type: "input_audio", input_audio: { data: "QUJD", format: "wav" } },
       file({ file_data: "data:application/zip;base64,QUJD" }),
+      file({ file_data: "data:application/pdf,%PDF" }),
+      file({ file_data: "data:text/plain,100%" }),
+      file({ filename: "b.docx", file_data: "QUJD" }),
       { type: "video_url", video_url: { url: "https://a/b.mp4" } }
     ]
   ) {
