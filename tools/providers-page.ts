@@ -119,7 +119,7 @@ Nobody has recorded a 500, 503 or 529: those, and errors within a stream, are ma
 outright is put right: to models of OpenAI's that reason (\`openai\`, \`azure-openai\`; the catalogue knows them) \`max_tokens\` goes as
 \`max_completion_tokens\`, and sampling that they refuse is left out and named; thoughts of earlier answers (\`reasoning_content\`) go back to
 \`deepseek\`, which wants them with tools and gets them out of the ids of calls, and never to \`cerebras\`, \`groq\` and \`mistral\`, which refuse
-them. For the others: **yes** = said in the upstream's words; **in part** = said as far as it has words, and named; **–** = left out and named;
+them; nor do those and \`fireworks\` get \`cache_control\`, which is named. For the others: **yes** = said in the upstream's words; **in part** = said as far as it has words, and named; **–** = left out and named;
 **400** = the answer would be another one, so the request is refused with its \`param\`, and another target of the alias is asked.
 What is named stands in \`x-breakwater-dropped-params\`, in the span and in the record of the request; with
 \`parameters: reject\` on the alias it is a 400 too. A parameter that no dialect knows is named as well. \`name\`, \`detail\` and

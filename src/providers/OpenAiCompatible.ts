@@ -4,9 +4,10 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "../resilience/Credential.ts"
 import type { Dialect } from "./Dialect.ts"
+import { deepSeekChat } from "./protocols/DeepSeekChat.ts"
 import { mistralChat } from "./protocols/MistralChat.ts"
 import { openAi } from "./protocols/OpenAiChatDialect.ts"
-import { deepSeekChat, withoutThoughts } from "./protocols/OpenAiChatThoughts.ts"
+import { without } from "./protocols/StrictChat.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { TokenFile } from "./TokenFile.ts"
@@ -31,10 +32,12 @@ export interface OpenAiCompatibleOptions {
 
 /** Hosts that read the dialect in a way of their own, by kind. */
 const dialects: Readonly<Record<string, Dialect>> = {
-  cerebras: withoutThoughts(openAi),
+  cerebras: without(openAi, ["reasoning_content", "cache_control"]),
   deepseek: deepSeekChat,
-  groq: withoutThoughts(openAi),
-  mistral: withoutThoughts(mistralChat)
+  // Its own models want their thoughts back.
+  fireworks: without(openAi, ["cache_control"]),
+  groq: without(openAi, ["reasoning_content", "cache_control"]),
+  mistral: without(mistralChat, ["reasoning_content", "cache_control"])
 }
 
 export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, never, Transport> =>

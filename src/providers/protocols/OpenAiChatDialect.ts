@@ -1,5 +1,4 @@
 /** OpenAI's own words as a dialect, its embeddings too: the caller's own text goes up, and the upstream's own text comes back. */
-import type { Reason } from "../../domain/GatewayError.ts"
 import type { Dialect, Embeddings, Lowered } from "../Dialect.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { lower, readAnswer } from "./OpenAiChat.ts"
@@ -25,8 +24,7 @@ export const openAiChat: Dialect = {
 }
 
 /** A request that is not the caller's own text to the letter: its body as `mend` leaves it, with every digit of its numbers. */
-export const rewritten = (lowered: Lowered | Reason, mend: (body: JsonObject) => void): Lowered | Reason => {
-  if ("_tag" in lowered) return lowered
+export const rewritten = (lowered: Lowered, mend: (body: JsonObject) => void): Lowered => {
   const parsed = parse(lowered.body)
   const body = parsed === undefined ? undefined : parseKeepingDigits(lowered.body, parsed)
   if (!isObject(body)) return lowered

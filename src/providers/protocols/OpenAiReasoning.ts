@@ -37,7 +37,7 @@ const heedingModels = (dialect: Dialect, kind: "openai" | "azure-openai"): Diale
     const lowered = dialect.lower(call, stream)
     const hasLimit = isSaid(request, "max_tokens")
     const asked = names.filter((name) => isSaid(request, name))
-    if (!hasLimit && asked.length === 0) return lowered
+    if ("_tag" in lowered || (!hasLimit && asked.length === 0)) return lowered
     const known = capabilitiesOf(kind, model)
     if (known.reasoning !== true) return lowered
     const takesSampling = known.sampling ?? !isThinking(request)
@@ -50,7 +50,7 @@ const heedingModels = (dialect: Dialect, kind: "openai" | "azure-openai"): Diale
       delete body["max_tokens"]
     })
     const [first, ...more] = refused.filter((name) => request[name] !== sampling[name])
-    return "_tag" in mended || first === undefined ? mended : { ...mended, dropped: [first, ...more] }
+    return first === undefined ? mended : { ...mended, dropped: [first, ...more] }
   }
 })
 

@@ -1,15 +1,15 @@
 /**
- * Thoughts of earlier answers (`reasoning_content`) in OpenAI's dialect. DeepSeek refuses a conversation with tools that has lost
- * them, and plain clients keep nothing but a call's id, so that is where they travel (`OpaqueState.ts`); others refuse the member.
+ * DeepSeek's reading of OpenAI's dialect: it refuses a conversation with tools that has lost the thoughts of earlier answers
+ * (`reasoning_content`). Plain clients keep nothing but a call's id, so that is where they travel (`OpaqueState.ts`).
  */
 import type { ChatRequest } from "../../domain/Chat.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
-import type { Dialect, Fallback, Lowered, ReadAnswer } from "../Dialect.ts"
-import type { Frame, ProviderCall } from "../Provider.ts"
+import type { Dialect, Fallback, ReadAnswer } from "../Dialect.ts"
+import type { Frame } from "../Provider.ts"
 import type { SseEvent } from "../Sse.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { openAi, rewritten } from "./OpenAiChatDialect.ts"
-import { isObject, type JsonObject } from "./OpenAiChatShape.ts"
+import { isObject } from "./OpenAiChatShape.ts"
 import { ChatStream, encode } from "./OpenAiChatStream.ts"
 import { PlainFrame } from "./PlainFrame.ts"
 
@@ -19,19 +19,6 @@ const member = "reasoning_content"
 
 /** What stands for thoughts that are lost, or were another model's: an empty text is refused. */
 const unknownThoughts = " "
-
-/** The body with each message of the model's as `mend` leaves it. */
-const withAnswers = (
-  lowered: Lowered | Reason,
-  { request }: ProviderCall,
-  mend: (written: JsonObject, message: Message) => void
-): Lowered | Reason =>
-  rewritten(lowered, ({ messages }) => {
-    for (const [at, message] of request.messages.entries()) {
-      const written = Array.isArray(messages) ? messages[at] : undefined
-      if (message.role === "assistant" && isObject(written)) mend(written, message)
-    }
-  })
 
 const isThinkingOff = (request: ChatRequest): boolean => {
   const thinking: unknown = "thinking" in request ? request.thinking : undefined
@@ -119,28 +106,19 @@ class ThinkingStream extends ChatStream {
   }
 }
 
-/** DeepSeek's reading of it. */
 export const deepSeekChat: Dialect = {
   ...openAi,
   lower: (call, stream) => {
     const lowered = openAi.lower(call, stream)
-    if (!wantsThoughts(call.request)) return lowered
-    return withAnswers(lowered, call, (written, message) => {
-      if (typeof written[member] !== "string") written[member] = thoughtsOf(message)
+    if ("_tag" in lowered || !wantsThoughts(call.request)) return lowered
+    return rewritten(lowered, ({ messages }) => {
+      for (const [at, message] of call.request.messages.entries()) {
+        const written = Array.isArray(messages) ? messages[at] : undefined
+        if (message.role !== "assistant" || !isObject(written)) continue
+        if (typeof written[member] !== "string") written[member] = thoughtsOf(message)
+      }
     })
   },
   readAnswer,
   openStream: (options) => new ThinkingStream(options)
 }
-
-/** The same dialect for hosts that refuse a request with thoughts in it: a conversation may come with those of another model. */
-export const withoutThoughts = (dialect: Dialect): Dialect => ({
-  ...dialect,
-  lower: (call, stream) => {
-    const lowered = dialect.lower(call, stream)
-    if (!call.request.messages.some((message) => member in message)) return lowered
-    return withAnswers(lowered, call, (written) => {
-      delete written[member]
-    })
-  }
-})
