@@ -7,7 +7,7 @@ import type { Dialect } from "./Dialect.ts"
 import { deepSeekChat } from "./protocols/DeepSeekChat.ts"
 import { mistralChat } from "./protocols/MistralChat.ts"
 import { openAi } from "./protocols/OpenAiChatDialect.ts"
-import { without } from "./protocols/StrictChat.ts"
+import { foreign, without } from "./protocols/StrictChat.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { TokenFile } from "./TokenFile.ts"
@@ -32,12 +32,12 @@ export interface OpenAiCompatibleOptions {
 
 /** Hosts that read the dialect in a way of their own, by kind. */
 const dialects: Readonly<Record<string, Dialect>> = {
-  cerebras: without(openAi, ["reasoning_content", "cache_control"]),
+  cerebras: without(openAi, foreign),
   deepseek: deepSeekChat,
   // Its own models want their thoughts back.
   fireworks: without(openAi, ["cache_control"]),
-  groq: without(openAi, ["reasoning_content", "cache_control"]),
-  mistral: without(mistralChat, ["reasoning_content", "cache_control"])
+  groq: without(openAi, foreign),
+  mistral: without(mistralChat, foreign)
 }
 
 export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, never, Transport> =>

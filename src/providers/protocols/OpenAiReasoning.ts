@@ -6,6 +6,7 @@ import type { ChatRequest } from "../../domain/Chat.ts"
 import { capabilitiesOf } from "../Catalogue.ts"
 import type { Dialect } from "../Dialect.ts"
 import { openAi, openAiChat, rewritten } from "./OpenAiChatDialect.ts"
+import { foreign, without } from "./StrictChat.ts"
 
 /** Members that are refused, with the value that says nothing. */
 const sampling = {
@@ -49,13 +50,14 @@ const heedingModels = (dialect: Dialect, kind: "openai" | "azure-openai"): Diale
       body["max_completion_tokens"] ??= body["max_tokens"]
       delete body["max_tokens"]
     })
-    const [first, ...more] = refused.filter((name) => request[name] !== sampling[name])
+    const unsaid = refused.filter((name) => request[name] !== sampling[name])
+    const [first, ...more] = [...lowered.dropped ?? [], ...unsaid]
     return first === undefined ? mended : { ...mended, dropped: [first, ...more] }
   }
 })
 
 /** OpenAI's own dialect at its own address. */
-export const openAiItself: Dialect = heedingModels(openAi, "openai")
+export const openAiItself: Dialect = heedingModels(without(openAi, foreign), "openai")
 
 /** The same at Azure, where a deployment that has its model's name is known by it. */
-export const azureChat: Dialect = heedingModels(openAiChat, "azure-openai")
+export const azureChat: Dialect = heedingModels(without(openAiChat, foreign), "azure-openai")

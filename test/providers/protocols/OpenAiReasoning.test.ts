@@ -48,6 +48,23 @@ describe("a request that was written for another model", () => {
     }
   })
 
+  it("has neither another model's thoughts nor its marks of what to cache, whichever of OpenAI's it comes to", () => {
+    const messages = [
+      { role: "system", content: [{ type: "text", text: "s", cache_control: { type: "ephemeral" } }] },
+      { role: "assistant", content: "a", reasoning_content: "hm" },
+      { role: "user", content: "hi" }
+    ]
+    for (
+      const [model, dropped] of [["gpt-4.1", ["cache_control"]], ["gpt-5", ["cache_control", "temperature"]]] as const
+    ) {
+      const said = lowered(model, { messages, temperature: 0.2 })
+      expect([JSON.parse(said.text).messages, said.dropped]).toEqual([
+        [{ role: "system", content: [{ type: "text", text: "s" }] }, { role: "assistant", content: "a" }, messages[2]],
+        dropped
+      ])
+    }
+  })
+
   it("keeps big integers as they were written", () => {
     const call = callOf("gpt-5", { max_tokens: 5 })
     const source = {

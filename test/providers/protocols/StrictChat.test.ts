@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { openAi } from "../../../src/providers/protocols/OpenAiChatDialect.ts"
-import { without } from "../../../src/providers/protocols/StrictChat.ts"
+import { foreign, without } from "../../../src/providers/protocols/StrictChat.ts"
 import { callOf } from "../Calls.ts"
 
-const strict = without(openAi, ["reasoning_content", "cache_control"])
+const strict = without(openAi, foreign)
 const lowered = (fields: object, dialect = strict) => {
   const said = dialect.lower(callOf("m", { ...fields }), false)
   if ("_tag" in said) throw new Error(said.message)
@@ -13,7 +13,7 @@ const lowered = (fields: object, dialect = strict) => {
 const mark = { cache_control: { type: "ephemeral" } }
 const part = { type: "text", text: "\"cache_control\" is a member" }
 const called = { type: "function", function: { name: "f", parameters: { type: "object", properties: mark } } }
-const answer = { role: "assistant", content: "yes", reasoning_content: "hm" }
+const answer = { role: "assistant", content: "yes", reasoning_content: "hm", thinking_blocks: [] }
 
 describe("a conversation that comes to a host that takes no members of others", () => {
   it("has neither thoughts nor marks of what to cache, which are named", () => {
@@ -43,6 +43,19 @@ describe("a conversation that comes to a host that takes no members of others", 
       body: { messages: [{ role: "assistant", content: "yes" }] }
     })
     expect(lowered({ messages: [answer] }).dropped).toBeUndefined()
+  })
+
+  it("has no images that another model made, which are named", () => {
+    const { body, dropped } = lowered({
+      messages: [{ role: "assistant", content: "see", images: [{ type: "image_url" }] }]
+    })
+    expect([body.messages, dropped]).toEqual([[{ role: "assistant", content: "see" }], ["images"]])
+  })
+
+  it("has calls as OpenAI documents them, without the place that some hosts give them", () => {
+    const call = { id: "c", type: "function", function: { name: "f", arguments: "{}" } }
+    const { body } = lowered({ messages: [{ role: "assistant", content: null, tool_calls: [{ index: 0, ...call }] }] })
+    expect(body.messages).toEqual([{ role: "assistant", content: null, tool_calls: [call] }])
   })
 
   it("goes up to the letter where it has none of them, or only speaks of them", () => {
