@@ -23,7 +23,20 @@ const call = {
 let isDown = false
 let heard: Array<{ readonly host: string; readonly messages: ReadonlyArray<Heard> }> = []
 
+const documented = new Set(["role", "content", "refusal", "name", "tool_calls", "tool_call_id", "annotations"])
+
+/** What OpenAI says to a member that it does not know. */
+const unknownIn = (messages: ReadonlyArray<Heard>): string | undefined => {
+  for (const [at, { tool_calls: calls = [], ...message }] of messages.entries()) {
+    const name = Object.keys(message).find((name) => !documented.has(name)) ??
+      (calls.some((one: object) => "index" in one) ? "tool_calls[0].index" : undefined)
+    if (name !== undefined) return `Unknown parameter: 'messages[${at}].${name}'.`
+  }
+  return undefined
+}
+
 const refusalOf = (host: string, messages: ReadonlyArray<Heard>): string | undefined => {
+  if (host === "openai") return unknownIn(messages)
   const answers = messages.filter(({ role }) => role === "assistant")
   if (host === "groq") {
     return answers.some((one) => "reasoning_content" in one) ? "property 'reasoning_content' is unsupported" : undefined
@@ -82,10 +95,11 @@ let client: OpenAI
 
 beforeAll(async () => {
   at = await listening(upstream)
-  const provider = (kind: string) => ({ [kind]: { kind, baseUrl: `${at.url}/${kind}`, apiKey: "none" } })
+  const provider = (kind: string) => ({ [kind]: { kind, baseUrl: `${at.url}/${kind}`, apiKey: "sk-tides" } })
   gateway = await Gateway.start({
-    providers: { ...provider("deepseek"), ...provider("groq") },
+    providers: { ...provider("deepseek"), ...provider("groq"), ...provider("openai") },
     models: {
+      either: { targets: [{ provider: "deepseek", model: "deepseek-v4-pro" }, { provider: "openai", model: "gpt-5" }] },
       tides: { targets: [{ provider: "deepseek", model: "deepseek-v4-flash" }, { provider: "groq", model: "gpt-oss" }] }
     },
     defaults: { retry: { attempts: 1, base: "1ms" } }
@@ -147,4 +161,17 @@ describe.each([["whole", false], ["streamed", true]] as const)("a conversation w
     const { host, messages } = heard.at(-1) ?? { host: "", messages: [] }
     expect([host, messages[1].tool_calls[0].id, messages[2].tool_call_id]).toEqual(["groq", call.id, call.id])
   })
+})
+
+it("an answer that is sent back as it came, as most programs do, goes on at OpenAI when DeepSeek is down", async () => {
+  const request = { model: "either", tools, temperature: 0.2, max_tokens: 200 }
+  const first = await client.chat.completions.create({ ...request, messages: [question] })
+  const called = first.choices[0]?.message
+  expect(called).toMatchObject({ reasoning_content: thought, tool_calls: [{ index: 0 }] })
+  isDown = true
+  const result = { role: "tool" as const, tool_call_id: called?.tool_calls?.[0]?.id ?? "", content: "4.2 m" }
+  const { data, response } = await client.chat.completions
+    .create({ ...request, messages: [question, called ?? question, result] }).withResponse()
+  expect(data.choices[0]?.message.content).toBe("4.2 m")
+  expect([heard.at(-1)?.host, response.headers.get("x-breakwater-dropped-params")]).toEqual(["openai", "temperature"])
 })
