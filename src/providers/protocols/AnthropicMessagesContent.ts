@@ -220,11 +220,15 @@ const resultBlock = (
 ): Block => {
   const { content, tool_call_id: id } = message
   const holder: Block = message
+  const blocks = typeof content === "string" ? [] : contentBlocks(content, at, lowering)
+  // Within a result a mark is refused; what it means is the result up to there.
+  const mark = blocks.findLast((block) => block["cache_control"] !== undefined)
   return {
     type: "tool_result",
     tool_use_id: toolId(id),
-    content: typeof content === "string" ? content : contentBlocks(content, at, lowering),
+    content: typeof content === "string" ? content : blocks.map(({ cache_control: _, ...block }) => block),
     ...(holder["is_error"] === true ? { is_error: true } : {}),
+    ...cacheOf(mark ?? {}),
     ...cacheOf(message)
   }
 }

@@ -21,7 +21,9 @@ const hasAny = (holder: object, members: ReadonlyArray<Foreign>): boolean => {
 }
 
 /** A look at every message and tool, for nearly every request has none. */
-const brings = ({ messages, tools }: ChatRequest, members: ReadonlyArray<Foreign>): boolean => {
+const brings = (request: ChatRequest, members: ReadonlyArray<Foreign>): boolean => {
+  const { messages, tools } = request
+  if (hasAny(request, members)) return true
   for (const message of messages) {
     if (hasAny(message, members)) return true
     if (message.role === "assistant") {
@@ -40,6 +42,7 @@ const objectsIn = (list: Json | undefined): ReadonlyArray<JsonObject> =>
   Array.isArray(list) ? list.filter(isObject) : []
 
 const holdersIn = (body: JsonObject): ReadonlyArray<JsonObject> => [
+  body,
   ...objectsIn(body["messages"]).flatMap((message) => [
     message,
     ...objectsIn(message["content"]),

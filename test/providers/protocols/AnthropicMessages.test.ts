@@ -300,6 +300,33 @@ describe("content", () => {
     })
   }
 
+  it("has a mark of what to cache within a result on the result itself, where alone it may stand", () => {
+    const cache_control = { type: "ephemeral" }
+    const { messages } = JSON.parse(
+      lowered({
+        messages: [
+          { role: "user", content: "?" },
+          {
+            role: "assistant",
+            content: null,
+            tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "" } }]
+          },
+          {
+            role: "tool",
+            tool_call_id: "c",
+            content: [{ type: "text", text: "a", cache_control }, { type: "text", text: "b" }]
+          }
+        ]
+      }).body
+    )
+    expect(messages[2].content).toEqual([{
+      type: "tool_result",
+      tool_use_id: "c",
+      content: [{ type: "text", text: "a" }, { type: "text", text: "b" }],
+      cache_control
+    }])
+  })
+
   it("may be marked for the cache on parts, messages, tools and the request", () => {
     const cache_control = { type: "ephemeral", ttl: "1h" }
     const said = bodyOf({

@@ -24,7 +24,8 @@ describe("a conversation that comes to a host that takes no members of others", 
         { role: "user", content: "?", ...mark }
       ],
       tools: [{ ...called, ...mark }, { ...called, function: { ...called.function, ...mark } }],
-      seed: 3
+      seed: 3,
+      ...mark
     })
     expect(body).toEqual({
       model: "m",
