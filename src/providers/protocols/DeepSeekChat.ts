@@ -8,7 +8,7 @@ import type { Dialect, Fallback, ReadAnswer } from "../Dialect.ts"
 import type { Frame } from "../Provider.ts"
 import type { SseEvent } from "../Sse.ts"
 import * as OpaqueState from "./OpaqueState.ts"
-import { openAi, rewritten } from "./OpenAiChatDialect.ts"
+import { lowered, openAi, rewritten } from "./OpenAiChatDialect.ts"
 import { isObject } from "./OpenAiChatShape.ts"
 import { ChatStream, encode } from "./OpenAiChatStream.ts"
 import { PlainFrame } from "./PlainFrame.ts"
@@ -109,9 +109,17 @@ class ThinkingStream extends ChatStream {
 export const deepSeekChat: Dialect = {
   ...openAi,
   lower: (call, stream) => {
-    const lowered = openAi.lower(call, stream)
-    if ("_tag" in lowered || !wantsThoughts(call.request)) return lowered
-    return rewritten(lowered, ({ messages }) => {
+    const { request } = call
+    const said = lowered(call, stream)
+    const limit = request.max_completion_tokens
+    const hasLimit = limit !== undefined && limit !== null
+    const isLacking = wantsThoughts(request)
+    if (!hasLimit && !isLacking) return said
+    return rewritten(said, (body) => {
+      // It heeds this one alone, and passes over the other without a word.
+      if (hasLimit) body["max_tokens"] = limit
+      if (!isLacking) return
+      const { messages } = body
       for (const [at, message] of call.request.messages.entries()) {
         const written = Array.isArray(messages) ? messages[at] : undefined
         if (message.role !== "assistant" || !isObject(written)) continue

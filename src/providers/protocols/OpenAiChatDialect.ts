@@ -1,5 +1,6 @@
 /** OpenAI's own words as a dialect, its embeddings too: the caller's own text goes up, and the upstream's own text comes back. */
 import type { Dialect, Embeddings, Lowered } from "../Dialect.ts"
+import type { ProviderCall } from "../Provider.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { lower, readAnswer } from "./OpenAiChat.ts"
 import { isObject, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
@@ -12,12 +13,15 @@ const embeddings: Embeddings = {
   readAnswer: ([{ text }], call, nowMs) => OpenAiEmbeddings.readAnswer(text, call, nowMs)
 }
 
+/** The caller's own text; see `OpenAiChat.ts`. */
+export const lowered = ({ model, request, source }: ProviderCall, stream: boolean, tellsUsage?: true): Lowered => {
+  const body = lower(source, model, stream, tellsUsage)
+  return { body: OpaqueState.isCarried(request) ? OpaqueState.stripped(body) : body }
+}
+
 export const openAiChat: Dialect = {
   family: "openai",
-  lower: ({ model, request, source }, stream) => {
-    const body = lower(source, model, stream)
-    return { body: OpaqueState.isCarried(request) ? OpaqueState.stripped(body) : body }
-  },
+  lower: (call, stream) => lowered(call, stream),
   readAnswer,
   openStream: (options) => new ChatStream(options),
   embeddings
