@@ -15,25 +15,26 @@ type Foreign = (typeof foreign)[number]
 /** What would have been of use: it is named as left out. */
 const named: ReadonlySet<Foreign> = new Set<Foreign>(["cache_control", "images"])
 
-const hasAny = (holder: object, members: ReadonlyArray<Foreign>): boolean => {
-  for (const name of members) if (name in holder) return true
-  return false
-}
+type Holder = Readonly<Record<string, unknown>>
+
+/** Each by its name in the code, which costs a tenth of a loop over them. */
+const hasAny = (holder: Holder): boolean =>
+  holder["reasoning_content"] !== undefined || holder["thinking_blocks"] !== undefined ||
+  holder["cache_control"] !== undefined || holder["images"] !== undefined || holder["index"] !== undefined
 
 /** A look at every message and tool, for nearly every request has none. */
-const brings = (request: ChatRequest, members: ReadonlyArray<Foreign>): boolean => {
-  const { messages, tools } = request
-  if (hasAny(request, members)) return true
-  for (const message of messages) {
-    if (hasAny(message, members)) return true
-    if (message.role === "assistant") {
-      for (const called of message.tool_calls ?? []) if (hasAny(called, members)) return true
-    }
-    if (!Array.isArray(message.content)) continue
-    for (const part of message.content) if (hasAny(part, members)) return true
+const brings = (request: ChatRequest): boolean => {
+  if (hasAny(request)) return true
+  for (const message of request.messages) {
+    if (hasAny(message)) return true
+    const { content } = message
+    if (typeof content !== "string" && content) { for (const part of content) if (hasAny(part)) return true }
+    if (message.role !== "assistant" || !message.tool_calls) continue
+    for (const called of message.tool_calls) if (hasAny(called)) return true
   }
-  for (const tool of tools ?? []) {
-    if (hasAny(tool, members) || ("function" in tool && hasAny(tool.function, members))) return true
+  if (!request.tools) return false
+  for (const tool of request.tools) {
+    if (hasAny(tool) || (tool.type === "function" && "function" in tool && hasAny(tool.function))) return true
   }
   return false
 }
@@ -56,7 +57,7 @@ export const without = (dialect: Dialect, members: ReadonlyArray<Foreign>): Dial
   ...dialect,
   lower: (call, stream) => {
     const lowered = dialect.lower(call, stream)
-    if ("_tag" in lowered || !brings(call.request, members)) return lowered
+    if ("_tag" in lowered || !brings(call.request)) return lowered
     const dropped = new Set<string>(lowered.dropped)
     const mended = rewritten(lowered, (body) => {
       for (const holder of holdersIn(body)) {
