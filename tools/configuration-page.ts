@@ -504,7 +504,7 @@ one of them another port.
 
 \`gemini\` speaks \`generateContent\`. It answers for Vertex AI as well: there \`baseUrl\` is
 \`https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google\` and \`apiKey\` an access token, sent as
-Bearer, or \`tokenFile\` the file that it stands in. What a Gemini model thought about a call of a tool comes back to it in the id of that call, so clients must not shorten those ids.
+Bearer, or \`tokenFile\` the file that it stands in. What a model of Gemini, Claude or DeepSeek thought about a call of a tool comes back to it in the id of that call, so clients must not shorten those ids.
 
 ${table(["kind", "its own address", "on without a file when set", "needs in the file"], kindRows)}
 `

@@ -107,13 +107,22 @@ ${good} of ${served.length} exchanges replay. ${
     all.length - served.length
   } more are recorded of endpoints that the gateway does not ask (${listOf(all.filter(({ isServed }) => !isServed))}).
 
+The exchanges are test recordings of four public projects, pydantic/pydantic-ai, crmne/ruby_llm and braintrustdata/lingua (MIT) and
+traceloop/openllmetry (Apache-2.0), and are kept outside of this repository; where they are absent the tests that read them say so and are skipped.
+
 Nobody has recorded a 500, 503 or 529: those, and errors within a stream, are made from what the providers document, in
 \`test/providers/ProviderErrors.test.ts\`. Loops of tools through all four dialects, with failover in their middle, are in \`test/wire/Loops.test.ts\`.
 
 ## What becomes of each parameter
 
-\`openai\`, \`azure-openai\`, \`bedrock-mantle\`, \`openai-compatible\` and its presets get the caller's own text, every parameter as it is. For the
-others: **yes** = said in the upstream's words; **in part** = said as far as it has words, and named; **–** = left out and named;
+\`openai\`, \`azure-openai\`, \`bedrock-mantle\`, \`openai-compatible\` and its presets get the caller's own text, every parameter as it is. Only what would be refused
+outright is put right. To models of OpenAI's that reason (\`openai\`, \`azure-openai\`; the catalogue knows them) \`max_tokens\` goes as
+\`max_completion_tokens\`, and sampling that they refuse is left out and named. Neither these two kinds nor \`cerebras\`, \`groq\` and \`mistral\` get
+what a conversation brings from other models: their thoughts (\`reasoning_content\`, \`thinking_blocks\`), \`cache_control\` and \`images\` in answers, of
+which the last two are named; \`fireworks\` gets no \`cache_control\`. \`deepseek\` wants thoughts back with tools, and gets them out of the ids of calls; it
+and \`mistral\` get \`max_completion_tokens\` as \`max_tokens\`. \`mistral\` gets \`seed\` as \`random_seed\`, no \`stream_options\`, and nothing else of OpenAI's that it refuses
+by name, which is named.
+For the others: **yes** = said in the upstream's words; **in part** = said as far as it has words, and named; **–** = left out and named;
 **400** = the answer would be another one, so the request is refused with its \`param\`, and another target of the alias is asked.
 What is named stands in \`x-breakwater-dropped-params\`, in the span and in the record of the request; with
 \`parameters: reject\` on the alias it is a 400 too. A parameter that no dialect knows is named as well. \`name\`, \`detail\` and

@@ -48,30 +48,59 @@ const audioPart = ({ data, mediaType }: Prompt.FilePart, refuse: Refuse): Conten
   return { type: "input_audio", input_audio: { data: base64Of(data), format: audioFormats.get(subtype) ?? subtype } }
 }
 
+type Optioned = Pick<Prompt.FilePart, "options">
+
+/** What is said under our name, or under that of the package for Effect which has a word for it. */
+const optionOf = ({ options }: Optioned, of: "openai" | "anthropic", name: string): unknown => {
+  const own = options["breakwater"] ?? options[of]
+  return typeof own === "object" && own !== null && name in own
+    ? Object.entries(own).find(([key]) => key === name)?.[1]
+    : undefined
+}
+
 const details = ["auto", "low", "high"] as const
 
 /** `imageDetail` as OpenAI's own package for Effect takes it. */
-const detailOf = ({ options }: Prompt.FilePart) => {
-  const own = options["breakwater"] ?? options["openai"]
-  const said = typeof own === "object" && own !== null && "imageDetail" in own ? own["imageDetail"] : undefined
+const detailOf = (part: Prompt.FilePart) => {
+  const said = optionOf(part, "openai", "imageDetail")
   return details.find((detail) => detail === said)
+}
+
+/** `cacheControl` as Anthropic's takes it, for the member that its and Bedrock's dialects read; others name it as left out. */
+const marked = (holder: Optioned): { readonly cache_control?: unknown } => {
+  const cache_control = optionOf(holder, "anthropic", "cacheControl")
+  return typeof cache_control === "object" && cache_control !== null ? { cache_control } : {}
+}
+
+/** The content with what its whole message says to be cached, which stands on the last part. */
+const markedContent = (
+  content: string | readonly [ContentPart, ...Array<ContentPart>],
+  message: Optioned
+): string | readonly [ContentPart, ...Array<ContentPart>] => {
+  const mark = marked(message)
+  if (mark.cache_control === undefined || content === "") return content
+  if (typeof content === "string") return [{ type: "text", text: content, ...mark }]
+  const [first, ...rest] = content
+  const last = rest.pop()
+  return last === undefined ? [{ ...first, ...mark }] : [first, ...rest, { ...last, ...mark }]
 }
 
 const filePart = (part: Prompt.FilePart, refuse: Refuse): ContentPart | undefined => {
   const { fileName, mediaType } = part
   if (mediaType.startsWith("image/")) {
     const detail = detailOf(part)
-    return { type: "image_url", image_url: { url: urlOf(part), ...(detail === undefined ? {} : { detail }) } }
+    const image = { url: urlOf(part), ...(detail === undefined ? {} : { detail }) }
+    return { type: "image_url", image_url: image, ...marked(part) }
   }
   if (mediaType.startsWith("audio/")) return audioPart(part, refuse)
   const file = { file_data: urlOf(part), ...(fileName === undefined ? {} : { filename: fileName }) }
-  return { type: "file", file }
+  return { type: "file", file, ...marked(part) }
 }
 
 const partsOf = (parts: ReadonlyArray<Prompt.UserMessagePart>, refuse: Refuse): ReadonlyArray<ContentPart> =>
   parts.flatMap((part) => {
     const said: ContentPart | undefined = part.type === "text"
-      ? { type: "text", text: part.text }
+      ? { type: "text", text: part.text, ...marked(part) }
       : filePart(part, refuse)
     return said === undefined ? [] : [said]
   })
@@ -82,7 +111,7 @@ const contentOf = (
   refuse: Refuse
 ): string | readonly [ContentPart, ...Array<ContentPart>] => {
   const [only] = parts
-  if (parts.length === 1 && only?.type === "text") return only.text
+  if (parts.length === 1 && only?.type === "text") return markedContent(only.text, only)
   const [first, ...rest] = partsOf(parts, refuse)
   return first === undefined ? "" : [first, ...rest]
 }
@@ -102,10 +131,11 @@ const isRefusal = ({ options }: Prompt.TextPart): boolean => {
 
 /** Undefined for a turn in which nothing was said that the other side has to hear of. */
 const assistantOf = (
-  { content }: Prompt.AssistantMessage,
+  message: Prompt.AssistantMessage,
   hasThoughts: boolean,
   refuse: Refuse
 ): ChatMessage | undefined => {
+  const { content } = message
   const thoughts = hasThoughts ? content.map((part) => part.type === "reasoning" ? part.text : "").join("") : ""
   let text = ""
   let refusal = ""
@@ -129,7 +159,8 @@ const assistantOf = (
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
     // Where answers put them, too; OpenAI has no members for these.
     ...(thoughts === "" ? {} : { reasoning_content: thoughts }),
-    ...(images.length === 0 ? {} : { images })
+    ...(images.length === 0 ? {} : { images }),
+    ...content.map(marked).findLast(({ cache_control: mark }) => mark !== undefined) ?? marked(message)
   }
 }
 
@@ -137,15 +168,15 @@ const resultsOf = ({ content }: Prompt.ToolMessage, refuse: Refuse): ReadonlyArr
   content.flatMap((part): ReadonlyArray<ChatMessage> =>
     part.type !== "tool-result" || part.providerExecuted
       ? []
-      : [{ role: "tool", tool_call_id: part.id, content: resultOf(part, refuse) }]
+      : [{ role: "tool", tool_call_id: part.id, content: resultOf(part, refuse), ...marked(part) }]
   )
 
 const turnOf = (message: Prompt.Message, hasThoughts: boolean, refuse: Refuse): ReadonlyArray<ChatMessage> => {
   switch (message.role) {
     case "system":
-      return [{ role: "system", content: message.content }]
+      return [{ role: "system", content: markedContent(message.content, message) }]
     case "user":
-      return [{ role: "user", content: contentOf(message.content, refuse) }]
+      return [{ role: "user", content: markedContent(contentOf(message.content, refuse), message) }]
     case "assistant": {
       const turn = assistantOf(message, hasThoughts, refuse)
       return turn === undefined ? [] : [turn]

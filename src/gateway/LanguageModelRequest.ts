@@ -17,8 +17,8 @@ export interface Parameters extends
   >
 {
   /**
-   * Sends thoughts of earlier turns as `reasoning_content`: DeepSeek asks for them between calls of tools, others refuse them.
-   * Default false.
+   * Sends thoughts of earlier turns as `reasoning_content`, for hosts that ask for them where others refuse them; the kind `deepseek`
+   * gets them without this. Default false.
    */
   readonly thoughtsInHistory?: boolean
 }

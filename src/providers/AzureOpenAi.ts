@@ -10,8 +10,8 @@ import { AzureOpenAI } from "openai"
 import { CredentialRejected, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
 import * as Credential from "../resilience/Credential.ts"
 import type { Dialect } from "./Dialect.ts"
-import { openAiChat } from "./protocols/OpenAiChatDialect.ts"
 import * as OpenAiEmbeddings from "./protocols/OpenAiEmbeddings.ts"
+import { azureChat } from "./protocols/OpenAiReasoning.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { TokenFile } from "./TokenFile.ts"
@@ -61,13 +61,13 @@ const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined)
   const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
   const pathOf = (model: string, rest: string): string =>
     (needsDeployment ? `/deployments/${encodeURIComponent(model.toWellFormed())}` : "") + rest + query
-  const { embeddings } = openAiChat
+  const { embeddings } = azureChat
   return {
-    ...openAiChat,
-    openStream: (options) => openAiChat.openStream({ ...options, fallback: { ...options.fallback, tellsModel } }),
-    readAnswer: (text, fallback) => openAiChat.readAnswer(text, { ...fallback, tellsModel }),
+    ...azureChat,
+    openStream: (options) => azureChat.openStream({ ...options, fallback: { ...options.fallback, tellsModel } }),
+    readAnswer: (text, fallback) => azureChat.readAnswer(text, { ...fallback, tellsModel }),
     lower: (call, stream) => {
-      const lowered = openAiChat.lower(call, stream)
+      const lowered = azureChat.lower(call, stream)
       return "_tag" in lowered ? lowered : { ...lowered, path: pathOf(call.model, chatPath) }
     },
     embeddings: embeddings && {

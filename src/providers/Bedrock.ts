@@ -43,19 +43,21 @@ const runtimeUrl = (region: string): string => `https://bedrock-runtime.${region
 const isKeys = (auth: BedrockOptions["auth"]): auth is readonly [Redacted.Redacted, ...Array<Redacted.Redacted>] =>
   Array.isArray(auth)
 
-/** AWS's keys as its tools print them (`aws configure export-credentials`). */
+/** AWS's keys as its tools print them (`aws configure export-credentials`), or as the endpoint of a container's role says them. */
 const awsKeys = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({
   AccessKeyId: Schema.NonEmptyString,
   SecretAccessKey: Schema.NonEmptyString,
-  SessionToken: Schema.optionalKey(Schema.NonEmptyString)
+  SessionToken: Schema.optionalKey(Schema.NonEmptyString),
+  Token: Schema.optionalKey(Schema.NonEmptyString)
 })))
 
 const awsKeysIn = (secret: Redacted.Redacted): AwsCredentials | undefined => {
   const found = Option.getOrUndefined(awsKeys(Redacted.value(secret)))
+  const token = found?.SessionToken ?? found?.Token
   return found && {
     accessKeyId: found.AccessKeyId,
     secretAccessKey: Redacted.make(found.SecretAccessKey),
-    sessionToken: found.SessionToken === undefined ? undefined : Redacted.make(found.SessionToken)
+    sessionToken: token === undefined ? undefined : Redacted.make(token)
   }
 }
 

@@ -85,7 +85,8 @@ const bedrockProblems = (has: Has): ReadonlyArray<CloudProblem> => {
   }
   const advice =
     "bedrock answers nobody without a key; give one, such as ${AWS_BEARER_TOKEN_BEDROCK}, or accessKeyId and " +
-    "secretAccessKey, or tokenFile"
+    "secretAccessKey, or tokenFile; roles (of EC2, ECS, EKS, by web identity) are not looked up, so have their keys written to " +
+    "tokenFile (docs/OPERATIONS.md)"
   if (!signs) return [...region, ...missing("apiKey", advice)]
   const halves = (["accessKeyId", "secretAccessKey"] as const).filter((key) => !has(key))
   return [...region, ...halves.flatMap((key) => missing(key, `AWS's keys are a pair`))]

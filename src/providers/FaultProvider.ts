@@ -154,7 +154,7 @@ const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Jo
     call: Pick<ProviderCall, "model">,
     stream: boolean,
     answer: (play: Answering) => Effect.Effect<A, E.GatewayError>,
-    isUnheard: (reason: E.Reason) => boolean = () => false
+    asked?: Credential.Asked
   ): Effect.Effect<A, E.GatewayError> =>
     Effect.withFiber((fiber) => {
       const random = fiber.getRef(Random.Random)
@@ -170,9 +170,7 @@ const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Jo
       const played = delayMs > 0 ? Effect.delay(then, delayMs) : then
       if (credentials === undefined || mine === undefined) return played
       return Effect.tapError(played, ({ reason }) =>
-        Effect.sync(() => {
-          if (!isUnheard(reason)) credentials.note(mine, call.model, reason, clock)
-        }))
+        Effect.sync(() => credentials.note(mine, call.model, reason, clock, asked)))
     })
   return {
     name,
@@ -181,8 +179,8 @@ const make = (settings: FaultProviderSettings, scenarios: Scenarios, journal: Jo
     models,
     complete: (call) => play(call, false, (answer) => wholeAnswer(answer, call)),
     stream: (call) => play(call, true, (answer) => Effect.succeed(streamOf(answer, call))),
-    embed: (call) => play(call, false, (answer) => vectors(answer, call)),
-    moderate: (call) => play(call, false, () => nothingFlagged(call), Credential.isBesideChat)
+    embed: (call) => play(call, false, (answer) => vectors(answer, call), "vectors"),
+    moderate: (call) => play(call, false, () => nothingFlagged(call), "moderation")
   }
 }
 

@@ -11,7 +11,7 @@ import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import { CredentialRejected, type GatewayError, gatewayError } from "../domain/GatewayError.ts"
 import * as Credential from "../resilience/Credential.ts"
 import { openAiBaseUrl } from "./Presets.ts"
-import { openAi } from "./protocols/OpenAiChatDialect.ts"
+import { openAiItself } from "./protocols/OpenAiReasoning.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { Transport } from "./Transport.ts"
@@ -75,7 +75,7 @@ export const make = (options: OpenAiOptions): Effect.Effect<Provider, never, Tra
   Effect.gen(function*() {
     const [first, ...rest] = options.apiKeys
     return yield* makeWire({
-      dialect: openAi,
+      dialect: openAiItself,
       name: options.name,
       kind: "openai",
       models: options.models,

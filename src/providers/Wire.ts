@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
-import { type Credentials, isBesideChat, type Noted } from "../resilience/Credential.ts"
+import type { Asked, Credentials, Noted } from "../resilience/Credential.ts"
 import type { Dialect, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
 import type { Answer, AnswerStream, Frame, Provider, ProviderCall } from "./Provider.ts"
@@ -158,15 +158,16 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
     const withEndpoint = <A, R>(
       call: Pick<ProviderCall, "model">,
       use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>,
-      isUnheard?: (reason: Reason) => boolean
+      asked: Asked = "chat"
     ): Effect.Effect<A, GatewayError, R> => {
       if (credentials === undefined) return Effect.flatMap(endpoints[0], (endpoint) => use(endpoint, hearNothing))
       return Effect.withFiber((fiber) => {
         const clock = fiber.getRef(Clock.Clock)
         const mine = credentials.pick(call.model, clock)
-        const hear: Hear = (reason) => heed(options.name, mine.index, credentials.note(mine, call.model, reason, clock))
+        const hear: Hear = (reason) =>
+          heed(options.name, mine.index, credentials.note(mine, call.model, reason, clock, asked))
         return Effect.flatMap(endpoints[mine.index] ?? endpoints[0], (endpoint) => use(endpoint, hear)).pipe(
-          Effect.tapError(({ reason }) => isUnheard?.(reason) === true ? Effect.void : hear(reason))
+          Effect.tapError(({ reason }) => hear(reason))
         )
       })
     }
@@ -199,14 +200,15 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
         ((call) =>
           withEndpoint(
             call,
-            (endpoint) => embedding({ transport, endpoint, family: dialect.family, embeddings, call })
+            (endpoint) => embedding({ transport, endpoint, family: dialect.family, embeddings, call }),
+            "vectors"
           )),
       embeds: embeddings?.embeds,
       moderate: moderations && ((call) =>
         withEndpoint(call, (endpoint) => {
           const sent = transport.whole(requestTo(beside(endpoint, "/moderations"), {}, moderations.lower(call), false))
           return reply(dialect, sent, (text, nowMs) => moderations.readAnswer(text, call, nowMs))
-        }, isBesideChat))
+        }, "moderation"))
     }
   })
 

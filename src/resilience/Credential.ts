@@ -87,8 +87,8 @@ export type CredentialState = "usable" | "refreshing" | `dead: ${Death}`
 export interface Credentials {
   /** The one in use until it is refused or slowed down, then the next that is free; the least bad one where none is. */
   readonly pick: (model: string, clock: Clock.Clock) => Use
-  /** How a call failed. */
-  readonly note: (use: Use, model: string, reason: Reason, clock: Clock.Clock) => Noted
+  /** How a call failed; `asked`: for what, default chat. */
+  readonly note: (use: Use, model: string, reason: Reason, clock: Clock.Clock, asked?: Asked) => Noted
   /** Whether one may be used for this model right now. */
   readonly isFree: (model: string, nowMs: number) => boolean
   /** Milliseconds until one may be used for this model: 0 = now, infinity = not without a reset. */
@@ -101,8 +101,11 @@ export interface Credentials {
   readonly states: (nowMs: number) => ReadonlyArray<CredentialState>
 }
 
-/** What a credential may not do, or not pay for, beside chat says nothing of chat, for which it would be dead as well. */
-export const isBesideChat = ({ _tag }: Reason): boolean => _tag === "CredentialRejected" || _tag === "QuotaExhausted"
+/**
+ * What a call was for. A key may be for chat alone: what it may not do with a model for vectors is held against that model, and what
+ * it may not do, or not pay for, where texts are judged against nothing.
+ */
+export type Asked = "chat" | "vectors" | "moderation"
 
 export interface CredentialOptions {
   /** How many there are, at least 1. */
@@ -188,7 +191,7 @@ export const make = ({ count, refresh }: CredentialOptions): Credentials => {
     return after?._tag === "Refreshing" ? { refresh: refreshOf(index, after.generation, clock) } : noted
   }
 
-  const note: Credentials["note"] = (use, model, reason, clock) => {
+  const note: Credentials["note"] = (use, model, reason, clock, asked = "chat") => {
     const { generation, index } = use
     const nowMs = monotonicMillisUnsafe(clock)
     switch (reason._tag) {
@@ -197,11 +200,15 @@ export const make = ({ count, refresh }: CredentialOptions): Credentials => {
         cool(index, model, nowMs, reason.retryAfterMs || unhintedPauseMs, reason._tag)
         return {}
       case "QuotaExhausted": {
+        if (asked === "moderation") return {}
         const pauseMs = Math.min(reason.retryAfterMs || Cooldown.longestPauseMs, Cooldown.longestPauseMs)
         return send(index, { _tag: "Exhausted", nowMs, generation, pauseMs })
       }
       case "CredentialRejected":
-        if (reason.upstreamStatus !== 403) return rejected(use, clock)
+        if (asked === "moderation") return {}
+        if (reason.upstreamStatus !== 403 && (asked === "chat" || refresh !== undefined)) return rejected(use, clock)
+        // News of the one that it was before.
+        if (Ref.getUnsafe(ref)[index]?.generation !== generation) return {}
         // What a credential may not do with one model it may do with another.
         return cool(index, model, nowMs, Cooldown.longestPauseMs, reason._tag) ? { death: "rejected" } : {}
       default:

@@ -26,7 +26,8 @@ describe("a provider of a cloud", () => {
       expect(yield* problemsOf({ kind: "bedrock" })).toEqual([
         "providers.it.region: required, but missing: give one, such as us-east-1 or ${AWS_REGION}",
         "providers.it.apiKey: required, but missing: bedrock answers nobody without a key; give one, such as "
-        + "${AWS_BEARER_TOKEN_BEDROCK}, or accessKeyId and secretAccessKey, or tokenFile"
+        + "${AWS_BEARER_TOKEN_BEDROCK}, or accessKeyId and secretAccessKey, or tokenFile; roles (of EC2, ECS, "
+        + "EKS, by web identity) are not looked up, so have their keys written to tokenFile (docs/OPERATIONS.md)"
       ])
       expect(yield* problemsOf({ ...bedrock, accessKeyId: "AKID" })).toEqual([
         "providers.it.secretAccessKey: required, but missing: AWS's keys are a pair"

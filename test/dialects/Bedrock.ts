@@ -50,6 +50,15 @@ const partsOf = (content: ReadonlyArray<Loose>): ReadonlyArray<Part> => {
   return parts
 }
 
+/** A document's name as the only text beside it says nothing; Bedrock demands one. */
+const withoutNames = (content: ReadonlyArray<Loose>): ReadonlyArray<Loose> => {
+  const names = content.flatMap(({ document }) => document?.name ?? [])
+  const texts = content.filter(({ text }) => text !== undefined)
+  return texts.length === 1 && names.includes(texts[0].text)
+    ? content.filter(({ text }) => text === undefined)
+    : content
+}
+
 export const read = (body: Loose): Meaning => {
   const { additionalModelRequestFields: fields, inferenceConfig: config = {}, messages, outputConfig, system } = body
   const specs = (body.toolConfig?.tools ?? []).flatMap(({ toolSpec }: Loose) => toolSpec ?? [])
@@ -58,7 +67,7 @@ export const read = (body: Loose): Meaning => {
   return {
     ...plain,
     system: partsOf(system ?? []),
-    turns: joined(messages.map(({ content, role }: Loose) => ({ role, parts: partsOf(content) }))),
+    turns: joined(messages.map(({ content, role }: Loose) => ({ role, parts: partsOf(withoutNames(content)) }))),
     tools: specs.map(({ description, inputSchema, name }: Loose) => ({ name, description, schema: inputSchema.json })),
     callable: choice?.tool ? [choice.tool.name] : specs.map(({ name }: Loose) => name),
     mustCall: choice?.any !== undefined || choice?.tool !== undefined,

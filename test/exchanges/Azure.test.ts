@@ -5,9 +5,10 @@ import * as AzureOpenAi from "../../src/providers/AzureOpenAi.ts"
 import { toReason } from "../../src/providers/ProviderError.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { callOf, streamOf, vectorsCallOf, vectorsOf } from "../providers/Calls.ts"
+import { tellAbsence } from "./Absent.ts"
 import { type CloudUpstream, start } from "./CloudUpstream.ts"
 import { ofChunks, ofMessage } from "./Conversation.ts"
-import { type Exchange, exchanges, isPresent, isStream, sseOf } from "./Recorded.ts"
+import { type Exchange, exchanges, isStream, sseOf } from "./Recorded.ts"
 
 // Recorded JSON, read by hand.
 type Loose = any
@@ -198,7 +199,4 @@ describe("an error of Azure's", () => {
   }
 })
 
-describe.skipIf(isPresent)("recorded traffic", () => {
-  test("is not beside this checkout (../shared/fixtures), so nothing is replayed", (context) =>
-    context.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
-})
+tellAbsence()

@@ -5,6 +5,7 @@ import * as Bedrock from "../../src/providers/Bedrock.ts"
 import { bedrockConverse } from "../../src/providers/protocols/BedrockConverse.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { callOf, streamOf } from "../providers/Calls.ts"
+import { tellAbsence } from "./Absent.ts"
 import { blocksIn, isPresent, promptOf, type Recording, recordings, saidIn } from "./BedrockRecorded.ts"
 import { type CloudUpstream, start } from "./CloudUpstream.ts"
 import { ofChunks, ofMessage } from "./Conversation.ts"
@@ -250,7 +251,4 @@ describe.skipIf(!isPresent)("a recorded exchange over a socket", () => {
   }
 })
 
-describe.skipIf(isPresent)("recorded traffic", () => {
-  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
-    test.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
-})
+tellAbsence()

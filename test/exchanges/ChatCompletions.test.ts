@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { readAnswer } from "../../src/providers/protocols/OpenAiChat.ts"
 import { openAiChat } from "../../src/providers/protocols/OpenAiChatDialect.ts"
 import { SseParser } from "../../src/providers/Sse.ts"
+import { tellAbsence } from "./Absent.ts"
 import { ofChunks, ofMessage, usageOf } from "./Conversation.ts"
 import { fallback, play } from "./Play.ts"
 import type { Exchange } from "./Recorded.ts"
@@ -114,7 +115,4 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
 
 testRefusals("openai", exchanges)
 
-describe.skipIf(isPresent)("recorded traffic", () => {
-  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
-    test.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
-})
+tellAbsence()

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { type Gateway, start } from "../wire/Gateway.ts"
+import { tellAbsence } from "./Absent.ts"
 import { ofChunks, ofMessage, usageOf } from "./Conversation.ts"
 import { type Exchange, exchanges, isPresent, isStream, makeValidator, sseOf } from "./Recorded.ts"
 import * as Replay from "./Replay.ts"
@@ -155,7 +156,4 @@ describe.skipIf(!isPresent)("through the gateway, every recorded request", () =>
   })
 })
 
-describe.skipIf(isPresent)("recorded traffic", () => {
-  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
-    test.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
-})
+tellAbsence()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { geminiGenerate } from "../../src/providers/protocols/GeminiGenerate.ts"
+import { tellAbsence } from "./Absent.ts"
 import { ofChunks, ofMessage, usageOf } from "./Conversation.ts"
 import { bytesOf, chunksOf, countedIn, saidIn } from "./GeminiRecorded.ts"
 import { fallback, play } from "./Play.ts"
@@ -107,7 +108,4 @@ describe.skipIf(!isPresent)("a recorded stream", () => {
 
 testRefusals("gemini", [...exchanges, ...exchangesOf("gemini--embeddings--")])
 
-describe.skipIf(isPresent)("recorded traffic of Gemini", () => {
-  it("is not beside this checkout (../shared/fixtures), so nothing is replayed", (test) =>
-    test.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
-})
+tellAbsence()

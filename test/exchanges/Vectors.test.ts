@@ -1,10 +1,11 @@
 /** Embeddings of the dialects that are no OpenAI's, over loopback: what is asked, and what the answers are read as. */
-import { afterAll, afterEach, beforeAll, describe, expect, it as test, layer } from "@effect/vitest"
+import { afterAll, afterEach, beforeAll, expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Kinds from "../../src/providers/Kinds.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { vectorsCallOf, vectorsOf } from "../providers/Calls.ts"
+import { tellAbsence } from "./Absent.ts"
 import { type Asked, type CloudUpstream, start, type Told } from "./CloudUpstream.ts"
 import { exchangesOf, isPresent, makeValidator } from "./Recorded.ts"
 
@@ -395,7 +396,4 @@ layer(Transport.layer(), { excludeTestServices: true })("embeddings", (it) => {
   }
 })
 
-describe.skipIf(isPresent)("recorded traffic", () => {
-  test("is not beside this checkout (../shared/fixtures), so nothing is replayed", (context) =>
-    context.skip("the recordings are kept outside of the repository, and a clone may stand alone"))
-})
+tellAbsence()

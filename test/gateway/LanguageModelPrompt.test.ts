@@ -40,6 +40,31 @@ describe("a prompt of Effect AI in OpenAI's words", () => {
     ])
   })
 
+  it("what is to be cached is said as Anthropic's package for Effect says it, in the member that dialects read", () => {
+    const options = { anthropic: { cacheControl: { type: "ephemeral", ttl: "1h" } } }
+    const cache_control = options.anthropic.cacheControl
+    expect(
+      said(
+        { role: "system", content: "rules", options },
+        { role: "user", content: [{ type: "text", text: "a", options }, { type: "text", text: "b" }] },
+        { role: "assistant", content: [{ type: "tool-call", id: "1", name: "f", params: {} }], options },
+        {
+          role: "tool",
+          content: [{ type: "tool-result", id: "1", name: "f", isFailure: false, result: "x", options }]
+        },
+        { role: "user", content: [{ type: "text", text: "c" }], options },
+        { role: "user", content: [{ type: "file", mediaType: "image/png", data: base64, options }] }
+      ).messages
+    ).toMatchObject([
+      { content: [{ type: "text", text: "rules", cache_control }] },
+      { content: [{ type: "text", text: "a", cache_control }, { type: "text", text: "b" }] },
+      { role: "assistant", cache_control },
+      { role: "tool", content: "x", cache_control },
+      { content: [{ type: "text", text: "c", cache_control }] },
+      { content: [{ type: "image_url", cache_control }] }
+    ])
+  })
+
   it("audio is its bytes and OpenAI's name of the format", () => {
     expect(user({ type: "file", mediaType: "audio/mpeg", data: "AAAA" }).content).toEqual([
       { type: "input_audio", input_audio: { data: "AAAA", format: "mp3" } }

@@ -7,7 +7,7 @@ import * as OpenAiCompatible from "../../src/providers/OpenAiCompatible.ts"
 import type { Provider } from "../../src/providers/Provider.ts"
 import * as Transport from "../../src/providers/Transport.ts"
 import { type Listening, listening } from "../wire/Listening.ts"
-import { callOf } from "./Calls.ts"
+import { callOf, vectorsCallOf, vectorsOf } from "./Calls.ts"
 
 /** Refuses everything: with the status that the model is called, and a code after it. */
 let host: Listening
@@ -42,5 +42,16 @@ layer(Transport.layer(), { excludeTestServices: true })("a moderation", (it) => 
       expect(yield* statesOf(provider)).toEqual(["usable"])
       yield* Effect.flip(provider.complete(callOf("401")))
       expect(yield* statesOf(provider)).toEqual(["dead: rejected"])
+    }))
+})
+
+layer(Transport.layer(), { excludeTestServices: true })("vectors", (it) => {
+  it.effect("whose model the key may not use leave it usable for chat with another", () =>
+    Effect.gen(function*() {
+      const provider = yield* compatible()
+      expect((yield* Effect.flip(vectorsOf(provider, vectorsCallOf("401", "a")))).reason._tag).toBe(
+        "CredentialRejected"
+      )
+      expect([yield* statesOf(provider), provider.credentials?.death("401", 0)]).toEqual([["usable"], "rejected"])
     }))
 })

@@ -77,15 +77,19 @@ layer(Transport.layer(), { excludeTestServices: true })("a token in a file", (it
       }))
   }
 
-  it.effect("may be AWS's keys, which sign", () =>
-    Effect.gen(function*() {
-      const keys = { Version: 1, AccessKeyId: "AKID", SecretAccessKey: "s", SessionToken: "session" }
-      write(JSON.stringify(keys, null, 2))
-      good = "AWS4-HMAC-SHA256 Credential=AKID/"
-      const { complete } = yield* Kinds.make("cloud", settings["bedrock"]!()) // it is one of them
-      yield* complete(callOf("m"))
-      expect(upstream.asked.at(-1)?.headers["x-amz-security-token"]).toBe("session")
-    }))
+  // As AWS's tools print it, and as the endpoint of a container says it.
+  it.effect.each(["SessionToken", "Token"])(
+    "may be AWS's keys, which sign, with a %s",
+    (name) =>
+      Effect.gen(function*() {
+        const keys = { Version: 1, AccessKeyId: "AKID", SecretAccessKey: "s", [name]: `session as ${name}` }
+        write(JSON.stringify(keys, null, 2))
+        good = "AWS4-HMAC-SHA256 Credential=AKID/"
+        const { complete } = yield* Kinds.make("cloud", settings["bedrock"]!()) // it is one of them
+        yield* complete(callOf("m"))
+        expect(upstream.asked.at(-1)?.headers["x-amz-security-token"]).toBe(`session as ${name}`)
+      })
+  )
 
   it.effect("holds no token where it is JSON, which would tell its secrets, but for AWS's keys where they are read", () =>
     Effect.gen(function*() {

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import * as E from "../../src/domain/GatewayError.ts"
-import type { Credential, Event } from "../../src/resilience/Credential.ts"
+import type { Asked, Credential, Event } from "../../src/resilience/Credential.ts"
 import { make, step } from "../../src/resilience/Credential.ts"
 
 const rejected = (upstreamStatus = 401) => new E.CredentialRejected({ message: "", upstreamStatus })
@@ -58,6 +58,7 @@ describe("the pool of credentials", () => {
     Effect.map(Clock.clockWith(Effect.succeed), (clock) => {
       const credentials = make({ count, refresh })
       return {
+        clock,
         credentials,
         use: (model = "m") => credentials.pick(model, clock).index,
         fail: (reason: E.Reason, model = "m") => credentials.note(credentials.pick(model, clock), model, reason, clock)
@@ -104,6 +105,26 @@ describe("the pool of credentials", () => {
       expect(fail(rejected(403))).toEqual({ death: "rejected" })
       expect([credentials.death("m", 0), credentials.death("other", 0)]).toEqual(["rejected", undefined])
       expect(credentials.states(0)).toEqual(["usable"])
+    }))
+
+  it.effect("what is rejected for vectors is held against that model alone, but where it can be refreshed", () =>
+    Effect.gen(function*() {
+      const { clock, credentials } = yield* pool(1)
+      const fail = (asked: Asked) => credentials.note(credentials.pick("m", clock), "m", rejected(), clock, asked)
+      expect(fail("vectors")).toEqual({ death: "rejected" })
+      expect([credentials.death("m", 0), credentials.death("other", 0)]).toEqual(["rejected", undefined])
+      expect(credentials.states(0)).toEqual(["usable"])
+      const { credentials: renewable } = yield* pool(1, () => Effect.void)
+      expect(renewable.note(renewable.pick("m", clock), "m", rejected(), clock, "vectors").refresh).toBeDefined()
+    }))
+
+  it.effect("what was forbidden to the credential that it was before a reset is forgotten", () =>
+    Effect.gen(function*() {
+      const { clock, credentials } = yield* pool(1)
+      const before = credentials.pick("m", clock)
+      credentials.reset(0)
+      expect(credentials.note(before, "m", rejected(403), clock)).toEqual({})
+      expect(credentials.isFree("m", 0)).toBe(true)
     }))
 
   it.effect("other failures are none of its business", () =>

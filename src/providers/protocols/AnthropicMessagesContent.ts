@@ -86,8 +86,23 @@ const titled = (block: Block, name: string | null | undefined): Block => name ? 
 
 type FilePart = Extract<ContentPart, { readonly type: "file" }>
 
-/** The media type of a file that comes as bare base64. */
-const namedType = (filename: string): string => /\.(?:txt|md|csv)$/i.test(filename) ? "text/plain" : "application/pdf"
+/** The media type of a file that comes as bare base64; empty where its name says that it is none of those that are taken. */
+const namedType = (filename: string): string =>
+  /\.(?:txt|md|csv)$/i.test(filename)
+    ? "text/plain"
+    : /\.(?!pdf$)[a-z\d]{1,5}$/i.test(filename)
+    ? ""
+    : "application/pdf"
+
+/** A data URI without base64 has the text itself, as an address writes it; undefined where it is not written so. */
+const writtenText = (isBase64: boolean, rest: string): string | undefined => {
+  if (isBase64) return Buffer.from(rest, "base64").toString()
+  try {
+    return decodeURIComponent(rest)
+  } catch {
+    return undefined
+  }
+}
 
 const fileBlock = (file: FilePart["file"], at: string, lowering: Lowering): Block | undefined => {
   const { file_data: data, file_id: id, filename } = file
@@ -101,11 +116,12 @@ const fileBlock = (file: FilePart["file"], at: string, lowering: Lowering): Bloc
   const mediaType = (written ?? namedType(filename ?? "")).toLowerCase()
   if (mediaType.startsWith("image/")) return imageBlock(data, at, lowering)
   const rest = data.slice(head.length)
-  if (mediaType === "application/pdf") return titled(base64("document", mediaType, rest), filename)
-  if (!mediaType.startsWith("text/")) {
+  const isBase64 = head === "" || /;base64,$/i.test(head)
+  if (mediaType === "application/pdf" && isBase64) return titled(base64("document", mediaType, rest), filename)
+  const text = mediaType.startsWith("text/") ? writtenText(isBase64, rest) : undefined
+  if (text === undefined) {
     return lowering.refuse(at, "Anthropic's models take files of the types application/pdf and text/plain.")
   }
-  const text = Buffer.from(rest, "base64").toString()
   return titled({ type: "document", source: { type: "text", media_type: "text/plain", data: text } }, filename)
 }
 
@@ -204,11 +220,15 @@ const resultBlock = (
 ): Block => {
   const { content, tool_call_id: id } = message
   const holder: Block = message
+  const blocks = typeof content === "string" ? [] : contentBlocks(content, at, lowering)
+  // Within a result a mark is refused; what it means is the result up to there.
+  const mark = blocks.findLast((block) => block["cache_control"] !== undefined)
   return {
     type: "tool_result",
     tool_use_id: toolId(id),
-    content: typeof content === "string" ? content : contentBlocks(content, at, lowering),
+    content: typeof content === "string" ? content : blocks.map(({ cache_control: _, ...block }) => block),
     ...(holder["is_error"] === true ? { is_error: true } : {}),
+    ...cacheOf(mark ?? {}),
     ...cacheOf(message)
   }
 }

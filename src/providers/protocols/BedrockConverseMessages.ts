@@ -124,6 +124,16 @@ const nameDocuments = (turns: ReadonlyArray<Turn>): void => {
   }
 }
 
+/** A message with a document is refused without a text beside it; what the document is called is nothing new to the model. */
+const introduceDocuments = (turns: ReadonlyArray<Turn>): void => {
+  for (const { content } of turns) {
+    const document = content.find((block) => block["document"] !== undefined)?.["document"]
+    if (isObject(document) && !content.some(({ text }) => isText(text))) {
+      content.push({ text: String(document["name"]) })
+    }
+  }
+}
+
 const calledIn = (turns: ReadonlyArray<Turn>): ReadonlySet<string> =>
   new Set(
     turns.flatMap(({ content }) =>
@@ -161,6 +171,7 @@ export const lowerMessages = (
   if (turns.length === 0 && system.length > 0) turns.push({ role: "user", content: system.splice(0) })
   if (turns.length === 0) return new InvalidRequest({ message: "Nothing is said in the messages.", param: "messages" })
   nameDocuments(turns)
+  introduceDocuments(turns)
   const messages = turns.map((turn, index) => ordered(index === turns.length - 1 ? trimmed(turn) : turn))
   return {
     system,

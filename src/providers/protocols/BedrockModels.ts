@@ -41,7 +41,7 @@ const smallestBudget = 1024
 export interface Thinking {
   /** For `additionalModelRequestFields`; absent = nothing is said. */
   readonly fields?: JsonObject
-  /** The limit of the answer where thoughts need a larger one. */
+  /** The limit of the answer where thoughts need one, or a larger one. */
   readonly maxTokens?: number
   /** The model thinks in Claude's way, so it takes no sampling. */
   readonly isOn: boolean
@@ -58,16 +58,25 @@ export interface ThinkingAsk {
   readonly lacksThoughts: boolean
 }
 
-/** A limit that the caller set has room for four fifths of thoughts; one too small for any is raised by the smallest budget. */
-const budgeted = ({ effort, isForced, lacksThoughts, maxTokens }: ThinkingAsk): Thinking | undefined => {
+/**
+ * A limit has room for four fifths of thoughts; one of the caller's that is too small for any is raised by the smallest budget. Where
+ * the caller sets none it is said, because Bedrock's own is smaller than most budgets, and such a request is refused.
+ */
+const budgeted = (
+  { effort, isForced, lacksThoughts, maxTokens }: ThinkingAsk,
+  usualMaxTokens: number
+): Thinking | undefined => {
   if (isForced || lacksThoughts) return undefined
   const wanted = budgets[effort] ?? smallestBudget
-  const room = maxTokens === undefined ? wanted : Math.floor(maxTokens * 0.8)
+  const limit = maxTokens ?? usualMaxTokens
+  const room = Math.floor(limit * 0.8)
   const budget = Math.min(wanted, Math.max(room, smallestBudget))
   return {
     isOn: true,
     fields: { thinking: { type: "enabled", budget_tokens: budget } },
-    ...(maxTokens !== undefined && room < smallestBudget ? { maxTokens: maxTokens + smallestBudget } : {})
+    ...(maxTokens === undefined && budget === smallestBudget
+      ? {}
+      : { maxTokens: limit + (room < smallestBudget ? smallestBudget : 0) })
   }
 }
 
@@ -83,7 +92,7 @@ const ofClaude = (abilities: Abilities, ask: ThinkingAsk): Thinking | undefined 
     if (alwaysThinks) return undefined
     return thinksUnasked ? { isOn: false, fields: { thinking: { type: "disabled" } } } : { isOn: false }
   }
-  if (thinking !== "adaptive") return thinking === "budget" ? budgeted(ask) : undefined
+  if (thinking !== "adaptive") return thinking === "budget" ? budgeted(ask, abilities.maxTokens) : undefined
   const shown = hidesThoughts ? { display: "summarized" } : {}
   return {
     isOn: true,

@@ -1,6 +1,6 @@
 /**
- * What a provider wants to have back with a call of a tool (signed thoughts) and OpenAI's dialect has no place for: carried at the
- * end of the call's id, which every client gives back to the letter. It is the provider's own; for another one it is cut off.
+ * What a provider wants to have back with a call of a tool (thoughts, signed as a rule) and OpenAI's dialect has no place for: carried
+ * at the end of the call's id, which every client gives back to the letter. It is the provider's own; for another one it is cut off.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib"
 import type { ChatRequest } from "../../domain/Chat.ts"
@@ -9,7 +9,7 @@ import type { ChatRequest } from "../../domain/Chat.ts"
 const mark = "__bw1"
 
 /** Whose state it is: one letter behind the mark. */
-export type Owner = "a" | "b" | "g"
+export type Owner = "a" | "b" | "d" | "g"
 
 /** Bytes that a state may come to, and how many times its packed length: a caller may have written it; more is not ours. */
 const maxBytes = 1024 * 1024
@@ -48,4 +48,4 @@ export const isCarried = ({ messages }: ChatRequest): boolean => {
 }
 
 /** A request's text with the provider's own ids: for a provider that has no use for the state of another. */
-export const stripped = (text: string): string => text.replaceAll(/__bw1[abg][\w-]*(?=")/g, "")
+export const stripped = (text: string): string => text.replaceAll(/__bw1[abdg][\w-]*(?=")/g, "")

@@ -33,12 +33,12 @@ const memberOf = (source: JsonText, name: string): string | undefined => {
 
 /**
  * The caller's text for the upstream, `stream` as the flow wants it; a streamed request always asks for usage and keeps its
- * other stream options.
+ * other stream options. `tellsUsage`: the host tells it unasked, and nothing is said of it.
  */
-export const lower = (source: JsonText, model: string, stream: boolean): string => {
+export const lower = (source: JsonText, model: string, stream: boolean, tellsUsage = false): string => {
   const streams = memberOf(source, "stream") === "true"
   const members = { model: JSON.stringify(model), stream: streams === stream ? undefined : String(stream) }
-  if (!stream) return replaceMembers(source, members)
+  if (!stream || tellsUsage) return replaceMembers(source, members)
   const options = scan(memberOf(source, "stream_options") ?? "{}")
   const asking = isScanProblem(options)
     ? "{\"include_usage\":true}"

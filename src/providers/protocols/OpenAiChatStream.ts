@@ -43,7 +43,8 @@ interface ChoiceState {
 
 const isSet = (value: Json | undefined): boolean => value !== undefined && value !== null
 
-const encode = (payload: string): Uint8Array => Buffer.from(`data: ${payload}\n\n`)
+/** An event of the stream. */
+export const encode = (payload: string): Uint8Array => Buffer.from(`data: ${payload}\n\n`)
 
 const isAnyText = (delta: JsonObject): boolean =>
   isText(delta["content"]) || isText(delta["reasoning_content"]) || isText(delta["refusal"])

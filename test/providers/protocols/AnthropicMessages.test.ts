@@ -263,12 +263,14 @@ describe("content", () => {
       file({ filename: "a.pdf", file_data: "data:application/pdf;base64,QUJD" }),
       file({ filename: "b.pdf", file_data: "QUJD" }),
       file({ filename: "c.txt", file_data: "data:text/plain;base64,aGk=" }),
-      file({ file_data: "https://a/b.pdf" })
+      file({ file_data: "https://a/b.pdf" }),
+      file({ file_data: "data:text/plain;charset=utf-8,high%20tide, 4.2%25" })
     )).toEqual([
       { type: "document", source: { type: "base64", media_type: "application/pdf", data: "QUJD" }, title: "a.pdf" },
       { type: "document", source: { type: "base64", media_type: "application/pdf", data: "QUJD" }, title: "b.pdf" },
       { type: "document", source: { type: "text", media_type: "text/plain", data: "hi" }, title: "c.txt" },
-      { type: "document", source: { type: "url", url: "https://a/b.pdf" } }
+      { type: "document", source: { type: "url", url: "https://a/b.pdf" } },
+      { type: "document", source: { type: "text", media_type: "text/plain", data: "high tide, 4.2%" } }
     ])
   })
 
@@ -286,6 +288,9 @@ describe("content", () => {
       image("gs://bucket/a.png"),
       { type: "input_audio", input_audio: { data: "QUJD", format: "wav" } },
       file({ file_data: "data:application/zip;base64,QUJD" }),
+      file({ file_data: "data:application/pdf,%PDF" }),
+      file({ file_data: "data:text/plain,100%" }),
+      file({ filename: "b.docx", file_data: "QUJD" }),
       { type: "video_url", video_url: { url: "https://a/b.mp4" } }
     ]
   ) {
@@ -294,6 +299,33 @@ describe("content", () => {
         .toEqual(["InvalidRequest", "messages[0].content[1]", "unsupported_parameter"])
     })
   }
+
+  it("has a mark of what to cache within a result on the result itself, where alone it may stand", () => {
+    const cache_control = { type: "ephemeral" }
+    const { messages } = JSON.parse(
+      lowered({
+        messages: [
+          { role: "user", content: "?" },
+          {
+            role: "assistant",
+            content: null,
+            tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "" } }]
+          },
+          {
+            role: "tool",
+            tool_call_id: "c",
+            content: [{ type: "text", text: "a", cache_control }, { type: "text", text: "b" }]
+          }
+        ]
+      }).body
+    )
+    expect(messages[2].content).toEqual([{
+      type: "tool_result",
+      tool_use_id: "c",
+      content: [{ type: "text", text: "a" }, { type: "text", text: "b" }],
+      cache_control
+    }])
+  })
 
   it("may be marked for the cache on parts, messages, tools and the request", () => {
     const cache_control = { type: "ephemeral", ttl: "1h" }

@@ -229,7 +229,7 @@ describe("a part", () => {
       file({ file_data: "YQ==", filename: "ä.MD" }),
       file({ ...pdf, filename: null })
     ]
-    const blocks: ReadonlyArray<Loose> = messagesOf([{ role: "user", content }])[0].content
+    const blocks: ReadonlyArray<Loose> = messagesOf([{ role: "user", content }])[0].content.slice(0, -1)
     expect(blocks.map(({ document }) => [document.format, document.name])).toEqual([
       ["pdf", "Q3 report (final) v2"],
       ["pdf", "Q3 report (final) v2 (2)"],
@@ -237,6 +237,17 @@ describe("a part", () => {
       ["pdf", "document (2)"]
     ])
     expect(blocks[0].document.source).toEqual({ bytes: "JVBE" })
+  })
+
+  it("that is a document has a text beside it, which Bedrock demands: its name where nothing else is said", () => {
+    const pdf = file({ file_data: "data:application/pdf;base64,JVBE", filename: "tides.pdf" })
+    const document = { document: { format: "pdf", name: "tides", source: { bytes: "JVBE" } } }
+    const said = (...content: ReadonlyArray<Loose>) => messagesOf([{ role: "user", content }])[0].content
+    expect(said(pdf)).toEqual([document, { text: "tides" }])
+    expect(said(pdf, { type: "text", text: " " })).toEqual([document, { text: "tides" }])
+    expect(said({ type: "text", text: "Sum up." }, pdf)).toEqual([{ text: "Sum up." }, document])
+    expect(messagesOf([{ role: "user", content: [pdf] }, { role: "user", content: "Sum up." }])[0].content)
+      .toEqual([document, { text: "Sum up." }])
   })
 
   it("is sound", () => {
@@ -489,7 +500,10 @@ describe("an effort", () => {
 
   it("is a budget for one before that, within the limit or over it", () => {
     const enabled = (budget: number) => ({ thinking: { type: "enabled", budget_tokens: budget } })
-    expect(thinkingOf(sonnet45, "medium")).toEqual({ ...nothing, said: enabled(8192) })
+    expect(thinkingOf(sonnet45, "minimal")).toEqual({ ...nothing, said: enabled(1024) })
+    expect(thinkingOf(sonnet45, "medium")).toEqual({ ...nothing, said: enabled(8192), maxTokens: 32_000 })
+    expect(thinkingOf("us.anthropic.claude-3-7-sonnet-20250219-v1:0", "high"))
+      .toEqual({ ...nothing, said: enabled(6553), maxTokens: 8192 })
     expect(thinkingOf(sonnet45, "high", { max_tokens: 5000 })).toEqual({
       ...nothing,
       said: enabled(4000),

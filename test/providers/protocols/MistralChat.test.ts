@@ -51,3 +51,27 @@ describe("a conversation with tools that comes to Mistral", () => {
     expect(JSON.parse(bodyOf(mistralChat, messages)).messages.at(-1)).toEqual(messages.at(-1))
   })
 })
+
+describe("a request to Mistral", () => {
+  const said = (fields: object, stream = false) => {
+    const lowered = mistralChat.lower(callOf("mistral-large-latest", { ...fields }), stream)
+    if ("_tag" in lowered) throw new Error(lowered.message)
+    const { messages: _, model: __, ...body } = JSON.parse(lowered.body)
+    return [body, lowered.dropped]
+  }
+
+  it("asks no stream for usage, which it tells unasked and refuses to be asked for", () => {
+    expect(said({}, true)).toEqual([{ stream: true }, undefined])
+    expect(said({ stream: true, stream_options: { include_usage: true } }, true)).toEqual([{ stream: true }, undefined])
+  })
+
+  it("has its own names of what OpenAI calls otherwise", () => {
+    expect(said({ max_completion_tokens: 9, seed: 3, temperature: 0.2 }))
+      .toEqual([{ max_tokens: 9, random_seed: 3, temperature: 0.2 }, undefined])
+  })
+
+  it("has nothing that it refuses by name, which is told where it says something", () => {
+    expect(said({ user: "u", store: false, logit_bias: { "1": 2 }, safe_prompt: true }))
+      .toEqual([{ safe_prompt: true }, ["logit_bias", "user"]])
+  })
+})
