@@ -8,6 +8,7 @@ import { doubts as doubtsOf } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import { place as ledger } from "./Ledger.ts"
 import { place as limits } from "./Limits.ts"
+import type { Certificate } from "./Tls.ts"
 
 const column = (name: string): string => name.padEnd(14)
 
@@ -92,9 +93,9 @@ export const urlOf = ({ host, tls }: Pick<Settings["server"], "host" | "tls">, p
 }
 
 /** Says it, once the port is known. */
-export const sayReady = (loaded: Loaded) => (port: number) =>
+export const sayReady = (loaded: Loaded, certificate?: Certificate) => (port: number) =>
   Effect.flatMap(
-    doubtsOf(loaded),
+    doubtsOf(loaded, certificate),
     (doubts) => Console.error(banner(loaded, urlOf(loaded.settings.server, port), doubts))
   )
 

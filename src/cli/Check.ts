@@ -39,8 +39,10 @@ const summary = (loaded: Loaded, doubts: ReadonlyArray<Doubt>): string => {
 }
 
 /** What can never work as it stands. The list of prices behind it is loaded here alone, for most commands need none. */
-export const doubts = ({ settings }: Loaded) =>
-  Effect.flatMap(Effect.promise(() => import("../config/Doubts.ts")), ({ doubtsOf }) => doubtsOf(settings))
+export const doubts = Effect.fnUntraced(function*({ settings }: Loaded, certificate?: Tls.Certificate) {
+  const { doubtsOf } = yield* Effect.promise(() => import("../config/Doubts.ts"))
+  return [...(yield* doubtsOf(settings)), ...(certificate === undefined ? [] : yield* Tls.doubts(certificate))]
+})
 
 /** Says everything that is wrong on stderr and exits 1. */
 export const sayRefusal = (error: ConfigurationRefused) =>
@@ -61,7 +63,11 @@ const openable = Effect.fnUntraced(function*({ settings, source }: Loaded) {
 export const check = (file: string | undefined) =>
   load({ config: file }, Ollama.answers).pipe(
     Effect.tap(openable),
-    Effect.tap(Tls.read),
-    Effect.flatMap((loaded) => Effect.flatMap(doubts(loaded), (found) => Console.log(summary(loaded, found)))),
+    Effect.flatMap((loaded) =>
+      Tls.read(loaded).pipe(
+        Effect.flatMap((certificate) => doubts(loaded, certificate)),
+        Effect.flatMap((found) => Console.log(summary(loaded, found)))
+      )
+    ),
     Effect.catchTag("ConfigurationRefused", sayRefusal)
   )

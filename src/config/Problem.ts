@@ -86,6 +86,12 @@ export const valueAt = (document: unknown, path: Path): unknown =>
       ? Reflect.get(value, key)
       : undefined, document)
 
+/** The list at a path; none where there is something else. */
+export const listAt = (document: unknown, path: Path): ReadonlyArray<unknown> => {
+  const value = valueAt(document, path)
+  return Array.isArray(value) ? value : []
+}
+
 /** A flaw as the schema found it: path, message, and the words that would have been right. */
 export interface Flaw {
   readonly path: Path

@@ -54,7 +54,7 @@ models:
 describe("what can never work as it stands", () => {
   it.effect("is told as a warning", () =>
     Effect.gen(function*() {
-      const file = "server: { keys: [{ key: k, models: [smi] }] }"
+      const file = "server: { keys: [{ key: of-16-characters, models: [smi] }] }"
       const loaded = yield* load({}, Effect.succeed(false)).pipe(
         Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: {} })),
         Effect.provide(

@@ -46,7 +46,7 @@ input = "0.40"
 [models.fast]
 targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simulated", model = "sim" }]
 `,
-      { BREAKWATER_KEY: "bw", OPENAI_API_KEY: "sk" }
+      { BREAKWATER_KEY: "bw-of-16-letters", OPENAI_API_KEY: "sk" }
     )
     expect(output).toMatchInlineSnapshot(`
       "good.toml: ok
@@ -60,15 +60,30 @@ targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simula
     expect(code).toBe(0)
   })
 
+  it("warns of keys that can be guessed, and shows none of them", async () => {
+    const { code, output } = await check(
+      "short.yaml",
+      "server: { keys: [sk-1, { key: 0123456789abcdef, name: long }, { key: xyzzy-two, name: two }], adminKey: fifteen-letters }"
+    )
+    const why = "can be guessed: it has fewer than 16 characters; make one with openssl rand -hex 32"
+    expect(output.split("\n").filter((line) => line.includes("warning"))).toEqual([
+      `  warning      server.keys[0]: ${why}`,
+      `  warning      server.keys[2]: ${why}`,
+      `  warning      server.adminKey: ${why}`
+    ])
+    expect(output).not.toMatch(/sk-1|xyzzy|fifteen-/)
+    expect(code).toBe(0)
+  })
+
   it("warns of a key, a budget and a token file that can never work as they stand", async () => {
     const { code, output } = await check(
       "doubts.yaml",
       `
 server:
   keys:
-    - { name: a, key: k-a, models: [fst, "openai/*", fast] }
-    - { name: b, key: k-b, models: [local], budget: { usd: 1, per: day } }
-    - { name: c, key: k-c, models: ["fa*"], budget: { usd: 1, per: day }, expires: 2020-01-01 }
+    - { name: a, key: of-at-least-16-a, models: [fst, "openai/*", fast] }
+    - { name: b, key: of-at-least-16-b, models: [local], budget: { usd: 1, per: day } }
+    - { name: c, key: of-at-least-16-c, models: ["fa*"], budget: { usd: 1, per: day }, expires: 2020-01-01 }
 providers:
   openai: { apiKey: sk }
   mine: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1" }
