@@ -5,6 +5,7 @@ import type { Doubt } from "../config/Doubts.ts"
 import { ConfigurationRefused, render } from "../config/Problem.ts"
 import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
+import * as Guards from "./Guards.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Limits from "./Limits.ts"
 import * as Ollama from "./Ollama.ts"
@@ -31,7 +32,9 @@ const summary = (loaded: Loaded, doubts: ReadonlyArray<Doubt>): string => {
     }`,
     `  providers    ${names(providers.map((provider) => provider.name))}`,
     `  models       ${names(Object.keys(models))}`,
+    ...Guards.lines(loaded.settings).map(([name, words]) => `  guards       ${name}: ${words}`),
     `  ledger       ${Ledger.place(loaded.settings)}`,
+    `  issued keys  ${Ledger.placeOfKeys(loaded.settings)}`,
     ...(limits === undefined ? [] : [`  limits       ${limits}`]),
     ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`),
     ...doubts.map(({ path, why }) => `  warning      ${path}: ${why}`)

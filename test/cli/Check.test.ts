@@ -55,9 +55,35 @@ targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simula
         providers    openai, simulated
         models       fast
         ledger       memory: lost at stop (storage.sql keeps it)
+        issued keys  memory: lost at stop (storage.sql: sqlite:FILE keeps them)
       "
     `)
     expect(code).toBe(0)
+  })
+
+  it("says what watches over which models, and over those that are asked for by name", async () => {
+    const guardsOf = async (file: string) =>
+      (await check("guards.yaml", file)).output.split("\n").filter((line) => line.startsWith("  guards"))
+    const models = `
+models:
+  fast: { targets: [{ provider: simulated, model: sim }], guards: { mask: { kinds: [email, key], answers: false } } }
+  slow:
+    targets: [{ provider: simulated, model: sim-slow }]
+    guards: { moderation: { provider: simulated, whenFailing: refuse, verdict: flag } }
+  free: { targets: [{ provider: simulated, model: sim }], guards: {} }
+  else: { targets: [{ provider: simulated, model: sim }] }
+`
+    const own = [
+      "  guards       fast: mask of email, key in prompts",
+      "  guards       slow: moderation by simulated (flag; when failing refuse)",
+      "  guards       free: none"
+    ]
+    expect(await guardsOf(models)).toEqual([...own, "  guards       any other, and provider/model: none"])
+    expect(await guardsOf(`defaults: { guards: { mask: {} } }${models}`)).toEqual([
+      ...own,
+      "  guards       any other, and provider/model: mask of everything"
+    ])
+    expect(await guardsOf("server: {}")).toEqual([])
   })
 
   it("warns of keys that can be guessed, and shows none of them", async () => {
