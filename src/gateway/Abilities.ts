@@ -13,6 +13,8 @@ export interface Abilities {
   readonly missing: ReadonlyArray<Needed>
   /** The smallest context of any of them, in tokens; infinite where none is known. */
   readonly narrowest: number
+  /** The shortest that an answer of any of them may be at most, in tokens; infinite where none is known. */
+  readonly tersest: number
 }
 
 /** What the catalogue knows of a target, and over it what the file says. */
@@ -26,7 +28,10 @@ export const gather = (of: ReadonlyMap<Target, Capabilities>): Abilities | undef
   const all = [...of.values()]
   const missing = needed.filter((name) => all.some((one) => one[name] === false))
   const narrowest = Math.min(...all.map(({ context = Number.POSITIVE_INFINITY }) => context))
-  return missing.length === 0 && narrowest === Number.POSITIVE_INFINITY ? undefined : { of, missing, narrowest }
+  const tersest = Math.min(...all.map(({ maxOutput = Number.POSITIVE_INFINITY }) => maxOutput))
+  return missing.length === 0 && Math.min(narrowest, tersest) === Number.POSITIVE_INFINITY
+    ? undefined
+    : { of, missing, narrowest, tersest }
 }
 
 /** Whether a request that was too long for one target may fit the other: only what is known to be larger is worth a try. */

@@ -11,7 +11,7 @@ import type { Route } from "./Route.ts"
 import type { Target } from "./Target.ts"
 
 /** How a target falls short, in the words of the record. */
-type Shortcoming = "no vision" | "no tools" | "no json schema" | "context too small"
+type Shortcoming = "no vision" | "no tools" | "no json schema" | "answers too short" | "context too small"
 
 interface Need {
   readonly why: Shortcoming
@@ -87,6 +87,20 @@ const refusal = (route: Route, decision: Decision, { param }: Need): GatewayErro
   return gatewayError(new InvalidRequest({ message, param, code: "unsupported_capability" }))
 }
 
+const longestOf = ({ of }: Abilities, target: Target): number => of.get(target)?.maxOutput ?? Number.POSITIVE_INFINITY
+
+/** The most tokens of an answer that the caller wants; 0 = it says nothing. */
+const wantedOf = ({ max_completion_tokens: wanted, max_tokens: older }: ChatRequest): number => wanted ?? older ?? 0
+
+/** An answer as long as that is known to be beyond every target that is left. */
+const tooLongAnswer = (abilities: Abilities, targets: ReadonlyArray<Target>, request: ChatRequest): GatewayError => {
+  const param = typeof request.max_completion_tokens === "number" ? "max_completion_tokens" : "max_tokens"
+  const most = Math.max(...targets.map((target) => longestOf(abilities, target)))
+  const message = `Invalid '${param}': answers of this model have at most ${most} tokens, got ${wantedOf(request)}. ` +
+    "Lower it, or leave it out."
+  return gatewayError(new InvalidRequest({ message, param, code: "unsupported_value" }))
+}
+
 const judge = (
   route: Route,
   abilities: Abilities,
@@ -105,6 +119,13 @@ const judge = (
     if (able.length === 0) return refusal(route, decision, need)
     targets = able
   }
+  const wanted = wantedOf(request.request)
+  if (wanted > abilities.tersest) {
+    const able = targets.filter((target) => longestOf(abilities, target) >= wanted)
+    skip(targets.filter((target) => !able.includes(target)), "answers too short")
+    if (able.length === 0) return tooLongAnswer(abilities, targets, request.request)
+    targets = able
+  }
   if (isShort(abilities, request)) return targets
   const wide = wideEnough(abilities, targets, request)
   skip(targets.filter((target) => !wide.includes(target)), "context too small")
@@ -114,7 +135,10 @@ const judge = (
 /** The route with the targets that can serve the request, or why none can. The same route where nothing is known against any. */
 export const forChat = (route: Route, request: CompletionRequest): Route | GatewayError => {
   const { abilities } = route
-  if (abilities === undefined || (abilities.missing.length === 0 && isShort(abilities, request))) return route
+  if (
+    abilities === undefined ||
+    (abilities.missing.length === 0 && isShort(abilities, request) && wantedOf(request.request) <= abilities.tersest)
+  ) return route
   const targets = judge(route, abilities, request)
   if ("_tag" in targets) return targets
   return targets.length === route.targets.length ? route : { ...route, targets }

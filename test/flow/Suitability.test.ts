@@ -64,6 +64,7 @@ describe("a target that cannot serve the request", () => {
     ["does not look at images", { vision: false }, image, "no vision"],
     ["does not call tools", { tools: false }, tools, "no tools"],
     ["keeps to no schema", { jsonSchema: false }, schema, "no json schema"],
+    ["makes no answers as long as that", { maxOutput: 99 }, { max_tokens: 100 }, "answers too short"],
     ["has too small a context", { context: 100 }, words(2000), "context too small"]
   ]
 
@@ -83,6 +84,29 @@ describe("a target that cannot serve the request", () => {
         expect([order, skipped]).toEqual(["a", []])
       }))
   }
+
+  it.effect("is asked for an answer that is just as long as it makes, in either spelling of the bound", () =>
+    Effect.gen(function*() {
+      for (const bound of ["max_tokens", "max_completion_tokens"]) {
+        const just = yield* asked([[{ maxOutput: 100 }, "ok"], [{}, "ok"]], { [bound]: 100 })
+        const beyond = yield* asked([[{ maxOutput: 100 }, "ok"], [{}, "ok"]], { [bound]: 101 })
+        expect([just.order, beyond.order]).toEqual(["a", "b"])
+      }
+    }))
+
+  it.effect("is refused with the most that there is where no other makes answers as long as the caller wants", () =>
+    Effect.gen(function*() {
+      for (const param of ["max_tokens", "max_completion_tokens"]) {
+        const { order, reason } = yield* asked([[{ maxOutput: 50 }, "ok"], [{ maxOutput: 100 }, "ok"]], {
+          [param]: 101
+        })
+        expect(order).toBe("")
+        expect(reason).toMatchObject({ status: 400, param, errorCode: "unsupported_value" })
+        expect(reason?.message).toBe(
+          `Invalid '${param}': answers of this model have at most 100 tokens, got 101. Lower it, or leave it out.`
+        )
+      }
+    }))
 
   it.effect("is no second choice either", () =>
     Effect.gen(function*() {
