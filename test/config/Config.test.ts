@@ -580,6 +580,10 @@ server:
       }
       expect(paths).toContain("server.keys[2]")
       expect(paths).toContain("server.keys[2].name")
+      const values = new Map(problems.map(({ path, value }) => [path.replace("server.keys[0].", ""), value]))
+      expect(["expires", "limits.rpm", "budget.usd", "budget.per"].map((path) => values.get(path))).toEqual(
+        ["\"tomorrow\"", "0", "\"much\"", "\"week\""]
+      )
       expect(JSON.stringify(problems)).not.toContain("kkkkkkkk")
     }))
 
