@@ -21,7 +21,7 @@ export const embed = (
   if (refusal !== undefined) return Effect.succeed(refuse(exchange, refusal))
   const timeoutMs = timeoutOf(headers)
   const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
-    const checked = checkEmbedding(text, settings.limits)
+    const checked = checkEmbedding(text, settings.limits, settings.imageHosts)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))
     const { decision, receivedAtMs } = exchange
     decision.alias = checked.request.model
