@@ -8,6 +8,7 @@ import { Bench } from "tinybench"
 import * as Keys from "../src/admission/Keys.ts"
 import { makeId, makeText } from "../src/admission/KeyText.ts"
 import { judgeClient } from "../src/server/Authorization.ts"
+import { defaultServerSettings } from "../src/server/ServerSettings.ts"
 import { table } from "../tools/markdown-table.ts"
 import { machineLine, writePage } from "./Page.ts"
 
@@ -26,14 +27,15 @@ const bench = new Bench({ time: Number(flags.time), warmupTime: 200 })
 for (const count of [1, 1000, 100_000]) {
   const texts = Array.from({ length: count }, () => makeText(makeId()))
   const { keys } = Keys.makeRegistry(texts.map((text, at) => ({ name: `key-${at}`, key: Redacted.make(text) })))
+  const lock = { keys, settings: defaultServerSettings }
   let next = 0
   const headers = texts.map((text) => ({ authorization: `Bearer ${text}` }))
   const stranger = { authorization: `Bearer ${makeText(makeId())}` }
-  bench.add(`a known key of ${count}`, () => void judgeClient(keys, headers[next++ % count] ?? {}, 1))
-  bench.add(`a stranger among ${count}`, () => void judgeClient(keys, stranger, 1))
+  bench.add(`a known key of ${count}`, () => void judgeClient(lock, headers[next++ % count] ?? {}, 1))
+  bench.add(`a stranger among ${count}`, () => void judgeClient(lock, stranger, 1))
 }
-const open = Keys.makeRegistry([]).keys
-bench.add("an open door", () => void judgeClient(open, {}, 1))
+const open = { keys: Keys.makeRegistry([]).keys, settings: defaultServerSettings }
+bench.add("an open door", () => void judgeClient(open, { host: "127.0.0.1:8000" }, 1))
 
 await bench.run()
 const rows = bench.tasks.map(({ name, result }) => {

@@ -133,6 +133,7 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   ["Unauthorized", "missing_api_key", "there is no key"],
   ["Forbidden", "model_unpriced", "a budget rules the request, and a target of its model has no known price"],
   ["Forbidden", "foreign_origin", "a POST from a foreign origin"],
+  ["Forbidden", "foreign_host", "there are no client keys, and the Host is a name that anybody could point here"],
   ["RouteNotFound", "target_not_found", "breaker control of an unknown target"],
   ["InvalidRequest", "key_exists", "a key is to be issued under a name that one has, or had"],
   ["InvalidRequest", "key_revoked", "a key is to be rotated that is revoked"],

@@ -6,8 +6,10 @@ import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
 import { doubts as doubtsOf } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
-import { place as ledger } from "./Ledger.ts"
+import * as Guards from "./Guards.ts"
+import { place as ledger, placeOfKeys } from "./Ledger.ts"
 import { place as limits } from "./Limits.ts"
+import type { Certificate } from "./Tls.ts"
 
 const column = (name: string): string => name.padEnd(14)
 
@@ -46,6 +48,7 @@ const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
   const counted = limits(settings)
   return [
     `${column("ledger")}${ledger(settings)}`,
+    `${column("issued keys")}${placeOfKeys(settings)}`,
     ...(counted === undefined ? [] : [`${column("limits")}${counted}`])
   ]
 }
@@ -73,6 +76,7 @@ export const banner = (loaded: Loaded, url: string, doubts: ReadonlyArray<Doubt>
         `${column(alias)}${one.targets.map((target) => `${target.provider}/${target.model}`).join(", ")}`
       )
     ),
+    ...section("guards", Guards.lines(loaded.settings).map(([name, words]) => `${column(name)}  ${words}`)),
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
     ...section("warnings", doubts.map(({ path, why }) => `${column(path)}  ${why}`)),
     ...section("storage", storage(loaded)),
@@ -92,9 +96,9 @@ export const urlOf = ({ host, tls }: Pick<Settings["server"], "host" | "tls">, p
 }
 
 /** Says it, once the port is known. */
-export const sayReady = (loaded: Loaded) => (port: number) =>
+export const sayReady = (loaded: Loaded, certificate?: Certificate) => (port: number) =>
   Effect.flatMap(
-    doubtsOf(loaded),
+    doubtsOf(loaded, certificate),
     (doubts) => Console.error(banner(loaded, urlOf(loaded.settings.server, port), doubts))
   )
 

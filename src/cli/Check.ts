@@ -5,6 +5,7 @@ import type { Doubt } from "../config/Doubts.ts"
 import { ConfigurationRefused, render } from "../config/Problem.ts"
 import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
+import * as Guards from "./Guards.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Limits from "./Limits.ts"
 import * as Ollama from "./Ollama.ts"
@@ -31,7 +32,9 @@ const summary = (loaded: Loaded, doubts: ReadonlyArray<Doubt>): string => {
     }`,
     `  providers    ${names(providers.map((provider) => provider.name))}`,
     `  models       ${names(Object.keys(models))}`,
+    ...Guards.lines(loaded.settings).map(([name, words]) => `  guards       ${name}: ${words}`),
     `  ledger       ${Ledger.place(loaded.settings)}`,
+    `  issued keys  ${Ledger.placeOfKeys(loaded.settings)}`,
     ...(limits === undefined ? [] : [`  limits       ${limits}`]),
     ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`),
     ...doubts.map(({ path, why }) => `  warning      ${path}: ${why}`)
@@ -39,8 +42,10 @@ const summary = (loaded: Loaded, doubts: ReadonlyArray<Doubt>): string => {
 }
 
 /** What can never work as it stands. The list of prices behind it is loaded here alone, for most commands need none. */
-export const doubts = ({ settings }: Loaded) =>
-  Effect.flatMap(Effect.promise(() => import("../config/Doubts.ts")), ({ doubtsOf }) => doubtsOf(settings))
+export const doubts = Effect.fnUntraced(function*({ settings }: Loaded, certificate?: Tls.Certificate) {
+  const { doubtsOf } = yield* Effect.promise(() => import("../config/Doubts.ts"))
+  return [...(yield* doubtsOf(settings)), ...(certificate === undefined ? [] : yield* Tls.doubts(certificate))]
+})
 
 /** Says everything that is wrong on stderr and exits 1. */
 export const sayRefusal = (error: ConfigurationRefused) =>
@@ -61,7 +66,11 @@ const openable = Effect.fnUntraced(function*({ settings, source }: Loaded) {
 export const check = (file: string | undefined) =>
   load({ config: file }, Ollama.answers).pipe(
     Effect.tap(openable),
-    Effect.tap(Tls.read),
-    Effect.flatMap((loaded) => Effect.flatMap(doubts(loaded), (found) => Console.log(summary(loaded, found)))),
+    Effect.flatMap((loaded) =>
+      Tls.read(loaded).pipe(
+        Effect.flatMap((certificate) => doubts(loaded, certificate)),
+        Effect.flatMap((found) => Console.log(summary(loaded, found)))
+      )
+    ),
     Effect.catchTag("ConfigurationRefused", sayRefusal)
   )

@@ -1,4 +1,4 @@
-/** The ledger's storage as an operator is told of it: where it is, and for `check` whether a file of it could be opened. */
+/** The storage of the ledger and of issued keys as an operator is told of it: where it is, and for `check` whether a file of it could be opened. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
@@ -15,6 +15,16 @@ export const place = ({ storage }: Settings): string => {
   if (file !== undefined) return `sqlite:${file}`
   const url = URL.parse(sql)
   return url === null ? "postgres" : `postgres at ${url.host}${url.pathname}`
+}
+
+/** Where issued client keys are kept, which Postgres is not; with Redis there are other gateways, and they do not hear of them. */
+export const placeOfKeys = ({ storage }: Settings): string => {
+  const file = storage.sql === undefined ? undefined : fileOf(Redacted.value(storage.sql))
+  const others = storage.redis === undefined ? "" : "; other gateways do not know them (server.keys is for all)"
+  if (file !== undefined) return `sqlite:${file}${others}`
+  return `memory: lost at stop (${
+    storage.sql === undefined ? "" : "Postgres does not hold them; "
+  }storage.sql: sqlite:FILE keeps them)${others}`
 }
 
 const folderOf = (file: string): string => {

@@ -20,7 +20,11 @@ export type LoadApplication = () => Promise<(settings: Settings) => Application<
 
 const tellPrimary = (port: number) => Effect.sync(() => void process.send?.({ word: readyWord, port }))
 
-const asPrimary = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags) {
+const asPrimary = Effect.fnUntraced(function*(
+  loaded: Loaded,
+  flags: Flags,
+  certificate: Tls.Certificate | undefined
+) {
   const signals = yield* processSignals(killAll)
   const checkReload = load(flags, Ollama.answers).pipe(
     Effect.tap(Tls.read),
@@ -31,7 +35,7 @@ const asPrimary = Effect.fnUntraced(function*(loaded: Loaded, flags: Flags) {
     )
   )
   const count = loaded.settings.server.workers
-  yield* supervise({ count, signals, onReady: sayReady(loaded), checkReload }).pipe(
+  yield* supervise({ count, signals, onReady: sayReady(loaded, certificate), checkReload }).pipe(
     Effect.catchTag("WorkersFailed", ({ code }) => {
       killAll()
       return Effect.fail(new ExitWith({ code }))
@@ -53,7 +57,7 @@ const here = Effect.fnUntraced(function*(
     certificate,
     application: application(loaded.settings),
     signals,
-    onReady: isWorker ? tellPrimary : sayReady(loaded),
+    onReady: isWorker ? tellPrimary : sayReady(loaded, certificate),
     onReload: reread(flags)
   }).pipe(Effect.catch(sayFailure(loaded.settings)))
 })
@@ -66,7 +70,7 @@ export const start = Effect.fnUntraced(
     const loaded = yield* load(flags, Ollama.answers)
     const certificate = yield* Tls.read(loaded)
     const isPrimary = cluster.isPrimary && loaded.settings.server.workers > 1
-    yield* (isPrimary ? asPrimary(loaded, flags) : here(loaded, flags, () => early, certificate)).pipe(
+    yield* (isPrimary ? asPrimary(loaded, flags, certificate) : here(loaded, flags, () => early, certificate)).pipe(
       Effect.provide(Logger.layer(logSettings(loaded.settings.telemetry)))
     )
   },

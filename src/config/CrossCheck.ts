@@ -4,16 +4,16 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { keyLimit } from "../admission/Keys.ts"
 import { DurationText } from "../domain/Quantity.ts"
 import { nearest } from "../domain/Suggestion.ts"
 import { cloudProblems, isAwsRegion, wrongRegion } from "../providers/CloudSettings.ts"
 import { requiredKey } from "../providers/Presets.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
 import { defaultBreakerSettings } from "../resilience/CircuitBreaker.ts"
-import { type Path, type Problem, problem, valueAt } from "./Problem.ts"
+import { listAt, type Path, type Problem, problem, valueAt } from "./Problem.ts"
 import { type Kind, kindNamed, kinds } from "./ProviderSection.ts"
 import { checkSelfCall } from "./SelfCall.ts"
+import { checkServer, flawOfHeaderValue } from "./ServerCheck.ts"
 
 /** The provider that exists unless the file switches it off. */
 export const simulatedName = "simulated"
@@ -22,60 +22,6 @@ const entriesAt = (document: unknown, path: Path): ReadonlyArray<readonly [strin
   const value = valueAt(document, path)
   return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.entries(value) : []
 }
-
-const listAt = (document: unknown, path: Path): ReadonlyArray<unknown> => {
-  const value = valueAt(document, path)
-  return Array.isArray(value) ? value : []
-}
-
-/** True for a host that only this machine can reach. */
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host)
-
-const checkServer = (document: unknown): ReadonlyArray<Problem> => {
-  const found: Array<Problem> = []
-  const host = valueAt(document, ["server", "host"])
-  const keys = listAt(document, ["server", "keys"])
-  if (typeof host === "string" && !isLoopback(host) && keys.length === 0) {
-    found.push(problem(
-      ["server", "host"],
-      host,
-      "without server.keys anybody could call, so only loopback may be bound; add a key (or set BREAKWATER_KEY) or use 127.0.0.1"
-    ))
-  }
-  const names = new Set<unknown>()
-  const texts = new Set<unknown>()
-  keys.forEach((entry, index) => {
-    const text = typeof entry === "string" ? entry : valueAt(entry, ["key"])
-    const name = valueAt(entry, ["name"]) ?? `key-${index + 1}`
-    if (typeof text === "string" && new TextEncoder().encode(text).length > keyLimit) {
-      found.push(problem(["server", "keys", index], text, `a key has at most ${keyLimit} bytes`))
-    }
-    if (text !== undefined && texts.has(text)) {
-      found.push(problem(["server", "keys", index], text, "the same key stands in the list twice"))
-    }
-    if (names.has(name)) {
-      found.push({
-        path: `server.keys[${index}].name`,
-        value: String(name),
-        message: "another key has this name already"
-      })
-    }
-    texts.add(text)
-    names.add(name)
-  })
-  return found
-}
-
-/** What HTTP does not carry in a header's value. */
-const flawOfHeaderValue = (value: string): string | undefined =>
-  /[\r\n]$/.test(value)
-    ? "ends with a line break, as a key read from a file does; remove it"
-    : /[\r\n]/.test(value)
-    ? "contains a line break, which no HTTP header can carry"
-    : /[^\t\x20-\x7e\x80-\xff]/.test(value)
-    ? "contains a control character or one outside Latin-1, which no HTTP header can carry"
-    : undefined
 
 const checkSent = (provider: string, section: unknown): ReadonlyArray<Problem> => {
   const path = ["providers", provider]

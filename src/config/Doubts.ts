@@ -4,6 +4,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import { makeBook, type PriceBook } from "../accounting/Cost.ts"
 import type { StaticKey } from "../admission/Keys.ts"
@@ -83,6 +84,20 @@ const budgetDoubts = (
   }]
 }
 
+/** Characters below which a key can be guessed; `server.keySecret` has the same bound. */
+const shortest = 16
+
+const shortKeys = ({ server: { adminKey, keys } }: Settings): ReadonlyArray<Doubt> => {
+  const named = [
+    ...keys.map(({ key }, index) => [`server.keys[${index}]`, key] as const),
+    ...(adminKey === undefined ? [] : [["server.adminKey", adminKey] as const])
+  ]
+  return named.filter(([, key]) => Redacted.value(key).length < shortest).map(([path]) => ({
+    path,
+    why: `can be guessed: it has fewer than ${shortest} characters; make one with openssl rand -hex 32`
+  }))
+}
+
 const keyDoubts = (settings: Settings, nowMs: number): ReadonlyArray<Doubt> => {
   const { budgets, keys } = settings.server
   const served = servedBy(settings)
@@ -104,7 +119,7 @@ const keyDoubts = (settings: Settings, nowMs: number): ReadonlyArray<Doubt> => {
       ...(isPast ? [{ path: `${path}.expires`, why: "is past: the key is refused" }] : [])
     ]
   })
-  return [...ofKeys, ...ofBudgets]
+  return [...shortKeys(settings), ...ofKeys, ...ofBudgets]
 }
 
 const stop = gatewayError(new CredentialRejected({ message: "Nobody is asked." }))

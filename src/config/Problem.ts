@@ -40,10 +40,14 @@ const secretKeys: ReadonlySet<string> = new Set([
 const plainKey = /^first[-_]?tokens?$/i
 const secretLooking = /api[-_]?key|secret|token|passw|credential|authorization/i
 
+/** What stands beside a client key, and all below it. */
+const besideKey: ReadonlySet<unknown> = new Set(["budget", "expires", "limits", "models", "name", "tags"])
+
 /** True when the value at this path may be a secret (by its key's name, or because an ancestor is one). */
 const isSecret = (path: Path): boolean =>
-  path.some((key) =>
-    typeof key === "string" && (secretKeys.has(key) || (secretLooking.test(key) && !plainKey.test(key)))
+  path.some((key, at) =>
+    typeof key === "string" && (secretKeys.has(key) || (secretLooking.test(key) && !plainKey.test(key))) &&
+    !(key === "keys" && typeof path[at + 1] === "number" && besideKey.has(path[at + 2]))
   )
 
 export const renderPath = (path: Path): string =>
@@ -85,6 +89,12 @@ export const valueAt = (document: unknown, path: Path): unknown =>
     typeof value === "object" && value !== null && Object.hasOwn(value, key)
       ? Reflect.get(value, key)
       : undefined, document)
+
+/** The list at a path; none where there is something else. */
+export const listAt = (document: unknown, path: Path): ReadonlyArray<unknown> => {
+  const value = valueAt(document, path)
+  return Array.isArray(value) ? value : []
+}
 
 /** A flaw as the schema found it: path, message, and the words that would have been right. */
 export interface Flaw {

@@ -4,7 +4,7 @@ import { capabilitiesOf } from "../providers/Catalogue.ts"
 import type { Target } from "./Target.ts"
 
 /** What a request may need that a model may not have. */
-export const needed = ["vision", "tools", "jsonSchema"] as const
+export const needed = ["vision", "tools", "jsonSchema", "sampling"] as const
 export type Needed = (typeof needed)[number]
 
 export interface Abilities {
@@ -13,7 +13,12 @@ export interface Abilities {
   readonly missing: ReadonlyArray<Needed>
   /** The smallest context of any of them, in tokens; infinite where none is known. */
   readonly narrowest: number
+  /** The shortest that an answer of any of them may be at most, in tokens; infinite where none is known. */
+  readonly tersest: number
 }
+
+/** Their dialects leave out what a model does not take, and say so: a request needs nothing there. */
+const lowering: ReadonlySet<string> = new Set(["anthropic", "bedrock"])
 
 /** What the catalogue knows of a target, and over it what the file says. */
 export const ofTarget = ({ model, provider }: Target, written?: Capabilities): Capabilities => ({
@@ -21,12 +26,19 @@ export const ofTarget = ({ model, provider }: Target, written?: Capabilities): C
   ...written
 })
 
+/** Whether it is known of the target that it has not what the name says. */
+export const isWithout = ({ of }: Pick<Abilities, "of">, target: Target, name: Needed): boolean =>
+  of.get(target)?.[name] === false && !(name === "sampling" && lowering.has(target.provider.kind))
+
 /** Undefined where every request could go to each of them, as far as is known. */
 export const gather = (of: ReadonlyMap<Target, Capabilities>): Abilities | undefined => {
   const all = [...of.values()]
-  const missing = needed.filter((name) => all.some((one) => one[name] === false))
+  const missing = needed.filter((name) => [...of.keys()].some((target) => isWithout({ of }, target, name)))
   const narrowest = Math.min(...all.map(({ context = Number.POSITIVE_INFINITY }) => context))
-  return missing.length === 0 && narrowest === Number.POSITIVE_INFINITY ? undefined : { of, missing, narrowest }
+  const tersest = Math.min(...all.map(({ maxOutput = Number.POSITIVE_INFINITY }) => maxOutput))
+  return missing.length === 0 && Math.min(narrowest, tersest) === Number.POSITIVE_INFINITY
+    ? undefined
+    : { of, missing, narrowest, tersest }
 }
 
 /** Whether a request that was too long for one target may fit the other: only what is known to be larger is worth a try. */

@@ -27,6 +27,8 @@ const skipReasons: Readonly<Record<string, string>> = {
   "no vision": "no_vision",
   "no tools": "no_tools",
   "no json schema": "no_json_schema",
+  "no sampling": "no_sampling",
+  "answers too short": "answers_too_short",
   "context too small": "context_too_small"
 }
 

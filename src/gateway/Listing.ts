@@ -55,7 +55,8 @@ const largestOf = (values: ReadonlyArray<number | undefined>): number | undefine
   return Number.isNaN(largest) ? undefined : largest
 }
 
-const routed: ReadonlySet<string> = new Set<string>(needed)
+/** Not sampling: some dialects are asked all the same, and leave it out. */
+const routed: ReadonlySet<string> = new Set<string>(needed.filter((name) => name !== "sampling"))
 
 /** What a request can have of any of several targets, where each gets only the requests that it can serve. */
 const together = (all: ReadonlyArray<Capabilities>): Capabilities => {

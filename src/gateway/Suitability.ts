@@ -4,14 +4,19 @@
  */
 import type { ChatRequest } from "../domain/Chat.ts"
 import { type GatewayError, gatewayError, InvalidRequest } from "../domain/GatewayError.ts"
-import type { Abilities, Needed } from "./Abilities.ts"
-import type { Decision } from "./Decision.ts"
+import { type Abilities, isWithout, type Needed } from "./Abilities.ts"
 import type { CompletionRequest, EmbeddingsRequest } from "./FlowRequest.ts"
 import type { Route } from "./Route.ts"
 import type { Target } from "./Target.ts"
 
 /** How a target falls short, in the words of the record. */
-type Shortcoming = "no vision" | "no tools" | "no json schema" | "context too small"
+type Shortcoming =
+  | "no vision"
+  | "no tools"
+  | "no json schema"
+  | "no sampling"
+  | "answers too short"
+  | "context too small"
 
 interface Need {
   readonly why: Shortcoming
@@ -32,6 +37,11 @@ const needs: { readonly [Name in Needed]: Need } = {
     why: "no json schema",
     param: "response_format",
     isOf: ({ response_format: format }) => format?.type === "json_schema"
+  },
+  sampling: {
+    why: "no sampling",
+    param: "temperature",
+    isOf: ({ temperature, top_p: topP }) => (temperature ?? 1) !== 1 || (topP ?? 1) !== 1
   }
 }
 
@@ -71,20 +81,42 @@ const wideEnough = (
 }
 
 const without = (
-  { of }: Abilities,
+  abilities: Abilities,
   targets: ReadonlyArray<Target>,
   name: Needed
 ): { readonly able: ReadonlyArray<Target>; readonly unable: ReadonlyArray<Target> } => {
-  const lacks = (target: Target) => of.get(target)?.[name] === false
+  const lacks = (target: Target) => isWithout(abilities, target, name)
   return { able: targets.filter((target) => !lacks(target)), unable: targets.filter(lacks) }
 }
 
-const refusal = (route: Route, decision: Decision, { param }: Need): GatewayError => {
+/** It needs nothing but another value. */
+const onlyOne = ({ temperature, top_p: topP }: ChatRequest): GatewayError => {
+  const [param, got] = (temperature ?? 1) === 1 ? ["top_p", topP] : ["temperature", temperature]
+  const message = `Invalid '${param}': this model takes only 1, got ${got}. Change it, or leave it out.`
+  return gatewayError(new InvalidRequest({ message, param, code: "unsupported_value" }))
+}
+
+const refusal = (route: Route, { decision, request }: CompletionRequest, { param, why }: Need): GatewayError => {
+  if (decision.skipped.every((one) => one.why === why) && why === "no sampling") return onlyOne(request)
   const all = decision.skipped.map((one) => `${one.target} (${one.why})`).join(", ")
   const message = route.targets.length === 1
     ? `The model cannot serve this request: ${all}.`
     : `No target of the model can serve this request: ${all}.`
   return gatewayError(new InvalidRequest({ message, param, code: "unsupported_capability" }))
+}
+
+const longestOf = ({ of }: Abilities, target: Target): number => of.get(target)?.maxOutput ?? Number.POSITIVE_INFINITY
+
+/** The most tokens of an answer that the caller wants; 0 = it says nothing. */
+const wantedOf = ({ max_completion_tokens: wanted, max_tokens: older }: ChatRequest): number => wanted ?? older ?? 0
+
+/** An answer as long as that is known to be beyond every target that is left. */
+const tooLongAnswer = (abilities: Abilities, targets: ReadonlyArray<Target>, request: ChatRequest): GatewayError => {
+  const param = typeof request.max_completion_tokens === "number" ? "max_completion_tokens" : "max_tokens"
+  const most = Math.max(...targets.map((target) => longestOf(abilities, target)))
+  const message = `Invalid '${param}': answers of this model have at most ${most} tokens, got ${wantedOf(request)}. ` +
+    "Lower it, or leave it out."
+  return gatewayError(new InvalidRequest({ message, param, code: "unsupported_value" }))
 }
 
 const judge = (
@@ -102,7 +134,14 @@ const judge = (
     if (!need.isOf(request.request)) continue
     const { able, unable } = without(abilities, targets, name)
     skip(unable, need.why)
-    if (able.length === 0) return refusal(route, decision, need)
+    if (able.length === 0) return refusal(route, request, need)
+    targets = able
+  }
+  const wanted = wantedOf(request.request)
+  if (wanted > abilities.tersest) {
+    const able = targets.filter((target) => longestOf(abilities, target) >= wanted)
+    skip(targets.filter((target) => !able.includes(target)), "answers too short")
+    if (able.length === 0) return tooLongAnswer(abilities, targets, request.request)
     targets = able
   }
   if (isShort(abilities, request)) return targets
@@ -114,7 +153,10 @@ const judge = (
 /** The route with the targets that can serve the request, or why none can. The same route where nothing is known against any. */
 export const forChat = (route: Route, request: CompletionRequest): Route | GatewayError => {
   const { abilities } = route
-  if (abilities === undefined || (abilities.missing.length === 0 && isShort(abilities, request))) return route
+  if (
+    abilities === undefined ||
+    (abilities.missing.length === 0 && isShort(abilities, request) && wantedOf(request.request) <= abilities.tersest)
+  ) return route
   const targets = judge(route, abilities, request)
   if ("_tag" in targets) return targets
   return targets.length === route.targets.length ? route : { ...route, targets }

@@ -10,6 +10,7 @@ import { AdminAuthorization, ClientAuthorization } from "../api/Authorization.ts
 import { errorResponse } from "../api/ErrorBody.ts"
 import { Forbidden, type Reason, Unauthorized } from "../domain/GatewayError.ts"
 import type { Principal } from "../domain/Principal.ts"
+import { isLocalName } from "../validation/LocalName.ts"
 import { CurrentExchange, type Exchange } from "./Exchange.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -33,13 +34,45 @@ const credential = (headers: HeaderMap, scheme: "bearer" | "basic"): string | un
   return text === "" ? undefined : text
 }
 
+const loopbackNames = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i
+const forwarding = /^(?:x-forwarded-.*|x-real-ip|forwarded|via)$/
+
+/** True for an address or name that only this machine reaches. */
+const isLoopbackHost = (host: string): boolean => loopbackNames.test(host)
+
+const hostName = (host: string | undefined): string => (host ?? "").replace(/:\d+$/, "")
+
+/** A name that its owner can point anywhere, also at us, so that a page of his may read what is answered under it. */
+const isForeignName = (name: string): boolean =>
+  !isLoopbackHost(name) && !/^(?:[\d.]*|\[.*\])$/.test(name) && !isLocalName(name.toLowerCase().replace(/\.$/, ""))
+
+const foreignHost = new Forbidden({
+  message:
+    "Without client keys this server answers only to addresses and to local names such as localhost, for a page could "
+    + "have any other name lead here. Call it by its address, or set server.keys.",
+  code: "foreign_host"
+})
+
+/** What the lock of callers is made of. */
+export interface Lock {
+  readonly keys: Keys["Service"]
+  readonly settings: ServerSettings
+}
+
+export const makeLock: Effect.Effect<Lock, never, Keys | ServerOptions> = Effect.all({
+  keys: Keys,
+  settings: ServerOptions
+})
+
 /** The reason to refuse a client, or whose key it showed (undefined = the door is open). */
 export const judgeClient = (
-  keys: Keys["Service"],
+  { keys, settings }: Lock,
   headers: HeaderMap,
   nowMs: number
-): Unauthorized | { readonly caller: Principal | undefined } => {
-  if (keys.isOpen()) return open
+): Unauthorized | Forbidden | { readonly caller: Principal | undefined } => {
+  if (keys.isOpen()) {
+    return isLoopbackHost(settings.host) && isForeignName(hostName(headers["host"])) ? foreignHost : open
+  }
   const presented = credential(headers, "bearer")
   if (presented === undefined) {
     return new Unauthorized({
@@ -52,22 +85,14 @@ export const judgeClient = (
 }
 
 /** Notes whose request it is, or says why it is refused. */
-export const admit = (keys: Keys["Service"], headers: HeaderMap, exchange: Exchange): Unauthorized | undefined => {
-  const judged = judgeClient(keys, headers, exchange.startedAtMs)
+export const admit = (lock: Lock, headers: HeaderMap, exchange: Exchange): Unauthorized | Forbidden | undefined => {
+  const judged = judgeClient(lock, headers, exchange.startedAtMs)
   if ("_tag" in judged) return judged
   if (judged.caller === undefined) return undefined
   exchange.keyName = judged.caller.name
   exchange.decision.caller = judged.caller
   return undefined
 }
-
-const loopbackNames = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i
-const forwarding = /^(?:x-forwarded-.*|x-real-ip|forwarded|via)$/
-
-/** True for an address or name that only this machine reaches. */
-const isLoopbackHost = (host: string): boolean => loopbackNames.test(host)
-
-const hostName = (host: string | undefined): string => (host ?? "").replace(/:\d+$/, "")
 
 const adminPassword = (headers: HeaderMap): string | undefined => {
   const bearer = credential(headers, "bearer")
@@ -129,12 +154,12 @@ export const requireAdmin = <A, E, R>(settings: ServerSettings, effect: Effect.E
 export const layer: Layer.Layer<ClientAuthorization | AdminAuthorization, never, ServerOptions | Keys> = Layer.merge(
   Layer.effect(
     ClientAuthorization,
-    Effect.map(Keys, (keys) => ({
+    Effect.map(makeLock, (lock) => ({
       bearer: (effect) =>
         Effect.withFiber((fiber) => {
           const exchange = fiber.getRef(CurrentExchange)
           return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-            const refusal = admit(keys, request.headers, exchange)
+            const refusal = admit(lock, request.headers, exchange)
             return refusal === undefined
               ? effect
               : Effect.succeed(errorResponse(refusal, { "x-request-id": exchange.requestId }))

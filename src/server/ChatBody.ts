@@ -73,13 +73,21 @@ export const checkChat = (
   return flaw === undefined ? checked : new InvalidRequest(flaw)
 }
 
+/** Some upstreams read a conversation in the place of `input`, pictures and all. */
+const messagesIn = (request: object): ReadonlyArray<unknown> => {
+  const found: unknown = Object.getOwnPropertyDescriptor(request, "messages")?.value
+  return Array.isArray(found) ? found : []
+}
+
 /** The same about a request for embeddings. */
 export const checkEmbedding = (
   text: string,
-  limits: ServerSettings["limits"]
+  limits: ServerSettings["limits"],
+  imageHosts?: ServerSettings["imageHosts"]
 ): CheckedRequest<EmbeddingRequest> | Reason => {
   const checked = check(text, limits, embeddings)
   if ("_tag" in checked) return checked
   const flaw = flawOfModel(checked.request.model, limits)
+    ?? judgeImages({ messages: messagesIn(checked.request) }, imageHosts)
   return flaw === undefined ? checked : new InvalidRequest(flaw)
 }

@@ -20,9 +20,9 @@ export const answer = (
   request: HttpServerRequest.HttpServerRequest,
   exchange: Exchange
 ) => {
-  const { completion, keys, settings } = services
+  const { completion, settings } = services
   const { headers } = request
-  const refusal = judge(keys, headers, exchange)
+  const refusal = judge(services, headers, exchange)
   if (refusal !== undefined) return Effect.succeed(refuse(exchange, refusal))
   const timeoutMs = timeoutOf(headers)
   const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {

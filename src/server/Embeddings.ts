@@ -11,16 +11,17 @@ import type { Services } from "./Services.ts"
 
 /** One request through the flow. */
 export const embed = (
-  { completion, keys, settings }: Pick<Services, "completion" | "keys" | "settings">,
+  services: Pick<Services, "completion" | "keys" | "settings">,
   request: HttpServerRequest.HttpServerRequest,
   exchange: Exchange
 ) => {
+  const { completion, settings } = services
   const { headers } = request
-  const refusal = judge(keys, headers, exchange)
+  const refusal = judge(services, headers, exchange)
   if (refusal !== undefined) return Effect.succeed(refuse(exchange, refusal))
   const timeoutMs = timeoutOf(headers)
   const run = Effect.flatMap(readText(request, settings.limits.body, timeoutMs), (text) => {
-    const checked = checkEmbedding(text, settings.limits)
+    const checked = checkEmbedding(text, settings.limits, settings.imageHosts)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))
     const { decision, receivedAtMs } = exchange
     decision.alias = checked.request.model

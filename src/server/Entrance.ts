@@ -1,10 +1,9 @@
 /** What is judged of a request for an answer before its body is read, and how it is refused. */
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
-import type { Keys } from "../admission/Keys.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { InvalidRequest, type Reason } from "../domain/GatewayError.ts"
-import { admit } from "./Authorization.ts"
+import { admit, type Lock } from "./Authorization.ts"
 import { answerHeaders, type Exchange } from "./Exchange.ts"
 import { judgeMediaType } from "./RequestBody.ts"
 
@@ -26,8 +25,8 @@ const unknownTimeout = new InvalidRequest({
 })
 
 /** Why it may not go on: its key, its media type, or a wish that nobody understands. Notes whose request it is. */
-export const judge = (keys: Keys["Service"], headers: HeaderMap, exchange: Exchange): Reason | undefined => {
-  const refusal = admit(keys, headers, exchange) ?? judgeMediaType(headers["content-type"])
+export const judge = (lock: Lock, headers: HeaderMap, exchange: Exchange): Reason | undefined => {
+  const refusal = admit(lock, headers, exchange) ?? judgeMediaType(headers)
   if (refusal !== undefined) return refusal
   const wish = headers["x-request-timeout-ms"]
   return wish === undefined || wholeMilliseconds.test(wish) ? undefined : unknownTimeout

@@ -78,9 +78,13 @@ const pastExpiry = gatewayError(
 const closes =
   "until now nobody needed a key; from now on every request to /v1 without one is refused, and stays so when this one is revoked"
 
+const passing =
+  "issued keys are in this server's memory and gone at its stop; storage.sql: sqlite:FILE keeps them, or " +
+  "write a key that has to stay into server.keys"
+
 /**
  * What the operator who issues a key for these models (absent = all) until this moment may not expect, asked before it is issued: the
- * first one ends open access, and a model may be misspelt. Fails for a moment that is past.
+ * first one ends open access, a model may be misspelt, and it may not last. Fails for a moment that is past.
  */
 export const warnings = Effect.gen(function*() {
   const [keys, routes] = [yield* Keys, yield* Routes]
@@ -91,7 +95,11 @@ export const warnings = Effect.gen(function*() {
     const route = routes.describe(prefix === undefined ? allowed : `${prefix}x`)
     return yield* Effect.match(route, { onFailure: () => false, onSuccess: () => true })
   })
-  return Effect.fnUntraced(function*(models: ReadonlyArray<string> = [], expiresAtMs = Number.POSITIVE_INFINITY) {
+  return Effect.fnUntraced(function*(
+    kind: IssuedKeys["Service"]["kind"],
+    models: ReadonlyArray<string> = [],
+    expiresAtMs = Number.POSITIVE_INFINITY
+  ) {
     if (expiresAtMs <= (yield* Clock.currentTimeMillis)) return yield* Effect.fail(pastExpiry)
     const wasOpen = keys.isOpen()
     const served = yield* Effect.forEach(models, isServed)
@@ -99,7 +107,8 @@ export const warnings = Effect.gen(function*() {
       ...models.filter((_, at) => served[at] === false).map((name) =>
         `${JSON.stringify(name)} names nothing that is served now`
       ),
-      ...(wasOpen ? [closes] : [])
+      ...(wasOpen ? [closes] : []),
+      ...(kind === "memory" ? [passing] : [])
     ]
   })
 })

@@ -47,8 +47,7 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
         "issue",
         refusing(handle(Effect.fnUntraced(function*(keys, request) {
           const { expires, ...wish } = yield* read(request, IssueRequest)
-
-          const warnings = yield* warningsOf(wish.models, expires)
+          const warnings = yield* warningsOf(keys.kind, wish.models, expires)
           const { record, text } = yield* keys.issue({
             ...wish,
             ...(expires === undefined ? {} : { expiresAtMs: expires })

@@ -5,13 +5,12 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import { Keys } from "../admission/Keys.ts"
 import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { ModelNotFound } from "../domain/GatewayError.ts"
 import { mayCall } from "../domain/Principal.ts"
 import { Routes } from "../gateway/Route.ts"
-import { admit } from "./Authorization.ts"
+import { admit, makeLock } from "./Authorization.ts"
 import { CurrentExchange } from "./Exchange.ts"
 import { body } from "./ModelBody.ts"
 
@@ -57,10 +56,10 @@ export const layer = HttpApiBuilder.group(Api, "models", (handlers) =>
 export const layerRawIds = Layer.effectDiscard(Effect.gen(function*() {
   const router = yield* HttpRouter.HttpRouter
   const routes = yield* Routes
-  const keys = yield* Keys
+  const lock = yield* makeLock
   const handler = Effect.gen(function*() {
     const exchange = yield* CurrentExchange
-    const stranger = admit(keys, (yield* HttpServerRequest).headers, exchange)
+    const stranger = admit(lock, (yield* HttpServerRequest).headers, exchange)
     if (stranger !== undefined) return errorResponse(stranger, { "x-request-id": exchange.requestId })
     return yield* find(routes, (yield* HttpRouter.params)["*"] ?? "")
   })

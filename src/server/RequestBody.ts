@@ -91,9 +91,10 @@ export const readText = (
     : Effect.timeoutOrElse(read, { duration: timeoutMs, orElse: () => tooSlow })
 }
 
-/** The reason to refuse a media type: one that is named and is not JSON in UTF-8. */
-export const judgeMediaType = (contentType: string | undefined): Reason | undefined => {
-  if (contentType === undefined || contentType === "" || contentType === "application/json") return undefined
+/** The reason to refuse a media type: one that is not JSON in UTF-8, or that a page left out, which it may send without asking. */
+export const judgeMediaType = (headers: HttpServerRequest["headers"]): Reason | undefined => {
+  const contentType = headers["content-type"] ?? ""
+  if (contentType === "application/json" || (contentType === "" && headers["origin"] === undefined)) return undefined
   if (!jsonType.test(contentType)) {
     return new UnsupportedMediaType({
       message: "The request body must be JSON. Send it with 'content-type: application/json'."

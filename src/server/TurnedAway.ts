@@ -28,9 +28,9 @@ const unknownPriority = Cause.fail(gatewayError(
 const judged = (
   asked: Priority,
   headers: HttpServerRequest["headers"],
-  keys: Surroundings["keys"],
+  lock: Pick<Surroundings, "keys" | "settings">,
   nowMs: number
-): Priority => asked === "critical" && "_tag" in judgeClient(keys, headers, nowMs) ? defaultPriority : asked
+): Priority => asked === "critical" && "_tag" in judgeClient(lock, headers, nowMs) ? defaultPriority : asked
 
 /**
  * First for its head. For want of room only what costs an upstream is counted and turned away: probes, metrics and the operator's
@@ -39,7 +39,7 @@ const judged = (
 export const turnedAway = (
   request: HttpServerRequest,
   exchange: Exchange,
-  { keys, pending, shedding }: Pick<Surroundings, "keys" | "pending" | "shedding">,
+  around: Pick<Surroundings, "keys" | "settings" | "pending" | "shedding">,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Cause.Cause<GatewayError> | undefined => {
   const flaw = flawOfHead(request)
@@ -51,8 +51,9 @@ export const turnedAway = (
   if (asked !== undefined) {
     const priority = priorityNamed(asked.toLowerCase())
     if (priority === undefined) return unknownPriority
-    decision.priority = judged(priority, headers, keys, exchange.startedAtMs)
+    decision.priority = judged(priority, headers, around, exchange.startedAtMs)
   }
+  const { pending, shedding } = around
   const refusal = shedding.enter(decision.priority)
   if (refusal === undefined) {
     exchange.isAdmitted = true

@@ -2,7 +2,6 @@
  * The URLs inside a chat request that some upstream may fetch, judged as text before they are passed on untouched: no upstream of
  * ours is sent to an address that only a network's own machines can see. Nobody is asked here, so a name may still lead anywhere.
  */
-import type { ChatRequest } from "../domain/Chat.ts"
 import { checkUrl, publicPolicy, type UrlPolicy } from "./Url.ts"
 
 /** Why a request is refused, as `error` of the answer says it. */
@@ -79,14 +78,33 @@ const judgeText = (text: string, name: string, member: string, policy: UrlPolicy
 
 /** The parts of a message; `images` is where some dialects put those of an earlier answer. */
 const judgeMember = (
-  message: object | undefined,
+  message: unknown,
   name: "content" | "images",
   hosts: ReadonlyArray<string>
 ): Found | undefined => {
-  const parts: unknown = message === undefined ? undefined : Object.getOwnPropertyDescriptor(message, name)?.value
+  if (typeof message !== "object" || message === null) return undefined
+  const parts: unknown = Object.getOwnPropertyDescriptor(message, name)?.value
   if (!Array.isArray(parts)) return undefined
   const found = judge(parts, "", 0, hosts.length === 0 ? passedOn : { ...passedOn, hosts })
   return found === undefined ? undefined : { path: `${name}${found.path}`, fault: found.fault }
+}
+
+const problemAt = ({ fault, path }: Found): ImageProblem => ({
+  message: `Invalid '${path}': expected the URL of a public host or a data URI, but this one ${fault}.`,
+  param: path,
+  code: "invalid_image_url"
+})
+
+/** Servers that an upstream is to ask in the course of its answer. Of tools that the caller runs itself a URL is but a word. */
+const judgeServers = (tools: unknown, name: string): ImageProblem | undefined => {
+  if (!Array.isArray(tools)) return undefined
+  for (let index = 0; index < tools.length; index++) {
+    const tool: unknown = tools[index]
+    if (typeof tool !== "object" || tool === null || "function" in tool || "custom" in tool) continue
+    const found = judge(tool, "", 1, passedOn)
+    if (found !== undefined) return problemAt({ path: `${name}[${index}]${found.path}`, fault: found.fault })
+  }
+  return undefined
 }
 
 /**
@@ -94,20 +112,17 @@ const judgeMember = (
  * @param hosts as in `UrlPolicy`; empty = every public host
  */
 export const judgeImages = (
-  { messages }: Pick<ChatRequest, "messages">,
+  { mcp_servers: servers, messages, tools }: {
+    readonly messages: ReadonlyArray<unknown>
+    readonly tools?: unknown
+    readonly mcp_servers?: unknown
+  },
   hosts: ReadonlyArray<string> = []
 ): ImageProblem | undefined => {
   for (let index = 0; index < messages.length; index++) {
     const message = messages[index]
     const found = judgeMember(message, "content", hosts) ?? judgeMember(message, "images", hosts)
-    if (found !== undefined) {
-      const param = `messages[${index}].${found.path}`
-      return {
-        message: `Invalid '${param}': expected the URL of a public host or a data URI, but this one ${found.fault}.`,
-        param,
-        code: "invalid_image_url"
-      }
-    }
+    if (found !== undefined) return problemAt({ path: `messages[${index}].${found.path}`, fault: found.fault })
   }
-  return undefined
+  return judgeServers(tools, "tools") ?? judgeServers(servers, "mcp_servers")
 }

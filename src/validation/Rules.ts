@@ -10,12 +10,6 @@ import type { ScanProblem } from "./JsonText.ts"
 import { type LimitSettings, tooLong, tooManyCharacters } from "./Limits.ts"
 import { hiddenIn, hiddenInIdentifier, type UnicodeMode } from "./Text.ts"
 
-/** What is known of a model that not every request fits. */
-export interface Capability {
-  /** The temperatures it takes; one value where it takes no other. */
-  readonly temperature?: { readonly minimum: number; readonly maximum: number } | undefined
-}
-
 type Limits = Omit<LimitSettings, "depth" | "members">
 
 export interface RuleSettings {
@@ -23,8 +17,6 @@ export interface RuleSettings {
   readonly unicode: UnicodeMode
   /** Extensions of files in requests. Default: all but the dangerous ones. */
   readonly files: FilenamePolicy
-  /** What is known of the model that a caller names; undefined = nothing, and the upstream will say. Default: nothing of any. */
-  readonly capabilityOf?: ((model: string) => Capability | undefined) | undefined
 }
 
 export const defaultRuleSettings: RuleSettings = { unicode: "strict", files: {} }
@@ -116,21 +108,6 @@ const flawOfPairs = (request: ChatRequest): ScanProblem | undefined => {
   return flawOfChoice(request)
 }
 
-const flawOfTemperature = (request: ChatRequest, capability: Capability | undefined): ScanProblem | undefined => {
-  const { temperature } = request
-  const range = capability?.temperature
-  if (range === undefined || typeof temperature !== "number") return undefined
-  if (temperature >= range.minimum && temperature <= range.maximum) return undefined
-  const taken = range.minimum === range.maximum
-    ? `only ${range.minimum}`
-    : `a number between ${range.minimum} and ${range.maximum}`
-  return {
-    message: `Invalid 'temperature': this model takes ${taken}, got ${temperature}. Change it, or leave it out.`,
-    param: "temperature",
-    code: "unsupported_value"
-  }
-}
-
 const flawOfIdentifier = (param: string, value: unknown, limits: Limits): ScanProblem | undefined => {
   if (typeof value !== "string") return undefined
   if (value.length > limits.identifier) return tooManyCharacters(param, limits.identifier, value.length)
@@ -142,8 +119,7 @@ const flawOfIdentifier = (param: string, value: unknown, limits: Limits): ScanPr
   }
 }
 
-/** A model's name may become a part of an upstream's path. */
-/** Why a model may not be called that. */
+/** Why a model may not be called that: its name may become a part of an upstream's path. */
 export const flawOfModel = (model: string, limits: Limits): ScanProblem | undefined =>
   /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/.test(model)
     ? {
@@ -190,10 +166,7 @@ const flawOfMembers = (request: ChatRequest, limits: Limits, settings: RuleSetti
     flawOfIdentifier("prompt_cache_key", request.prompt_cache_key, limits) ??
     (settings.unicode === "strict" ? flawOfMetadata(request.metadata) : undefined) ??
     flawOfStops(request.stop, limits.stop) ??
-    flawOfPairs(request) ??
-    (settings.capabilityOf === undefined
-      ? undefined
-      : flawOfTemperature(request, settings.capabilityOf(request.model)))
+    flawOfPairs(request)
 }
 
 const flawOfFile = (part: ContentPart, at: number, index: number, policy: FilenamePolicy): ScanProblem | undefined => {

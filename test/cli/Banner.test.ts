@@ -54,7 +54,7 @@ models:
 describe("what can never work as it stands", () => {
   it.effect("is told as a warning", () =>
     Effect.gen(function*() {
-      const file = "server: { keys: [{ key: k, models: [smi] }] }"
+      const file = "server: { keys: [{ key: of-16-characters, models: [smi] }] }"
       const loaded = yield* load({}, Effect.succeed(false)).pipe(
         Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: {} })),
         Effect.provide(
@@ -67,11 +67,22 @@ describe("what can never work as it stands", () => {
     }))
 })
 
+describe("guards", () => {
+  it.effect("are told, and that there are none for models asked for by name", () =>
+    Effect.gen(function*() {
+      const file = "models: { fast: { targets: [{ provider: simulated, model: sim }], guards: { mask: {} } } }"
+      expect(yield* said(file)).toMatch(
+        /guards\n\s+fast\s+mask of everything\n\s+any other, and provider\/model\s+none\n/
+      )
+      expect(yield* said("server: {}")).not.toContain("guards")
+    }))
+})
+
 describe("Redis", () => {
   it.effect("is said to count limits and budgets, and what it does not do is not active", () =>
     Effect.gen(function*() {
       const text = yield* said("storage: { redis: \"redis://me:secret@cache:6379/2\" }")
-      expect(text).toMatch(/storage\n(?:.*\n)?\s+limits\s+Redis at cache:6379\n/)
+      expect(text).toMatch(/storage\n(?:.*\n)*?\s+limits\s+Redis at cache:6379\n/)
       expect(text).toMatch(/not active\n\s+storage\.redis\s+for cooldowns, .*and for a cache/)
       expect(text).not.toContain("secret")
     }))

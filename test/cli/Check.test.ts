@@ -46,7 +46,7 @@ input = "0.40"
 [models.fast]
 targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simulated", model = "sim" }]
 `,
-      { BREAKWATER_KEY: "bw", OPENAI_API_KEY: "sk" }
+      { BREAKWATER_KEY: "bw-of-16-letters", OPENAI_API_KEY: "sk" }
     )
     expect(output).toMatchInlineSnapshot(`
       "good.toml: ok
@@ -55,8 +55,49 @@ targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simula
         providers    openai, simulated
         models       fast
         ledger       memory: lost at stop (storage.sql keeps it)
+        issued keys  memory: lost at stop (storage.sql: sqlite:FILE keeps them)
       "
     `)
+    expect(code).toBe(0)
+  })
+
+  it("says what watches over which models, and over those that are asked for by name", async () => {
+    const guardsOf = async (file: string) =>
+      (await check("guards.yaml", file)).output.split("\n").filter((line) => line.startsWith("  guards"))
+    const models = `
+models:
+  fast: { targets: [{ provider: simulated, model: sim }], guards: { mask: { kinds: [email, key], answers: false } } }
+  slow:
+    targets: [{ provider: simulated, model: sim-slow }]
+    guards: { moderation: { provider: simulated, whenFailing: refuse, verdict: flag } }
+  free: { targets: [{ provider: simulated, model: sim }], guards: {} }
+  else: { targets: [{ provider: simulated, model: sim }] }
+`
+    const own = [
+      "  guards       fast: mask of email, key in prompts",
+      "  guards       slow: moderation by simulated (flag; when failing refuse)",
+      "  guards       free: none"
+    ]
+    expect(await guardsOf(models)).toEqual([...own, "  guards       any other, and provider/model: none"])
+    expect(await guardsOf(`defaults: { guards: { mask: {} } }${models}`)).toEqual([
+      ...own,
+      "  guards       any other, and provider/model: mask of everything"
+    ])
+    expect(await guardsOf("server: {}")).toEqual([])
+  })
+
+  it("warns of keys that can be guessed, and shows none of them", async () => {
+    const { code, output } = await check(
+      "short.yaml",
+      "server: { keys: [sk-1, { key: 0123456789abcdef, name: long }, { key: xyzzy-two, name: two }], adminKey: fifteen-letters }"
+    )
+    const why = "can be guessed: it has fewer than 16 characters; make one with openssl rand -hex 32"
+    expect(output.split("\n").filter((line) => line.includes("warning"))).toEqual([
+      `  warning      server.keys[0]: ${why}`,
+      `  warning      server.keys[2]: ${why}`,
+      `  warning      server.adminKey: ${why}`
+    ])
+    expect(output).not.toMatch(/sk-1|xyzzy|fifteen-/)
     expect(code).toBe(0)
   })
 
@@ -66,9 +107,9 @@ targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simula
       `
 server:
   keys:
-    - { name: a, key: k-a, models: [fst, "openai/*", fast] }
-    - { name: b, key: k-b, models: [local], budget: { usd: 1, per: day } }
-    - { name: c, key: k-c, models: ["fa*"], budget: { usd: 1, per: day }, expires: 2020-01-01 }
+    - { name: a, key: of-at-least-16-a, models: [fst, "openai/*", fast] }
+    - { name: b, key: of-at-least-16-b, models: [local], budget: { usd: 1, per: day } }
+    - { name: c, key: of-at-least-16-c, models: ["fa*"], budget: { usd: 1, per: day }, expires: 2020-01-01 }
 providers:
   openai: { apiKey: sk }
   mine: { kind: openai-compatible, baseUrl: "http://127.0.0.1:9/v1" }

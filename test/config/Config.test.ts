@@ -580,7 +580,36 @@ server:
       }
       expect(paths).toContain("server.keys[2]")
       expect(paths).toContain("server.keys[2].name")
+      const values = new Map(problems.map(({ path, value }) => [path.replace("server.keys[0].", ""), value]))
+      expect(["expires", "limits.rpm", "budget.usd", "budget.per"].map((path) => values.get(path))).toEqual(
+        ["\"tomorrow\"", "0", "\"much\"", "\"week\""]
+      )
       expect(JSON.stringify(problems)).not.toContain("kkkkkkkk")
+    }))
+
+  it.effect("is refused where nobody could show it, as the admin key is", () =>
+    Effect.gen(function*() {
+      const problems = yield* problemsOf(`
+server:
+  keys: ["blank-at-the-end ", "\\ttab-before", "line-break\\n", "\u043a\u043b\u044e\u0447", { name: e, key: " x" }, "with blanks within"]
+  adminKey: "zzz "
+`)
+      expect(problems.map(({ message, path }) => `${path}: ${message.split(";")[0]}`)).toEqual([
+        "server.keys[0]: begins or ends with a blank, which no HTTP header carries",
+        "server.keys[1]: begins or ends with a blank, which no HTTP header carries",
+        "server.keys[2]: ends with a line break, as a key read from a file does",
+        "server.keys[3]: contains a control character or one outside Latin-1, which no HTTP header can carry",
+        "server.keys[4]: begins or ends with a blank, which no HTTP header carries",
+        "server.adminKey: begins or ends with a blank, which no HTTP header carries"
+      ])
+      expect(JSON.stringify(problems)).not.toMatch(/at-the-end|zzz/)
+    }))
+
+  it.effect("is not the admin key as well", () =>
+    Effect.gen(function*() {
+      const said = (keys: string) => problemsOf(`server: { keys: [${keys}], adminKey: of-both-doors }`)
+      expect((yield* said("of-both-doors")).map(({ path }) => path)).toEqual(["server.adminKey"])
+      expect((yield* said("{ key: of-both-doors, name: a }")).map(({ path }) => path)).toEqual(["server.adminKey"])
     }))
 
   it.effect("may have a name and tags", () =>

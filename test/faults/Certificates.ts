@@ -40,11 +40,21 @@ commonName = supplied
 
 const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
-/** As PEM, for a day. `names` as openssl writes them, such as `DNS:a.example`; undefined on a machine without openssl. */
-export const selfSigned = (name: string, names = `DNS:${name}`): Certificate | undefined => {
+/** As PEM. `names` as openssl writes them, such as `DNS:a.example`; undefined on a machine without openssl. */
+export const selfSigned = (name: string, names = `DNS:${name}`, days = 1): Certificate | undefined => {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-tls-"))
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")]
-  const made = ["req", "-x509", ...newKey, "-days", "1", "-subj", `/CN=${name}`, "-addext", `subjectAltName=${names}`]
+  const made = [
+    "req",
+    "-x509",
+    ...newKey,
+    "-days",
+    `${days}`,
+    "-subj",
+    `/CN=${name}`,
+    "-addext",
+    `subjectAltName=${names}`
+  ]
   try {
     execFileSync("openssl", [...made, "-keyout", key, "-out", cert], { stdio: "ignore" })
     return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") }

@@ -44,6 +44,8 @@ export interface Script {
   readonly embedded: Array<EmbeddingCall>
   interrupted: number
   readonly credentials?: Credentials | undefined
+  /** Default `scripted`. */
+  readonly kind?: string
   /** Default true. */
   readonly hasEmbeddings?: boolean
   /** Default: it has no moderation. */
@@ -137,7 +139,7 @@ const providerOf = (script: Script): Provider => {
   }
   return {
     name: script.name,
-    kind: "scripted",
+    kind: script.kind ?? "scripted",
     credentials: script.credentials,
     models: [],
     moderate: script.moderate,

@@ -19,8 +19,8 @@ type Cast = ReadonlyArray<readonly [can: Capabilities, ...plays: ReadonlyArray<P
 const names = "abcdef"
 
 /** One request over the targets, in their order; who was asked, who was passed over and how it ended. */
-const asked = (cast: Cast, overrides: Partial<ChatRequest> = {}, stream = false) => {
-  const scripts = cast.map(([, ...plays], at): Script => script(names[at] ?? "", ...plays))
+const asked = (cast: Cast, overrides: Partial<ChatRequest> = {}, stream = false, kind = "scripted") => {
+  const scripts = cast.map(([, ...plays], at): Script => ({ ...script(names[at] ?? "", ...plays), kind }))
   const aliases = {
     fast: {
       strategy: "ordered" as const,
@@ -64,6 +64,9 @@ describe("a target that cannot serve the request", () => {
     ["does not look at images", { vision: false }, image, "no vision"],
     ["does not call tools", { tools: false }, tools, "no tools"],
     ["keeps to no schema", { jsonSchema: false }, schema, "no json schema"],
+    ["takes no temperature", { sampling: false }, { temperature: 0.2 }, "no sampling"],
+    ["takes no top_p", { sampling: false }, { top_p: 0.2 }, "no sampling"],
+    ["makes no answers as long as that", { maxOutput: 99 }, { max_tokens: 100 }, "answers too short"],
     ["has too small a context", { context: 100 }, words(2000), "context too small"]
   ]
 
@@ -83,6 +86,51 @@ describe("a target that cannot serve the request", () => {
         expect([order, skipped]).toEqual(["a", []])
       }))
   }
+
+  it.effect("is asked for an answer that is just as long as it makes, in either spelling of the bound", () =>
+    Effect.gen(function*() {
+      for (const bound of ["max_tokens", "max_completion_tokens"]) {
+        const just = yield* asked([[{ maxOutput: 100 }, "ok"], [{}, "ok"]], { [bound]: 100 })
+        const beyond = yield* asked([[{ maxOutput: 100 }, "ok"], [{}, "ok"]], { [bound]: 101 })
+        expect([just.order, beyond.order]).toEqual(["a", "b"])
+      }
+    }))
+
+  it.effect("is asked with the one value that it takes, and refuses others by name where it is alone", () =>
+    Effect.gen(function*() {
+      const cast: Cast = [[{ sampling: false }, "ok"]]
+      expect((yield* asked(cast, { temperature: 1, top_p: 1 })).order).toBe("a")
+      for (const param of ["temperature", "top_p"]) {
+        const { order, reason } = yield* asked(cast, { [param]: 0.2 })
+        expect(order).toBe("")
+        expect(reason).toMatchObject({ status: 400, param, errorCode: "unsupported_value" })
+        expect(reason?.message).toBe(
+          `Invalid '${param}': this model takes only 1, got 0.2. Change it, or leave it out.`
+        )
+      }
+    }))
+
+  it.effect("is asked with any where its dialect leaves out what it does not take", () =>
+    Effect.gen(function*() {
+      for (const kind of ["anthropic", "bedrock"]) {
+        const { order } = yield* asked([[{ sampling: false }, "ok"]], { temperature: 0.2 }, false, kind)
+        expect(order).toBe("a")
+      }
+    }))
+
+  it.effect("is refused with the most that there is where no other makes answers as long as the caller wants", () =>
+    Effect.gen(function*() {
+      for (const param of ["max_tokens", "max_completion_tokens"]) {
+        const { order, reason } = yield* asked([[{ maxOutput: 50 }, "ok"], [{ maxOutput: 100 }, "ok"]], {
+          [param]: 101
+        })
+        expect(order).toBe("")
+        expect(reason).toMatchObject({ status: 400, param, errorCode: "unsupported_value" })
+        expect(reason?.message).toBe(
+          `Invalid '${param}': answers of this model have at most 100 tokens, got 101. Lower it, or leave it out.`
+        )
+      }
+    }))
 
   it.effect("is no second choice either", () =>
     Effect.gen(function*() {

@@ -115,6 +115,67 @@ describe("the admin key", () => {
   })
 })
 
+describe("without client keys", () => {
+  const fake = makeFake()
+  const open = makeServer(fake)
+  const own = makeServer(fake, { host: "0.0.0.0" })
+  afterAll(async () => {
+    await open.dispose()
+    await own.dispose()
+  })
+
+  it("addresses and local names are answered", async () => {
+    const hosts = [
+      "127.0.0.1:8000",
+      "localhost",
+      "LOCALHOST:8000",
+      "[::1]:8000",
+      "10.1.2.3:8000",
+      "[fd00::1]",
+      "gateway",
+      "host.docker.internal:8000",
+      "box.local",
+      ""
+    ]
+    for (const host of hosts) expect([host, (await post(open, hello, { host })).status]).toEqual([host, 200])
+  })
+
+  it("a name that its owner could have lead here is refused, whatever is asked", async () => {
+    for (const host of ["rebound.example", "rebound.example:8000", "A.Rebound.Example.", "127.0.0.1.rebound.example"]) {
+      for (
+        const reply of [
+          await post(open, hello, { host }),
+          await ask(open, "/v1/embeddings", { method: "POST", body: "{}", headers: { host } }),
+          await ask(open, "/v1/models", { headers: { host } }),
+          await ask(open, "/v1/models/openai/upstream-model", { headers: { host } })
+        ]
+      ) {
+        expect([host, reply.status, errorOf(reply).code]).toEqual([host, 403, "foreign_host"])
+        expect(envelopeFaults(reply.text)).toEqual([])
+      }
+    }
+  })
+
+  it("a page that leaves out what its body is, so that it need not ask, is refused", async () => {
+    const headers = { origin: "https://evil.example", "sec-fetch-site": "cross-site" }
+    const body = new TextEncoder().encode(JSON.stringify(hello))
+    const request = (headers: Record<string, string>) =>
+      open.handler(
+        new Request("http://127.0.0.1:8000/v1/chat/completions", {
+          method: "POST",
+          body,
+          headers: { host: "127.0.0.1:8000", ...headers }
+        })
+      )
+    expect((await request(headers)).status).toBe(415)
+    expect((await request({})).status).toBe(200)
+  })
+
+  it("an application that binds further by itself is answered under any name", async () => {
+    expect((await post(own, hello, { host: "gateway.example" })).status).toBe(200)
+  })
+})
+
 describe("without an admin key", () => {
   const fake = makeFake()
   const local = makeServer(fake)

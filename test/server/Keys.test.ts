@@ -26,8 +26,12 @@ const settings = {
 }
 
 /** A server that issues keys, with limits and budgets, over a simulated provider. */
-const serve = (lines: Array<string> = [], ofFile: ReadonlyArray<StaticKey> = settings.keys) => {
-  const keys = IssuedKeys.layer({ keys: ofFile, secret: undefined, sql: undefined })
+const serve = (
+  lines: Array<string> = [],
+  ofFile: ReadonlyArray<StaticKey> = settings.keys,
+  sql?: Redacted.Redacted
+) => {
+  const keys = IssuedKeys.layer({ keys: ofFile, secret: undefined, sql })
   const admission = Admission.layer().pipe(Layer.provide(Desk.layerMemory))
   return HttpRouter.toWebHandler(
     Server.layer({ ...settings, keys: ofFile }).pipe(
@@ -283,9 +287,18 @@ describe("a server that is open", () => {
     expect(await warnings({ name: "carl", models: ["nope", "simulated/nope", "sim", "simulated/*", "si*"] })).toEqual([
       "\"nope\" names nothing that is served now",
       "\"simulated/nope\" names nothing that is served now",
-      expect.stringMatching(/^until now nobody needed a key; from now on every request to \/v1 without one is refused/)
+      expect.stringMatching(/^until now nobody needed a key; from now on every request to \/v1 without one is refused/),
+      expect.stringMatching(/^issued keys are in this server's memory and gone at its stop/)
     ])
-    expect(await warnings({ name: "dora" })).toBeUndefined()
+    expect(await warnings({ name: "dora" })).toEqual([expect.stringMatching(/gone at its stop/)])
+  })
+
+  it("warns of nothing where keys are kept and everything is served", async () => {
+    const kept = serve([], settings.keys, Redacted.make("sqlite::memory:"))
+    const body = JSON.stringify({ name: "erna", models: ["sim"] })
+    const reply = await ask(kept, "/api/v1/keys/issue", { method: "POST", headers: admin, body })
+    expect([reply.status, JSON.parse(reply.text).warnings]).toEqual([200, undefined])
+    await kept.dispose()
   })
 })
 

@@ -326,24 +326,4 @@ describe("settings of the rules", () => {
     expect(check({ messages: [file("a.pdf")] }, { files })).not.toHaveProperty("_tag")
     expect(check({ messages: [file("a.docx")] }, { files })).toMatchObject({ code: "dangerous_filename" })
   })
-
-  it("a temperature is judged where the model is known, and only there", () => {
-    const capabilityOf = (model: string) =>
-      model === "fast"
-        ? { temperature: { minimum: 1, maximum: 1 } }
-        : model === "cool"
-        ? { temperature: { minimum: 0, maximum: 1 } }
-        : undefined
-    expect(check({ temperature: 0.5 }, { capabilityOf })).toMatchObject({
-      param: "temperature",
-      code: "unsupported_value",
-      message: "Invalid 'temperature': this model takes only 1, got 0.5. Change it, or leave it out."
-    })
-    expect(check({ temperature: 1 }, { capabilityOf })).not.toHaveProperty("_tag")
-    expect(check({ model: "cool", temperature: 1.5 }, { capabilityOf })).toMatchObject({
-      message: expect.stringContaining("a number between 0 and 1")
-    })
-    expect(check({ model: "other", temperature: 2 }, { capabilityOf })).not.toHaveProperty("_tag")
-    expect(check({}, { capabilityOf })).not.toHaveProperty("_tag")
-  })
 })

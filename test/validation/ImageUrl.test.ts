@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { checkChat } from "../../src/server/ChatBody.ts"
+import { checkChat, checkEmbedding } from "../../src/server/ChatBody.ts"
 import { defaultServerSettings } from "../../src/server/ServerSettings.ts"
 import { allowedUrls, refusedUrls } from "./UrlCases.ts"
 
@@ -55,6 +55,31 @@ describe("the URLs of a request", () => {
   it("may be long, for they are signed", () => {
     expect(paramOf(image(`https://example.com/a.png?token=${"a".repeat(4000)}`))).toBeUndefined()
     expect(paramOf(image(`https://example.com/a.png?token=${"a".repeat(9000)}`))).toBeDefined()
+  })
+
+  it("are judged in tools that an upstream runs, and are words in those of the caller", () => {
+    const paramOf = (body: unknown) => {
+      const text = JSON.stringify({ model: "m", messages: [user({ type: "text", text: "hi" })], ...Object(body) })
+      const checked = checkChat(text, defaultServerSettings.limits, ["images.example"])
+      return "_tag" in checked ? checked.param : undefined
+    }
+    const inside = "http://10.0.0.1:8080/mcp"
+    expect(paramOf({ tools: [{ type: "function", function: { name: "f" } }, { type: "mcp", server_url: inside }] }))
+      .toBe("tools[1].server_url")
+    expect(paramOf({ mcp_servers: [{ type: "url", url: inside, name: "x" }] })).toBe("mcp_servers[0].url")
+    expect(paramOf({ tools: [{ type: "mcp", server_url: "https://mcp.example.com/sse" }] })).toBeUndefined()
+    const parameters = { type: "object", properties: { url: { type: "string" } }, url: inside }
+    expect(paramOf({ tools: [{ type: "function", function: { name: "f", parameters } }] })).toBeUndefined()
+  })
+
+  it("are judged in a conversation that stands in a request for embeddings", () => {
+    const paramOf = (url: string) => {
+      const body = { model: "m", input: "x", messages: ["x", null, user(text, image(url))] }
+      const checked = checkEmbedding(JSON.stringify(body), defaultServerSettings.limits)
+      return "_tag" in checked ? checked.param : undefined
+    }
+    expect(paramOf("http://169.254.169.254/")).toBe("messages[2].content[1].image_url.url")
+    expect(paramOf("https://example.com/a.png")).toBeUndefined()
   })
 
   it("stay within the operator's list where there is one", () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { generateKeyPairSync } from "node:crypto"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { request } from "node:https"
@@ -24,6 +25,11 @@ const file = (name: string, content: string | undefined): string => {
 }
 const cert = file("cert.pem", made?.cert)
 const key = file("key.pem", made?.key)
+
+const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+/** Of another kind than the certificate's, so that OpenSSL would take the two. */
+const rsaKey = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+const lockedKey = privateKey.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" }).toString()
 
 const ask = async (origin: string, path: string, body?: unknown) => {
   const headers = { "content-type": "application/json", connection: "close" }
@@ -137,7 +143,7 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
       expect((await ask(fleet.origin, "/v1/chat/completions", hello(false))).status).toBe(200)
       file("fleet.key", other?.key)
       fleet.signal("SIGHUP")
-      await fleet.says(/SIGHUP: the workers stay as they are\n[^]*the two files are no certificate with its key in PEM/)
+      await fleet.says(/SIGHUP: the workers stay as they are\n[^]*is not the key of the certificate/)
       expect((await ask(fleet.origin, "/v1/models")).status).toBe(200)
       file("fleet.key", made?.key)
       fleet.signal("SIGHUP")
@@ -179,7 +185,15 @@ describe("a start", () => {
         [{ cert, key: file("empty.pem", "") }, /server\.tls\n\s+the two files are no certificate with its key in PEM/],
         [
           { cert, key: file("other.pem", other?.key) },
-          /server\.tls\n\s+the two files are no certificate with its key in PEM/
+          /server\.tls\.key: .*other\.pem\n\s+is not the key of the certificate/
+        ],
+        [
+          { cert, key: file("mixed.pem", rsaKey) },
+          /server\.tls\.key: .*mixed\.pem\n\s+is not the key of the certificate/
+        ],
+        [
+          { cert, key: file("locked.pem", lockedKey) },
+          /server\.tls\.key: .*locked\.pem\n\s+is encrypted with a passphrase/
         ],
         [{ cert }, /server\.tls\.key/]
       ] as const
