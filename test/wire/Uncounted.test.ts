@@ -27,6 +27,13 @@ const stream = (response: ServerResponse, isCounted: boolean, end: string): void
   if (end === "clean") response.end(`${eventOf({}, undefined, "stop")}data: [DONE]\n\n`)
 }
 
+/** Counts, and comes to no content: it breaks off, or it ends. */
+const empty = (response: ServerResponse, end: string): void => {
+  response.writeHead(200, { "content-type": "text/event-stream" })
+  response.write(eventOf(usage(0), ""), () => end === "cut" && setImmediate(() => response.destroy()))
+  if (end === "clean") response.end(`${eventOf({}, undefined, "stop")}${eventOf(usage(0), "")}data: [DONE]\n\n`)
+}
+
 const whole = {
   id: "c",
   object: "chat.completion",
@@ -40,7 +47,11 @@ const whole = {
   }]
 }
 
-const models = ["cut", "stall", "leave", "clean", "whole"].flatMap((end) => [`plain-${end}`, `counted-${end}`])
+const models = [
+  ...["cut", "stall", "leave", "clean", "whole"].flatMap((end) => [`plain-${end}`, `counted-${end}`]),
+  "empty-cut",
+  "empty-clean"
+]
 
 let upstream: Server
 let gateway: Gateway
@@ -50,6 +61,7 @@ beforeAll(async () => {
     let body = ""
     request.on("data", (chunk) => body += String(chunk)).on("end", () => {
       const [kind, end = ""] = String(JSON.parse(body).model).split("-")
+      if (kind === "empty") return empty(response, end)
       if (end !== "whole") return stream(response, kind === "counted", end)
       response.setHeader("content-type", "application/json")
       response.end(JSON.stringify(kind === "counted" ? { ...whole, ...usage(40) } : whole))
@@ -136,6 +148,19 @@ describe("what a provider does not count", () => {
       })
     }
   )
+
+  it("is what came after the count of the prompt where a stream broke off before its first content", async () => {
+    expect(await read("empty-cut")).toMatchObject({
+      unpriced: 1,
+      tokens: { input: 7, output: 0 },
+      estimated_tokens: { input: 7, output: 0 },
+      estimated_usd: "0.000007"
+    })
+  })
+
+  it("is nothing where a stream ended without content and was counted to its end", async () => {
+    expect(await read("empty-clean")).toMatchObject({ unpriced: 0, cost_usd: "0.000007", tokens: { input: 7 } })
+  })
 
   const askWhole = (model: string) =>
     fetch(`${gateway.url}/chat/completions`, {
