@@ -5,6 +5,7 @@ import type { Doubt } from "../config/Doubts.ts"
 import { ConfigurationRefused, render } from "../config/Problem.ts"
 import { environmentAlone, load, type Loaded } from "../config/Source.ts"
 import { ExitWith } from "./Exit.ts"
+import * as Guards from "./Guards.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Limits from "./Limits.ts"
 import * as Ollama from "./Ollama.ts"
@@ -31,6 +32,7 @@ const summary = (loaded: Loaded, doubts: ReadonlyArray<Doubt>): string => {
     }`,
     `  providers    ${names(providers.map((provider) => provider.name))}`,
     `  models       ${names(Object.keys(models))}`,
+    ...Guards.lines(loaded.settings).map((line) => `  guards       ${line}`),
     `  ledger       ${Ledger.place(loaded.settings)}`,
     ...(limits === undefined ? [] : [`  limits       ${limits}`]),
     ...loaded.inactive.map((key) => `  not active   ${key.path}: ${key.why}`),

@@ -60,6 +60,25 @@ targets = [{ provider = "openai", model = "gpt-4.1-mini" }, { provider = "simula
     expect(code).toBe(0)
   })
 
+  it("says which models have guards, and what these do", async () => {
+    const { code, output } = await check(
+      "guards.yaml",
+      `
+defaults: { guards: { moderation: { provider: simulated, whenFailing: pass, verdict: flag } } }
+models:
+  fast: { targets: [{ provider: simulated, model: sim }], guards: { mask: { kinds: [email, key], answers: false } } }
+  bare: { targets: [{ provider: simulated, model: sim }], guards: {} }
+  plain: { targets: [{ provider: simulated, model: sim }] }
+`
+    )
+    expect(output.split("\n").filter((line) => line.includes("guards  "))).toEqual([
+      "  guards       fast: mask email, key in prompts",
+      "  guards       bare: none",
+      "  guards       all else: moderation by simulated (flag; when it fails: pass)"
+    ])
+    expect(code).toBe(0)
+  })
+
   it("warns of a key, a budget and a token file that can never work as they stand", async () => {
     const { code, output } = await check(
       "doubts.yaml",

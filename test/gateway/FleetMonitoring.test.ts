@@ -77,7 +77,11 @@ describe("monitoring of two processes", () => {
       targets: [{ ...target("closed", 0, 10, 0), lastErrorAtMs: atMs, ...own }]
     })
     const well = closed(20, { cooldownMs: 0, credentials: ["usable", "refreshing"], lastError: "Overloaded" })
-    const ill = closed(30, { cooldownMs: 5000, credentials: ["dead: revoked", "usable"], lastError: "CredentialRejected" })
+    const ill = closed(30, {
+      cooldownMs: 5000,
+      credentials: ["dead: revoked", "usable"],
+      lastError: "CredentialRejected"
+    })
     for (const [one, two] of [[well, ill], [ill, well]] as const) {
       expect(mergeMonitoring(one, [{ worker: 1, body: one }, { worker: 2, body: two }])["targets"]).toMatchObject([{
         retryBudget: 200,
