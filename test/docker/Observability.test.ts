@@ -79,8 +79,8 @@ describe("the stack", () => {
       }
     }>("otel-collector/collector.yaml")
     expect(receivers.otlp.protocols.http.endpoint).toBe("0.0.0.0:4318")
-    expect(exporters["otlp/jaeger"]?.endpoint).toBe("jaeger:4317")
-    expect(service.pipelines["traces"]?.["exporters"]).toEqual(["otlp/jaeger"])
+    expect(exporters["otlp_grpc/jaeger"]?.endpoint).toBe("jaeger:4317")
+    expect(service.pipelines["traces"]?.["exporters"]).toEqual(["otlp_grpc/jaeger"])
     for (const pipeline of Object.values(service.pipelines)) {
       for (const name of pipeline["exporters"] ?? []) expect(Object.keys(exporters)).toContain(name)
       expect(pipeline["receivers"]).toEqual(["otlp"])
