@@ -85,6 +85,11 @@ export const Gathering = Context.Reference<
   (own: Effect.Effect<string>) => Effect.Effect<Effect.Effect<string>, never, Scope.Scope>
 >("breakwater/server/Metrics/Gathering", { defaultValue: () => Effect.succeed })
 
+/** Routes and statuses that stand on the page from the first: without a failure their share is 0 and not unknown, and the first counts. */
+const asked = ["/v1/chat/completions", "/v1/embeddings"].flatMap((route) =>
+  ["2xx", "4xx", "5xx"].map((status) => [route, status] as const)
+)
+
 /** `GET /metrics`, behind the admin rule unless `publicMetrics`. */
 export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const router = yield* HttpRouter.HttpRouter
@@ -92,6 +97,10 @@ export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const gather = yield* Gathering
   const shedding = yield* Shedding
   const instruments = yield* CurrentInstruments
+  for (const labels of asked) {
+    instruments.counter(Catalogue.requests).of(...labels)
+    instruments.counter(Catalogue.requestAttempts).of(...labels)
+  }
   const inFlight = instruments.gauge(Catalogue.inFlight).of()
   const limit = instruments.gauge(Catalogue.inFlightLimit).of()
   const lag = instruments.gauge(Catalogue.loopLag).of()

@@ -184,6 +184,22 @@ describe("Grafana's dashboard", () => {
     expect(faults).toEqual([])
   })
 
+  it("shows no failures and no cost as 0 before the first request, for of a counter that appears later Prometheus misses the first", async () => {
+    const fresh = await Gateway.start({
+      providers: { main: { kind: "simulated", prices: { "sim-fast": { usdPerMtok: { input: "3", output: "15" } } } } }
+    })
+    const shown = PromQl.series(await (await fetch(`${fresh.origin}/metrics`)).text())
+    await fresh.stop()
+    for (const metric of ["breakwater_requests_total", "breakwater_request_attempts_total"]) {
+      for (const status of ["2xx", "4xx", "5xx"]) {
+        expect(shown.get(metric)).toContainEqual({ route: "/v1/chat/completions", status })
+      }
+    }
+    // Of what has no price nobody says that it costs 0.
+    expect(shown.get("breakwater_cost_usd_total")).toEqual([{ target: "main/sim-fast" }])
+    expect(shown.get("breakwater_unpriced_total")).toContainEqual({ target: "main/sim" })
+  })
+
   it("names lines by labels that the query keeps", () => {
     for (const { expr, legendFormat, title } of queries) {
       const kept = PromQl.read(expr).grouped
