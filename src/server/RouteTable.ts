@@ -19,6 +19,17 @@ for (const group of Object.values(Api.groups)) {
 }
 for (const [path, method] of own) methodsByPath.set(path, [method])
 
+const probes: ReadonlySet<string> = new Set([
+  "/metrics",
+  "/api/v1/health",
+  "/api/v1/health/live",
+  "/api/v1/health/ready",
+  "/api/v1/health/startup"
+])
+
+/** What machines ask every few seconds, and nobody wants to read of each time. */
+export const isProbe = (route: string): boolean => probes.has(route)
+
 const withId: ReadonlyArray<readonly [string, string]> = [
   ["/v1/models/", "/v1/models/{id}"],
   ["/api/v1/health/monitoring/requests/", "/api/v1/health/monitoring/requests/{id}"]
