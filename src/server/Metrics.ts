@@ -25,6 +25,9 @@ interface Bound {
 
 const boundOf = new WeakMap<Instruments, Map<string, Bound>>()
 
+/** Of doors that speak TLS. */
+const secure = new WeakSet<Instruments>()
+
 /** `2xx` … `5xx`; `cancelled` when the caller left. */
 const statusClass = (status: number, isCancelled: boolean): string =>
   isCancelled || status === 0 ? "cancelled" : `${Math.floor(status / 100)}xx`
@@ -44,7 +47,7 @@ const bind = (
       knownMethod(method),
       route === "_other" ? undefined : route,
       status === 0 ? undefined : String(status),
-      "http",
+      secure.has(instruments) ? "https" : "http",
       error
     )
   }
@@ -97,6 +100,7 @@ export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const gather = yield* Gathering
   const shedding = yield* Shedding
   const instruments = yield* CurrentInstruments
+  if (settings.tls !== undefined) secure.add(instruments)
   for (const labels of asked) {
     instruments.counter(Catalogue.requests).of(...labels)
     instruments.counter(Catalogue.requestAttempts).of(...labels)
