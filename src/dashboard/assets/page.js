@@ -622,11 +622,12 @@ const facts = (rows) =>
     ])
   )
 
-const moneyOf = ({ cost_absent, cost_source, cost_usd }) => {
+const moneyOf = ({ cost_absent, cost_source, cost_usd, estimated_usd }) => {
   if (cost_usd !== undefined) {
     return `${cost_usd} USD, ${cost_source === "provider" ? "says the provider" : "by our prices"}`
   }
-  return cost_absent === undefined ? undefined : `not known: ${cost_absent}`
+  const guess = estimated_usd === undefined ? "" : `, about ${estimated_usd} USD by a guess at the tokens`
+  return cost_absent === undefined ? undefined : `not known: ${cost_absent}${guess}`
 }
 
 const waterfall = ({ after_ms, duration_ms = 0, outcome }, total, isStream) => {
