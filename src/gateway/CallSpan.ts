@@ -225,6 +225,12 @@ export class CallSpan implements Wire {
     this.model = model
   }
 
+  /** What was used by a part of it that was answered, where the whole failed. */
+  used(usage: Usage, isUntold: boolean): void {
+    this.usage = usage
+    if (isUntold) this.isEstimated = true
+  }
+
   private named(upstreamRequestId: string | undefined): void {
     const id = idOf(upstreamRequestId)
     if (id !== undefined) this.span.attribute("breakwater.upstream.request.id", id)
