@@ -47,10 +47,14 @@ const whole = {
   }]
 }
 
+/** An answer that its upstream says it broke off. */
+const broken = { ...whole, choices: whole.choices.map((choice) => ({ ...choice, finish_reason: "error" })) }
+
 const models = [
   ...["cut", "stall", "leave", "clean", "whole"].flatMap((end) => [`plain-${end}`, `counted-${end}`]),
   "empty-cut",
-  "empty-clean"
+  "empty-clean",
+  "broken-whole"
 ]
 
 let upstream: Server
@@ -64,6 +68,7 @@ beforeAll(async () => {
       if (kind === "empty") return empty(response, end)
       if (end !== "whole") return stream(response, kind === "counted", end)
       response.setHeader("content-type", "application/json")
+      if (kind === "broken") return response.end(JSON.stringify(broken))
       response.end(JSON.stringify(kind === "counted" ? { ...whole, ...usage(40) } : whole))
     })
   })
@@ -182,6 +187,12 @@ describe("what a provider does not count", () => {
       estimated_usd: "0.000069",
       attempts: [{ estimated_output_tokens: 30, estimated_usd: "0.000069" }]
     })
+  })
+
+  it("is not known, and no cost of 0, where a whole answer broke off", async () => {
+    expect((await askWhole("broken-whole")).status).toBe(502)
+    expect(await booked("broken-whole")).toMatchObject({ unpriced: 1 })
+    expect(await booked("broken-whole")).not.toHaveProperty("cost_usd")
   })
 
   it("is nothing where a stream that ended well has been counted on its way", async () => {
