@@ -3,13 +3,13 @@
  * beyond the first-token limit where they are silent, and beyond the deadline in every scenario of the fault table. `--requests N`
  * (default 1000) for each fast failure in each of `--rounds N` (default 3), `--print` writes no file. Ends with 1 if a target is missed.
  */
+import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { Agent } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
-import { setFlagsFromString } from "node:v8"
 import { call, readAnswer, type Seen } from "../test/faults/Client.ts"
 import { cases } from "../test/faults/scenarios.ts"
 import { start as startUpstream, type Upstream } from "../test/faults/Upstream.ts"
@@ -27,8 +27,12 @@ const { values: flags } = parseArgs({
 const requests = Number(flags.requests)
 const rounds = Number(flags.rounds)
 
-// The caller and the upstreams are this process, and their collections would be waited for too; see main.ts.
-setFlagsFromString("--no-allocation-site-pretenuring")
+// The caller and the upstreams are this process, and its own collections would be waited for too: room for most of a round.
+const roomy = ["--min-semi-space-size=256", "--max-semi-space-size=256", "--no-allocation-site-pretenuring"]
+if (process.execArgv.length === 0) {
+  const again = spawnSync(process.execPath, [...roomy, ...process.argv.slice(1)], { stdio: "inherit" })
+  process.exit(again.status ?? 1)
+}
 
 /** Milliseconds. */
 const firstTokenMs = 300

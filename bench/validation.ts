@@ -1,6 +1,6 @@
 /**
  * What it costs to judge a chat request of ten messages, beyond JSON.parse: the body as plain text of a conversation, and one with
- * tools and their results. `--time MS` a piece; `--check` fails above {@link budgetUs}.
+ * tools and their results. `--time MS` a piece, `--print` writes no page, `--check` ends with 1 above {@link budgetUs}.
  */
 import "effect/schema/SchemaJITCompiler/enable"
 import * as Schema from "effect/Schema"
@@ -14,9 +14,15 @@ import { scan } from "../src/validation/JsonText.ts"
 import { flawOfShape } from "../src/validation/Limits.ts"
 import { flawOfRouting } from "../src/validation/Routing.ts"
 import { flawOfRequest } from "../src/validation/Rules.ts"
+import { table } from "../tools/markdown-table.ts"
+import { machineLine, writePage } from "./Page.ts"
 
 const { values: flags } = parseArgs({
-  options: { time: { type: "string", default: "1000" }, check: { type: "boolean", default: false } }
+  options: {
+    time: { type: "string", default: "1000" },
+    print: { type: "boolean", default: false },
+    check: { type: "boolean", default: false }
+  }
 })
 
 /** Most microseconds that judging may take beyond JSON.parse. */
@@ -70,10 +76,10 @@ for (const [name, request] of Object.entries({ plain, tools })) {
 bench.add("a filename", () => void flawOf("quarterly report (final).pdf"))
 await bench.run()
 
-for (const { name, result } of bench.tasks) {
+const pieces = bench.tasks.map(({ name, result }) => {
   if (result.state !== "completed") throw new Error(`${name}: ${result.state}`)
-  console.log(`${name.padEnd(36)} ${(result.latency.p50 * 1000).toFixed(2).padStart(8)} µs (median)`)
-}
+  return [name, (result.latency.p50 * 1000).toFixed(2)]
+})
 
 /** CPU microseconds of one run, in turns of this many. */
 const turn = 500
@@ -95,8 +101,24 @@ const beyondParse = (text: string): number => {
   return check - parse
 }
 
-for (const [name, request] of Object.entries({ plain, tools })) {
+const judged = Object.entries({ plain, tools }).map(([name, request]) => {
   const beyond = beyondParse(JSON.stringify(request))
-  console.log(`${name}: ${beyond.toFixed(2)} µs of CPU beyond JSON.parse`)
   if (flags.check && beyond >= budgetUs) process.exitCode = 1
-}
+  return [name, beyond.toFixed(2), String(budgetUs), beyond < budgetUs ? "held" : "**exceeded**"]
+})
+
+const date = new Date().toISOString()
+writePage(`validation-${date.slice(0, 10)}.md`, flags.print, [
+  `# What judging a request of ten messages costs, ${date}`,
+  "",
+  machineLine(),
+  "",
+  "CPU beyond JSON.parse, the least disturbed of many turns:",
+  "",
+  table(["request", "µs of CPU", "goal, µs", ""], judged),
+  "",
+  "Its pieces, by the wall clock:",
+  "",
+  table(["piece", "median µs"], pieces),
+  ""
+])

@@ -210,6 +210,8 @@ describe("words without a code", () => {
     ["the context window is full", "ContextLengthExceeded"],
     ["the context size is 9", "ContextLengthExceeded"],
     ["input is too long", "ContextLengthExceeded"],
+    ["The input token count (9) exceeds the maximum", "ContextLengthExceeded"],
+    ["It said: the input token count", "UpstreamRefused"],
     ["Invalid API key", "CredentialRejected"],
     ["invalid api-key", "CredentialRejected"],
     ["incorrect apikey", "CredentialRejected"],
@@ -242,6 +244,26 @@ describe("words without a code", () => {
     const message = "maximum context length"
     expect([302, 399, 429, 500, 503].map((status) => tag(status, { message })))
       .toEqual(["UpstreamFailed", "UpstreamFailed", "RateLimited", "UpstreamFailed", "Overloaded"])
+  })
+})
+
+describe("a file of the caller's that Google does not give out", () => {
+  it.each<readonly [string, string]>([
+    ["You do not have permission to access the File abc or it may not exist.", "UpstreamRefused"],
+    ["CachedContent not found (or permission denied)", "UpstreamRefused"],
+    ["It said: you do not have permission to access the file abc", "CredentialRejected"],
+    ["It said: CachedContent not found", "CredentialRejected"]
+  ])("%s is %s", (message, expected) => {
+    expect(tag(403, { code: 403, status: "PERMISSION_DENIED", message })).toBe(expected)
+  })
+})
+
+describe("Bedrock's own form", () => {
+  it("has its name beside the message or in a header", () => {
+    const of = (body: unknown, headers = {}) => toReason("bedrock", { status: 400, body, headers, nowMs: 0 })._tag
+    expect(of({ __type: "ThrottlingException", message: "Too many requests" })).toBe("RateLimited")
+    expect(of({ message: "Too many requests" }, { "x-amzn-errortype": "ThrottlingException" })).toBe("RateLimited")
+    expect(of({ message: "Too many requests" })).toBe("UpstreamRefused")
   })
 })
 
