@@ -105,6 +105,9 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
     const { page } = await visit(browser, gateway.origin, { tail: "#request=cut-off" })
     await page.getByRole("dialog", { name: "Request cut-off" })
       .getByText(/^not known: usage, about 0\.000\d+ USD by a guess at the tokens$/).waitFor()
+    expect(await page.locator("#record tbody tr td").allTextContents()).toContainEqual(
+      expect.stringMatching(/^≈ 0\.000\d+$/)
+    )
     await page.close()
   })
 
