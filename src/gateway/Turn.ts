@@ -71,7 +71,7 @@ export interface Turn {
   uncountedEvents: number
   uncountedBytes: number
   /** What came of a stream that has no content yet; absent once it has. */
-  held?: ReadonlyArray<Frame> | undefined
+  held: ReadonlyArray<Frame> | undefined
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
   /** Safe to run twice; a turn without a verdict counts as nothing. */
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
@@ -137,6 +137,7 @@ const turnOf = (
     isSlow: false,
     uncountedEvents: 0,
     uncountedBytes: 0,
+    held: undefined,
     settle: (outcome) => {
       settled = true
       return breaker.record(permit, outcome)

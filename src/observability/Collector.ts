@@ -18,12 +18,12 @@ export interface CollectorOptions {
 const transient: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 
 /** As much of a collector's answer as is read. */
-interface Partial {
+interface Taken {
   readonly partialSuccess?: { readonly rejectedSpans?: number | undefined } | undefined
 }
 
 /** Reads the body of an answer; may throw. */
-type Read = (body: Uint8Array) => Partial | undefined
+type Read = (body: Uint8Array) => Taken | undefined
 
 const decoder = new TextDecoder()
 const readJson: Read = (body) => JSON.parse(decoder.decode(body))
