@@ -66,6 +66,7 @@ const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined)
     ...openAiChat,
     openStream: (options) => openAiChat.openStream({ ...options, fallback: { ...options.fallback, tellsModel } }),
     readAnswer: (text, fallback) => openAiChat.readAnswer(text, { ...fallback, tellsModel }),
+    usedIn: (text, fallback) => openAiChat.usedIn?.(text, { ...fallback, tellsModel }),
     lower: (call, stream) => {
       const lowered = openAiChat.lower(call, stream)
       return "_tag" in lowered ? lowered : { ...lowered, path: pathOf(call.model, chatPath) }

@@ -54,7 +54,8 @@ const models = [
   ...["cut", "stall", "leave", "clean", "whole"].flatMap((end) => [`plain-${end}`, `counted-${end}`]),
   "empty-cut",
   "empty-clean",
-  "broken-whole"
+  "broken-whole",
+  "spent-whole"
 ]
 
 let upstream: Server
@@ -69,6 +70,7 @@ beforeAll(async () => {
       if (end !== "whole") return stream(response, kind === "counted", end)
       response.setHeader("content-type", "application/json")
       if (kind === "broken") return response.end(JSON.stringify(broken))
+      if (kind === "spent") return response.end(JSON.stringify({ ...broken, ...usage(40) }))
       response.end(JSON.stringify(kind === "counted" ? { ...whole, ...usage(40) } : whole))
     })
   })
@@ -193,6 +195,11 @@ describe("what a provider does not count", () => {
     expect((await askWhole("broken-whole")).status).toBe(502)
     expect(await booked("broken-whole")).toMatchObject({ unpriced: 1 })
     expect(await booked("broken-whole")).not.toHaveProperty("cost_usd")
+  })
+
+  it("is nothing where such an answer says what it used", async () => {
+    expect((await askWhole("spent-whole")).status).toBe(502)
+    expect(await booked("spent-whole")).toMatchObject({ unpriced: 0, cost_usd: "0.000087", tokens: { input: 7 } })
   })
 
   it("is nothing where a stream that ended well has been counted on its way", async () => {

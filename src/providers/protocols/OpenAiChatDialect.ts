@@ -1,7 +1,7 @@
 /** OpenAI's own words as a dialect, its embeddings too: the caller's own text goes up, and the upstream's own text comes back. */
 import type { Dialect, Embeddings } from "../Dialect.ts"
 import * as OpaqueState from "./OpaqueState.ts"
-import { lower, readAnswer } from "./OpenAiChat.ts"
+import { lower, readAnswer, usedIn } from "./OpenAiChat.ts"
 import { ChatStream } from "./OpenAiChatStream.ts"
 import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
 import { moderations } from "./OpenAiModerations.ts"
@@ -18,6 +18,7 @@ export const openAiChat: Dialect = {
     return { body: OpaqueState.isCarried(request) ? OpaqueState.stripped(body) : body }
   },
   readAnswer,
+  usedIn,
   openStream: (options) => new ChatStream(options),
   embeddings
 }
