@@ -34,9 +34,15 @@ export const logSettings = ({ logs, otlp }: TelemetrySection): Logger.LogSetting
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
 
+const Receiver = Schema.String.check(
+  Schema.isPattern(/^https?:\/\/[^\s/]+/i, {
+    message: "expected an absolute http(s) URL, such as http://127.0.0.1:4318"
+  })
+)
+
 const OtlpInput = Schema.Struct({
-  endpoint: Schema.optionalKey(Schema.String),
-  tracesEndpoint: Schema.optionalKey(Schema.String),
+  endpoint: Schema.optionalKey(Receiver),
+  tracesEndpoint: Schema.optionalKey(Receiver),
   sample: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
   exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"])),
   protocol: Schema.optionalKey(Schema.Literals(["http/protobuf", "http/json"])),

@@ -207,15 +207,18 @@ export const stream = Effect.fnUntraced(function*(options: AttemptOptions) {
   const turn = yield* Effect.uninterruptible(entered).pipe(
     Effect.tapError((error) => Scope.close(scope, Exit.fail(error)))
   )
+  const came: Array<Frame> = []
+  turn.held = came
   const opened = Effect.flatMap(
     Scope.provide(options.target.provider.stream(wired(options.call, turn)), scope),
-    (answer) => Effect.map(Streaming.hold(answer), (held) => ({ answer, held }))
+    (answer) => Effect.map(Streaming.hold(answer, came), (held) => ({ answer, held }))
   )
   const { answer, held } = yield* Effect.uninterruptible(bounded(options, turn, opened, "content")).pipe(
     Effect.tapError((error) =>
       Effect.andThen(Report.failed(options, turn, error), Scope.close(scope, Exit.fail(error)))
     )
   )
+  turn.held = undefined
   const time = yield* Effect.clockWith(Effect.succeed)
   yield* Report.answered(options, turn, time)
   decision.upstreamRequestId = answer.upstreamRequestId

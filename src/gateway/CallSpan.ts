@@ -112,6 +112,8 @@ export class CallSpan implements Wire {
   /** The answer was given out, in whole or in part. */
   isCommitted = false
   isOver = false
+  /** What its last try used was not counted to the end, so that what it cost is not known. */
+  isEstimated = false
   private readonly trace: RequestTrace
   private readonly startedAt: bigint
   private readonly asked: string
@@ -138,10 +140,14 @@ export class CallSpan implements Wire {
     this.span.attribute("breakwater.target", target.name)
   }
 
-  /** A try begins: nothing of an earlier one is left. */
+  /** The upstream has said that tokens were used. */
+  get isUsed(): boolean {
+    return this.usage !== undefined
+  }
+
+  /** Another try begins within this call: nothing of an earlier one is left. */
   begin(): void {
     this.error = undefined
-    this.usage = undefined
     this.finishReasons = []
   }
 
@@ -219,6 +225,12 @@ export class CallSpan implements Wire {
     this.model = model
   }
 
+  /** What was used by a part of it that was answered, where the whole failed. */
+  used(usage: Usage, isUntold: boolean): void {
+    this.usage = usage
+    if (isUntold) this.isEstimated = true
+  }
+
   private named(upstreamRequestId: string | undefined): void {
     const id = idOf(upstreamRequestId)
     if (id !== undefined) this.span.attribute("breakwater.upstream.request.id", id)
@@ -269,7 +281,7 @@ export class CallSpan implements Wire {
   }
 
   private cost({ prices, startedAtMs }: Decision): GenAiSpan.CostFacts | undefined {
-    if (this.usage === undefined || prices === undefined) return undefined
+    if (this.usage === undefined || this.isEstimated || prices === undefined) return undefined
     const cost = prices.costOf(this.target.provider.name, this.asked, this.usage, startedAtMs)
     return "absent" in cost ? undefined : { usd: Number(cost.picoUsd) / 1e12, source: cost.source }
   }

@@ -74,6 +74,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
       Effect.withFiber<A, GatewayError, R>((fiber) => {
         decision.candidates = resolved.names
         if (resolved.isAlias === true) decision.isConfigured = true
+        if (resolved.guards !== undefined) decision.captured?.guard()
         const route = suit(resolved, request)
         if ("_tag" in route) return Effect.fail(route)
         const deadline = deadlineOf(request, route, fiber)
@@ -97,9 +98,9 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
         })
         const attempts = guards === undefined
           ? run
-          : Effect.flatMap(guarding.before(guards, request), (seen) => {
+          : Effect.flatMap(guarding.before(guards, request, decision.captured), (seen) => {
             sent = seen
-            return Effect.flatMap(run, (answer) => guarding.after(guards, answer))
+            return Effect.flatMap(run, (answer) => guarding.after(guards, answer, decision.captured))
           })
         const pass = admit?.pass(request, route.targets)
         const answer = pass === undefined ? attempts : hold(pass, decision, attempts)

@@ -171,7 +171,7 @@ export const costOf = (decision: Decision): Cost | undefined => {
     : asEstimate(prices.costOf(provider, model, estimated, startedAtMs))
 }
 
-/** Outcomes after which nothing is charged, unless a part was answered: the upstream said no, or was not reached. */
+/** Outcomes after which nothing is charged, unless it began to answer: the upstream said no, or was not reached. */
 const uncharged: ReadonlySet<string> = new Set(
   [
     "InvalidRequest",
@@ -194,11 +194,12 @@ const uncharged: ReadonlySet<string> = new Set(
  */
 export const costOfAttempt = (decision: Decision, attempt: AttemptRecord): Cost | undefined => {
   const { prices, startedAtMs } = decision
-  const { estimated, isUntold, model, outcome, provider, usage } = attempt
+  const { estimated, isUntold, model, outcome, provider, upstreamStatus, usage } = attempt
   if (estimated !== undefined) {
     return prices === undefined ? undefined : asEstimate(prices.costOf(provider, model, estimated, startedAtMs))
   }
-  if (usage === undefined && isUntold !== true && outcome !== undefined && uncharged.has(outcome)) return undefined
+  const isRefused = outcome !== undefined && uncharged.has(outcome) && upstreamStatus !== 200
+  if (usage === undefined && isUntold !== true && isRefused) return undefined
   return prices?.costOf(provider, model, usage, startedAtMs)
 }
 

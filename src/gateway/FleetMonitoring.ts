@@ -31,6 +31,11 @@ const TargetPart = Schema.StructWithRest(
     inFlight: Schema.Number,
     waiting: Schema.Number,
     limit: Schema.optional(Schema.Number),
+    retryBudget: Schema.Number,
+    cooldownMs: Schema.optional(Schema.Number),
+    credentials: Schema.optional(Schema.Array(Schema.String)),
+    lastError: Schema.optional(Schema.String),
+    lastErrorAtMs: Schema.optional(Schema.Number),
     breaker: Schema.StructWithRest(
       Schema.Struct({
         state: Schema.String,
@@ -83,6 +88,17 @@ const worst = (parts: ReadonlyArray<Overall>): Overall => {
 export const mergeOverall = (own: Overall, replies: ReadonlyArray<Reply>): Overall =>
   worst([own, ...replies.flatMap(({ body }) => Option.toArray(decodeOverall(body)))])
 
+/** The worst that any process knows of each credential; all have the same ones. */
+const worstCredentials = (parts: ReadonlyArray<TargetPart>): ReadonlyArray<string> | undefined =>
+  parts[0]?.credentials?.map((own, at) => {
+    const all = parts.map(({ credentials }) => credentials?.[at] ?? own)
+    return all.find((state) => state.startsWith("dead")) ?? all.find((state) => state !== "usable") ?? own
+  })
+
+const latestError = (parts: ReadonlyArray<TargetPart>): string | undefined =>
+  parts.toSorted((left, right) => (right.lastErrorAtMs ?? 0) - (left.lastErrorAtMs ?? 0))
+    .find(({ lastError }) => lastError !== undefined)?.lastError
+
 /** The worst breaker, with the calls of all and rates over all calls; rates without calls stay that breaker's own. */
 const mergeTarget = (parts: readonly [TargetPart, ...Array<TargetPart>]): TargetPart => {
   const rank = ({ breaker }: TargetPart) => states.indexOf(breaker.state)
@@ -96,6 +112,10 @@ const mergeTarget = (parts: readonly [TargetPart, ...Array<TargetPart>]): Target
     ...bad,
     inFlight: sum(parts.map(({ inFlight }) => inFlight)),
     waiting: sum(parts.map(({ waiting }) => waiting)),
+    retryBudget: sum(parts.map(({ retryBudget }) => retryBudget)),
+    cooldownMs: Math.max(...parts.map(({ cooldownMs = 0 }) => cooldownMs)),
+    credentials: worstCredentials(parts),
+    lastError: latestError(parts),
     limit: parts.some(({ limit }) => limit === undefined) ? undefined : sum(parts.map(({ limit }) => limit ?? 0)),
     breaker: { ...bad.breaker, callsInWindow, failureRate: rate("failureRate"), slowRate: rate("slowRate") }
   }

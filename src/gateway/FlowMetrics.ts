@@ -2,6 +2,7 @@
  * What the flow counts. A request is counted once, when it has ended, from its record; only chunks of streams, and what happens to
  * a target's machines, are counted as they come. Labels are bound once per target, and a model that only callers name is `other`.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Catalogue from "../observability/Catalogue.ts"
 import { CurrentConventions } from "../observability/Conventions.ts"
@@ -10,6 +11,7 @@ import { Providers } from "../providers/Providers.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
 import type { AttemptRecord, Decision, Meter } from "./Decision.ts"
 import { costOf } from "./Decision.ts"
+import { Pricing } from "./Pricing.ts"
 import type { GuardChange } from "./Target.ts"
 import { Targets } from "./Target.ts"
 import * as TargetMetrics from "./TargetMetrics.ts"
@@ -199,6 +201,25 @@ const stateNumbers = {
   "forced-closed": 3
 } as const
 
+/**
+ * Money of a target from the first reading on: of a counter that appears with a value Prometheus takes that for what was there before.
+ * Where no price is known nothing is claimed, not even 0.
+ */
+const showMoney = Effect.gen(function*() {
+  const instruments = yield* CurrentInstruments
+  const { current } = yield* Pricing
+  const cost = instruments.counter(Catalogue.cost)
+  const unpriced = instruments.counter(Catalogue.unpriced)
+  const shown = new Set<string>()
+  return (target: string, atMs: number): void => {
+    if (shown.has(target)) return
+    shown.add(target)
+    unpriced.of(target)
+    const slash = target.indexOf("/")
+    if (current().listed(target.slice(0, slash), target.slice(slash + 1), atMs) !== undefined) cost.of(target)
+  }
+})
+
 /** Shows the state of every target whenever the instruments are read, until the scope closes. */
 export const watch = Effect.gen(function*() {
   const instruments = yield* CurrentInstruments
@@ -208,8 +229,10 @@ export const watch = Effect.gen(function*() {
   const budget = instruments.gauge(Catalogue.retryBudget)
   const inFlight = instruments.gauge(Catalogue.targetInFlight)
   const queue = instruments.gauge(Catalogue.queueLength)
+  const showMoneyOf = yield* showMoney
   const look = Effect.gen(function*() {
     const nowMs = yield* monotonicMillis
+    const atMs = yield* Clock.currentTimeMillis
     for (const guard of yield* guards) {
       const { name } = guard
       state.of(name).set(stateNumbers[(yield* guard.breaker.snapshot).state])
@@ -217,6 +240,7 @@ export const watch = Effect.gen(function*() {
       budget.of(name).set(yield* guard.budget.left)
       inFlight.of(name).set(guard.bulkhead.inFlight())
       queue.of(name).set(guard.bulkhead.waiting())
+      showMoneyOf(name, atMs)
     }
   })
   const run = Effect.runSyncWith(yield* Effect.context())

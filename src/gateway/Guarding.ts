@@ -12,6 +12,7 @@ import {
   gatewayError,
   InvalidRequest
 } from "../domain/GatewayError.ts"
+import type { Captured } from "../observability/Capture.ts"
 import type { Answer, AnswerStream, Frame, ProviderCall } from "../providers/Provider.ts"
 import type { Guard, GuardFailed, Judgement, TextGuard } from "../validation/Guard.ts"
 import { isScanProblem, replaceMembers, scan } from "../validation/JsonText.ts"
@@ -91,20 +92,23 @@ const hooksOf = <K extends "before" | "after" | "stream">(
     return hook === undefined || hook === null ? [] : [[guard, hook] as const]
   })
 
-/** The request as it may be sent: the caller's own text, but for messages that a guard has changed. */
-const before = <R extends Request>(guards: Guards, request: R): Effect.Effect<R, GatewayError> =>
-  Effect.flatMap(judged(request.request, hooksOf(guards, "before")), (changed) => {
-    if (changed === undefined) return Effect.succeed(request)
-    const source = scan(replaceMembers(request.source, { messages: JSON.stringify(changed.messages) }))
-    return isScanProblem(source) ? Effect.fail(unavailable) : Effect.succeed({ ...request, request: changed, source })
-  })
+/** The request as it may be sent: the caller's own text, but for messages that a guard has changed. `answering`: their hook for the answer. */
+const before =
+  (answering: "after" | "stream") =>
+  <R extends Request>(guards: Guards, request: R, captured?: Captured): Effect.Effect<R, GatewayError> =>
+    Effect.flatMap(judged(request.request, hooksOf(guards, "before")), (changed) => {
+      captured?.passed(changed ?? request.request, hooksOf(guards, answering).length > 0)
+      if (changed === undefined) return Effect.succeed(request)
+      const source = scan(replaceMembers(request.source, { messages: JSON.stringify(changed.messages) }))
+      return isScanProblem(source) ? Effect.fail(unavailable) : Effect.succeed({ ...request, request: changed, source })
+    })
 
 /** A whole answer as it may be given out. */
-const after = (guards: Guards, answer: Answer): Effect.Effect<Answer, GatewayError> =>
-  Effect.map(
-    judged(answer.completion, hooksOf(guards, "after")),
-    (completion) => completion === undefined ? answer : { ...answer, completion, text: JSON.stringify(completion) }
-  )
+const after = (guards: Guards, answer: Answer, captured?: Captured): Effect.Effect<Answer, GatewayError> =>
+  Effect.map(judged(answer.completion, hooksOf(guards, "after")), (completion) => {
+    captured?.gave(completion ?? answer.completion)
+    return completion === undefined ? answer : { ...answer, completion, text: JSON.stringify(completion) }
+  })
 
 type Choice = ChatChunk["choices"][number]
 
@@ -183,7 +187,7 @@ const makeRewriter = (makers: ReadonlyArray<Maker>, onFailure: (guard: Guard) =>
 }
 
 /** A stream as it may be given out. */
-const stream = (guards: Guards, answer: AnswerStream): AnswerStream => {
+const stream = (guards: Guards, answer: AnswerStream, captured?: Captured): AnswerStream => {
   const makers = hooksOf(guards, "stream")
   if (makers.length === 0) return answer
   const failed: Array<Guard> = []
@@ -191,6 +195,7 @@ const stream = (guards: Guards, answer: AnswerStream): AnswerStream => {
   const { nudge, skipped, stop, upstreamRequestId } = answer
   const pull: AnswerStream["pull"] = Effect.flatMap(answer.pull, ([first, ...rest]) => {
     const frames = [rewrite(first), ...rest.map(rewrite)] as const
+    if (captured !== undefined) { for (const { chunk } of frames) captured.gaveChunk(chunk) }
     if (failed.length === 0) return Effect.succeed(frames)
     const fresh = failed.splice(0)
     return Effect.andThen(
@@ -216,14 +221,16 @@ const unguarded = (model: string): GatewayError =>
 
 /** What guards do around one kind of request. */
 export interface Guarding<Request, A> {
-  readonly before: (guards: Guards, request: Request) => Effect.Effect<Request, GatewayError>
-  readonly after: (guards: Guards, answer: A) => Effect.Effect<A, GatewayError>
+  /** `captured` keeps the words of a request that has passed, and of an answer as it is given out. */
+  readonly before: (guards: Guards, request: Request, captured?: Captured) => Effect.Effect<Request, GatewayError>
+  readonly after: (guards: Guards, answer: A, captured?: Captured) => Effect.Effect<A, GatewayError>
 }
 
-export const ofAnswer = { before, after }
+export const ofAnswer = { before: before("after"), after }
 export const ofStream = {
-  before,
-  after: (guards: Guards, answer: AnswerStream): Effect.Effect<AnswerStream> => Effect.succeed(stream(guards, answer))
+  before: before("stream"),
+  after: (guards: Guards, answer: AnswerStream, captured?: Captured): Effect.Effect<AnswerStream> =>
+    Effect.succeed(stream(guards, answer, captured))
 }
 /** They do not read vectors, so a model that has some gives none. */
 export const ofVectors = {

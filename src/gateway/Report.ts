@@ -45,7 +45,10 @@ export const failed = (options: AnyAttempt, turn: Turn, { reason, used }: Gatewa
     if (turn.span !== undefined) turn.span.error = reason._tag
     turn.record.endedAtMs = clock.currentTimeMillisUnsafe()
     turn.record.upstreamStatus = reason.upstreamStatus
-    if (used?.usage !== undefined) turn.record.usage = used.usage
+    if (used?.usage !== undefined) {
+      turn.record.usage = used.usage
+      turn.span?.used(used.usage, used.isUntold)
+    }
     if (used?.isUntold === true) turn.record.isUntold = true
     settle(turn, clock)
     options.target.guards.lastError = reason._tag

@@ -54,12 +54,12 @@ export class RequestTrace {
     return this.clock.currentTimeNanosUnsafe()
   }
 
-  /** A try begins: as a retry within the call at hand, or as a call of its own. */
+  /** A try begins: as a retry within the call at hand, or as a call of its own; what was used must stay with the one that used it. */
   begin(options: AttemptOptions): CallSpan {
     const before = this.call
     this.attempts += 1
     if (before === undefined) return this.open(options)
-    const isRetry = !before.isOver && before.target === options.target
+    const isRetry = !before.isOver && !before.isUsed && before.target === options.target
     const isResumption = this.isResumed && before.isCommitted
     const kind = isResumption ? "resumption" : before.target === options.target ? "retry" : "failover"
     this.span.event(kind === "resumption" ? "breakwater.stream.resumption" : `breakwater.${kind}`, this.now(), {

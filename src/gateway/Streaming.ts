@@ -15,6 +15,7 @@ import {
   MalformedAnswer,
   UpstreamTimedOut
 } from "../domain/GatewayError.ts"
+import type { Usage } from "../domain/Usage.ts"
 import { type AnswerStream, ending, type Frame } from "../providers/Provider.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
 import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
@@ -41,12 +42,23 @@ const isNothing = (held: ReadonlyArray<Frame>): boolean =>
 const isContent = (frame: Frame): boolean => frame.isContent
 const isTerminal = (frame: Frame): boolean => frame.isTerminal
 
+/** The newest count of what was held in vain, and whether nothing was used after it; undefined where nothing was counted. */
+export const countOf = (
+  held: ReadonlyArray<Frame>
+): { readonly usage: Usage; readonly isFinal: boolean } | undefined => {
+  const at = held.findLastIndex(({ usage }) => usage !== undefined)
+  const usage = held[at]?.usage
+  return usage === undefined || usage.totalTokens === 0
+    ? undefined
+    : { usage, isFinal: held.slice(0, at + 1).some(isTerminal) }
+}
+
 /**
  * Pulls until the first content or terminal event and returns everything up to it. Comments never reach this point. A stream
  * that comes to its end with nothing in it fails like one that broke off, for there is nothing to lose by asking again.
+ * What came is in `held`, also where it fails.
  */
-export const hold = Effect.fnUntraced(function*(stream: AnswerStream) {
-  const held: Array<Frame> = []
+export const hold = Effect.fnUntraced(function*(stream: AnswerStream, held: Array<Frame>) {
   let bytes = 0
   while (true) {
     const frames = yield* Pull.catchDone(

@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull } from "../domain/GatewayError.ts"
-import type { Call, EmbeddingCall, ParameterPolicy, ProviderCall } from "../providers/Provider.ts"
+import type { Call, EmbeddingCall, Frame, ParameterPolicy, ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
 import type * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import type { Deadline } from "../resilience/Deadline.ts"
@@ -14,6 +14,7 @@ import { monotonicMillisUnsafe } from "../resilience/MonotonicTime.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
 import type { CallSpan } from "./CallSpan.ts"
 import type { AttemptRecord, Decision } from "./Decision.ts"
+import { countOf } from "./Streaming.ts"
 import type { Target } from "./Target.ts"
 
 /** The clocks of one attempt, in milliseconds. */
@@ -69,6 +70,8 @@ export interface Turn {
   /** What came since its upstream last said what it had used: events with content, and the bytes of their text. */
   uncountedEvents: number
   uncountedBytes: number
+  /** What came of a stream that has no content yet; absent once it has. */
+  held: ReadonlyArray<Frame> | undefined
   readonly settle: (outcome: CircuitBreaker.Outcome) => Effect.Effect<void>
   /** Safe to run twice; a turn without a verdict counts as nothing. */
   readonly leave: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
@@ -99,6 +102,15 @@ const estimate = ({ call, decision }: AnyAttempt, { record, uncountedBytes, unco
   }
 }
 
+/** Keeps what was used by a stream that ended without content; more may have been where its upstream did not come to the end. */
+const count = (record: AttemptRecord, held: ReadonlyArray<Frame>, span: CallSpan | undefined): void => {
+  const counted = countOf(held)
+  if (counted === undefined) return
+  record.usage = counted.usage
+  if (!counted.isFinal) record.estimated = { ...counted.usage, reportedCost: undefined }
+  if (span !== undefined) { for (const frame of held) span.saw(frame) }
+}
+
 const turnOf = (
   options: AnyAttempt,
   permit: CircuitBreaker.Permit,
@@ -125,6 +137,7 @@ const turnOf = (
     isSlow: false,
     uncountedEvents: 0,
     uncountedBytes: 0,
+    held: undefined,
     settle: (outcome) => {
       settled = true
       return breaker.record(permit, outcome)
@@ -132,8 +145,10 @@ const turnOf = (
     leave: (exit) => {
       if (left) return Effect.void
       left = true
-      span?.leave(exit)
+      if (turn.held !== undefined) count(record, turn.held, span)
       if (turn.uncountedEvents > 0) estimate(options, turn)
+      if (span !== undefined && record.estimated !== undefined) span.isEstimated = true
+      span?.leave(exit)
       return settled ? release : Effect.andThen(turn.settle(ignored), release)
     }
   }

@@ -68,7 +68,11 @@ const present = <A>(value: A | null | undefined): A | undefined => value ?? unde
 /** What is kept of one request. Fed only where capture is on. */
 export class Captured {
   readonly #level: CaptureLevel
-  readonly #request: ChatRequest
+  #request: ChatRequest
+  /** Guards have yet to pass the request. */
+  #isHeld = false
+  /** Guards may change the answer, so what its provider says is not what is kept. */
+  #isRewritten = false
   #text = ""
   /** Characters kept of a stream. */
   #length = 0
@@ -80,8 +84,25 @@ export class Captured {
     this.#request = request
   }
 
-  /** A whole answer. */
-  took({ choices }: ChatCompletion): void {
+  /** Guards stand before it: until they have passed the request none of its words are kept. */
+  guard(): void {
+    this.#isHeld = true
+  }
+
+  /** Guards have passed the request, as it is now. `isRewritten`: they may change the answer. */
+  passed(request: ChatRequest, isRewritten: boolean): void {
+    this.#request = request
+    this.#isHeld = false
+    this.#isRewritten = isRewritten
+  }
+
+  /** A whole answer of a provider. */
+  took(answer: ChatCompletion): void {
+    if (!this.#isRewritten) this.gave(answer)
+  }
+
+  /** A whole answer as it is given out. */
+  gave({ choices }: ChatCompletion): void {
     if (this.#level !== "content") return
     this.#answers = choices.map(({ finish_reason, message }) => ({
       role: message.role,
@@ -90,8 +111,13 @@ export class Captured {
     }))
   }
 
-  /** A chunk of a stream; the first choice is kept. */
-  saw({ choices }: ChatChunk): void {
+  /** A chunk of a provider's stream; the first choice is kept. */
+  saw(chunk: ChatChunk): void {
+    if (!this.#isRewritten) this.gaveChunk(chunk)
+  }
+
+  /** The same of a chunk as it is given out. */
+  gaveChunk({ choices }: ChatChunk): void {
     const delta = choices[0]?.delta
     if (this.#level !== "content" || delta === undefined || this.#length > mostCharacters) return
     this.#text += delta.content ?? ""
@@ -118,12 +144,16 @@ export class Captured {
       "breakwater.request.roles": request.messages.map(({ role }) => role),
       "breakwater.request.tools": request.tools?.length
     }
-    return { ...shape, ...this.content(true) }
+    return { ...shape, ...this.#words(true) }
   }
 
-  /** The words of the request and, if they were given out, of the answer; undefined unless they may be kept. */
+  /** The words of the request and, if they were given out as the provider said them, of the answer; undefined unless they may be kept. */
   content(isAnswered: boolean): Readonly<Record<string, unknown>> | undefined {
-    if (this.#level !== "content") return undefined
+    return this.#words(isAnswered && !this.#isRewritten)
+  }
+
+  #words(isAnswered: boolean): Readonly<Record<string, unknown>> | undefined {
+    if (this.#level !== "content" || this.#isHeld) return undefined
     const request = this.#request
     const streamed = this.#text === "" && this.#calls.size === 0 ? undefined : [{
       role: "assistant",

@@ -277,7 +277,7 @@ export const ledgerQueue = summed(
   "Requests that wait to be written into the ledger's database."
 )
 
-export const redisAway = gauge("breakwater.redis.away", "1", "1 while the Redis of limits and budgets is away, else 0.")
+export const redisAway = gauge("breakwater.redis.away", "", "1 while the Redis of limits and budgets is away, else 0.")
 export const redisFailures = counter(
   "breakwater.redis.failures",
   "{command}",

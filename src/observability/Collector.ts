@@ -17,10 +17,21 @@ export interface CollectorOptions {
 
 const transient: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 
-/** How many spans a collector would not have, as its answer in JSON says; 0 where it says nothing. */
-const rejectedIn = (text: string): number => {
+/** As much of a collector's answer as is read. */
+interface Taken {
+  readonly partialSuccess?: { readonly rejectedSpans?: number | undefined } | undefined
+}
+
+/** Reads the body of an answer; may throw. */
+type Read = (body: Uint8Array) => Taken | undefined
+
+const decoder = new TextDecoder()
+const readJson: Read = (body) => JSON.parse(decoder.decode(body))
+
+/** How many spans a collector would not have, as its answer says; 0 where it says nothing. */
+const rejectedIn = (read: Read, body: Uint8Array): number => {
   try {
-    const count = Number(JSON.parse(text)?.partialSuccess?.rejectedSpans ?? 0)
+    const count = Number(read(body)?.partialSuccess?.rejectedSpans ?? 0)
     return Number.isSafeInteger(count) && count > 0 ? count : 0
   } catch {
     return 0
@@ -29,8 +40,8 @@ const rejectedIn = (text: string): number => {
 
 const unreachable: SendFailure = { message: "the collector cannot be reached", isTransient: true }
 
-/** What sends one body of a content type, and gives how many spans were rejected. */
-export const make = (options: CollectorOptions) =>
+/** What sends one body of a content type, and gives how many spans were rejected. `read`: an answer of that type; default JSON. */
+export const make = (options: CollectorOptions, read = readJson) =>
   Effect.map(HttpClient.HttpClient, (client) => {
     const headers = Object.fromEntries(
       Object.entries(options.headers).map(([name, value]) => [name, Redacted.value(value)])
@@ -43,14 +54,16 @@ export const make = (options: CollectorOptions) =>
         : Effect.succeed(filled)
       return packed.pipe(
         Effect.flatMap(client.execute),
-        Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
+        Effect.flatMap((response) =>
+          Effect.map(response.arrayBuffer, (body) => ({ response, answer: new Uint8Array(body) }))
+        ),
         Effect.mapError(() => unreachable),
-        Effect.flatMap(({ response: { headers, status }, text }) => {
+        Effect.flatMap(({ answer, response: { headers, status } }) => {
           if (status >= 300) {
             return Effect.fail({ message: `the collector answered ${status}`, isTransient: transient.has(status) })
           }
-          const isJson = headers["content-type"]?.includes("json") === true
-          return Effect.succeed(isJson ? rejectedIn(text) : 0)
+          const isOfType = headers["content-type"]?.startsWith(contentType) === true
+          return Effect.succeed(isOfType ? rejectedIn(read, answer) : 0)
         }),
         Effect.timeoutOrElse({
           duration: options.timeoutMs,

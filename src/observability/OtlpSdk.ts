@@ -58,8 +58,8 @@ const formats = {
 } as const
 
 const make = Effect.fnUntraced(function*(options: ExportOptions) {
-  const send = yield* Collector.make(options)
   const { contentType, serializer } = formats[options.protocol]
+  const send = yield* Collector.make(options, (answer) => serializer.deserializeResponse(answer))
   const queue = yield* ExportQueue.make<ReadableSpan>({
     ...options,
     send: (spans) => {

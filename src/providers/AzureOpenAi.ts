@@ -66,6 +66,7 @@ const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined)
     ...azureChat,
     openStream: (options) => azureChat.openStream({ ...options, fallback: { ...options.fallback, tellsModel } }),
     readAnswer: (text, fallback) => azureChat.readAnswer(text, { ...fallback, tellsModel }),
+    usedIn: (text, fallback) => azureChat.usedIn?.(text, { ...fallback, tellsModel }),
     lower: (call, stream) => {
       const lowered = azureChat.lower(call, stream)
       return "_tag" in lowered ? lowered : { ...lowered, path: pathOf(call.model, chatPath) }

@@ -118,6 +118,8 @@ export interface Dialect {
   readonly lower: (call: ProviderCall, stream: boolean) => Lowered | Reason
   /** The body of an answer of status 200, or why it is none. */
   readonly readAnswer: (text: string, fallback: Fallback) => ReadAnswer | Reason
+  /** What was used according to such a body that is no answer. Absent = it is not looked for. */
+  readonly usedIn?: ((text: string, fallback: Fallback) => Usage | undefined) | undefined
   readonly openStream: (options: StreamOptions) => StreamMachine
   /** What its streams are framed in; default server-sent events. */
   readonly openParser?: (() => EventParser) | undefined

@@ -215,6 +215,14 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
 const lower = (dialect: Dialect, call: ProviderCall, stream: boolean): Lowered | Reason =>
   inFull(call, dialect.lower(call, stream))
 
+/** A good answer's body that is no answer, with what it says it used: its upstream charges for that all the same. */
+const noAnswer = (dialect: Dialect, reason: Reason, text: string, fallback: Fallback): GatewayError => {
+  const usage = dialect.usedIn?.(text, fallback)
+  return usage === undefined || usage.totalTokens === 0
+    ? gatewayError(reason)
+    : gatewayError(reason, { usage, isUntold: false })
+}
+
 const complete = (
   dialect: Dialect,
   call: ProviderCall,
@@ -225,8 +233,9 @@ const complete = (
     Effect.withFiber<Answer, GatewayError>((fiber) => {
       const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
       if (!isGood(response)) return Effect.fail(refusalOf(dialect.family, response, response.text, nowMs))
-      const read = dialect.readAnswer(response.text, fallbackOf(call, nowMs))
-      if (isReason(read)) return Effect.fail(gatewayError(read))
+      const fallback = fallbackOf(call, nowMs)
+      const read = dialect.readAnswer(response.text, fallback)
+      if (isReason(read)) return Effect.fail(noAnswer(dialect, read, response.text, fallback))
       return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response), dropped })
     }))
 
@@ -262,8 +271,9 @@ const stream = Effect.fnUntraced(function*(
     const opened: AnswerStream = { ...reading, stop: response.stop, upstreamRequestId, dropped }
     return opened
   }
-  const read = dialect.readAnswer(yield* response.text, fallback)
-  if (isReason(read)) return yield* Effect.fail(gatewayError(read))
+  const text = yield* response.text
+  const read = dialect.readAnswer(text, fallback)
+  if (isReason(read)) return yield* Effect.fail(noAnswer(dialect, read, text, fallback))
   const frames: Array<Frame> = []
   const machine = new ChatStream(options)
   machine.next(asEvent(read), frames)

@@ -25,6 +25,9 @@ interface Bound {
 
 const boundOf = new WeakMap<Instruments, Map<string, Bound>>()
 
+/** Of doors that speak TLS. */
+const secure = new WeakSet<Instruments>()
+
 /** `2xx` … `5xx`; `cancelled` when the caller left. */
 const statusClass = (status: number, isCancelled: boolean): string =>
   isCancelled || status === 0 ? "cancelled" : `${Math.floor(status / 100)}xx`
@@ -44,7 +47,7 @@ const bind = (
       knownMethod(method),
       route === "_other" ? undefined : route,
       status === 0 ? undefined : String(status),
-      "http",
+      secure.has(instruments) ? "https" : "http",
       error
     )
   }
@@ -85,6 +88,11 @@ export const Gathering = Context.Reference<
   (own: Effect.Effect<string>) => Effect.Effect<Effect.Effect<string>, never, Scope.Scope>
 >("breakwater/server/Metrics/Gathering", { defaultValue: () => Effect.succeed })
 
+/** Routes and statuses that stand on the page from the first: without a failure their share is 0 and not unknown, and the first counts. */
+const asked = ["/v1/chat/completions", "/v1/embeddings"].flatMap((route) =>
+  ["2xx", "4xx", "5xx"].map((status) => [route, status] as const)
+)
+
 /** `GET /metrics`, behind the admin rule unless `publicMetrics`. */
 export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const router = yield* HttpRouter.HttpRouter
@@ -92,6 +100,11 @@ export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const gather = yield* Gathering
   const shedding = yield* Shedding
   const instruments = yield* CurrentInstruments
+  if (settings.tls !== undefined) secure.add(instruments)
+  for (const labels of asked) {
+    instruments.counter(Catalogue.requests).of(...labels)
+    instruments.counter(Catalogue.requestAttempts).of(...labels)
+  }
   const inFlight = instruments.gauge(Catalogue.inFlight).of()
   const limit = instruments.gauge(Catalogue.inFlightLimit).of()
   const lag = instruments.gauge(Catalogue.loopLag).of()

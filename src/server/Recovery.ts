@@ -11,12 +11,20 @@ import { GatewayError, InvalidRequest, MethodNotAllowed, type Reason, RouteNotFo
 import { describeCause, type EventLogShape, traceOf } from "../observability/Logger.ts"
 import { answerHeaders, type Exchange, internalFailure } from "./Exchange.ts"
 import { drained } from "./PendingAnswers.ts"
-import { methodsOf } from "./RouteTable.ts"
+import { meantBy, methodsOf } from "./RouteTable.ts"
 
-const unrouted = (exchange: Exchange): Reason => {
+/** Told from the table of routes alone: nothing of what the caller wrote. */
+const hintOf = (url: string): string => {
+  const meant = meantBy(url)
+  return meant === undefined
+    ? "GET /docs shows what there is."
+    : `Is ${meant} meant? The base URL of a client ends in /v1, and is no more than that behind the host.`
+}
+
+const unrouted = (exchange: Exchange, url: string): Reason => {
   const methods = methodsOf(exchange.route)
   return methods.length === 0 || methods.includes(exchange.method)
-    ? new RouteNotFound({ message: "There is no such route. GET /docs shows what there is." })
+    ? new RouteNotFound({ message: `There is no such route. ${hintOf(url)}` })
     : new MethodNotAllowed({
       message: `${exchange.method} is not a method of this route. It takes ${methods.join(", ")}.`,
       allow: methods.join(", ")
@@ -30,7 +38,7 @@ const reasonOf = (cause: Cause.Cause<unknown>, exchange: Exchange): Reason | und
   if (!(error instanceof HttpServerError.HttpServerError)) return undefined
   switch (error.reason._tag) {
     case "RouteNotFound":
-      return unrouted(exchange)
+      return unrouted(exchange, error.reason.request.url)
     case "RequestParseError":
       return new InvalidRequest({ message: "The request could not be read." })
     default:

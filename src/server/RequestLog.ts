@@ -9,14 +9,7 @@ import type { Fields, Severity } from "../observability/LogFormat.ts"
 import { completed, type Correlate, type EventLogShape } from "../observability/Logger.ts"
 import { idOf, modelName, word } from "../observability/Redaction.ts"
 import { CurrentExchange, type Exchange } from "./Exchange.ts"
-
-const quiet: ReadonlySet<string> = new Set([
-  "/metrics",
-  "/api/v1/health",
-  "/api/v1/health/live",
-  "/api/v1/health/ready",
-  "/api/v1/health/startup"
-])
+import { isProbe } from "./RouteTable.ts"
 
 /** The request's id, for every line that is written on its behalf. */
 export const correlate: Correlate = (context) => {
@@ -27,7 +20,7 @@ export const correlate: Correlate = (context) => {
 const severity = (exchange: Exchange, isCancelled: boolean): Severity => {
   if (exchange.decision.error === "InternalFailure") return "error"
   if (exchange.status >= 500 || (exchange.status === 200 && exchange.decision.error !== undefined)) return "warn"
-  return quiet.has(exchange.route) && !isCancelled ? "debug" : "info"
+  return isProbe(exchange.route) && !isCancelled ? "debug" : "info"
 }
 
 /** A line while it is written: one object that grows, for joining several costs more than all that is in them. */

@@ -15,6 +15,7 @@ import { knownMethod, names } from "../observability/Conventions.ts"
 import { ServerSpans } from "../observability/Tracing.ts"
 import type { ClientAddress } from "../validation/ClientAddress.ts"
 import type { Exchange } from "./Exchange.ts"
+import { isProbe } from "./RouteTable.ts"
 
 const noAnnotations = Context.empty()
 const cancelled = Exit.interrupt()
@@ -71,7 +72,7 @@ const describe = (
 }
 
 /**
- * Opens the span, named by method and route template; undefined when tracing is off, and what the caller sent when he does not
+ * Opens the span, named by method and route template; undefined when tracing is off and for probes, unless their caller traces them; and what the caller sent when he does not
  * sample, which is followed.
  */
 export const open = (
@@ -84,6 +85,7 @@ export const open = (
   if (spans === undefined) return undefined
   const parent = HttpTraceContext.fromHeaders(request.headers)
   if (Option.isNone(parent)) {
+    if (isProbe(exchange.route)) return undefined
     if (spans.sample < 1 && fiber.getRef(Random.Random).nextDoubleUnsafe() >= spans.sample) return undefined
   } else if (!parent.value.sampled) return parent.value
   const method = knownMethod(exchange.method)

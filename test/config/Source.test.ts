@@ -145,6 +145,14 @@ describe("the order of sources", () => {
       expect(String(headers["authorization"])).not.toContain("Bearer t")
     }))
 
+  it.effect("refuses an address for traces to which nothing could ever be sent", () =>
+    Effect.gen(function*() {
+      for (const OTEL_EXPORTER_OTLP_ENDPOINT of ["localhost:4318", "grpc://127.0.0.1:4317", "collector"]) {
+        const { problems } = yield* Effect.flip(loadIn({ env: { OTEL_EXPORTER_OTLP_ENDPOINT } }))
+        expect(problems).toMatchObject([{ path: "OTEL_EXPORTER_OTLP_ENDPOINT" }])
+      }
+    }))
+
   it.effect("the standard variables of traces go over the file, the special ones over the general ones", () =>
     Effect.gen(function*() {
       const env = {

@@ -33,7 +33,10 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
       providers: {
         main: {
           kind: "simulated",
-          prices: { "sim-fast": { usdPerMtok: { input: "3", output: "15" } } }
+          prices: {
+            "sim-fast": { usdPerMtok: { input: "3", output: "15" } },
+            "sim-cut": { usdPerMtok: { input: "3", output: "15" } }
+          }
         },
         backup: { kind: "simulated" }
       },
@@ -96,6 +99,29 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
     await page.getByText("No request with this id is remembered here").waitFor()
     await page.close()
   })
+
+  it("says what a request may have cost whose stream broke off, and that this is a guess", async () => {
+    await ask("main/sim-cut", "cut-off", true)
+    const { page } = await visit(browser, gateway.origin, { tail: "#request=cut-off" })
+    await page.getByRole("dialog", { name: "Request cut-off" })
+      .getByText(/^not known: usage, about 0\.000\d+ USD by a guess at the tokens$/).waitFor()
+    expect(await page.locator("#record tbody tr td").allTextContents()).toContainEqual(
+      expect.stringMatching(/^≈ 0\.000\d+$/)
+    )
+    await page.close()
+  })
+
+  for (const width of [1440, 1200, 820, 390]) {
+    it(`leaves no hole among the numbers of now at ${width} pixels`, async () => {
+      const { page } = await visit(browser, gateway.origin, { viewport: { width, height: 1000 } })
+      const tops: ReadonlyArray<number> = await page.locator("#now .tile").evaluateAll((tiles) =>
+        tiles.map((tile) => tile.getBoundingClientRect().top)
+      )
+      const rows = [...Map.groupBy(tops, (top) => top).values()].map(({ length }) => length)
+      expect(new Set(rows).size).toBe(1)
+      await page.close()
+    })
+  }
 
   it("opens the request that its address names", async () => {
     await ask("fast", "linked")

@@ -79,8 +79,8 @@ describe("the stack", () => {
       }
     }>("otel-collector/collector.yaml")
     expect(receivers.otlp.protocols.http.endpoint).toBe("0.0.0.0:4318")
-    expect(exporters["otlp/jaeger"]?.endpoint).toBe("jaeger:4317")
-    expect(service.pipelines["traces"]?.["exporters"]).toEqual(["otlp/jaeger"])
+    expect(exporters["otlp_grpc/jaeger"]?.endpoint).toBe("jaeger:4317")
+    expect(service.pipelines["traces"]?.["exporters"]).toEqual(["otlp_grpc/jaeger"])
     for (const pipeline of Object.values(service.pipelines)) {
       for (const name of pipeline["exporters"] ?? []) expect(Object.keys(exporters)).toContain(name)
       expect(pipeline["receivers"]).toEqual(["otlp"])
@@ -182,6 +182,22 @@ describe("Grafana's dashboard", () => {
     })
     expect(queries.length).toBeGreaterThan(15)
     expect(faults).toEqual([])
+  })
+
+  it("shows no failures and no cost as 0 before the first request, for of a counter that appears later Prometheus misses the first", async () => {
+    const fresh = await Gateway.start({
+      providers: { main: { kind: "simulated", prices: { "sim-fast": { usdPerMtok: { input: "3", output: "15" } } } } }
+    })
+    const shown = PromQl.series(await (await fetch(`${fresh.origin}/metrics`)).text())
+    await fresh.stop()
+    for (const metric of ["breakwater_requests_total", "breakwater_request_attempts_total"]) {
+      for (const status of ["2xx", "4xx", "5xx"]) {
+        expect(shown.get(metric)).toContainEqual({ route: "/v1/chat/completions", status })
+      }
+    }
+    // Of what has no price nobody says that it costs 0.
+    expect(shown.get("breakwater_cost_usd_total")).toEqual([{ target: "main/sim-fast" }])
+    expect(shown.get("breakwater_unpriced_total")).toContainEqual({ target: "main/sim" })
   })
 
   it("names lines by labels that the query keeps", () => {

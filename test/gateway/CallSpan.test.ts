@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Overloaded } from "../../src/domain/GatewayError.ts"
+import { gatewayError, Overloaded } from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
 import { Capture, type CaptureLevel } from "../../src/observability/Capture.ts"
-import { ask, flow, script } from "../flow/Scripted.ts"
+import { ask, askVectors, flow, script } from "../flow/Scripted.ts"
 import { layerTraced, type Seen } from "../flow/Traced.ts"
 
 const content = new Set(["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.tool.definitions"])
@@ -51,5 +51,22 @@ describe("the words of a request and its answer", () => {
         ["chat a-model", [input, definitions]],
         ["chat b-model", [input, definitions, output]]
       ])
+    }))
+})
+
+describe("the span of a request for vectors that failed in part", () => {
+  it.live("has the tokens of the parts that were answered, for they are charged", () =>
+    Effect.gen(function*() {
+      const spans: Array<Seen> = []
+      const usage = { promptTokens: 30, completionTokens: 0, totalTokens: 30 }
+      const half = gatewayError(new Overloaded({ message: "busy" }), { usage, isUntold: false })
+      const asked = Effect.flatMap(Completion, (completion) => completion.embed(askVectors()))
+      yield* asked.pipe(Effect.provide(
+        flow([script("a", half), script("b", "ok")], { retry: { attempts: 1 } }).pipe(
+          Layer.provideMerge(layerTraced(spans))
+        )
+      ))
+      const tokens = spans.map(({ attributes, name }) => [name, attributes["gen_ai.usage.input_tokens"]])
+      expect(tokens).toContainEqual(["embeddings a-model", 30])
     }))
 })

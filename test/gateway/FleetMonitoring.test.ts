@@ -66,8 +66,30 @@ describe("monitoring of two processes", () => {
   it("shows each target once: the worst state, counts added up, rates over all calls", () => {
     expect(merged["targets"]).toMatchObject([{
       ...target("open", 5, 40, 0.25),
+      retryBudget: 200,
       waiting: 2
     }])
+  })
+
+  it("shows what only one of them knows of a target: a pause, a refused key, the last failure of all", () => {
+    const closed = (atMs: number, own: object) => ({
+      ...part("closed", 0, 10, 0, []),
+      targets: [{ ...target("closed", 0, 10, 0), lastErrorAtMs: atMs, ...own }]
+    })
+    const well = closed(20, { cooldownMs: 0, credentials: ["usable", "refreshing"], lastError: "Overloaded" })
+    const ill = closed(30, {
+      cooldownMs: 5000,
+      credentials: ["dead: revoked", "usable"],
+      lastError: "CredentialRejected"
+    })
+    for (const [one, two] of [[well, ill], [ill, well]] as const) {
+      expect(mergeMonitoring(one, [{ worker: 1, body: one }, { worker: 2, body: two }])["targets"]).toMatchObject([{
+        retryBudget: 200,
+        cooldownMs: 5000,
+        credentials: ["dead: revoked", "refreshing"],
+        lastError: "CredentialRejected"
+      }])
+    }
   })
 
   it("adds up what each has counted, money to the pico-dollar", () => {

@@ -74,7 +74,9 @@ const providerOf = (name: string, random: () => number, reported: Map<number, nu
           const tokens = random() < 0.5 || (at === length && ending === undefined) ? at * 10 : undefined
           if (tokens !== undefined) reported.set(key, tokens)
           const isLast = at === length && ending === undefined
-          return Effect.succeed([frame(`${name}-${key}`, "word ", isLast ? "stop" : null, tokens)] as const)
+          // Some say what the prompt was before their first word, and then may have no word.
+          const word = at === 1 && !isLast && key % 2 === 0 ? "" : "word "
+          return Effect.succeed([frame(`${name}-${key}`, word, isLast ? "stop" : null, tokens)] as const)
         })
         const opened: AnswerStream = { pull, stop: () => {}, nudge: () => {}, upstreamRequestId: undefined }
         return Effect.succeed(opened)

@@ -79,6 +79,12 @@ describe("the catalogue", () => {
     }
   })
 
+  it("has no unit of which a collector would make a name of its own, such as _ratio of 1", () => {
+    for (const { name, unit } of all) {
+      expect([name, unit]).toEqual([name, expect.stringMatching(/^(?:|s|ms|By|\{\w+\})$/)])
+    }
+  })
+
   it("has the conventions' buckets", () => {
     const boundsOf = (name: string) => all.find((definition) => definition.name === name)?.bounds
     const seconds = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]

@@ -23,6 +23,11 @@ describe("usage in OpenAI's dialect", () => {
     })
   })
 
+  it("is not there where a host says less than 0, for sums of tokens must not fall", () => {
+    expect(read({ prompt_tokens: -5 })).toBeUndefined()
+    expect(read({ completion_tokens: -1 })).toBeUndefined()
+  })
+
   it("finds cached tokens where DeepSeek and others say them", () => {
     expect(read({ prompt_cache_hit_tokens: 60, prompt_cache_miss_tokens: 40 })?.cachedTokens).toBe(60)
     expect(read({ cached_tokens: 7 })?.cachedTokens).toBe(7)

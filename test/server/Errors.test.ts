@@ -135,6 +135,20 @@ describe("errors of the contract", () => {
     expect(envelopeFaults(reply.text)).toEqual([])
   })
 
+  it("a base URL without /v1, with two of them or with another host's path is told which route is meant", async () => {
+    for (
+      const path of ["/chat/completions", "/v1/v1/chat/completions/", "/openai/deployments/x/chat/completions?a=b"]
+    ) {
+      const reply = await ask(server, path, { method: "POST", body: "{}" })
+      expect(reply.status).toBe(404)
+      expect(errorOf(reply).message).toContain("Is /v1/chat/completions meant?")
+    }
+    expect(errorOf(await ask(server, "/models")).message).toContain("Is /v1/models meant?")
+    expect(errorOf(await ask(server, "/nothing")).message).toBe(
+      "There is no such route. GET /docs shows what there is."
+    )
+  })
+
   it("a wrong method is a 405 that names the right ones", async () => {
     const reply = await ask(server, chatPath)
     expect(reply.status).toBe(405)

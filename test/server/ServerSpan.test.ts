@@ -108,6 +108,20 @@ describe("the server span", () => {
       expect(ids).toEqual([undefined, "0af7651916cd43dd8448eb211c80319c"])
     }))
 
+  it.live("is not made for probes, of which a viewer would be full, unless their caller traces them", () =>
+    Effect.gen(function*() {
+      const spans: Array<Seen> = []
+      const url = yield* listen(makeFake(), [], {}, tracing(spans))
+      const probes = ["/metrics", "/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"]
+      const headers = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
+      yield* Effect.promise(async () => {
+        for (const probe of probes) await (await fetch(url + probe)).text()
+        expect(spans).toEqual([])
+        await (await fetch(`${url}/api/v1/health/live`, { headers })).text()
+      })
+      expect(spans.map(({ name }) => name)).toEqual(["GET /api/v1/health/live"])
+    }))
+
   it.live("has no name and no route of a caller's making, and no query", () =>
     Effect.gen(function*() {
       const spans: Array<Seen> = []

@@ -111,3 +111,46 @@ describe("a model with a moderation, over sockets", () => {
     expect([status, JSON.parse(text).error.code]).toEqual([503, "guard_unavailable"])
   })
 })
+
+describe("a model with a mask, where content is captured", () => {
+  it("shows log and spans what was sent and given out, and nothing of what a guard had yet to see", async () => {
+    const spans: Array<string> = []
+    const receiver = await listening(createServer((request, response) => {
+      let body = ""
+      request.on("data", (piece) => body += String(piece)).on("end", () => {
+        spans.push(body)
+        response.end("{}")
+      })
+    }))
+    const captured = await Gateway.start({
+      providers: {
+        upstream: { kind: "openai-compatible", baseUrl: upstream.url, apiKey: "none" },
+        judge: { kind: "openai-compatible", baseUrl: `${judge.url}/v1`, apiKey: "none" }
+      },
+      models: {
+        // Its answer repeats what it is asked.
+        echo: { targets: [{ provider: "simulated", model: "sim-fast" }], guards: { mask: {} } },
+        refusing: {
+          targets: [{ provider: "simulated", model: "sim-fast" }],
+          guards: { mask: {}, moderation: { provider: "judge", whenFailing: "refuse" } }
+        }
+      },
+      telemetry: { capture: "content", otlp: { endpoint: receiver.url, exporter: "native", interval: "20ms" } }
+    })
+    const mine = [{ role: "user", content: "I am zoe@example.com" }]
+    for (const stream of [false, true]) await call(captured.url, { model: "echo", messages: mine, stream })
+    const bomb = [{ role: "user", content: "a bomb from zoe@example.com" }]
+    expect((await call(captured.url, { model: "refusing", messages: bomb })).status).toBe(400)
+    for (const kind of ["false", "true"]) {
+      await captured.says(
+        new RegExp(`gen_ai\\.input\\.messages":"[^}]*I am \\[email\\].*gen_ai\\.output\\.messages":".*"stream":${kind}`)
+      )
+    }
+    await captured.says(/"http\.response\.status_code":400.*"error\.type":"ContentFiltered"/)
+    await captured.stop()
+    receiver.close()
+    expect(captured.output()).not.toContain("zoe@example.com")
+    expect(spans.join("")).toContain("I am [email]")
+    expect(spans.join("")).not.toContain("zoe@example.com")
+  })
+})

@@ -74,6 +74,13 @@ describe.skipIf(made === undefined)("a door with a certificate (skipped where th
     }
   })
 
+  it("is https in what is counted", async () => {
+    await ask(gateway.origin, "/v1/models")
+    const { text } = await ask(gateway.origin, "/metrics")
+    expect(text).toMatch(/^http_server_request_duration_seconds_count\{.*url_scheme="https"/m)
+    expect(text).not.toContain("url_scheme=\"http\"")
+  })
+
   it("tells browsers to come by TLS on errors and pages, too", async () => {
     for (const path of ["/nothing", "/dashboard", "/api/v1/health/live"]) {
       expect((await ask(gateway.origin, path)).headers["strict-transport-security"]).toBe("max-age=31536000")

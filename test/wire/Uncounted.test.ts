@@ -27,6 +27,13 @@ const stream = (response: ServerResponse, isCounted: boolean, end: string): void
   if (end === "clean") response.end(`${eventOf({}, undefined, "stop")}data: [DONE]\n\n`)
 }
 
+/** Counts, and comes to no content: it breaks off, or it ends. */
+const empty = (response: ServerResponse, end: string): void => {
+  response.writeHead(200, { "content-type": "text/event-stream" })
+  response.write(eventOf(usage(0), ""), () => end === "cut" && setImmediate(() => response.destroy()))
+  if (end === "clean") response.end(`${eventOf({}, undefined, "stop")}${eventOf(usage(0), "")}data: [DONE]\n\n`)
+}
+
 const whole = {
   id: "c",
   object: "chat.completion",
@@ -40,7 +47,16 @@ const whole = {
   }]
 }
 
-const models = ["cut", "stall", "leave", "clean", "whole"].flatMap((end) => [`plain-${end}`, `counted-${end}`])
+/** An answer that its upstream says it broke off. */
+const broken = { ...whole, choices: whole.choices.map((choice) => ({ ...choice, finish_reason: "error" })) }
+
+const models = [
+  ...["cut", "stall", "leave", "clean", "whole"].flatMap((end) => [`plain-${end}`, `counted-${end}`]),
+  "empty-cut",
+  "empty-clean",
+  "broken-whole",
+  "spent-whole"
+]
 
 let upstream: Server
 let gateway: Gateway
@@ -50,8 +66,11 @@ beforeAll(async () => {
     let body = ""
     request.on("data", (chunk) => body += String(chunk)).on("end", () => {
       const [kind, end = ""] = String(JSON.parse(body).model).split("-")
+      if (kind === "empty") return empty(response, end)
       if (end !== "whole") return stream(response, kind === "counted", end)
       response.setHeader("content-type", "application/json")
+      if (kind === "broken") return response.end(JSON.stringify(broken))
+      if (kind === "spent") return response.end(JSON.stringify({ ...broken, ...usage(40) }))
       response.end(JSON.stringify(kind === "counted" ? { ...whole, ...usage(40) } : whole))
     })
   })
@@ -137,6 +156,19 @@ describe("what a provider does not count", () => {
     }
   )
 
+  it("is what came after the count of the prompt where a stream broke off before its first content", async () => {
+    expect(await read("empty-cut")).toMatchObject({
+      unpriced: 1,
+      tokens: { input: 7, output: 0 },
+      estimated_tokens: { input: 7, output: 0 },
+      estimated_usd: "0.000007"
+    })
+  })
+
+  it("is nothing where a stream ended without content and was counted to its end", async () => {
+    expect(await read("empty-clean")).toMatchObject({ unpriced: 0, cost_usd: "0.000007", tokens: { input: 7 } })
+  })
+
   const askWhole = (model: string) =>
     fetch(`${gateway.url}/chat/completions`, {
       method: "POST",
@@ -157,6 +189,17 @@ describe("what a provider does not count", () => {
       estimated_usd: "0.000069",
       attempts: [{ estimated_output_tokens: 30, estimated_usd: "0.000069" }]
     })
+  })
+
+  it("is not known, and no cost of 0, where a whole answer broke off", async () => {
+    expect((await askWhole("broken-whole")).status).toBe(502)
+    expect(await booked("broken-whole")).toMatchObject({ unpriced: 1 })
+    expect(await booked("broken-whole")).not.toHaveProperty("cost_usd")
+  })
+
+  it("is nothing where such an answer says what it used", async () => {
+    expect((await askWhole("spent-whole")).status).toBe(502)
+    expect(await booked("spent-whole")).toMatchObject({ unpriced: 0, cost_usd: "0.000087", tokens: { input: 7 } })
   })
 
   it("is nothing where a stream that ended well has been counted on its way", async () => {

@@ -561,7 +561,7 @@ const makeRecent = (record) => {
 }
 
 const updateRecent = (row, record) => {
-  const { alias, attempts, duration_ms, first_content_ms, input_tokens, output_tokens, trace_id, winner } = record
+  const { alias, attempts, duration_ms, first_content_ms, trace_id, winner } = record
   const cells = row.children
   const tone = toneOf(record)
   setText(cells[0], timeOf(overAt(record)))
@@ -574,7 +574,7 @@ const updateRecent = (row, record) => {
   setText(cells[5], count(attempts.length))
   setText(cells[6], duration(first_content_ms))
   setText(cells[7], duration(duration_ms))
-  setText(cells[8], input_tokens === undefined ? none : `${count(input_tokens)} / ${count(output_tokens)}`)
+  setText(cells[8], tokensOf(record))
   setText(cells[9], costOf(record))
   setText(cells[10], trace_id === undefined ? none : `${trace_id.slice(0, 8)}…`)
   if (trace_id !== undefined) cells[10].title = trace_id
@@ -622,11 +622,12 @@ const facts = (rows) =>
     ])
   )
 
-const moneyOf = ({ cost_absent, cost_source, cost_usd }) => {
+const moneyOf = ({ cost_absent, cost_source, cost_usd, estimated_usd }) => {
   if (cost_usd !== undefined) {
     return `${cost_usd} USD, ${cost_source === "provider" ? "says the provider" : "by our prices"}`
   }
-  return cost_absent === undefined ? undefined : `not known: ${cost_absent}`
+  const guess = estimated_usd === undefined ? "" : `, about ${estimated_usd} USD by a guess at the tokens`
+  return cost_absent === undefined ? undefined : `not known: ${cost_absent}${guess}`
 }
 
 const waterfall = ({ after_ms, duration_ms = 0, outcome }, total, isStream) => {
@@ -652,9 +653,31 @@ const allowed = {
   final: "No other target would answer such a request better"
 }
 
+const tokensOf = ({ input_tokens, output_tokens }) =>
+  input_tokens === undefined ? none : `${count(input_tokens)} / ${count(output_tokens)}`
+
+/** Failed attempts may cost something, too. */
+const attemptCostOf = ({ cost_usd, estimated_usd }) =>
+  cost_usd !== undefined
+    ? usdOf(picoOf(cost_usd))
+    : estimated_usd === undefined
+    ? none
+    : `≈ ${usdOf(picoOf(estimated_usd))}`
+
 const attemptsTable = ({ attempts, duration_ms, stream }) => {
   const total = Math.max(1, duration_ms ?? 0, ...attempts.map((one) => one.after_ms + (one.duration_ms ?? 0)))
-  const head = ["", "Target", "Outcome", "Then", "Paused before", "Began at", "Took", "Course"]
+  const head = [
+    "",
+    "Target",
+    "Outcome",
+    "Then",
+    "Paused before",
+    "Began at",
+    "Took",
+    "Tokens in / out",
+    "USD",
+    "Course"
+  ]
   return el(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": "Attempts" },
@@ -691,6 +714,8 @@ const attemptsTable = ({ attempts, duration_ms, stream }) => {
             el("td", {}, duration(attempt.waited_ms)),
             el("td", {}, duration(attempt.after_ms)),
             el("td", {}, duration(attempt.duration_ms)),
+            el("td", {}, tokensOf(attempt)),
+            el("td", {}, attemptCostOf(attempt)),
             el("td", {}, waterfall(attempt, total, stream))
           )
         )

@@ -158,6 +158,12 @@ const mend = (answer: JsonObject, fallback: Fallback): Mended | Reason => {
   return { usage, changed: changed || changedUsage }
 }
 
+/** What an answer used that is none, such as one without a word. */
+export const usedIn = (text: string, fallback: Fallback): Usage | undefined => {
+  const value = parse(text)
+  return isObject(value) ? mendAnswerUsage(value, tierOf(value), servedIn(value, fallback)).usage : undefined
+}
+
 const isReason = (result: Mended | Reason): result is Reason => "_tag" in result
 
 /** Every choice stopped without a word, and no tokens were counted. An answer that was filtered or cut says so itself. */

@@ -2,7 +2,7 @@
 import type { Dialect, Embeddings, Lowered } from "../Dialect.ts"
 import type { ProviderCall } from "../Provider.ts"
 import * as OpaqueState from "./OpaqueState.ts"
-import { lower, readAnswer } from "./OpenAiChat.ts"
+import { lower, readAnswer, usedIn } from "./OpenAiChat.ts"
 import { isObject, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 import { ChatStream } from "./OpenAiChatStream.ts"
 import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
@@ -23,6 +23,7 @@ export const openAiChat: Dialect = {
   family: "openai",
   lower: (call, stream) => lowered(call, stream),
   readAnswer,
+  usedIn,
   openStream: (options) => new ChatStream(options),
   embeddings
 }

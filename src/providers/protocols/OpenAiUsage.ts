@@ -96,7 +96,7 @@ const noteParts = (read: Mutable<Usage>, usage: JsonObject): void => {
 export const servedIn = (answer: JsonObject, { tellsModel }: Pick<Fallback, "tellsModel">): string | undefined =>
   tellsModel === true && isText(answer["model"]) ? answer["model"] : undefined
 
-/** Undefined where the value does not even count prompt and completion. `tier`: see `tierOf`; `served`: see `servedIn`. */
+/** Undefined where the value does not even count prompt and completion, or says less than 0. `tier`: see `tierOf`; `served`: see `servedIn`. */
 export const mendUsage = (
   usage: JsonObject,
   tier?: string,
@@ -104,8 +104,8 @@ export const mendUsage = (
 ): { readonly usage: Usage; readonly changed: boolean } | undefined => {
   const prompt = usage["prompt_tokens"]
   const completion = usage["completion_tokens"] ?? 0
-  if (!Number.isSafeInteger(prompt) || !Number.isSafeInteger(completion)) return undefined
-  if (typeof prompt !== "number" || typeof completion !== "number") return undefined
+  // Sums of tokens must not fall, whatever a host says.
+  if (!isCount(prompt) || !isCount(completion)) return undefined
   let changed = mendDetails(usage, "prompt_tokens_details")
   if (mendDetails(usage, "completion_tokens_details")) changed = true
   const said = usage["total_tokens"]
