@@ -17,8 +17,16 @@ export interface Abilities {
   readonly tersest: number
 }
 
-/** Their dialects leave out what a model does not take, and say so: a request needs nothing there. */
+/** Their dialects leave out the sampling that a model does not take, and say so: a request needs nothing there. */
 const lowering: ReadonlySet<string> = new Set(["anthropic", "bedrock"])
+/** Theirs do for the models that the catalogue knows, and not for those of which only the file says so. */
+const loweringKnown: ReadonlySet<string> = new Set(["openai", "azure-openai"])
+
+const leavesOutSampling = ({ model, provider: { kind } }: Target): boolean => {
+  if (!loweringKnown.has(kind)) return lowering.has(kind)
+  const { reasoning, sampling } = capabilitiesOf(kind, model)
+  return reasoning === true && sampling === false
+}
 
 /** What the catalogue knows of a target, and over it what the file says. */
 export const ofTarget = ({ model, provider }: Target, written?: Capabilities): Capabilities => ({
@@ -28,7 +36,7 @@ export const ofTarget = ({ model, provider }: Target, written?: Capabilities): C
 
 /** Whether it is known of the target that it has not what the name says. */
 export const isWithout = ({ of }: Pick<Abilities, "of">, target: Target, name: Needed): boolean =>
-  of.get(target)?.[name] === false && !(name === "sampling" && lowering.has(target.provider.kind))
+  of.get(target)?.[name] === false && !(name === "sampling" && leavesOutSampling(target))
 
 /** Undefined where every request could go to each of them, as far as is known. */
 export const gather = (of: ReadonlyMap<Target, Capabilities>): Abilities | undefined => {
