@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { type Child, freePort, start } from "./Children.ts"
-import { alias, type Mode, upstreamModel } from "./Payload.ts"
+import { alias, callerKey, type Mode, upstreamModel } from "./Payload.ts"
 
 export interface Candidate {
   readonly name: string
@@ -32,11 +32,11 @@ export const raw = (name: string): Candidate => ({
 })
 
 /** Defaults wherever possible: only what makes the gateway reachable, and no trace export. */
-const settings = (kind: string, model: string, upstreamPort: number, level: string): string =>
+const settings = (kind: string, model: string, upstreamPort: number, level: string, server: string): string =>
   `server:
   host: 127.0.0.1
   drain: { notReady: 10ms, streams: 1s }
-providers:
+${server}providers:
   upstream:
     kind: ${kind}
     baseUrl: http://127.0.0.1:${upstreamPort}/v1
@@ -57,18 +57,20 @@ interface More {
   readonly level?: "info" | "warn"
   /** The upstream's name of the model; default {@link upstreamModel}. */
   readonly model?: string
+  /** Lines at the end of the `server` section. */
+  readonly server?: string
 }
 
 export const gateway = (
   kind: string,
   budgets: Candidate["budgets"],
-  { level = "info", model = upstreamModel, more, name }: More = { name: `gateway ${kind}`, more: () => "" }
+  { level = "info", model = upstreamModel, more, name, server = "" }: More = { name: `gateway ${kind}`, more: () => "" }
 ): Candidate => ({
   name,
   budgets,
   args: (port, upstreamPort, folder) => {
     const file = join(folder, `${name.replace(/\W+/g, "-")}.yaml`)
-    writeFileSync(file, settings(kind, model, upstreamPort, level) + more(upstreamPort, folder))
+    writeFileSync(file, settings(kind, model, upstreamPort, level, server) + more(upstreamPort, folder))
     return [main, "--config", file, "--port", String(port)]
   },
   talks: false
@@ -77,12 +79,32 @@ export const gateway = (
 const translated = "paced-anthropic"
 const translating: More = { name: "gateway anthropic", more: () => "", model: "claude-sonnet-4-5" }
 
+/** The caller has a key with every limit and three budgets, none of which he reaches. */
+const guarded: More = {
+  name: "gateway with keys, limits and budgets",
+  more: () => "",
+  server: `  keys:
+    - name: bench
+      key: ${callerKey}
+      models: [${alias}]
+      limits: { rpm: 1000000000, tpm: 1000000000000, concurrent: 10000 }
+      budget: { usd: "1000000", per: day }
+      tags: [team]
+  adminKey: sk-bench-admin-0123456789abcdef
+  budgets:
+    total: { usd: "1000000", per: month }
+    tags: { team: { usd: "1000000", per: month } }
+    unpriced: allow
+`
+}
+
 /** `raw again` is the same program as `raw`: how far its ratio strays from 1 is the noise of the run. */
 export const candidates: ReadonlyArray<Candidate> = [
   raw(yardstick),
   raw(yardstickAgain),
   gateway("openai-compatible", { json: 2.5, paced: 1.6 }),
   gateway("openai", { json: 3 }),
+  gateway("openai-compatible", { json: 2.5, paced: 1.6 }, guarded),
   { ...gateway("anthropic", { [translated]: 3.5 }, translating), only: translated }
 ]
 

@@ -5,7 +5,7 @@ import { createServer } from "node:net"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { requestBody } from "./Payload.ts"
+import { callerKey, requestBody } from "./Payload.ts"
 
 /**
  * `candidate` = what is measured, core 0; `load` = driver and upstream, core 1; `profiled` = either: a profiler that shares the one
@@ -133,7 +133,7 @@ const ask = async (port: number): Promise<string> => {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", authorization: `Bearer ${callerKey}` },
       body: requestBody("json"),
       signal: AbortSignal.timeout(2000)
     })

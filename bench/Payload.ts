@@ -2,6 +2,9 @@
 
 /** The name the gateway's caller uses; the gateway knows it as an alias of {@link upstreamModel}, so that it has to patch the body. */
 export const alias = "bench-model"
+
+/** What the load shows the gateway: nothing to one without client keys, and the key of its caller to one with them. */
+export const callerKey = "sk-bench-0123456789abcdef0123456789"
 export const upstreamModel = "gpt-4.1-mini"
 
 /**

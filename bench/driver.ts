@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { cpuSpent, cpuTime } from "./CpuTime.ts"
 import { messageReader } from "./Http1.ts"
-import { framesIn, isPaced, markOf, type Mode, paceMs, requestBody } from "./Payload.ts"
+import { callerKey, framesIn, isPaced, markOf, type Mode, paceMs, requestBody } from "./Payload.ts"
 import type { DriverReply, SliceOrder, SliceResult } from "./Slice.ts"
 
 interface Tally {
@@ -19,8 +19,8 @@ interface Tally {
 const requestBytes = (mode: Mode): Buffer => {
   const body = requestBody(mode)
   return Buffer.from(
-    "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nauthorization: Bearer sk-bench\r\n" +
-      `accept: ${
+    "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n" +
+      `authorization: Bearer ${callerKey}\r\naccept: ${
         mode === "json" ? "application/json" : "text/event-stream"
       }\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   )

@@ -215,6 +215,10 @@ const docs: Readonly<Record<string, Doc>> = {
   "providers.NAME.apiVersion": {
     text: "of the kind `azure-openai`: with it a model is the name of a deployment in the path; default: the v1 address"
   },
+  "providers.NAME.deployments.*": {
+    text:
+      "of the kind `azure-openai`: the model that a deployment is, where its name is another, such as `prod-chat: gpt-5-mini`"
+  },
   "providers.NAME.headers.*": { text: "headers for every request to it" },
   "providers.NAME.maxConcurrency": {
     text:
@@ -318,6 +322,14 @@ const docs: Readonly<Record<string, Doc>> = {
   "telemetry.logs.level": { default: telemetry.logs.level, text: "least severe level that is written" },
   "telemetry.otlp.endpoint": { text: "base URL of an OTLP/HTTP collector" },
   "telemetry.otlp.sample": { default: telemetry.otlp.sample, text: "share of requests traced, 0 to 1" },
+  "telemetry.otlp.traces": {
+    default: telemetry.otlp.traces,
+    text: "whether traces go there; `OTEL_TRACES_EXPORTER=none` says no"
+  },
+  "telemetry.otlp.metrics": {
+    default: telemetry.otlp.metrics,
+    text: "whether metrics go there; they are at `/metrics` in any case; `OTEL_METRICS_EXPORTER=none` says no"
+  },
   "telemetry.otlp.tracesEndpoint": { text: "URL for traces that is used as it is, in place of `endpoint`" },
   "telemetry.otlp.exporter": {
     default: telemetry.otlp.exporter,
@@ -490,7 +502,9 @@ optional. \`npm start -- check FILE\` says what a file means, or everything that
 - A client key without \`models\`, \`limits\`, \`budget\` and \`expires\` may do everything ([OPERATIONS](OPERATIONS.md#client-keys)).
 - Durations are written \`200ms\`, \`5s\`, \`10m\`, \`1h\`, \`1d\`; sizes \`512kb\`, \`20mb\` (1 kb = 1024 bytes).
 - \`firstToken\` and \`answer\` end an attempt only while another target could still answer; the last one is given the rest of
-  \`total\`. The breaker hears of it at the limit either way.
+  \`total\`. The breaker hears of it at the limit either way, and of the answer when it comes: a last hope that is only late is not taken away, one
+  that never answers is. After another outage a circuit closes on a probe within the limit, so an alias of a model that thinks for long needs
+  limits that its answers keep, such as \`firstToken: 60s\`.
 - \`providers.NAME.breaker\` and \`models.ALIAS.timeouts\` override \`defaults\` key by key.
 
 ${sections.join("\n")}

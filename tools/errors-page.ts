@@ -270,6 +270,6 @@ ${
   }
 
 An answer that comes after \`timeouts.answer\` (a stream: whose first content comes after \`timeouts.firstToken\`) is a success
-for the caller and \`Slow\` for the breaker, which hears of it at that moment. A target that is given up at such a limit is
+for the caller and \`Slow\` for the breaker, which hears of it at that moment, and of the success when it comes. A target that is given up at such a limit is
 \`Slow\` too; where the caller's own deadline left it less than half of the limit, the breaker hears nothing.
 `

@@ -87,7 +87,7 @@ export const probes: ReadonlyArray<Probe> = [
   { label: "prompt_cache_retention", says: { prompt_cache_retention: "24h" } },
   { label: "safety_identifier", says: { safety_identifier: "u-1" } },
   { label: "user", says: { user: "u-1" } },
-  { label: "moderation", says: { moderation: {} } },
+  { label: "moderation", says: { moderation: { model: "omni-moderation-latest" } } },
   { label: "messages: name", says: { messages: [{ role: "user", content: "hi", name: "Ada" }] } },
   { label: "messages: detail of an image", says: asking({}, { detail: "high" }), beside: asking({}) },
   {
@@ -119,7 +119,9 @@ export const speakers: ReadonlyArray<Speaker> = [
   { label: "Bedrock, Nova 2", model: "us.amazon.nova-2-lite-v1:0", dialect: bedrockConverse }
 ]
 
-const call = (model: string, fields: Partial<ChatRequest>): ProviderCall => ({
+type MakeCall = (model: string, fields: Partial<ChatRequest>) => ProviderCall
+
+const call: MakeCall = (model, fields) => ({
   source: { text: "", members: new Map() },
   request: { model: "alias", messages: [{ role: "user", content: "hi" }], ...fields },
   model,
@@ -129,9 +131,14 @@ const call = (model: string, fields: Partial<ChatRequest>): ProviderCall => ({
 /** `silent` is none of the answers that a dialect may give. */
 export type Fate = "said" | "in part" | "left out" | "refused" | "silent"
 
-export const fateOf = ({ dialect, model }: Speaker, { beside = {}, says, stream = false }: Probe): Fate => {
-  const without = dialect.lower(call(model, beside), stream)
-  const lowered = dialect.lower(call(model, { ...beside, ...says }), stream)
+/** `make`: for a dialect that needs the caller's text. */
+export const fateOf = (
+  { dialect, model }: Speaker,
+  { beside = {}, says, stream = false }: Probe,
+  make: MakeCall = call
+): Fate => {
+  const without = dialect.lower(make(model, beside), stream)
+  const lowered = dialect.lower(make(model, { ...beside, ...says }), stream)
   if ("_tag" in lowered || "_tag" in without) return "refused"
   const isNamed = lowered.dropped !== undefined && lowered.dropped.some((name) => !without.dropped?.includes(name))
   if (lowered.body === without.body) return isNamed ? "left out" : "silent"

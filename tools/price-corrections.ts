@@ -1,6 +1,8 @@
 /** What the generated prices get wrong or lack, checked by hand; the reason stands beside each. */
 import type { PriceRow } from "../src/accounting/Prices.ts"
 
+type Factors = Readonly<Record<string, readonly [times: number, per: number]>>
+
 /** Our kinds, their id in the source and the page that says the price. */
 export const sources: Readonly<Record<string, { readonly id: string; readonly url: string }>> = {
   openai: { id: "openai", url: "https://developers.openai.com/api/docs/pricing" },
@@ -19,7 +21,38 @@ export const sources: Readonly<Record<string, { readonly id: string; readonly ur
   bedrock: { id: "aws", url: "https://aws.amazon.com/bedrock/pricing/" }
 }
 
+/** Where AWS asks what its page says first; elsewhere the models of others than Anthropic and OpenAI may cost more. */
+const unitedStates: Factors = { "us-east-1": [1, 1], "us-east-2": [1, 1], "us-west-2": [1, 1] }
+
+/** Of AWS's page, as LiteLLM has it. */
+const ofAws = {
+  source: "https://github.com/BerriAI/litellm (model_prices_and_context_window.json)",
+  checked: "2026-11"
+}
+
+/** Models of Bedrock's that make vectors, of which the source has Titan's first alone; of Nova's the price of texts. */
+const bedrockVectors: ReadonlyArray<PriceRow> = [
+  { ids: ["amazon.titan-embed-text-v2"], input: "0.02" },
+  { ids: ["amazon.nova-2-multimodal-embeddings-v1"], input: "0.135" },
+  { ids: ["cohere.embed-english-v3", "cohere.embed-multilingual-v3"], input: "0.1" },
+  { ids: ["cohere.embed-v4", "us.cohere.embed-v4"], input: "0.12" }
+].map(({ ids, input }) => ({
+  provider: "bedrock",
+  ids,
+  rates: [{ usdPerMtok: { input } }],
+  regions: unitedStates,
+  ...ofAws
+}))
+
 export const corrections: ReadonlyArray<PriceRow> = [
+  ...bedrockVectors,
+  {
+    provider: "bedrock",
+    ids: ["eu.cohere.embed-v4", "global.cohere.embed-v4"],
+    rates: [{ usdPerMtok: { input: "0.12" } }],
+    anywhere: true,
+    ...ofAws
+  },
   // The source matches it by prefix to claude-sonnet-5; its cache read fell on 2026-10-07.
   {
     provider: "anthropic",
@@ -77,8 +110,6 @@ export const dropped = (provider: string, model: string): boolean => {
     .test(model)
 }
 
-type Factors = Readonly<Record<string, readonly [times: number, per: number]>>
-
 const batch: Factors = { batch: [1, 2] }
 
 /** What a tier costs in relation to the usual one, for the models of which it is known; else such an answer is unpriced. */
@@ -91,9 +122,6 @@ export const serviceTiersOf = (provider: string, model: string): Factors | undef
   }
   return /^(gpt-4o(-mini)?|gpt-4\.1(-mini|-nano)?|o3|o4-mini|gpt-5(\.4)?-(mini|nano))$/.test(model) ? batch : undefined
 }
-
-/** Where AWS asks what its page says first; elsewhere the models of others than Anthropic and OpenAI may cost more. */
-const unitedStates: Factors = { "us-east-1": [1, 1], "us-east-2": [1, 1], "us-west-2": [1, 1] }
 
 /** Names at Bedrock say by their beginning whether the place has a price of its own; the price is then that of the name. */
 export const isAnywhere = (provider: string, model: string): boolean =>

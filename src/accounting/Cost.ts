@@ -4,6 +4,7 @@
  */
 import type { CostAbsence } from "../domain/DecisionRecord.ts"
 import type { TokenKinds } from "../domain/LedgerEntry.ts"
+import { type OwnNames, saidOf } from "../domain/ModelName.ts"
 import { type PicoUsd, plus, times, toUsd } from "../domain/Money.ts"
 import type { Usage } from "../domain/Usage.ts"
 import { byLength, type Estimator } from "./Estimate.ts"
@@ -103,7 +104,7 @@ export const cost = (usage: Usage, price: Price, region?: string): Cost => {
 }
 
 /** Whose answers are charged. */
-export interface PricedProvider {
+export interface PricedProvider extends OwnNames {
   /** Its name in the configuration. */
   readonly name: string
   readonly kind: string
@@ -154,7 +155,7 @@ const unpriced: Dated = { price: undefined, fromMs: 0, untilMs: Number.POSITIVE_
 const isUnlisted = (region = ""): boolean => /^(?:us-gov|us-iso|cn)-/.test(region)
 
 /** Remembers each model's price until the moment it may change. `served`: see `Usage`. */
-const lookup = ({ kind, prices = {}, region }: PricedProvider) => {
+const lookup = ({ deployments, kind, prices = {}, region }: PricedProvider) => {
   const own = new Map(Object.entries(prices).map(([model, written]) => [model, compileOwn(written, kind)]))
   const known = new Map<string, Dated>()
   // Names at Azure are the operator's own words, and may be those of another model.
@@ -162,7 +163,7 @@ const lookup = ({ kind, prices = {}, region }: PricedProvider) => {
   return (asked: string, atMs: number, served?: string): Price | undefined => {
     const found = own.get(asked)
     if (found !== undefined) return found
-    const model = isNamedFreely ? served : asked
+    const model = isNamedFreely ? served ?? saidOf({ deployments }, asked) : asked
     if (model === undefined || isUnlisted(region)) return undefined
     const dated = known.get(model)
     if (dated !== undefined && atMs >= dated.fromMs && atMs < dated.untilMs) return dated.price

@@ -14,7 +14,7 @@ import { type LedgerStore, type Numbered, StorageFailed } from "../storage/Ledge
 export interface WriterSettings {
   /** Entries that wait for the store at most, those under way included. Default 20,000. */
   readonly capacity: number
-  /** Entries written at once at most. Default 512. */
+  /** Entries written at once at most: in need all that came while others were written. Default 4,096. */
   readonly batch: number
   /** So many are handed over without waiting for more. Default 64. */
   readonly enough: number
@@ -28,7 +28,7 @@ export interface WriterSettings {
 
 export const defaultWriterSettings: WriterSettings = {
   capacity: 20_000,
-  batch: 512,
+  batch: 4096,
   enough: 64,
   lingerMs: 50,
   writeLimitMs: 10_000,
@@ -185,8 +185,11 @@ const makeSender = (store: LedgerStore, { writeLimitMs }: WriterSettings, onLost
   return { write, status }
 }
 
-/** Batches that are under way at once where the store does not say. */
-const usualAtOnce = 4
+/**
+ * Batches that are under way at once where the store does not say. With more than one all of them are lost with the process, and what
+ * waits for the few rows of each is more than one large batch would have been.
+ */
+const usualAtOnce = 1
 
 /** Writes to the store until the scope closes, and then, for a while, what is left. */
 export const make = Effect.fnUntraced(function*(store: LedgerStore, settings: WriterSettings) {

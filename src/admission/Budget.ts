@@ -80,18 +80,17 @@ export interface Budgets {
 
 /** `sinceMs`: since when everything is counted here, in milliseconds since 1970; windows that had begun then must be told first. */
 export const make = (sinceMs: number): Budgets => {
-  const accounts = new Map<string, Account>()
-  const keyOf = (name: string, per: Period): string => `${per} ${name}`
+  // By period, then by name: a key made of both would be a new text to hash for every purse of every request.
+  const accounts: Readonly<Record<Period, Map<string, Account>>> = { day: new Map(), month: new Map() }
 
   const open = (name: string, per: Period, nowMs: number): Account => {
-    const key = keyOf(name, per)
-    const found = accounts.get(key)
+    const found = accounts[per].get(name)
     if (found !== undefined && nowMs < found.endMs) return found
     const window = windowAt(per, nowMs)
     // What began while it was counted here needs no history.
     const isKnown = window.startMs >= sinceMs
     const account: Account = { ...window, isKnown, spent: 0, reserved: 0, isTold: false }
-    accounts.set(key, account)
+    accounts[per].set(name, account)
     return account
   }
 
@@ -102,32 +101,34 @@ export const make = (sinceMs: number): Budgets => {
   }
 
   const reserve: Budgets["reserve"] = (purses, bound, nowMs) => {
-    const unknown: Array<Unknown> = []
-    for (const { name, per } of purses) {
-      const account = open(name, per, nowMs)
-      if (!account.isKnown) unknown.push({ name, per, sinceMs: account.startMs })
+    const own = purses.map(({ name, per }) => open(name, per, nowMs))
+    if (!own.every(({ isKnown }) => isKnown)) {
+      return {
+        unknown: purses.flatMap(({ name, per }, at) => {
+          const account = own[at]
+          return account === undefined || account.isKnown ? [] : [{ name, per, sinceMs: account.startMs }]
+        })
+      }
     }
-    if (unknown.length > 0) return { unknown }
-    for (const purse of purses) {
-      const { endMs, reserved, spent } = open(purse.name, purse.per, nowMs)
+    for (const [at, { endMs, reserved, spent }] of own.entries()) {
+      const purse = purses[at]
       const taken = plus(spent, reserved)
       // Nothing may be taken out of a purse that is empty, not even what costs nothing.
-      if (taken < purse.limit && plus(taken, bound) <= purse.limit) continue
+      if (purse === undefined || (taken < purse.limit && plus(taken, bound) <= purse.limit)) continue
       return { exhausted: purse, left: minus(purse.limit, taken), untilMs: endMs }
     }
-    const soft: Array<Purse> = []
-    const windows = purses.map((purse) => {
-      const account = open(purse.name, purse.per, nowMs)
+    const soft = purses.filter((purse, at) => {
+      const account = own[at]
+      if (account === undefined) return false
       account.reserved = plus(account.reserved, bound)
-      if (reachesSoft(purse, account)) soft.push(purse)
-      return account.startMs
+      return reachesSoft(purse, account)
     })
-    return { windows, soft }
+    return { windows: own.map(({ startMs }) => startMs), soft }
   }
 
   const settle: Budgets["settle"] = (purses, windows, bound, spent) =>
     purses.filter((purse, index) => {
-      const account = accounts.get(keyOf(purse.name, purse.per))
+      const account = accounts[purse.per].get(purse.name)
       // A window that is over is of no more interest.
       if (account === undefined || account.startMs !== windows[index]) return false
       account.reserved = minus(account.reserved, bound)
@@ -139,13 +140,12 @@ export const make = (sinceMs: number): Budgets => {
     reserve,
     settle,
     tell: (name, per, startMs, spent) => {
-      const key = keyOf(name, per)
-      const account = accounts.get(key)
+      const account = accounts[per].get(name)
       if (account === undefined || account.isKnown || account.startMs !== startMs) return
-      accounts.set(key, { ...account, isKnown: true, spent })
+      accounts[per].set(name, { ...account, isKnown: true, spent })
     },
     balance: (name, per, nowMs) => {
-      const account = accounts.get(keyOf(name, per))
+      const account = accounts[per].get(name)
       return account === undefined || nowMs >= account.endMs
         ? undefined
         : { spent: account.spent, reserved: account.reserved, endMs: account.endMs }

@@ -133,6 +133,10 @@ export const warn = (soft: ReadonlyArray<Budget.Purse>): Effect.Effect<void> =>
           Effect.annotateLogs({ "event.name": "breakwater.budget.soft", "breakwater.budget": name })
         ), { discard: true })
 
+/** One after the other, and the second alone where the first is nothing, as it almost always is. */
+const then = <A, E>(first: Effect.Effect<void>, second: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  first === Effect.void ? second : Effect.andThen(first, second)
+
 /** Nobody more at once on this line. */
 export const full = ({ concurrent, name }: RateLimit.Line): Outcome => ({
   refused: { why: "concurrent", name, limit: String(concurrent), retryAfterMs: concurrentPauseMs },
@@ -167,37 +171,38 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effe
     const told = warn(soft)
     if (used === undefined || order.lines.length === 0) return told
     const counted = Math.max(used.tokens, order.tokens)
-    return Effect.andThen(
-      told,
-      Effect.forEach(
-        order.lines,
-        // Of a request that is larger than the limit no more than the limit was taken.
-        (line) => Effect.ignore(rates.owe(line, counted - Math.min(line.tpm ?? counted, order.tokens))),
-        { discard: true }
-      )
+    // Of a request that is larger than the limit no more than the limit was taken.
+    return order.lines.reduce(
+      (all, line) => then(all, Effect.ignore(rates.owe(line, counted - Math.min(line.tpm ?? counted, order.tokens)))),
+      told
     )
   }
 
-  const takeRates = Effect.fnUntraced(function*(order: Order) {
-    let standings: RateLimit.Standings = {}
-    for (const line of order.lines) {
-      const counted = yield* rates.take(line, order.tokens)
-      standings = {
-        requests: tighter(standings.requests, counted.standings.requests),
-        tokens: tighter(standings.tokens, counted.standings.tokens)
+  /** All or nothing: what the lines before have taken is theirs again, and so is the request that its tokens have refused. */
+  const giveBack = ({ lines, tokens }: Order, line: RateLimit.Line, of: RateLimit.RateRefusal["of"]) =>
+    Effect.andThen(
+      Effect.forEach(lines.slice(0, lines.indexOf(line)), (before) => rates.giveBack(before, tokens, "all")),
+      of === "tokens" ? rates.giveBack(line, tokens, "request") : Effect.void
+    )
+
+  /** From the line at a place on, after those before it. */
+  const takeRates = (order: Order, at = 0, before: RateLimit.Standings = {}): Effect.Effect<
+    Exclude<Outcome, { readonly unknown: unknown }>,
+    RateLimit.StoreFailed
+  > => {
+    const line = order.lines[at]
+    if (line === undefined) return Effect.succeed({ granted: before })
+    return Effect.flatMap(rates.take(line, order.tokens), (counted) => {
+      const standings = {
+        requests: tighter(before.requests, counted.standings.requests),
+        tokens: tighter(before.tokens, counted.standings.tokens)
       }
-      if (counted.refused === undefined) continue
+      if (counted.refused === undefined) return takeRates(order, at + 1, standings)
       const { limit, of, retryAfterMs } = counted.refused
-      // All or nothing: what the lines before have taken is theirs again, and so is the request that its tokens have refused.
-      for (const before of order.lines.slice(0, order.lines.indexOf(line))) {
-        yield* rates.giveBack(before, order.tokens, "all")
-      }
-      if (of === "tokens") yield* rates.giveBack(line, order.tokens, "request")
       const refused: Refusal = { why: of, name: line.name, limit: String(limit), retryAfterMs }
-      return { refused, standings }
-    }
-    return { granted: standings }
-  })
+      return Effect.as(giveBack(order, line, of), { refused, standings })
+    })
+  }
 
   const enter = (order: Order): Effect.Effect<Outcome, DeskFailed> =>
     Effect.clockWith((clock): Effect.Effect<Outcome, DeskFailed> => {
@@ -219,7 +224,7 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effe
       const undo = Effect.suspend(() => close(id, ticket))
       return Effect.matchEffect(takeRates(order), {
         onSuccess: (outcome): Effect.Effect<Outcome> =>
-          Effect.as(Effect.andThen(warn(soft), "refused" in outcome ? undo : Effect.void), outcome),
+          then("refused" in outcome ? Effect.andThen(warn(soft), undo) : warn(soft), Effect.succeed(outcome)),
         onFailure: ({ message }) => Effect.andThen(undo, Effect.fail({ _tag: "DeskFailed" as const, message }))
       })
     })

@@ -39,6 +39,18 @@ export interface Counted {
   readonly refused?: RateRefusal | undefined
 }
 
+/** What a line is called in the store; a text that is put together for each request would be hashed for each. */
+const makeKeys = () => {
+  const known = new Map<string, { readonly requests: string; readonly tokens: string }>()
+  return (name: string) => {
+    const found = known.get(name)
+    if (found !== undefined) return found
+    const made = { requests: `${name}:requests`, tokens: `${name}:tokens` }
+    known.set(name, made)
+    return made
+  }
+}
+
 const window = Duration.minutes(1)
 const windowMs = 60_000
 
@@ -99,6 +111,7 @@ export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect
   RateLimiter.RateLimiter,
   (limiter) => {
     const consume = overOneMinute(limiter)
+    const keysOf = makeKeys()
     const counted = (
       of: RateRefusal["of"],
       { retryAfterMs, standing }: Taken,
@@ -115,7 +128,7 @@ export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect
       if (tpm === undefined) return Effect.succeed({ standings: requests === undefined ? none : { requests } })
       // One that is larger than the limit passes when nothing else was used, and leaves a debt behind.
       return Effect.map(
-        consume(`${name}:tokens`, tpm, Math.min(tpm, tokens), "fail"),
+        consume(keysOf(name).tokens, tpm, Math.min(tpm, tokens), "fail"),
         (taken) => counted("tokens", taken, { requests, tokens: taken.standing })
       )
     }
@@ -124,7 +137,7 @@ export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect
         const { name, rpm } = line
         if (rpm === undefined) return takeTokens(line, tokens, undefined)
         return Effect.flatMap(
-          consume(`${name}:requests`, rpm, 1, "fail"),
+          consume(keysOf(name).requests, rpm, 1, "fail"),
           (taken) =>
             taken.retryAfterMs === undefined
               ? takeTokens(line, tokens, taken.standing)
@@ -133,15 +146,15 @@ export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect
       },
       giveBack: ({ name, rpm, tpm }, tokens, what) =>
         Effect.andThen(
-          rpm === undefined ? Effect.void : consume(`${name}:requests`, rpm, -1, "delay"),
+          rpm === undefined ? Effect.void : consume(keysOf(name).requests, rpm, -1, "delay"),
           tpm === undefined || what === "request"
             ? Effect.void
-            : Effect.asVoid(consume(`${name}:tokens`, tpm, -Math.min(tpm, tokens), "delay"))
+            : Effect.asVoid(consume(keysOf(name).tokens, tpm, -Math.min(tpm, tokens), "delay"))
         ),
       owe: ({ name, tpm }, tokens) =>
         tpm === undefined || tokens <= 0
           ? Effect.void
-          : Effect.asVoid(consume(`${name}:tokens`, tpm, tokens, "delay"))
+          : Effect.asVoid(consume(keysOf(name).tokens, tpm, tokens, "delay"))
     }
   }
 )

@@ -16,7 +16,8 @@ export const ControlRequest = Schema.Struct({
   reason: Schema.optionalKey(Schema.NullOr(Schema.String).annotate({ description: "For the record." })),
   ttl: Schema.optionalKey(
     Schema.NullOr(DurationText).annotate({
-      description: "How long it holds, such as 30s or 10m; absent = until undone."
+      description: "How long it holds, such as 30s or 10m; absent = until undone.",
+      expected: "something like 200ms, 5s or 10m"
     })
   )
 }).annotate({ identifier: "BreakerControl" })

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Doubt } from "../config/Doubts.ts"
 import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
+import type { OtlpSettings } from "../observability/Tracing.ts"
 import { doubts as doubtsOf } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import * as Guards from "./Guards.ts"
@@ -53,10 +54,18 @@ const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
   ]
 }
 
+/** Where traces and metrics go. */
+const exports = ({ endpoint, metrics, traces, tracesEndpoint }: OtlpSettings): ReadonlyArray<string> => {
+  const receiver = tracesEndpoint ?? endpoint
+  return [
+    `${column("traces")}${traces ? receiver ?? "off (no telemetry.otlp.endpoint)" : "off (told not to go there)"}`,
+    ...(endpoint === undefined ? [] : [`${column("metrics")}${metrics ? endpoint : "at /metrics only"}`])
+  ]
+}
+
 /** The banner. `url` is where the server listens, such as `http://127.0.0.1:8000`. */
 export const banner = (loaded: Loaded, url: string, doubts: ReadonlyArray<Doubt> = []): string => {
   const { models, providers, telemetry } = loaded.settings
-  const endpoint = telemetry.otlp.endpoint
   return [
     "",
     `  Breakwater is listening on ${url}`,
@@ -80,7 +89,7 @@ export const banner = (loaded: Loaded, url: string, doubts: ReadonlyArray<Doubt>
     ...section("not active", loaded.inactive.map((key) => `${column(key.path)}  ${key.why}`)),
     ...section("warnings", doubts.map(({ path, why }) => `${column(path)}  ${why}`)),
     ...section("storage", storage(loaded)),
-    ...section("telemetry", [`${column("traces")}${endpoint ?? "off (no telemetry.otlp.endpoint)"}`]),
+    ...section("telemetry", exports(telemetry.otlp)),
     "  Try it:",
     `    ${curl(loaded, url)}`,
     ""

@@ -41,18 +41,32 @@ const readRequest = Effect.fnUntraced(function*(file: string, loaded: Loaded) {
   const { imageHosts, limits, rules } = loaded.settings.server
   const checked: CheckedRequest | Reason = checkChat(text, limits, imageHosts, rules)
   return "_tag" in checked
-    ? { file, problem: problemOf(checked), model: undefined, stream: false, messages: 0 }
+    ? {
+      checked: undefined,
+      shown: { file, problem: problemOf(checked), model: undefined, stream: false, messages: 0 }
+    }
     : {
-      file,
-      problem: undefined,
-      model: checked.request.model,
-      stream: checked.request.stream === true,
-      messages: checked.request.messages.length
+      checked,
+      shown: {
+        file,
+        problem: undefined,
+        model: checked.request.model,
+        stream: checked.request.stream === true,
+        messages: checked.request.messages.length
+      }
     }
 })
 
+interface Asked {
+  readonly model: string
+  /** The request that is planned; absent = any for the model. */
+  readonly request: Plan.PlannedRequest | undefined
+  readonly seed: string
+  readonly server: Server | undefined
+}
+
 /** The plan over the file's own flow; what its providers complain of is told as notes. */
-const planOf = (loaded: Loaded, model: string, seed: string, server: Server | undefined) =>
+const planOf = (loaded: Loaded, { model, request, seed, server }: Asked) =>
   Effect.gen(function*() {
     const notes: Array<string> = []
     const collect = EffectLogger.make<unknown, void>(({ message }) => {
@@ -60,7 +74,7 @@ const planOf = (loaded: Loaded, model: string, seed: string, server: Server | un
     })
     const plan = Effect.gen(function*() {
       const states = server === undefined ? undefined : yield* statesOf(server, loaded.source)
-      return yield* Effect.result(Random.withSeed(Plan.make(model, states), seed))
+      return yield* Effect.result(Random.withSeed(Plan.make(model, states, request), seed))
     })
     const result = yield* Effect.provide(
       plan,
@@ -75,17 +89,19 @@ const planOf = (loaded: Loaded, model: string, seed: string, server: Server | un
 export const explain = Effect.fnUntraced(
   function*(input: ExplainInput) {
     const loaded = yield* load({ config: input.config, unused: ["keys", "adminKey"] }, Effect.succeed(false))
-    const request = input.file === undefined ? undefined : yield* readRequest(input.file, loaded)
+    const read = input.file === undefined ? undefined : yield* readRequest(input.file, loaded)
+    const request = read?.shown
     const model = input.model ?? request?.model
     if (model === undefined && request?.problem === undefined) {
       return yield* fail("explain what? Give --model NAME, or --file request.json that names one")
     }
     const seed = input.seed ?? String((yield* Random.nextInt) >>> 0)
-    const planned = model === undefined ? undefined : yield* planOf(loaded, model, seed, input.server)
+    const asked = { request: read?.checked, seed, server: input.server }
+    const planned = model === undefined ? undefined : yield* planOf(loaded, { model, ...asked })
     const explanation: Explanation = {
       source: loaded.source,
       states: input.server?.url ?? null,
-      request: request === undefined ? null : request,
+      request: request ?? null,
       plan: planned?.plan ?? null,
       problem: planned?.problem ?? null,
       seed: planned?.plan?.strategy === "weighted" ? seed : null,

@@ -11,9 +11,10 @@ import type { StaticKey } from "../admission/Keys.ts"
 import { rulesOf } from "../admission/Rules.ts"
 import { CredentialRejected, gatewayError } from "../domain/GatewayError.ts"
 import { mayCall } from "../domain/Principal.ts"
-import { nearest } from "../domain/Suggestion.ts"
+import { nearest, several } from "../domain/Suggestion.ts"
 import { simulatedNames } from "../providers/SimulatedNames.ts"
 import * as TokenFile from "../providers/TokenFile.ts"
+import { deploymentDoubts } from "./DeploymentDoubts.ts"
 import type { InactiveKey } from "./Inactive.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -54,9 +55,6 @@ const modelDoubts = ({ models = [] }: StaticKey, path: string, served: Served): 
       }`
     }
   })
-
-const several = (names: ReadonlyArray<string>): string =>
-  `${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}`
 
 /** Targets of an alias without a price, which a budget needs of every one. */
 const unpricedOf = (targets: Settings["models"][string]["targets"], book: PriceBook, nowMs: number) =>
@@ -150,5 +148,6 @@ const tokenDoubts = ({ providers }: Settings): Effect.Effect<ReadonlyArray<Doubt
 
 /** Everything of these settings that can not work now, keys first. */
 export const doubtsOf = Effect.fnUntraced(function*(settings: Settings) {
-  return [...keyDoubts(settings, yield* Clock.currentTimeMillis), ...(yield* tokenDoubts(settings))]
+  const nowMs = yield* Clock.currentTimeMillis
+  return [...keyDoubts(settings, nowMs), ...deploymentDoubts(settings), ...(yield* tokenDoubts(settings))]
 })

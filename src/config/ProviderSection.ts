@@ -92,7 +92,8 @@ export const ProviderSectionInput = Schema.Struct({
   sessionToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   entraToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   tokenFile: Schema.optionalKey(Schema.String),
-  apiVersion: Schema.optionalKey(Schema.String)
+  apiVersion: Schema.optionalKey(Schema.String),
+  deployments: Schema.optionalKey(Schema.Record(Schema.String, Schema.NonEmptyString))
 })
 
 /** What the environment or the file must say for a kind; `keyName` = the variable that turns it on without a file. */

@@ -69,7 +69,8 @@ const providers = (
     sessionToken: entry.sessionToken,
     entraToken: entry.entraToken,
     tokenFile: entry.tokenFile,
-    apiVersion: entry.apiVersion
+    apiVersion: entry.apiVersion,
+    deployments: entry.deployments
   }))
 }
 

@@ -43,6 +43,8 @@ const Receiver = Schema.String.check(
 const OtlpInput = Schema.Struct({
   endpoint: Schema.optionalKey(Receiver),
   tracesEndpoint: Schema.optionalKey(Receiver),
+  traces: Schema.optionalKey(Schema.Boolean),
+  metrics: Schema.optionalKey(Schema.Boolean),
   sample: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
   exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"])),
   protocol: Schema.optionalKey(Schema.Literals(["http/protobuf", "http/json"])),

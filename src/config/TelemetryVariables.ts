@@ -1,4 +1,4 @@
-/** What the standard `OTEL_*` variables say about traces; they go over the file, as everything of the environment does. */
+/** What the standard `OTEL_*` variables say about traces and metrics; they go over the file, as everything of the environment does. */
 import * as Effect from "effect/Effect"
 import { valueAt } from "./Problem.ts"
 import { variable } from "./Substitution.ts"
@@ -25,6 +25,9 @@ const milliseconds = [
   ["timeout", ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"]],
   ["interval", ["OTEL_BSP_SCHEDULE_DELAY"]]
 ] as const
+
+/** Keys that `none` switches off, each of them alone. */
+const switches = [["traces", "OTEL_TRACES_EXPORTER"], ["metrics", "OTEL_METRICS_EXPORTER"]] as const
 
 /** What a variable says; empty where it is not set. */
 const said = (name: string): Effect.Effect<string> => Effect.map(variable(name), (value) => value ?? "")
@@ -81,13 +84,11 @@ const written = Effect.gen(function*() {
   if (Object.keys(attributes).length > 0) picked["attributes"] = attributes
   const optIn = (yield* said("OTEL_SEMCONV_STABILITY_OPT_IN")).split(",").map((one) => one.trim())
   if (optIn.includes("gen_ai_latest_experimental")) picked["conventions"] = "latest"
+  for (const [key, name] of switches) if ((yield* said(name)).trim() === "none") picked[key] = false
   return picked
 })
 
-const isOff = Effect.gen(function*() {
-  const exporters = yield* said("OTEL_TRACES_EXPORTER")
-  return (yield* said("OTEL_SDK_DISABLED")).toLowerCase() === "true" || exporters.trim() === "none"
-})
+const isOff = Effect.map(said("OTEL_SDK_DISABLED"), (value) => value.toLowerCase() === "true")
 
 /** The `telemetry` section with what the environment says. Where it is no section it stays, so that the schema can say so. */
 export const telemetry = Effect.fnUntraced(function*(document: unknown) {

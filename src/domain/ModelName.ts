@@ -1,5 +1,15 @@
 /** How a row of a list finds the models that it is about: by exact names, and by names that may have a version behind them. */
 
+/** Names of an operator's own, and the models that they are: a provider has as many as its operator says. */
+export interface OwnNames {
+  /** By the name under which the provider is asked. */
+  readonly deployments?: Readonly<Record<string, string>> | undefined
+}
+
+/** The name by which lists know a provider's model; undefined where it is an operator's own that is said of none. */
+export const saidOf = ({ deployments }: OwnNames, model: string): string | undefined =>
+  deployments !== undefined && Object.hasOwn(deployments, model) ? deployments[model] : undefined
+
 export interface NamedRow {
   /** The kind of the provider. */
   readonly provider: string

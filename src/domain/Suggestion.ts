@@ -43,3 +43,7 @@ export const nearest = (word: string, known: Iterable<string>): string | undefin
   }
   return found
 }
+
+/** A few of the names, and how many more there are. */
+export const several = (names: ReadonlyArray<string>): string =>
+  `${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}`

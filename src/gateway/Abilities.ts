@@ -1,5 +1,6 @@
 /** What is known of the targets of a route, gathered once when the route is made, so that a request pays nothing where nothing is. */
 import type { Capabilities } from "../domain/Model.ts"
+import { saidOf } from "../domain/ModelName.ts"
 import { capabilitiesOf } from "../providers/Catalogue.ts"
 import type { Target } from "./Target.ts"
 
@@ -22,15 +23,19 @@ const lowering: ReadonlySet<string> = new Set(["anthropic", "bedrock"])
 /** Theirs do for the models that the catalogue knows, and not for those of which only the file says so. */
 const loweringKnown: ReadonlySet<string> = new Set(["openai", "azure-openai"])
 
-const leavesOutSampling = ({ model, provider: { kind } }: Target): boolean => {
+const known = ({ model, provider }: Target): Capabilities =>
+  capabilitiesOf(provider.kind, saidOf(provider, model) ?? model)
+
+const leavesOutSampling = (target: Target): boolean => {
+  const { kind } = target.provider
   if (!loweringKnown.has(kind)) return lowering.has(kind)
-  const { reasoning, sampling } = capabilitiesOf(kind, model)
+  const { reasoning, sampling } = known(target)
   return reasoning === true && sampling === false
 }
 
 /** What the catalogue knows of a target, and over it what the file says. */
-export const ofTarget = ({ model, provider }: Target, written?: Capabilities): Capabilities => ({
-  ...capabilitiesOf(provider.kind, model),
+export const ofTarget = (target: Target, written?: Capabilities): Capabilities => ({
+  ...known(target),
   ...written
 })
 

@@ -28,11 +28,12 @@ const useOf = (decision: Decision, untold: PicoUsd): Use => {
     tokens += (estimated ?? usage)?.totalTokens ?? 0
     const cost = costOfAttempt(decision, attempt)
     if (cost === undefined) continue
-    if ("picoUsd" in cost) {
+    if ("picoUsd" in cost) spent = plus(spent, cost.picoUsd)
+    else if (attempt.isUntold === true) {
       // Nobody told the rest, which is at most what was held.
-      const isLess = attempt.isUntold === true && cost.picoUsd < untold
-      spent = plus(spent, isLess ? untold : cost.picoUsd)
-    } else if (attempt.isUntold === true || isUntold(outcome)) spent = plus(spent, untold)
+      const { estimate: told = 0 } = cost
+      spent = plus(spent, told < untold ? untold : told)
+    } else if (isUntold(outcome)) spent = plus(spent, untold)
     else if (cost.estimate !== undefined) spent = plus(spent, cost.estimate < untold ? cost.estimate : untold)
   }
   return { tokens, spent }

@@ -37,7 +37,7 @@ export interface TargetHealth {
   readonly retryBudget: number
   /** How long it has yet to be left alone, because it said so; the longest of its models. 0 = not at all. */
   readonly cooldownMs: number
-  /** Its provider's, in the order of the file; absent = it has none. */
+  /** Its provider's, in the order of the file, as they are for this model; absent = it has none. */
   readonly credentials?: ReadonlyArray<CredentialState> | undefined
   /** Tag of the reason of the last failure. */
   readonly lastError?: string | undefined
@@ -62,7 +62,7 @@ const show = (guards: Guards, nowMs: number, atMs: number): Effect.Effect<Target
       waiting: guards.bulkhead.waiting(),
       retryBudget,
       cooldownMs: Math.ceil(guards.cooldown.longest(nowMs)),
-      credentials: guards.credentials?.states(nowMs),
+      credentials: guards.credentials?.states(nowMs, guards.name.slice(guards.name.indexOf("/") + 1)),
       lastError: guards.lastError
     })))
 

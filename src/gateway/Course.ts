@@ -22,6 +22,8 @@ export interface Plan {
   /** Tries on one target, the first included. */
   readonly triesEach: number
   attemptsLeft: number
+  /** Attempts of those that the target whose turn it is may not use up: see `keep`. */
+  kept: number
   /** What an upstream said last. It beats what we decided ourselves. */
   told: GatewayError | undefined
   /** Of our own refusals the one that ends first. */
@@ -44,6 +46,7 @@ export const make = (
   })),
   triesEach,
   attemptsLeft: attemptsInAll(triesEach) - sent.length,
+  kept: 0,
   told: undefined,
   refusal: undefined
 })
@@ -55,12 +58,24 @@ export const isOpen = (plan: Plan, course: Course): boolean =>
 export const others = (plan: Plan, course: Course): ReadonlyArray<Course> =>
   plan.courses.filter((other) => other !== course && isOpen(plan, other))
 
+/** Those that were not asked yet and could answer. */
+const fresh = (plan: Plan, course: Course, nowMs: number): ReadonlyArray<Course> =>
+  others(plan, course).filter((other) => other.failure === undefined && couldAnswer(other.target, nowMs))
+
 /**
  * The last hope is given the rest of the request. A target that has failed already is no better hope, and one that would not be
  * asked at `nowMs` is none.
  */
 export const isLastHope = (plan: Plan, course: Course, nowMs: number): boolean =>
-  !others(plan, course).some((other) => other.failure === undefined && couldAnswer(other.target, nowMs))
+  fresh(plan, course, nowMs).length === 0
+
+/** Keeps one attempt for each of them, so that the retries and the keys of one target do not use up another's. */
+export const keep = (plan: Plan, course: Course, nowMs: number): void => {
+  plan.kept = fresh(plan, course, nowMs).length
+}
+
+/** Whether the target whose turn it is may have one more attempt. */
+export const mayRepeat = (plan: Plan): boolean => plan.attemptsLeft > plan.kept
 
 const waitOf = (error: GatewayError): number => error.reason.retryAfterMs ?? Number.POSITIVE_INFINITY
 

@@ -79,7 +79,7 @@ const withAnother = <A, R>(
 ): Effect.Effect<A, GatewayError, R> =>
   Effect.flatMap(monotonicMillis, (nowMs) => {
     const { guards: { credentials }, model } = course.target
-    if (credentials === undefined || plan.attemptsLeft <= 0) return Effect.fail(failure)
+    if (credentials === undefined || !Course.mayRepeat(plan)) return Effect.fail(failure)
     if (!Classification.isOfCredential(failure.reason) || !credentials.isFree(model, nowMs)) return Effect.fail(failure)
     const others = credentials.states(nowMs).length - (failure.reason._tag === "CredentialRejected" ? 0 : 1)
     if (course.switches >= others) return Effect.fail(failure)
@@ -108,10 +108,10 @@ const again = <A, R>(
   const schedule = Schedule.tap(
     Retry.schedule({
       settings: options.retry,
-      retries: Math.min(retries, plan.attemptsLeft),
+      retries,
       deadline: options.deadline,
       budget: course.target.guards.budget,
-      isAllowed: () => plan.attemptsLeft > 0
+      isAllowed: () => Course.mayRepeat(plan)
     }),
     ({ output }) =>
       Effect.sync(() => {
@@ -204,6 +204,7 @@ const goOn = <A, R>(
         if (first === undefined) {
           if (!Course.isOpen(plan, course) || (yield* isPassedOver(decision, plan, course))) continue
         }
+        Course.keep(plan, course, yield* monotonicMillis)
         // A first attempt that was made already is one of the tries to come.
         const left = Math.min(retry.attempts, retry.attempts - course.tries + (first === undefined ? 0 : 1))
         const tries = round === 1 && Course.others(plan, course).length > 0

@@ -6,8 +6,11 @@ import * as Effect from "effect/Effect"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import type { StateName } from "../resilience/CircuitBreaker.ts"
 import type { TimeoutSettings } from "../resilience/Deadline.ts"
+import { make as makeDecision } from "./Decision.ts"
+import type { CompletionRequest } from "./FlowRequest.ts"
 import { Health, type TargetHealth } from "./Health.ts"
-import { Routes } from "./Route.ts"
+import { type Route, Routes } from "./Route.ts"
+import { forChat } from "./Suitability.ts"
 
 /** One target of a plan, as JSON shows it. */
 export interface PlannedTarget {
@@ -112,8 +115,12 @@ const judgeCredentials: Judge = ({ credentials = [] }) =>
 /** In the order of what a reader should hear first; a machine that can turn a target away adds its judge. */
 const judges: ReadonlyArray<Judge> = [judgeCircuit, judgeCooldown, judgeCredentials, judgePlace]
 
+/** Of a target that an operator lets nothing turn away; see `Pause.isForced`. */
+const judgesOfForced: ReadonlyArray<Judge> = [judgeCircuit, judgePlace]
+
 const judge = (state: PlanState): Judgement => {
-  const found = judges.flatMap((one) => one(state) ?? [])
+  const isForced = state.breaker.state === "forced-closed" || state.breaker.state === "metrics-only"
+  const found = (isForced ? judgesOfForced : judges).flatMap((one) => one(state) ?? [])
   return found.find(({ wouldAsk }) => !wouldAsk)
     ?? { wouldAsk: true, why: found.map(({ why }) => why).join(", ") }
 }
@@ -154,35 +161,57 @@ const judgeAll = (seen: ReadonlyArray<PlanState>): ReadonlyArray<Judgement> => {
   return judged.map((one, at) => seen[at] === last ? asLastResort : one)
 }
 
+/** Of the request that is planned: its text and what it asks. */
+export type PlannedRequest = Pick<CompletionRequest, "source" | "request">
+
+/** Why a target cannot serve the request, by its name. Fails where none can. */
+const unsuited = (
+  route: Route,
+  planned: PlannedRequest | undefined
+): Effect.Effect<ReadonlyMap<string, Judgement>, GatewayError> => {
+  if (planned === undefined) return Effect.succeed(new Map())
+  const decision = makeDecision("explain", 0)
+  const suited = forChat(route, { ...planned, decision })
+  return "_tag" in suited
+    ? Effect.fail(suited)
+    : Effect.succeed(new Map(decision.skipped.map(({ target, why }) => [target, { wouldAsk: false, why }])))
+}
+
 /** The place of a target in the order, in words. */
 const place = (before: string | undefined, { why }: Judgement): string =>
   `${before === undefined ? "asked first" : `asked when ${before} fails`}${why === "" ? "" : `, ${why}`}`
 
 /**
- * The plan for a model, by the states of the targets here, or by `states` of a running server. Draws a weighted order as a
- * request would. Fails with `ModelNotFound`.
+ * The plan for a model, by the states of the targets here, or by `states` of a running server; for one request, also by what its
+ * targets can do. Draws a weighted order as a request would. Fails with `ModelNotFound`, or where no target can serve the request.
  */
 export const make = Effect.fnUntraced(function*(
   model: string,
-  states?: ReadonlyArray<PlanState>
+  states?: ReadonlyArray<PlanState>,
+  request?: PlannedRequest
 ): Effect.fn.Return<Plan, GatewayError, Routes | Health> {
   const routes = yield* Routes
   const { kind, onInterrupted, strategy, targets, timeouts, weights } = yield* routes.describe(model)
-  const drawn = (yield* routes.resolve(model)).targets
+  const route = yield* routes.resolve(model)
+  const drawn = route.targets
+  const unable = yield* unsuited(route, request)
   const judged: ReadonlyArray<PlanState> = states ?? (yield* (yield* Health).targets)
   const known = new Map(judged.map((state) => [state.target, state]))
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   let before: string | undefined
   let retryAfterMs: number | undefined
   const seen = drawn.map(({ name }) => known.get(name) ?? idle(name))
-  const judgements = judgeAll(seen)
+  const able = seen.filter((_, index) => !unable.has(drawn[index]?.name ?? ""))
+  const judgements = new Map(judgeAll(able).map((judgement, at) => [able[at], judgement]))
   const planned = drawn.map((target, index): PlannedTarget => {
     const state = seen[index] ?? idle(target.name)
-    const judgement = judgements[index] ?? judge(state)
+    const judgement = unable.get(target.name) ?? judgements.get(state) ?? judge(state)
     const name = `${target.provider.name}/${target.model}`
     const why = judgement.wouldAsk ? place(before, judgement) : `skipped: ${judgement.why}`
     if (judgement.wouldAsk) before = name
-    else retryAfterMs = Math.min(retryAfterMs ?? Number.POSITIVE_INFINITY, judgement.retryAfterMs ?? 0)
+    else if (judgement.retryAfterMs !== undefined) {
+      retryAfterMs = Math.min(retryAfterMs ?? Number.POSITIVE_INFINITY, judgement.retryAfterMs)
+    }
     const at = targets.findIndex((one) => one.name === target.name)
     const share = strategy === "ordered" || total === 0
       ? (at === 0 ? 1 : 0)

@@ -40,9 +40,10 @@ const differences = (before: PriceSettings, after: PriceSettings): ReadonlyArray
 const make = Effect.fnUntraced(function*(first: PriceSettings) {
   const { providers } = yield* Providers
   const bookOf = ({ prices, regions }: PriceSettings): PriceBook & PriceList =>
-    makeBook(Array.from(providers.values(), ({ kind, name }) => ({
+    makeBook(Array.from(providers.values(), ({ deployments, kind, name }) => ({
       name,
       kind,
+      deployments,
       prices: prices?.[name],
       region: regions?.[name]
     })))

@@ -47,6 +47,8 @@ export const failed = (options: AnyAttempt, turn: Turn, { reason, used }: Gatewa
     turn.record.upstreamStatus = reason.upstreamStatus
     if (used?.usage !== undefined) {
       turn.record.usage = used.usage
+      // No sum of money is to take a part for the whole.
+      if (used.isUntold) turn.record.estimated = { ...used.usage, reportedCost: undefined }
       turn.span?.used(used.usage, used.isUntold)
     }
     if (used?.isUntold === true) turn.record.isUntold = true
@@ -95,7 +97,8 @@ export const answered = (options: AnyAttempt, turn: Turn, clock: Clock.Clock): E
   options.decision.provider = options.target.provider.name
   options.decision.model = options.call.model
   options.target.guards.bulkhead.onSuccess(clock)
-  if (turn.isSlow) return Effect.void
+  // It was the last hope, and it does answer: what is only late must not be taken from callers who have nobody else.
+  if (turn.isSlow) return turn.settle(success)
   return turn.settle(tookMs > options.clock.slowAfterMs ? slow : success)
 }
 

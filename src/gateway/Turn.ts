@@ -145,7 +145,7 @@ const turnOf = (
     leave: (exit) => {
       if (left) return Effect.void
       left = true
-      if (turn.held !== undefined) count(record, turn.held, span)
+      if (turn.held !== undefined && record.usage === undefined) count(record, turn.held, span)
       if (turn.uncountedEvents > 0) estimate(options, turn)
       if (span !== undefined && record.estimated !== undefined) span.isEstimated = true
       span?.leave(exit)

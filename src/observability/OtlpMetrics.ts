@@ -15,7 +15,7 @@ import type { OtlpSettings } from "./Tracing.ts"
 /** Those of the receiver; without an endpoint metrics are at `/metrics` only. */
 type OtlpMetricsSettings = Pick<
   OtlpSettings,
-  "endpoint" | "headers" | "serviceName" | "attributes" | "timeoutMs" | "compression"
+  "endpoint" | "metrics" | "headers" | "serviceName" | "attributes" | "timeoutMs" | "compression"
 >
 
 /** Milliseconds between two exports. */
@@ -89,10 +89,10 @@ const exporting = Effect.fnUntraced(function*(settings: OtlpMetricsSettings, end
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(intervalMs), once)))
 })
 
-/** Exports until it closes, then once more; nothing without an endpoint. */
+/** Exports until it closes, then once more; nothing without an endpoint, or where metrics are not to go there. */
 export const layer = (settings: OtlpMetricsSettings): Layer.Layer<never> => {
-  const { endpoint } = settings
-  return endpoint === undefined || endpoint === ""
+  const { endpoint, metrics } = settings
+  return !metrics || endpoint === undefined || endpoint === ""
     ? Layer.empty
     : Layer.effectDiscard(exporting(settings, endpoint))
 }

@@ -16,6 +16,10 @@ export interface OtlpSettings {
   readonly endpoint: string | undefined
   /** The traces endpoint itself, used as it is; takes the place of `endpoint`. Default absent. */
   readonly tracesEndpoint: string | undefined
+  /** Whether traces go there. Default true. */
+  readonly traces: boolean
+  /** Whether metrics go there; they are at `/metrics` in any case. Default true. */
+  readonly metrics: boolean
   /** Share of traces that start here and are kept, 0 to 1; a caller's own decision is followed. Default 1. */
   readonly sample: number
   /** `sdk` = OpenTelemetry's SDK, `native` = our own writer of OTLP JSON, cheaper. Default `sdk`. */
@@ -45,6 +49,8 @@ export interface OtlpSettings {
 export const defaultOtlpSettings: OtlpSettings = {
   endpoint: undefined,
   tracesEndpoint: undefined,
+  traces: true,
+  metrics: true,
   sample: 1,
   exporter: "sdk",
   protocol: "http/protobuf",
@@ -97,8 +103,8 @@ const exporterOf = (settings: OtlpSettings, url: string) =>
 
 /** The tracer of these settings, flushed when the layer closes. */
 export const layer = (settings: OtlpSettings): Layer.Layer<never> => {
-  const { endpoint = "", sample, tracesEndpoint = "" } = settings
-  if (endpoint === "" && tracesEndpoint === "") return Layer.succeed(References.TracerEnabled, false)
+  const { endpoint = "", sample, traces, tracesEndpoint = "" } = settings
+  if (!traces || endpoint === "" && tracesEndpoint === "") return Layer.succeed(References.TracerEnabled, false)
   const url = tracesEndpoint === "" ? signalUrl(endpoint, "traces") : tracesEndpoint
   return Layer.mergeAll(
     exporterOf(settings, url),

@@ -11,7 +11,7 @@ import { CredentialRejected, type GatewayError, gatewayError } from "../domain/G
 import * as Credential from "../resilience/Credential.ts"
 import type { Dialect } from "./Dialect.ts"
 import * as OpenAiEmbeddings from "./protocols/OpenAiEmbeddings.ts"
-import { azureChat } from "./protocols/OpenAiReasoning.ts"
+import { azureChatOf } from "./protocols/OpenAiReasoning.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { TokenFile } from "./TokenFile.ts"
@@ -33,6 +33,8 @@ export interface AzureOpenAiOptions {
   /** Sent with every request, over our own and the package's. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   readonly models?: ReadonlyArray<string> | undefined
+  /** Models by the names of their deployments, where these are others. */
+  readonly deployments?: Readonly<Record<string, string>> | undefined
 }
 
 const chatPath = "/chat/completions"
@@ -57,7 +59,9 @@ const addressOf = ({ apiVersion, baseUrl }: AzureOpenAiOptions): Address => {
 /** A deployment's name need not be that of its model, so usage says what the answer does. */
 const tellsModel = true
 
-const dialectOf = ({ needsDeployment }: Address, apiVersion: string | undefined): Dialect => {
+const dialectOf = ({ needsDeployment }: Address, options: AzureOpenAiOptions): Dialect => {
+  const { apiVersion } = options
+  const azureChat = azureChatOf(options)
   const query = apiVersion === undefined ? "" : `?api-version=${encodeURIComponent(apiVersion)}`
   const pathOf = (model: string, rest: string): string =>
     (needsDeployment ? `/deployments/${encodeURIComponent(model.toWellFormed())}` : "") + rest + query
@@ -138,10 +142,11 @@ export const make = (options: AzureOpenAiOptions): Effect.Effect<Provider, never
     const token = "entraToken" in auth ? auth.entraToken : undefined
     const endpoint = (key: Redacted.Redacted | undefined) => Effect.cached(endpointOf(options, address, key, token))
     return yield* makeWire({
-      dialect: dialectOf(address, options.apiVersion),
+      dialect: dialectOf(address, options),
       name: options.name,
       kind: "azure-openai",
       models: options.models,
+      deployments: options.deployments,
       baseUrl: options.baseUrl,
       ...("tokenFile" in auth
         ? { credentials: auth.tokenFile.credentials, endpoints: [auth.tokenFile.endpoint(ofToken(options, address))] }

@@ -30,7 +30,7 @@ export const tokenFileOf = (
     )
 
 const makeAzure = (name: string, settings: ProviderSettings, tokenFile: TokenFile | undefined): Making => {
-  const { apiVersion, baseUrl, entraToken, headers, models } = settings
+  const { apiVersion, baseUrl, deployments, entraToken, headers, models } = settings
   const [first, ...rest] = settings.apiKeys ?? []
   const auth = first !== undefined
     ? { apiKeys: [first, ...rest] as const }
@@ -42,7 +42,7 @@ const makeAzure = (name: string, settings: ProviderSettings, tokenFile: TokenFil
   if (baseUrl === undefined || auth === undefined) return problem("baseUrl is missing: the address of the resource")
   return Effect.flatMap(
     Effect.promise(() => import("./AzureOpenAi.ts")),
-    (AzureOpenAi) => AzureOpenAi.make({ name, baseUrl, auth, apiVersion, headers, models })
+    (AzureOpenAi) => AzureOpenAi.make({ name, baseUrl, auth, apiVersion, deployments, headers, models })
   )
 }
 

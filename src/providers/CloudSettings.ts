@@ -18,6 +18,8 @@ export interface CloudSettings {
   readonly tokenFile?: string | undefined
   /** `azure-openai`: with it the model is the name of a deployment in the path; absent = the v1 address. */
   readonly apiVersion?: string | undefined
+  /** `azure-openai`: which model a deployment is, where its name is another; by it the catalogue and the prices know the model. */
+  readonly deployments?: Readonly<Record<string, string>> | undefined
 }
 
 type Key = keyof CloudSettings
@@ -30,7 +32,7 @@ export const wrongRegion = "expected a region of AWS, such as us-east-1"
 
 /** What each kind may be told; no other kind knows any of it. */
 const keysOf: Readonly<Record<string, ReadonlyArray<Key>>> = {
-  "azure-openai": ["entraToken", "tokenFile", "apiVersion"],
+  "azure-openai": ["entraToken", "tokenFile", "apiVersion", "deployments"],
   bedrock: ["region", "accessKeyId", "secretAccessKey", "sessionToken", "tokenFile"],
   "bedrock-mantle": ["region", "tokenFile"],
   gemini: ["tokenFile"]

@@ -62,6 +62,10 @@ export interface StreamMachine {
   readonly next: (event: SseEvent, out: Array<Frame>) => void
   /** The body ended: well if the answer is complete, else as an interruption. */
   readonly end: (out: Array<Frame>) => void
+  /** All that an answer used that failed at its very end; absent = it was not counted to its end. */
+  readonly used?: Usage | undefined
+  /** The answer broke off: what it has counted and not told yet; absent = it tells all at once. */
+  readonly tell?: (out: Array<Frame>) => void
   /** Reads the events that repeat the last one, and says where in the bytes the first other one begins; absent = none does. */
   readonly repeats?: (bytes: Uint8Array, out: Array<Frame>) => number
 }

@@ -3,11 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "../resilience/Credential.ts"
-import type { Dialect } from "./Dialect.ts"
-import { deepSeekChat } from "./protocols/DeepSeekChat.ts"
-import { mistralChat } from "./protocols/MistralChat.ts"
-import { openAi } from "./protocols/OpenAiChatDialect.ts"
-import { foreign, without } from "./protocols/StrictChat.ts"
+import { dialectOf } from "./protocols/CompatibleDialects.ts"
 import type { Provider } from "./Provider.ts"
 import { Providers } from "./Providers.ts"
 import type { TokenFile } from "./TokenFile.ts"
@@ -30,16 +26,6 @@ export interface OpenAiCompatibleOptions {
   readonly models?: ReadonlyArray<string> | undefined
 }
 
-/** Hosts that read the dialect in a way of their own, by kind. */
-const dialects: Readonly<Record<string, Dialect>> = {
-  cerebras: without(openAi, foreign),
-  deepseek: deepSeekChat,
-  // Its own models want their thoughts back.
-  fireworks: without(openAi, ["cache_control"]),
-  groq: without(openAi, foreign),
-  mistral: without(mistralChat, foreign)
-}
-
 export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, never, Transport> =>
   Effect.suspend(() => {
     const url = new URL(options.baseUrl)
@@ -56,7 +42,7 @@ export const make = (options: OpenAiCompatibleOptions): Effect.Effect<Provider, 
     const [first, ...rest] = options.apiKeys ?? []
     const { tokenFile } = options
     return makeWire({
-      dialect: dialects[options.kind ?? ""] ?? openAi,
+      dialect: dialectOf(options.kind),
       name: options.name,
       kind: options.kind ?? "openai-compatible",
       models: options.models,

@@ -9,6 +9,7 @@ import type { ChatRequest } from "../domain/Chat.ts"
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { GatewayError } from "../domain/GatewayError.ts"
+import type { OwnNames } from "../domain/ModelName.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { Credentials } from "../resilience/Credential.ts"
 import type { JsonText } from "../validation/JsonText.ts"
@@ -127,7 +128,7 @@ export interface AnswerStream {
 }
 
 /** An upstream. `name` is its name in the configuration, `kind` its dialect or preset. */
-export interface Provider {
+export interface Provider extends OwnNames {
   readonly name: string
   readonly kind: string
   /** Where it is, for metrics; absent = nowhere on a network. */

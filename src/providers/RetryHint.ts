@@ -30,8 +30,13 @@ const span = (text: string): number => {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** Milliseconds on the clock of the day that a text of RFC 3339 or of HTTP names. */
-const untilDate = (text: string, nowMs: number): number => Date.parse(text) - nowMs
+/** As HTTP and RFC 3339 begin a date; `Date.parse` would find one in `retry 2050` too. */
+const dated = /^\s*(?:\d{4}-|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))/i
+const zoned = /(?:GMT|UTC|Z|[+-]\d\d:?\d\d)\s*$/i
+
+/** Milliseconds on the clock of the day to a date of RFC 3339 or of HTTP, which means GMT where it does not say so. */
+const untilDate = (text: string, nowMs: number): number =>
+  dated.test(text) ? Date.parse(zoned.test(text) ? text : `${text} GMT`) - nowMs : Number.NaN
 
 const exactNames = ["retry-after-ms", "x-ms-retry-after-ms"]
 

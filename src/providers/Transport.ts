@@ -17,6 +17,7 @@ import type { Limit, Wire } from "./Provider.ts"
 import * as TransportConnections from "./TransportConnections.ts"
 import type { Decoded, Decoder, ResponseHeaders } from "./TransportExchange.ts"
 import { Exchange } from "./TransportExchange.ts"
+import * as TransportOverflow from "./TransportOverflow.ts"
 
 export interface TransportSettings {
   /** Milliseconds to a usable connection, TLS included; default 5000. */
@@ -97,6 +98,7 @@ const makeConnections = (settings: TransportSettings) => {
   const connector: buildConnector.connector = (options, callback) => {
     const exchange = current
     const socket: unknown = connect(options, callback)
+    TransportOverflow.guard(socket)
     if (exchange !== undefined) exchange.ownConnection(socket)
     // A client that is busy with the end of its last connection opens the next one later: it is for one of these.
     else for (const one of waiting.members()) one.ownConnection(undefined)

@@ -6,7 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
-import { type GatewayError, gatewayError, MalformedAnswer, type Reason } from "../domain/GatewayError.ts"
+import { type GatewayError, gatewayError, MalformedAnswer, type Reason, type Used } from "../domain/GatewayError.ts"
 import type { Asked, Credentials, Noted } from "../resilience/Credential.ts"
 import type { Dialect, EventParser, Fallback, Lowered, ReadAnswer, StreamMachine } from "./Dialect.ts"
 import { ChatStream } from "./protocols/OpenAiChatStream.ts"
@@ -24,6 +24,7 @@ export interface WireOptions {
   readonly name: string
   readonly kind: string
   readonly models?: ReadonlyArray<string> | undefined
+  readonly deployments?: Provider["deployments"]
   /** Where it is. */
   readonly baseUrl: string
   /** One for each credential. */
@@ -55,6 +56,12 @@ const refusal = (
 /** Hears of a failure of the call, whenever it comes; to be waited for before the call is made again. */
 type Hear = (reason: Reason) => Effect.Effect<void>
 
+/** With what the answer used, where its upstream has said all of it. */
+const failureOf = (reason: Reason, usage: Used["usage"]): GatewayError =>
+  usage === undefined || usage.totalTokens === 0
+    ? gatewayError(reason)
+    : gatewayError(reason, { usage, isUntold: false })
+
 /** The events of an answer, until it ends, breaks or is found broken. `hear` is told what the upstream says is wrong. */
 const readStream = (
   response: TransportResponse,
@@ -67,7 +74,9 @@ const readStream = (
 
   const judge = (): void => {
     if (machine.failure !== undefined) {
-      ending ??= new Ending(Effect.andThen(hear(machine.failure), Effect.fail(gatewayError(machine.failure))))
+      ending ??= new Ending(
+        Effect.andThen(hear(machine.failure), Effect.fail(failureOf(machine.failure, machine.used)))
+      )
     } else if (machine.isDone) {
       response.markComplete()
       ending = new Ending(Cause.done())
@@ -77,6 +86,7 @@ const readStream = (
     }
   }
   const deliver = (frames: Array<Frame>): Frames | Ending | undefined => {
+    if (machine.failure !== undefined && ending === undefined) machine.tell?.(frames)
     judge()
     return isFilled(frames) ? frames : ending
   }
@@ -107,7 +117,10 @@ const readStream = (
       if (failure === undefined) { for (const event of parser.end()) machine.next(event, frames) }
       // An answer that is complete in itself stays whole, however the connection ended.
       if (failure === undefined || machine.isComplete) machine.end(frames)
-      else ending = new Ending(Effect.fail(failure))
+      else {
+        machine.tell?.(frames)
+        ending = new Ending(Effect.fail(failure))
+      }
       return deliver(frames) ?? new Ending(Cause.done())
     }
   })
@@ -175,6 +188,7 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
       name: options.name,
       kind: options.kind,
       models: options.models ?? [],
+      deployments: options.deployments,
       server: serverOf(options.baseUrl),
       keepsLimit: true,
       credentials,
@@ -216,12 +230,8 @@ const lower = (dialect: Dialect, call: ProviderCall, stream: boolean): Lowered |
   inFull(call, dialect.lower(call, stream))
 
 /** A good answer's body that is no answer, with what it says it used: its upstream charges for that all the same. */
-const noAnswer = (dialect: Dialect, reason: Reason, text: string, fallback: Fallback): GatewayError => {
-  const usage = dialect.usedIn?.(text, fallback)
-  return usage === undefined || usage.totalTokens === 0
-    ? gatewayError(reason)
-    : gatewayError(reason, { usage, isUntold: false })
-}
+const noAnswer = (dialect: Dialect, reason: Reason, text: string, fallback: Fallback): GatewayError =>
+  failureOf(reason, dialect.usedIn?.(text, fallback))
 
 const complete = (
   dialect: Dialect,

@@ -97,8 +97,8 @@ export interface Credentials {
   readonly death: (model: string, nowMs: number) => Death | undefined
   /** All usable again; true if one was not. */
   readonly reset: (nowMs: number) => boolean
-  /** In the order they were given. */
-  readonly states: (nowMs: number) => ReadonlyArray<CredentialState>
+  /** In the order they were given; with a model, what may not be used for it is dead. */
+  readonly states: (nowMs: number, model?: string) => ReadonlyArray<CredentialState>
 }
 
 /**
@@ -184,6 +184,10 @@ export const make = ({ count, refresh }: CredentialOptions): Credentials => {
     return cooling.note(keyOf(index, model), nowMs, pauseMs, why)
   }
 
+  /** It may not be used for the model, whatever it may do for others. */
+  const isForbidden = (index: number, model: string, nowMs: number): boolean =>
+    cooling.why(keyOf(index, model), nowMs) === "CredentialRejected"
+
   const rejected = ({ generation, index }: Use, clock: Clock.Clock): Noted => {
     const nowMs = monotonicMillisUnsafe(clock)
     const noted = send(index, { _tag: "Rejected", nowMs, generation, canRefresh: refresh !== undefined })
@@ -225,8 +229,7 @@ export const make = ({ count, refresh }: CredentialOptions): Credentials => {
       if (isCalm) return undefined
       let found: Death | undefined
       for (const [index, state] of tick(nowMs).entries()) {
-        const isForbidden = cooling.why(keyOf(index, model), nowMs) === "CredentialRejected"
-        const death = state._tag === "Dead" ? state.why : isForbidden ? "rejected" : undefined
+        const death = state._tag === "Dead" ? state.why : isForbidden(index, model, nowMs) ? "rejected" : undefined
         if (death === undefined) return undefined
         // Of both the one that may pass by itself.
         if (found !== "quota") found = death
@@ -240,6 +243,11 @@ export const make = ({ count, refresh }: CredentialOptions): Credentials => {
       isCalm = false
       return wasCooling || before.some((state) => state._tag !== "Usable")
     },
-    states: (nowMs) => tick(nowMs).map(shown)
+    states: (nowMs, model) =>
+      tick(nowMs).map((state, index) =>
+        state._tag === "Usable" && model !== undefined && isForbidden(index, model, nowMs)
+          ? "dead: rejected"
+          : shown(state)
+      )
   }
 }

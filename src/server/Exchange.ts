@@ -86,14 +86,19 @@ const spanText = (ms: number): string =>
     ? `${Math.ceil(ms / 100) / 10}s`
     : `${Math.floor(ms / 60_000)}m${Math.ceil(ms % 60_000 / 1000)}s`
 
+const rateHeaders = [
+  ["requests", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+  ["tokens", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
+] as const
+
 /** What is left of the caller's rates, as OpenAI tells it. */
 const addStandings = (headers: Record<string, string>, standings: Standings): void => {
-  for (const kind of ["requests", "tokens"] as const) {
+  for (const [kind, limit, remaining, reset] of rateHeaders) {
     const standing = standings[kind]
     if (standing === undefined) continue
-    headers[`x-ratelimit-limit-${kind}`] = String(standing.limit)
-    headers[`x-ratelimit-remaining-${kind}`] = String(standing.remaining)
-    headers[`x-ratelimit-reset-${kind}`] = spanText(standing.resetMs)
+    headers[limit] = String(standing.limit)
+    headers[remaining] = String(standing.remaining)
+    headers[reset] = spanText(standing.resetMs)
   }
 }
 

@@ -26,7 +26,10 @@ export interface LedgerStore {
   readonly kind: "memory" | "sqlite" | "postgres"
   /** All of them or none; returns when they would survive the end of this process. */
   readonly append: (entries: ReadonlyArray<Numbered>) => Effect.Effect<void, StorageFailed>
-  /** How many appends may be under way; where each is taken at once and they are written in turn, any number. Default 4. */
+  /**
+   * How many appends may be under way. Default 1: a process that dies takes with it what is under way and what has come since. Any
+   * number where all that are not begun yet are written together, which comes to the same.
+   */
   readonly atOnce?: number
   /** In no particular order. */
   readonly sums: (query: SumQuery) => Effect.Effect<ReadonlyArray<Sum>, StorageFailed>

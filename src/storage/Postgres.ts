@@ -1,5 +1,6 @@
 /**
- * The ledger in Postgres, which may be away when we start and at any time later: connections are made when they are needed.
+ * The ledger in Postgres, which may be away when we start and at any time later: connections are made when they are needed, and a
+ * first one for the tables that are missing.
  * Trap: a statement that is interrupted waits for the server's word first, and one that is silent gives none. Whoever gives up
  * waiting therefore leaves the whole pool behind, and the next statement gets a new one.
  */
@@ -20,6 +21,8 @@ const connections = 2
 /** A pool and the ledger over it. */
 interface Pool {
   readonly store: LedgerStore
+  /** Makes the tables that are missing. */
+  readonly ready: Effect.Effect<void, StorageFailed>
   readonly scope: Scope.Closeable
 }
 
@@ -41,7 +44,7 @@ const makePool = Effect.fnUntraced(function*(url: string) {
       isReady = true
     }))
   const ready = Effect.suspend(() => isReady ? Effect.void : migrated)
-  const pool: Pool = { store: LedgerSql.make("postgres", client, { ready }), scope }
+  const pool: Pool = { store: LedgerSql.make("postgres", client, { ready }), ready, scope }
   return pool
 })
 
@@ -65,19 +68,21 @@ export const ledger = Effect.fnUntraced(function*(
       return Effect.forkDetach(Scope.close(pool.scope, Exit.void))
     })
   yield* Effect.addFinalizer(() => current === undefined ? Effect.void : leave(current))
-  const use = <A>(ask: (store: LedgerStore) => Effect.Effect<A, StorageFailed>): Effect.Effect<A, StorageFailed> =>
+  const use = <A>(ask: (pool: Pool) => Effect.Effect<A, StorageFailed>): Effect.Effect<A, StorageFailed> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const pool: Pool = current ?? (yield* makePool(url))
         current = pool
-        const fiber = yield* Effect.forkDetach(restore(ask(pool.store)))
+        const fiber = yield* Effect.forkDetach(restore(ask(pool)))
         return yield* Effect.onInterrupt(restore(Effect.flatMap(Fiber.await(fiber), ofOther)), () =>
           Effect.andThen(leave(pool), Effect.forkDetach(Fiber.interrupt(fiber))))
       })
     )
+  // Each of many questions waits for a process's turn: a busy one that is not ready yet would be so late that nothing is written.
+  yield* Effect.forkScoped(Effect.ignore(use(({ ready }) => ready)))
   return {
     kind: "postgres",
-    append: (entries) => use((store) => store.append(entries)),
-    sums: (query) => use((store) => store.sums(query))
+    append: (entries) => use(({ store }) => store.append(entries)),
+    sums: (query) => use(({ store }) => store.sums(query))
   }
 })

@@ -1,9 +1,10 @@
 /**
- * The thread that owns a SQLite file: node:sqlite waits for the disk, and here nobody waits with it. Takes statements one at a
- * time over its port and answers each; ends when it is told to close.
+ * The thread that owns a SQLite file: node:sqlite waits for the disk, and here nobody waits with it. Answers what its port brings
+ * in its order; what has come to be written while a transaction was under way is the next one, all of it, so that nothing waits for
+ * more than two. Ends when it is told to close.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
-import { parentPort, workerData } from "node:worker_threads"
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 
 /** A statement and its values. */
 type Step = readonly [sql: string, values: ReadonlyArray<SQLInputValue>]
@@ -30,11 +31,28 @@ export interface Opening {
   readonly isReader: boolean
 }
 
+/** How long somebody else's lock is waited for, in milliseconds. */
+const lockMs = 5000
+const pauseMs = 20
+const isBusy = (error: unknown): boolean => error instanceof Error && "errcode" in error && error.errcode === 5
+
+/** For a new file that others open too SQLite does not wait by itself: that one of them has a lock is an error at once. */
+const useLog = (database: DatabaseSync, triesLeft = lockMs / pauseMs): void => {
+  try {
+    database.exec("PRAGMA journal_mode = WAL")
+  } catch (error) {
+    if (!isBusy(error) || triesLeft <= 0) throw error
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs)
+    useLog(database, triesLeft - 1)
+  }
+}
+
 const open = ({ isReader, path }: Opening): DatabaseSync => {
-  if (isReader) return new DatabaseSync(path, { readOnly: true, timeout: 5000 })
-  const database = new DatabaseSync(path, { timeout: 5000 })
+  if (isReader) return new DatabaseSync(path, { readOnly: true, timeout: lockMs })
+  const database = new DatabaseSync(path, { timeout: 0 })
   // The file is whole after any crash; what the system had not yet written when the machine (not the process) died is lost.
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+  useLog(database)
+  database.exec(`PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = ${lockMs}`)
   return database
 }
 
@@ -66,15 +84,22 @@ const serve = (port: NonNullable<typeof parentPort>, opening: Opening): void => 
     statements.set(sql, made)
     return made
   }
-  const together = (steps: ReadonlyArray<Step>): void => {
-    database.exec("BEGIN IMMEDIATE")
+  /** In one transaction, or, where one of them is to blame that it cannot be, each in its own. */
+  const writeAll = (asked: ReadonlyArray<Question>): void => {
+    const tellAll = (error: unknown) => asked.forEach(({ number }) => port.postMessage(failure(number, error)))
     try {
-      for (const [sql, values] of steps) prepared(sql).run(...values)
+      database.exec("BEGIN IMMEDIATE")
+    } catch (error) {
+      return tellAll(error)
+    }
+    try {
+      for (const { steps } of asked) for (const [sql, values] of steps) prepared(sql).run(...values)
       database.exec("COMMIT")
     } catch (error) {
       if (database.isTransaction) database.exec("ROLLBACK")
-      throw error
+      return asked.length > 1 ? asked.forEach((one) => writeAll([one])) : tellAll(error)
     }
+    for (const { number } of asked) port.postMessage({ number, rows: [] } satisfies Reply)
   }
   const rowsOf = (step: Step | undefined, asArrays: boolean): ReadonlyArray<unknown> => {
     if (step === undefined) return []
@@ -84,18 +109,30 @@ const serve = (port: NonNullable<typeof parentPort>, opening: Opening): void => 
   }
   const answer = ({ ask, number, steps }: Question): Reply => {
     try {
-      if (ask !== "together") return { number, rows: rowsOf(steps[0], ask === "arrays") }
-      together(steps)
-      return { number, rows: [] }
+      return { number, rows: rowsOf(steps[0], ask === "arrays") }
     } catch (error) {
       return failure(number, error)
     }
   }
-  port.on("message", (question: Question | "close") => {
-    if (question !== "close") return port.postMessage(answer(question))
+  const close = (): void => {
     statements.clear()
     database.close()
     port.close()
+  }
+  port.on("message", (first: Question | "close") => {
+    let toWrite: Array<Question> = []
+    let next: Question | "close" | undefined = first
+    while (next !== undefined) {
+      if (next !== "close" && next.ask === "together") toWrite.push(next)
+      else {
+        if (toWrite.length > 0) writeAll(toWrite)
+        toWrite = []
+        if (next === "close") return close()
+        port.postMessage(answer(next))
+      }
+      next = receiveMessageOnPort(port)?.message
+    }
+    if (toWrite.length > 0) writeAll(toWrite)
   })
 }
 

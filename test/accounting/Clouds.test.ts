@@ -29,6 +29,18 @@ describe("what Bedrock costs", () => {
     expect(bedrock("amazon.nova-lite-v1:0:300k")).toBe(0.06)
   })
 
+  it("is known of the models that make vectors", () => {
+    expect([
+      "amazon.titan-embed-text-v1",
+      "amazon.titan-embed-text-v2:0",
+      "amazon.nova-2-multimodal-embeddings-v1:0",
+      "cohere.embed-multilingual-v3",
+      "us.cohere.embed-v4:0"
+    ].map((model) => bedrock(model))).toEqual([0.1, 0.02, 0.135, 0.1, 0.12])
+    expect(bedrock("global.cohere.embed-v4:0", "eu-west-1")).toBe(0.12)
+    expect(bedrock("cohere.embed-v4:0", "eu-west-1")).toBe("region")
+  })
+
   it("is not known of a profile of one's own, of other versions, nor of names that only begin like a model's", () => {
     const own = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"
     const others = [
@@ -36,7 +48,7 @@ describe("what Bedrock costs", () => {
       "anthropic.claude-sonnet-5-9",
       "anthropic.claude-opus-4-5-max",
       "xx.anthropic.claude-opus-4-6-v1",
-      "amazon.titan-embed-text-v2:0",
+      "amazon.titan-embed-image-v1",
       "claude-opus-4-6",
       "made-up"
     ]
@@ -83,6 +95,12 @@ describe("what Azure costs", () => {
     expect(usd({ ...azure, region: "global" }, "mine", told)).toBe(2.5)
     expect(usd({ ...azure, region: "eu" }, "mine", told)).toBe("region")
     expect(usd(azure, "mine", { ...told, serviceTier: "priority" })).toBe("tier")
+  })
+
+  it("is known before there is an answer where the file says which model a deployment is, and the answer's word is above it", () => {
+    const said = { ...azure, deployments: { mine: "gpt-4o" } }
+    expect([usd(said, "mine"), usd(said, "other")]).toEqual([2.5, "model"])
+    expect(usd(said, "mine", { servedModel: "gpt-4o-mini" })).toBe(0.15)
   })
 
   it("is what the file says of a deployment", () => {

@@ -78,15 +78,20 @@ describe("the writer of the ledger", () => {
       expect(writer.status()).toMatchObject({ pending: 3, written: 8 })
     }))
 
-  for (const [atOnce, what] of [[undefined, "four"], [2, "two"], [Number.POSITIVE_INFINITY, "all"]] as const) {
-    it.effect(`has ${what} batches under way where the store says ${atOnce}, and larger ones for what waited`, () =>
+  for (
+    const [atOnce, what] of [[undefined, "one batch"], [2, "two batches"], [
+      Number.POSITIVE_INFINITY,
+      "all batches"
+    ]] as const
+  ) {
+    it.effect(`has ${what} under way where the store says ${atOnce}, and larger ones for what waited`, () =>
       Effect.gen(function*() {
         const fake = makeStore()
         fake.state.mode = "silent"
         const store = atOnce === undefined ? fake.store : { ...fake.store, atOnce }
         const writer = yield* LedgerWriter.make(store, { ...settings, enough: 2 })
         entries(20).forEach(writer.append)
-        const most = Math.min(atOnce ?? 4, 10)
+        const most = Math.min(atOnce ?? 1, 10)
         expect(fake.asked.map((batch) => batch.length)).toEqual(Array.from({ length: most }, () => 2))
         fake.state.mode = "ok"
         yield* TestClock.adjust("1 minute")
@@ -94,6 +99,19 @@ describe("the writer of the ledger", () => {
         expect(fake.batches.some((batch) => batch.length > 2)).toBe(most < 10)
       }))
   }
+
+  it.effect("writes all that came while a batch was under way in the next one, as it is by default", () =>
+    Effect.gen(function*() {
+      const fake = makeStore()
+      const { writeLimitMs } = LedgerWriter.defaultWriterSettings
+      const writer = yield* LedgerWriter.make(fake.store, LedgerWriter.defaultWriterSettings)
+      fake.state.mode = "silent"
+      entries(4000).forEach(writer.append)
+      yield* TestClock.adjust(writeLimitMs)
+      fake.state.mode = "ok"
+      yield* TestClock.adjust("1 second")
+      expect(fake.batches.map((batch) => batch.length)).toEqual([64, 3936])
+    }))
 
   it.effect("sends nothing more to a store that is away, whatever comes", () =>
     Effect.gen(function*() {

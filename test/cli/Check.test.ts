@@ -131,6 +131,27 @@ models:
     expect(code).toBe(0)
   })
 
+  it("warns of a deployment of Azure's of which nothing is known, and says what to write", async () => {
+    const file = (deployments: string) => `
+providers:
+  azure: { kind: azure-openai, baseUrl: "https://x.openai.azure.com", apiKey: k, models: [gpt-4o]${deployments} }
+models:
+  fast: { targets: [{ provider: azure, model: prod-chat }, { provider: azure, model: gpt-5-mini }] }
+`
+    const warnings = async (deployments: string) => {
+      const { output } = await check("deployments.yaml", file(deployments))
+      return output.split("\n").filter((line) => line.includes("warning"))
+    }
+    expect(await warnings("")).toEqual([
+      "  warning      providers.azure.deployments: says no model of prod-chat, whose limits and prices are not known; such as "
+      + "{ \"prod-chat\": gpt-5-mini }"
+    ])
+    expect(await warnings(", deployments: { prod-chat: gpt-5-mini }")).toEqual([])
+    expect(await warnings(", deployments: { prod-chat: gtp-5 }")).toEqual([
+      "  warning      providers.azure.deployments.prod-chat: nothing is known of a model \"gtp-5\""
+    ])
+  })
+
   it("reports everything that is wrong with path, value and suggestion, and exits with 1", async () => {
     const { code, output } = await check(
       "bad.yaml",

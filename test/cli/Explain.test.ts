@@ -24,6 +24,10 @@ models:
   fast:
     targets: [{ provider: main, model: sim }, { provider: backup, model: m }]
     timeouts: { total: 30s }
+  plain:
+    targets: [{ provider: main, model: sim, capabilities: { tools: false } }]
+  mixed:
+    targets: [{ provider: main, model: sim, capabilities: { tools: false } }, { provider: backup, model: m }]
   spread:
     strategy: weighted
     targets: [{ provider: main, model: sim, weight: 3 }, { provider: backup, model: m }]
@@ -78,6 +82,16 @@ describe("breakwater explain", () => {
     expect(bad.output).toContain(
       "Invalid 'temperature': expected a number between 0 and 2, got 9. (param: temperature)"
     )
+  })
+
+  it("skips the targets that cannot serve a request, and is refused where none can", async () => {
+    const tools = [{ type: "function", function: { name: "f" } }]
+    const file = written("tools.json", { model: "mixed", messages, tools })
+    const { code, output } = await explain("--file", file)
+    expect([code, output]).toEqual([0, expect.stringMatching(/^- +main\/sim .*skipped: no tools$/m)])
+    expect(output).toMatch(/^1 +backup\/m .*asked first$/m)
+    const none = await explain("--file", file, "--model", "plain")
+    expect([none.code, none.output]).toEqual([1, expect.stringContaining("main/sim (no tools). (param: tools)")])
   })
 
   it("shows shares and the draw of a seed as JSON", async () => {

@@ -184,11 +184,20 @@ describe("the order of sources", () => {
       })
     }))
 
-  for (const off of [{ OTEL_SDK_DISABLED: "true" }, { OTEL_TRACES_EXPORTER: "none" }]) {
-    it.effect(`${Object.keys(off).join("")} turns traces off`, () =>
+  it.effect("OTEL_SDK_DISABLED turns traces and metrics off", () =>
+    Effect.gen(function*() {
+      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318", OTEL_SDK_DISABLED: "true" }
+      const { settings } = yield* loadIn({ env })
+      expect(settings.telemetry.otlp.endpoint).toBeUndefined()
+    }))
+
+  for (const [signal, other] of [["traces", "metrics"], ["metrics", "traces"]] as const) {
+    const name = `OTEL_${signal.toUpperCase()}_EXPORTER`
+    it.effect(`${name}=none turns ${signal} off, and ${other} not`, () =>
       Effect.gen(function*() {
-        const { settings } = yield* loadIn({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318", ...off } })
-        expect(settings.telemetry.otlp.endpoint).toBeUndefined()
+        const endpoint = "http://127.0.0.1:4318"
+        const { settings } = yield* loadIn({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, [name]: "none" } })
+        expect(settings.telemetry.otlp).toMatchObject({ endpoint, [signal]: false, [other]: true })
       }))
   }
 })

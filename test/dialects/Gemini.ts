@@ -48,6 +48,31 @@ const partOf = (part: Loose): Part => {
   throw new Error(`no part of Gemini's is ${JSON.stringify(part)}`)
 }
 
+/** A schema in JSON Schema's spelling; Gemini's older one shouts its types and knows no closed objects. */
+export const spelled = (schema: unknown): unknown =>
+  JSON.parse(JSON.stringify(schema ?? {}, (name, value: unknown) => {
+    if (name === "additionalProperties") return undefined
+    return name === "type" && typeof value === "string" ? value.toLowerCase() : value
+  }))
+
+const camelCased = (name: string): string => name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
+/** Members whose insides are the caller's own. */
+const foreign = new Set(["args", "response", "parameters", "parametersJsonSchema", "responseJsonSchema"])
+
+/** A request that spells its members with underscores, or its schemas in the older way, as it is spelled now. */
+export const respelled = (value: Loose): Loose => {
+  if (Array.isArray(value)) return value.map(respelled)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([written, inside]) => {
+      const name = camelCased(written)
+      if (name === "parameters") return ["parametersJsonSchema", spelled(inside)]
+      return [name, foreign.has(name) ? inside : respelled(inside)]
+    })
+  )
+}
+
 export const read = (body: Loose): Meaning => {
   const { contents, generationConfig: config = {}, systemInstruction, toolConfig, tools = [] } = body
   const declared = tools.flatMap((tool: Loose) => tool.functionDeclarations ?? [])

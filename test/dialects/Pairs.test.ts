@@ -7,6 +7,7 @@ import { geminiGenerate } from "../../src/providers/protocols/GeminiGenerate.ts"
 import { tellAbsence } from "../exchanges/Absent.ts"
 import { type Exchange, exchangesOf, isPresent } from "../exchanges/Recorded.ts"
 import { callOf } from "../providers/Calls.ts"
+import { spelled } from "./Gemini.ts"
 import type { Meaning } from "./Meaning.ts"
 import { type DialectName, speakers } from "./Upstream.ts"
 
@@ -38,13 +39,6 @@ const recorded = (name: string): Exchange => {
   if (found === undefined) throw new Error(`${name} is not recorded`)
   return found
 }
-
-/** A schema in JSON Schema's spelling; Gemini's older one shouts its types and knows no closed objects. */
-const spelled = (schema: unknown): unknown =>
-  JSON.parse(JSON.stringify(schema ?? {}, (name, value: unknown) => {
-    if (name === "additionalProperties") return undefined
-    return name === "type" && typeof value === "string" ? value.toLowerCase() : value
-  }))
 
 /** Without what each recording has of its own: ids, what the model had said, limits, and the older place of Gemini's schemas. */
 const common = (meaning: Meaning, schemas: ReadonlyArray<unknown>) => ({

@@ -9,6 +9,7 @@ import * as E from "../../src/domain/GatewayError.ts"
 import { parseUsd, type PicoUsd } from "../../src/domain/Money.ts"
 import type { Principal } from "../../src/domain/Principal.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
+import { costOfAttempt } from "../../src/gateway/Decision.ts"
 import * as Gateway from "../../src/gateway/Gateway.ts"
 import { Providers } from "../../src/providers/Providers.ts"
 import * as Simulated from "../../src/providers/Simulated.ts"
@@ -220,7 +221,8 @@ describe("a budget", () => {
       const { reserved, spent } = (yield* balance) ?? {}
       expect([reserved, request.decision.attempts.length]).toEqual([0, 1])
       expect(held).toBeGreaterThan(100_000 * 1_000_000)
-      return { held, spent }
+      const [cost] = request.decision.attempts.map((attempt) => costOfAttempt(request.decision, attempt))
+      return { held, spent, cost }
     }).pipe(Effect.provide(gateway([script("one", { afterMs: 1000, play: error })], settings)))
   }
   const parts = { promptTokens: 45_000, completionTokens: 0, totalTokens: 45_000 }
@@ -228,13 +230,18 @@ describe("a budget", () => {
   it.effect("takes what some parts of a request for vectors used, although another was refused", () =>
     Effect.map(
       partly({ usage: parts, isUntold: false }),
-      ({ spent }) => expect(spent).toBe(45_000 * 1_000_000)
+      ({ cost, spent }) => {
+        expect(spent).toBe(45_000 * 1_000_000)
+        expect(cost).toMatchObject({ picoUsd: 45_000 * 1_000_000 })
+      }
     ))
 
   it.effect("takes the bound where some of those parts did not say what they used", () =>
     Effect.gen(function*() {
       const some = yield* partly({ usage: parts, isUntold: true })
       expect(some.spent).toBe(some.held)
+      // In the ledger it is no cost: what was told is the least that it may be.
+      expect(some.cost).toMatchObject({ absent: "usage", estimate: 45_000 * 1_000_000 })
       const none = yield* partly({ usage: undefined, isUntold: true })
       expect(none.spent).toBe(none.held)
       const released = yield* partly({ usage: parts, isUntold: true }, { untold: "release" })

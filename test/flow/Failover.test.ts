@@ -79,6 +79,30 @@ describe("failover of whole answers", () => {
       }
     }))
 
+  it.effect("many keys that are all refused leave another target its attempt", () =>
+    Effect.gen(function*() {
+      const spent = new E.QuotaExhausted({ message: "429", upstreamStatus: 429 })
+      for (const failure of [spent, limited(), badKey]) {
+        const keyed = {
+          ...script("a", failure),
+          credentials: { ...Credential.make({ count: 9 }), isFree: () => true }
+        }
+        const { order, reason } = yield* complete([keyed, script("b", "ok")])
+        expect([order, reason]).toEqual(["aaaaab", undefined])
+      }
+    }))
+
+  it.effect("retries leave each target that was not asked yet its attempt", () =>
+    Effect.gen(function*() {
+      const down = ["a", "b", "c"].map((name) => script(name, failed))
+      expect(yield* complete([...down, script("d", "ok")])).toMatchObject({ order: "aabbcd", reason: undefined })
+      const settings = { retry: { attempts: 2 } }
+      expect(yield* complete([...down, script("d", "ok")], settings)).toMatchObject({
+        order: "abcd",
+        reason: undefined
+      })
+    }))
+
   it.effect("a lone target is tried three times", () =>
     Effect.gen(function*() {
       expect(yield* complete([script("a", failed)])).toMatchObject({ order: "aaa", reason: "UpstreamFailed" })

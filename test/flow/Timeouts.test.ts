@@ -172,9 +172,38 @@ describe("a target that is the last hope", () => {
         expect(yield* guards.breaker.snapshot).toMatchObject({ slowRate: 1, callsInWindow: 1 })
         yield* TestClock.adjust("4 seconds")
         expect(Exit.isSuccess(yield* Fiber.await(fiber))).toBe(true)
-        expect(yield* guards.breaker.snapshot).toMatchObject({ slowRate: 1, callsInWindow: 1, failureRate: 0 })
+        expect(yield* guards.breaker.snapshot).toMatchObject({ slowRate: 0.5, callsInWindow: 2, failureRate: 0 })
       }).pipe(Effect.provide(flow([script("a", { afterMs: 5000, play: "ok" })], { timeouts }))))
+
+    it.effect(`is not taken from its callers because its ${stream ? "first token" : "answer"} is always late`, () =>
+      Effect.gen(function*() {
+        const completion = yield* Completion
+        const { guards } = yield* (yield* Targets).named("a", "a-model")
+        const one = Effect.suspend(() => {
+          const asked = ask({ stream })
+          return stream
+            ? Effect.asVoid(Effect.scoped(completion.stream(asked)))
+            : Effect.asVoid(completion.complete(asked))
+        })
+        for (let calls = 0; calls < 100; calls++) {
+          const fiber = yield* Effect.forkChild(Effect.exit(one))
+          yield* TestClock.adjust("1200 millis")
+          expect(Exit.isSuccess(yield* Fiber.join(fiber))).toBe(true)
+        }
+        expect((yield* guards.breaker.snapshot).state).toBe("closed")
+      }).pipe(Effect.provide(flow([script("a", { afterMs: 1200, play: "ok" })], { timeouts }))))
   }
+
+  it.effect("is left alone where it never answers", () =>
+    Effect.gen(function*() {
+      const completion = yield* Completion
+      const { guards } = yield* (yield* Targets).named("a", "a-model")
+      for (let calls = 0; calls < 20; calls++) {
+        yield* Effect.forkChild(Effect.exit(completion.complete({ ...ask(), timeoutMs: 60_000 })))
+      }
+      yield* TestClock.adjust("1 second")
+      expect((yield* guards.breaker.snapshot).state).toBe("open")
+    }).pipe(Effect.provide(flow([script("a", "silent")], { timeouts }))))
 
   it.effect("is slow once, though it never answers", () =>
     Effect.gen(function*() {

@@ -19,6 +19,7 @@ const provider = (name: string, kind: string, models: ReadonlyArray<string>): Pr
 })
 
 const providers = [
+  { ...provider("azure", "azure-openai", []), deployments: { "prod-chat": "gpt-4o" } },
   provider("openai", "openai", ["gpt-4o", "gpt-3.5-turbo", "text-embedding-3-small"]),
   provider("local", "openai-compatible", ["qwen"])
 ]
@@ -45,6 +46,13 @@ const listed = (targets: ReadonlyArray<Written>, settings: Gateway.GatewaySettin
   ))
 
 describe("the list of models", () => {
+  it.effect("knows a deployment of Azure's by the model that it is said to be", () =>
+    Effect.gen(function*() {
+      const { alias } = yield* listed([["azure", "prod-chat"]])
+      expect(alias).toMatchObject({ capabilities: { context: 128_000, vision: true }, usdPerMtok: { input: "2.5" } })
+      expect((yield* listed([["azure", "constructor"]])).alias).not.toHaveProperty("capabilities.context")
+    }))
+
   it.effect("has the aliases first, then each provider's own, then their bare names", () =>
     Effect.gen(function*() {
       const { all } = yield* listed([["openai", "gpt-4o"]])

@@ -3,10 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import { TestClock } from "effect/testing"
-import { UpstreamUnreachable } from "../../src/domain/GatewayError.ts"
+import { CredentialRejected, UpstreamUnreachable } from "../../src/domain/GatewayError.ts"
 import { Completion } from "../../src/gateway/Completion.ts"
 import { Health } from "../../src/gateway/Health.ts"
 import * as Plan from "../../src/gateway/Plan.ts"
+import * as Credential from "../../src/resilience/Credential.ts"
 import { ask, flow, script } from "../flow/Scripted.ts"
 
 const unreachable = new UpstreamUnreachable({ message: "down" })
@@ -141,6 +142,76 @@ describe("a plan", () => {
         ["b", false, "skipped: no credential left that the provider takes"],
         ["c", true, "asked first"]
       ])
+    }).pipe(Effect.provide(three)))
+
+  it.effect("asks a target that is forced closed whatever it said, as the next request does", () =>
+    Effect.gen(function*() {
+      const plan = yield* Plan.make("fast", [
+        state("a", { state: "forced-closed" }, { cooldownMs: 4000 }),
+        state("b", { state: "metrics-only" }, { credentials: ["dead: rejected"] }),
+        state("c", {})
+      ])
+      expect(lines(plan)).toEqual([
+        ["a", true, "asked first, forced closed by an operator"],
+        ["b", true, "asked when a/a-model fails, its breaker only counts"],
+        ["c", true, "asked when b/b-model fails"]
+      ])
+    }).pipe(Effect.provide(three)))
+
+  it.effect("passes over what cannot serve the request, as the request does, and may be refused as it would", () =>
+    Effect.gen(function*() {
+      const request = ask({ tools: [{ type: "function", function: { name: "f" } }] })
+      const plan = yield* Plan.make("fast", undefined, request)
+      expect(lines(plan)).toEqual([["a", false, "skipped: no tools"], ["b", true, "asked first"]])
+      expect(lines(yield* Plan.make("fast", undefined, ask()))[0]).toEqual(["a", true, "asked first"])
+      yield* (yield* Completion).complete(request)
+      expect(request.decision.skipped).toEqual([{ target: "a/m", why: "no tools" }])
+      expect((yield* Effect.flip(Plan.make("a", undefined, request))).reason.code).toBe("unsupported_capability")
+    }).pipe(Effect.provide(
+      flow([script("a", "ok"), script("b", "ok")], {
+        aliases: {
+          fast: {
+            strategy: "ordered",
+            targets: [
+              { provider: "a", model: "m", weight: 1, capabilities: { tools: false } },
+              { provider: "b", model: "m", weight: 1 }
+            ]
+          },
+          a: {
+            strategy: "ordered",
+            targets: [{ provider: "a", model: "m", weight: 1, capabilities: { tools: false } }]
+          }
+        }
+      })
+    )))
+
+  it.effect("skips a target whose only key may not use its model, as the next request does, and health warns of it", () => {
+    const forbidden = new CredentialRejected({ message: "403", upstreamStatus: 403 })
+    const credentials = Credential.make({ count: 1 })
+    return Effect.gen(function*() {
+      const clock = yield* Effect.clockWith(Effect.succeed)
+      credentials.note(credentials.pick("a-model", clock), "a-model", forbidden, clock)
+      expect(lines(yield* Plan.make("fast"))[0]).toEqual([
+        "a",
+        false,
+        "skipped: no credential left that the provider takes"
+      ])
+      const { components } = yield* (yield* Health).overall
+      expect(components).toContainEqual(expect.objectContaining({ component: "provider:a", status: "warn" }))
+      const request = ask()
+      yield* (yield* Completion).complete(request)
+      expect(request.decision.skipped.map(({ target }) => target)).toEqual(["a/a-model"])
+    }).pipe(Effect.provide(flow([{ ...script("a", "ok"), credentials }, script("b", "ok")])))
+  })
+
+  it.effect("does not promise a caller a wait that a target without an end has not", () =>
+    Effect.gen(function*() {
+      const plan = yield* Plan.make("fast", [
+        state("a", { state: "half-open", retryAfterMs: 1200 }),
+        state("b", {}, { credentials: ["dead: rejected"] }),
+        state("c", {}, { credentials: ["dead: rejected"] })
+      ])
+      expect([plan.wouldAsk, plan.retryAfterMs]).toEqual([false, 1200])
     }).pipe(Effect.provide(three)))
 
   it.effect("of a provider's own model names the model", () =>

@@ -93,7 +93,8 @@ const streamed = (...frames: ReadonlyArray<Buffer>) => {
   const out: Parameters<typeof machine.next>[1] = []
   for (const frame of frames) for (const event of parser.push(frame)) machine.next(event, out)
   machine.end(out)
-  return { failure: machine.failure?._tag, isDone: machine.isDone, frames: out, skipped: machine.skippedEvents }
+  const { failure, isDone, skippedEvents: skipped, used } = machine
+  return { failure: failure?._tag, isDone, frames: out, skipped, used }
 }
 
 const start = eventFrame("messageStart", { role: "assistant" })
@@ -141,6 +142,15 @@ describe("a stream of Bedrock's", () => {
   it("whose model wrote what cannot be read failed", () => {
     expect(streamed(start, stopped("malformed_tool_use")).failure).toBe("UpstreamFailed")
     expect(streamed(start, stopped("malformed_model_output")).failure).toBe("UpstreamFailed")
+  })
+
+  it("whose model wrote what cannot be read says what was used for it all the same", () => {
+    const counted = eventFrame("metadata", { usage: { inputTokens: 7, outputTokens: 40, totalTokens: 47 } })
+    expect(streamed(start, text, stopped("malformed_tool_use"), counted)).toMatchObject({
+      failure: "UpstreamFailed",
+      used: { promptTokens: 7, completionTokens: 40 }
+    })
+    expect(streamed(start, text, stopped("end_turn"), counted).used).toBeUndefined()
   })
 
   it("ends as OpenAI's would", () => {

@@ -404,6 +404,15 @@ describe("retryAfterMs", () => {
     expect(hint({ "retry-after-ms": "50", "retry-after": "3600" })).toBe(50)
     expect(hint({ "retry-after": "1.5" })).toBe(1500)
     expect(hint({ "retry-after": "Mon, 23 Nov 2026 00:00:07 GMT" })).toBe(7000)
+    expect(hint({ "retry-after": "Monday, 23-Nov-26 00:00:07 GMT" })).toBe(7000)
+    expect(hint({ "retry-after": "2026-11-23T00:00:07Z" })).toBe(7000)
+  })
+  it("reads a date without a zone as GMT, wherever it runs", () => {
+    const zone = process.env["TZ"]
+    process.env["TZ"] = "America/New_York"
+    expect(hint({ "retry-after": "Mon Nov 23 00:00:07 2026" })).toBe(7000)
+    if (zone === undefined) delete process.env["TZ"]
+    else process.env["TZ"] = zone
   })
   it("reads the reset of a window that is used up", () => {
     const reset = { "x-ratelimit-reset-requests": "12ms", "x-ratelimit-reset-tokens": "6m0s" }
@@ -435,7 +444,7 @@ describe("retryAfterMs", () => {
     expect(reason(429, { error: { message: "try again in 250ms" } }).retryAfterMs).toBe(250)
   })
   it("takes nonsense and the past for nobody's word, and a week for a day", () => {
-    for (const text of ["", "-5", "NaN", "soon", "Mon, 23 Nov 2020 00:00:00 GMT", "1e9", "0"]) {
+    for (const text of ["", "-5", "NaN", "soon", "retry 2050", "Mon, 23 Nov 2020 00:00:00 GMT", "1e9", "0"]) {
       expect(hint({ "retry-after": text })).toBeUndefined()
     }
     expect(hint({ "retry-after-ms": "-1", "retry-after": "2" })).toBe(2000)

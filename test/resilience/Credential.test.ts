@@ -105,6 +105,7 @@ describe("the pool of credentials", () => {
       expect(fail(rejected(403))).toEqual({ death: "rejected" })
       expect([credentials.death("m", 0), credentials.death("other", 0)]).toEqual(["rejected", undefined])
       expect(credentials.states(0)).toEqual(["usable"])
+      expect([credentials.states(0, "m"), credentials.states(0, "other")]).toEqual([["dead: rejected"], ["usable"]])
     }))
 
   it.effect("what is rejected for vectors is held against that model alone, but where it can be refreshed", () =>

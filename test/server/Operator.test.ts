@@ -108,10 +108,12 @@ describe("models, health and control", () => {
   })
 
   it("a wrong text of an operator is told back, short and escaped", async () => {
-    const told = async (ttl: string) => errorOf(await control("open", { body: JSON.stringify({ ttl }) })).message
+    const told = async (ttl: string | number) =>
+      errorOf(await control("open", { body: JSON.stringify({ ttl }) })).message
     expect(await told("5 \"parsecs\"")).toBe(
       "Invalid 'ttl': expected something like 200ms, 5s or 10m, got \"5 \\\"parsecs\\\"\"."
     )
+    expect(await told(5)).toBe("Invalid 'ttl': expected something like 200ms, 5s or 10m, got 5.")
     expect((await told("x".repeat(500))).length).toBeLessThan(120)
   })
 

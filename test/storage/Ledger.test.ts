@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { type LedgerEntry, type Sum, sumKinds } from "../../src/domain/LedgerEntry.ts"
 import * as LedgerMemory from "../../src/storage/LedgerMemory.ts"
-import type { LedgerStore } from "../../src/storage/LedgerStore.ts"
+import type { LedgerStore, Numbered } from "../../src/storage/LedgerStore.ts"
 import * as Postgres from "../../src/storage/Postgres.ts"
 import * as Sqlite from "../../src/storage/Sqlite.ts"
 import { randomEntry } from "../accounting/Entries.ts"
@@ -103,7 +104,66 @@ describe("a ledger in memory", () => {
     }))
 })
 
+/** How often this process has a file open; Linux tells, and elsewhere two is as good as any. */
+const handlesOf = (path: string): number =>
+  existsSync("/proc/self/fd")
+    ? readdirSync("/proc/self/fd").filter((name) => {
+      try {
+        return readlinkSync(join("/proc/self/fd", name)) === path
+      } catch {
+        return false
+      }
+    }).length
+    : 2
+
+/** How many transactions a log beside the file holds that was not begun anew: the last page of each says how long the file is. */
+const transactionsIn = (log: Buffer): number => {
+  const frame = 24 + log.readUInt32BE(8)
+  let found = 0
+  for (let at = 32; at + frame <= log.length; at += frame) if (log.readUInt32BE(at + 4) > 0) found += 1
+  return found
+}
+
+/** Asks for all of it while somebody else has the lock, and then lets it go. */
+const writeBehindLock = (path: string, store: LedgerStore, batches: ReadonlyArray<ReadonlyArray<Numbered>>) =>
+  Effect.gen(function*() {
+    const other = new DatabaseSync(path)
+    other.exec("BEGIN IMMEDIATE")
+    const writing = yield* Effect.forEach(batches, (batch) => Effect.forkChild(store.append(batch)))
+    yield* Effect.yieldNow
+    other.exec("ROLLBACK")
+    other.close()
+    return yield* Effect.forEach(writing, Fiber.await)
+  })
+
+const batchesOf = (size: number) =>
+  Array.from({ length: entries.length / size }, (_, at) => entries.slice(at * size, at * size + size))
+
 describe("a ledger in SQLite", () => {
+  it.live("writes all that came while a transaction was under way in the next one", () =>
+    Effect.gen(function*() {
+      const path = join(folder, "joined.db")
+      const store = yield* Sqlite.ledger(path)
+      const before = transactionsIn(readFileSync(`${path}-wal`))
+      const exits = yield* writeBehindLock(path, store, batchesOf(10))
+      expect(exits.every(Exit.isSuccess)).toBe(true)
+      expect(transactionsIn(readFileSync(`${path}-wal`)) - before).toBeLessThanOrEqual(2)
+      const sums = yield* store.sums({ by: "key", sinceMs: 0 })
+      expect(sums.reduce((count, sum) => count + sum.requests, 0)).toBe(700)
+    }))
+
+  it.live("writes what came together with what cannot be written, which alone is refused", () =>
+    Effect.gen(function*() {
+      const path = join(folder, "together.db")
+      const store = yield* Sqlite.ledger(path)
+      const [first, ...others] = batchesOf(100)
+      const poison = (first ?? []).map(({ entry }) => ({ id: "poison", entry: { ...entry, atMs: Number.NaN } }))
+      const exits = yield* writeBehindLock(path, store, [...others, poison])
+      expect(exits.map(Exit.isSuccess)).toEqual([...others.map(() => true), false])
+      const sums = yield* store.sums({ by: "key", sinceMs: 0 })
+      expect(sums.reduce((count, sum) => count + sum.requests, 0)).toBe(600)
+    }))
+
   it.live("adds up to what BigInt says, by everything and from any moment on, also once it was closed", () =>
     Effect.gen(function*() {
       const path = join(folder, "sums.db")
@@ -124,6 +184,17 @@ describe("a ledger in SQLite", () => {
       )
       const sums = yield* (stores[0] ?? LedgerMemory.make(1)).sums({ by: "key", sinceMs: 0 })
       expect(sums.reduce((count, sum) => count + sum.requests, 0)).toBe(600)
+    }))
+
+  it.live("is opened though another process has a lock on the new file at that moment", () =>
+    Effect.gen(function*() {
+      const path = join(folder, "new.db")
+      const other = new DatabaseSync(path)
+      other.exec("BEGIN IMMEDIATE")
+      const opening = yield* Effect.forkChild(Sqlite.ledger(path))
+      while (handlesOf(path) === 1) yield* Effect.sleep(0)
+      other.close()
+      yield* Effect.flatMap(Fiber.join(opening), (store) => store.append(entries.slice(0, 10)))
     }))
 
   it.live("is refused with its name where the file is no database or the folder is not there", () =>
@@ -174,6 +245,12 @@ describe.skipIf(isMissing())("a ledger in Postgres (skipped where Debian's postg
     await server.start()
   }, 60_000)
   afterAll(() => server.dispose())
+
+  it.live("has its tables before anything is written, for a busy process would be long in making them", () =>
+    Effect.gen(function*() {
+      yield* Postgres.ledger(server.url)
+      yield* Effect.promise(() => server.until("SELECT to_regclass('breakwater_attempts')", "breakwater_attempts"))
+    }))
 
   it.live("adds up to what BigInt says, by everything and from any moment on", () =>
     Effect.gen(function*() {

@@ -1,5 +1,5 @@
 /** A Postgres of Debian's package on a loopback port, in a folder of its own, as a user that is not root. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -36,6 +36,10 @@ export interface PostgresServer {
   /** Its processes stand still and keep their connections, as after a network that swallows everything. */
   readonly freeze: () => void
   readonly thaw: () => void
+  /** The rows of a statement as text, asked by a process of its own. */
+  readonly ask: (sql: string) => Promise<string>
+  /** Asks until that is the answer. */
+  readonly until: (sql: string, expected: string) => Promise<void>
   /** Stops it and removes everything. */
   readonly dispose: () => Promise<void>
 }
@@ -95,8 +99,21 @@ export const make = async (): Promise<PostgresServer> => {
     await crash()
     rmSync(folder, { recursive: true, force: true })
   }
+  const url = `postgres://breakwater@127.0.0.1:${port}/postgres`
+  const ask = (sql: string) =>
+    new Promise<string>((resolve, reject) =>
+      execFile(join(programs ?? "", "psql"), [url, "-Atc", sql], options, (error, text) => {
+        if (error === null) resolve(String(text).trim())
+        else reject(error)
+      })
+    )
+  const until = async (sql: string, expected: string): Promise<void> => {
+    if ((await ask(sql)) !== expected) await until(sql, expected)
+  }
   return {
-    url: `postgres://breakwater@127.0.0.1:${port}/postgres`,
+    url,
+    ask,
+    until,
     start,
     crash,
     freeze: () => signal("SIGSTOP"),

@@ -21,10 +21,12 @@ interface Point {
 
 let metrics: ReadonlyArray<Metric> = []
 const resources: Array<unknown> = []
+const asked: Array<string | undefined> = []
 
 /** An OTLP/HTTP receiver that keeps the last metrics it is sent. */
 const receiver = createServer((request, response) => {
   let text = ""
+  asked.push(request.url)
   request.on("data", (chunk) => (text += chunk)).on("end", () => {
     if (request.url === "/v1/metrics") {
       const [resource] = JSON.parse(text).resourceMetrics
@@ -76,4 +78,20 @@ describe("the gateway's metrics", () => {
     expect(families.length).toBeGreaterThan(15)
     expect(families.filter((name) => !metrics.some((metric) => nameOnPage(metric) === name))).toEqual([])
   })
+
+  for (const [signal, other] of [["traces", "metrics"], ["metrics", "traces"]] as const) {
+    it(`the receiver is sent no ${signal} where it is not to have them, and ${other} as ever`, async () => {
+      const gateway = await start({
+        telemetry: { otlp: { endpoint: collector.url, exporter: "native", [signal]: false } }
+      })
+      asked.length = 0
+      await (await fetch(`${gateway.origin}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "sim-fast", messages: [{ role: "user", content: "hi" }] })
+      })).text()
+      expect(await gateway.stop()).toBe(0)
+      expect(new Set(asked)).toEqual(new Set([`/v1/${other}`]))
+    })
+  }
 })

@@ -1,6 +1,6 @@
 /**
- * Conversations with tools whose thoughts matter: DeepSeek refuses one that has lost them, Groq one that has them, and a plain client
- * keeps nothing but what OpenAI documents.
+ * Conversations with tools whose thoughts matter: DeepSeek and Gemini behind OpenRouter refuse one that has lost them, Groq one that
+ * has them, and a plain client keeps nothing but what OpenAI documents.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@effect/vitest"
 import { createServer } from "node:http"
@@ -20,6 +20,8 @@ const call = {
   function: { name: "get_tide", arguments: "{\"harbour\":\"Whitby\"}" }
 }
 
+const seal = { type: "reasoning.encrypted", data: "c2VhbA", format: "google-gemini-v1", id: call.id, index: 0 }
+
 let isDown = false
 let heard: Array<{ readonly host: string; readonly messages: ReadonlyArray<Heard> }> = []
 
@@ -38,6 +40,11 @@ const unknownIn = (messages: ReadonlyArray<Heard>): string | undefined => {
 const refusalOf = (host: string, messages: ReadonlyArray<Heard>): string | undefined => {
   if (host === "openai") return unknownIn(messages)
   const answers = messages.filter(({ role }) => role === "assistant")
+  if (host === "openrouter") {
+    return answers.every((one) => one.tool_calls === undefined || one.reasoning_details?.[0]?.data === seal.data)
+      ? undefined
+      : "Gemini models require OpenRouter reasoning details to be preserved in each request."
+  }
   if (host === "groq") {
     return answers.some((one) => "reasoning_content" in one) ? "property 'reasoning_content' is unsupported" : undefined
   }
@@ -46,8 +53,10 @@ const refusalOf = (host: string, messages: ReadonlyArray<Heard>): string | undef
     : "The `reasoning_content` in the thinking mode must be passed back to the API."
 }
 
-const deltasOf = (hasResult: boolean): ReadonlyArray<object> =>
-  hasResult
+const deltasOf = (host: string, hasResult: boolean): ReadonlyArray<object> =>
+  host === "openrouter" && !hasResult
+    ? [{ role: "assistant", content: "", tool_calls: [{ index: 0, ...call }] }, { reasoning_details: [seal] }]
+    : hasResult
     ? [{ reasoning_content: "So it is." }, { content: "4.2 m" }]
     : [
       { role: "assistant", content: null, reasoning_content: "" },
@@ -63,23 +72,24 @@ const upstream = createServer(async (request, response) => {
   const host = request.url?.split("/")[1] ?? ""
   const { messages, stream } = JSON.parse((await request.toArray()).join(""))
   heard.push({ host, messages })
-  const head = { id: "a", created: 1, model: host }
+  const head = { id: "a", created: 1, model: host === "openrouter" ? "google/gemini-3-pro" : host }
   const say = (status: number, body: object) =>
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
   const refusal = refusalOf(host, messages)
-  if (isDown && host === "deepseek") return say(503, { error: { message: "down" } })
+  if (isDown && (host === "deepseek" || host === "openrouter")) return say(503, { error: { message: "down" } })
   if (refusal !== undefined) return say(400, { error: { message: refusal, type: "invalid_request_error" } })
   const hasResult = messages.at(-1).role === "tool"
   const finish_reason = hasResult ? "stop" : "tool_calls"
+  const thoughts = host === "openrouter" ? { reasoning_details: [seal] } : { reasoning_content: thought }
   if (stream !== true) {
     const message = hasResult
       ? { role: "assistant", content: "4.2 m", reasoning_content: "So it is." }
-      : { role: "assistant", content: "", reasoning_content: thought, tool_calls: [{ index: 0, ...call }] }
+      : { role: "assistant", content: "", tool_calls: [{ index: 0, ...call }], ...thoughts }
     return say(200, { ...head, object: "chat.completion", choices: [{ index: 0, message, finish_reason }] })
   }
   response.writeHead(200, { "content-type": "text/event-stream" })
   const choices = [
-    ...deltasOf(hasResult).map((delta) => ({ index: 0, delta, finish_reason: null })),
+    ...deltasOf(host, hasResult).map((delta) => ({ index: 0, delta, finish_reason: null })),
     { index: 0, delta: { content: "" }, finish_reason }
   ]
   for (const choice of choices) {
@@ -97,9 +107,12 @@ beforeAll(async () => {
   at = await listening(upstream)
   const provider = (kind: string) => ({ [kind]: { kind, baseUrl: `${at.url}/${kind}`, apiKey: "sk-tides" } })
   gateway = await Gateway.start({
-    providers: { ...provider("deepseek"), ...provider("groq"), ...provider("openai") },
+    providers: { ...provider("deepseek"), ...provider("groq"), ...provider("openai"), ...provider("openrouter") },
     models: {
       either: { targets: [{ provider: "deepseek", model: "deepseek-v4-pro" }, { provider: "openai", model: "gpt-5" }] },
+      sealed: {
+        targets: [{ provider: "openrouter", model: "google/gemini-3-pro" }, { provider: "openai", model: "gpt-4.1" }]
+      },
       tides: { targets: [{ provider: "deepseek", model: "deepseek-v4-flash" }, { provider: "groq", model: "gpt-oss" }] }
     },
     defaults: { retry: { attempts: 1, base: "1ms" } }
@@ -119,8 +132,12 @@ const parameters = { type: "object", properties: { harbour: { type: "string" } }
 const tools = [{ type: "function" as const, function: { name: "get_tide", parameters } }]
 
 /** What a plain client keeps of an answer. */
-const ask = async (messages: ReadonlyArray<Message>, stream: boolean): Promise<OpenAI.ChatCompletionMessageParam> => {
-  const request = { model: "tides", messages: [...messages], tools }
+const ask = async (
+  messages: ReadonlyArray<Message>,
+  stream: boolean,
+  model = "tides"
+): Promise<OpenAI.ChatCompletionMessageParam> => {
+  const request = { model, messages: [...messages], tools }
   const { choices } = stream
     ? await client.chat.completions.stream(request).finalChatCompletion()
     : await client.chat.completions.create(request)
@@ -150,6 +167,17 @@ describe.each([["whole", false], ["streamed", true]] as const)("a conversation w
     const said = await ask(first, stream)
     await ask([...first, said, question], stream)
     expect(heard[2]?.messages.flatMap(({ reasoning_content: its }: Heard) => its ?? [])).toEqual([thought, " "])
+  })
+
+  it("has its seal for Gemini behind OpenRouter, and goes on at OpenAI without it, whoever kept it", async () => {
+    const [first, called, result] = withResult(await ask([question], stream, "sealed"))
+    expect((await ask([first, called, result], stream, "sealed")).content).toBe("4.2 m")
+    expect(heard[1]?.messages[1]).toMatchObject({ reasoning_details: [seal], tool_calls: [{ id: call.id }] })
+    isDown = true
+    const kept = Object.assign({}, called, { reasoning_details: [seal] })
+    expect((await ask([first, kept, result], stream, "sealed")).content).toBe("4.2 m")
+    const { host, messages } = heard.at(-1) ?? { host: "", messages: [] }
+    expect([host, messages[1].tool_calls[0].id]).toEqual(["openai", call.id])
   })
 
   it("moves to a host that takes no thoughts without them, whoever kept them", async () => {

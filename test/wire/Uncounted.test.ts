@@ -58,6 +58,50 @@ const models = [
   "spent-whole"
 ]
 
+/** Answers of status 200 that are none, in other words than OpenAI's, and what says that 7 tokens went up and 40 came down. */
+const none = [
+  ["/v1/messages", {
+    answer: { type: "message", id: "a", role: "assistant", model: "m", stop_reason: "end_turn" },
+    counts: { usage: { input_tokens: 7, output_tokens: 40 } }
+  }],
+  ["ontent", {
+    answer: { candidates: [{ index: 0, finishReason: "MALFORMED_FUNCTION_CALL" }] },
+    counts: { usageMetadata: { promptTokenCount: 7, thoughtsTokenCount: 40, totalTokenCount: 47 } }
+  }],
+  ["/converse", {
+    answer: { output: { message: { role: "assistant", content: [] } }, stopReason: "malformed_model_output" },
+    counts: { usage: { inputTokens: 7, outputTokens: 40, totalTokens: 47 } }
+  }]
+] as const
+
+/** Below `/spent` they count, below `/silent` they do not. */
+const answerOther = (url: string, response: ServerResponse): void => {
+  const [path = ""] = url.split("?")
+  const [, found] = none.find(([end]) => path.endsWith(end)) ?? none[0]
+  const body = JSON.stringify({ ...found.answer, ...(path.startsWith("/spent") ? found.counts : {}) })
+  const isStream = path.includes(":stream")
+  response.writeHead(200, { "content-type": isStream ? "text/event-stream" : "application/json" })
+  if (!path.includes("cut")) return void response.end(isStream ? `data: ${body}\n\n` : body)
+  const said = { candidates: [{ index: 0, content: { parts: [{ text: word }] } }], ...none[1][1].counts }
+  response.write(`data: ${JSON.stringify(said)}\n\n`, () => setImmediate(() => response.destroy()))
+}
+
+/** A provider of each kind that counts, and one that does not. */
+const others = (origin: string, price: object) =>
+  Object.fromEntries(
+    ["anthropic", "gemini", "bedrock"].flatMap((kind) =>
+      ["spent", "silent"].map((name) => {
+        const prices = {
+          [`${kind}-${name}`]: price,
+          [`${kind}-streamed-${name}`]: price,
+          [`${kind}-cut-${name}`]: price
+        }
+        const place = kind === "bedrock" ? { region: "eu-central-1" } : {}
+        return [`${kind}-${name}`, { kind, baseUrl: `${origin}/${name}`, apiKey: "key", prices, ...place }]
+      })
+    )
+  )
+
 let upstream: Server
 let gateway: Gateway
 
@@ -65,6 +109,8 @@ beforeAll(async () => {
   upstream = createServer((request, response) => {
     let body = ""
     request.on("data", (chunk) => body += String(chunk)).on("end", () => {
+      const { url = "" } = request
+      if (!url.startsWith("/v1/")) return answerOther(url, response)
       const [kind, end = ""] = String(JSON.parse(body).model).split("-")
       if (kind === "empty") return empty(response, end)
       if (end !== "whole") return stream(response, kind === "counted", end)
@@ -78,14 +124,16 @@ beforeAll(async () => {
   const address = upstream.address()
   const port = typeof address === "object" ? address?.port : 0
   const price = { usdPerMtok: { input: "1", output: "2" } }
+  const origin = `http://127.0.0.1:${port}`
   gateway = await start({
     providers: {
       up: {
         kind: "openai-compatible",
-        baseUrl: `http://127.0.0.1:${port}/v1`,
+        baseUrl: `${origin}/v1`,
         apiKey: "none",
         prices: Object.fromEntries(models.map((model) => [model, price]))
-      }
+      },
+      ...others(origin, price)
     },
     defaults: { retry: { attempts: 1 }, timeouts: { idle: "300ms" } }
   })
@@ -109,12 +157,12 @@ const booked = async (model: string) => {
 }
 
 /** Asks for a stream, and leaves after ten words or reads it to its end, whatever that is. */
-const read = async (model: string) => {
+const read = async (model: string, provider = "up") => {
   const leave = new AbortController()
   const { body } = await fetch(`${gateway.url}/chat/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ model: `up/${model}`, stream: true, ...ask }),
+    body: JSON.stringify({ model: `${provider}/${model}`, stream: true, ...ask }),
     signal: leave.signal
   })
   let text = ""
@@ -202,6 +250,41 @@ describe("what a provider does not count", () => {
     expect(await booked("spent-whole")).toMatchObject({ unpriced: 0, cost_usd: "0.000087", tokens: { input: 7 } })
   })
 
+  const askOther = async (kind: string, name: string, model: string, stream = false) => {
+    const answer = await fetch(`${gateway.url}/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: `${kind}-${name}/${model}`, stream, ...ask })
+    })
+    expect(answer.status).toBe(502)
+    return booked(model)
+  }
+
+  it.each(["anthropic", "gemini", "bedrock"])(
+    "is nothing, or not known, as such an answer in the words of %s has it",
+    async (kind) => {
+      const spent = await askOther(kind, "spent", `${kind}-spent`)
+      expect(spent).toMatchObject({ unpriced: 0, cost_usd: "0.000087", tokens: { input: 7 } })
+      const silent = await askOther(kind, "silent", `${kind}-silent`)
+      expect(silent).toMatchObject({ unpriced: 1 })
+      expect(silent).not.toHaveProperty("cost_usd")
+    }
+  )
+
+  it("is nothing, or not known, as a stream of Gemini's has it that came to nothing", async () => {
+    const spent = await askOther("gemini", "spent", "gemini-streamed-spent", true)
+    expect(spent).toMatchObject({ unpriced: 0, cost_usd: "0.000087", tokens: { input: 7 } })
+    expect(await askOther("gemini", "silent", "gemini-streamed-silent", true)).toMatchObject({ unpriced: 1 })
+  })
+
+  it("is nothing where each event of a stream of Gemini's counts and the stream is cut", async () => {
+    expect(await read("gemini-cut-spent", "gemini-spent")).toMatchObject({
+      unpriced: 0,
+      cost_usd: "0.000087",
+      tokens: { input: 7 }
+    })
+  })
+
   it("is nothing where a stream that ended well has been counted on its way", async () => {
     expect(await read("counted-clean")).toMatchObject({
       unpriced: 0,
@@ -225,7 +308,7 @@ describe("what a provider does not count", () => {
   it("is counted at /metrics among what has no price, and adds nothing to the cost", async () => {
     const page = await (await fetch(`${gateway.origin}/metrics`)).text()
     const total = (name: string) =>
-      [...page.matchAll(new RegExp(`^breakwater_${name}_total\\{.*\\} (\\S+)$`, "gm"))].reduce(
+      [...page.matchAll(new RegExp(`^breakwater_${name}_total\\{target="up/\\*"\\} (\\S+)$`, "gm"))].reduce(
         (sum, [, n]) => sum + Number(n),
         0
       )

@@ -6,7 +6,7 @@ import type { ChatRequest } from "../../domain/Chat.ts"
 import type { Reason } from "../../domain/GatewayError.ts"
 import type { Dialect, Lowered } from "../Dialect.ts"
 import type { ProviderCall } from "../Provider.ts"
-import { readAnswer } from "./AnthropicMessagesAnswer.ts"
+import { readAnswer, usedIn } from "./AnthropicMessagesAnswer.ts"
 import { type Block, type Conversation, Lowering, lowerMessages, textBlock } from "./AnthropicMessagesContent.ts"
 import { type Abilities, abilitiesOf } from "./AnthropicMessagesModels.ts"
 import { MessagesStream } from "./AnthropicMessagesStream.ts"
@@ -144,5 +144,6 @@ export const anthropicMessages = (options: AnthropicMessagesOptions): Dialect =>
   family: "anthropic",
   lower: (call, stream) => lower(call, stream, options),
   readAnswer,
+  usedIn,
   openStream: (streaming) => new MessagesStream(streaming)
 })

@@ -1,10 +1,12 @@
 /** A whole answer of the Messages API in OpenAI's shape, and what streams have in common with it: usage, ends, signed thoughts. */
 import { MalformedAnswer, type Reason } from "../../domain/GatewayError.ts"
+import type { Usage } from "../../domain/Usage.ts"
 import type { Fallback, ReadAnswer } from "../Dialect.ts"
 import { toReason } from "../ProviderError.ts"
 import { writeCompletion, type WrittenCall } from "./CompletionWriter.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { isObject, isText, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
+import { mendUsage } from "./OpenAiUsage.ts"
 
 /** Anthropic's words for the end of an answer. */
 const finishes: ReadonlyMap<Json | undefined, string> = new Map([
@@ -83,6 +85,13 @@ const callsIn = (blocks: ReadonlyArray<JsonObject>): ReadonlyArray<WrittenCall> 
 }
 
 const malformed = (message: string): Reason => new MalformedAnswer({ message, upstreamStatus: 200 })
+
+/** What an answer used that is none, such as one without a word. */
+export const usedIn = (text: string): Usage | undefined => {
+  const value = parse(text)
+  const usage = isObject(value) ? value["usage"] : undefined
+  return isObject(usage) ? mendUsage(usageOf(usage), tierOf(usage))?.usage : undefined
+}
 
 /** A body of status 200 to an answer, or to the reason it is none. */
 export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {

@@ -1,6 +1,7 @@
 /** Bedrock Converse as a dialect: one form of request, answer and stream for every model of Bedrock's. */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { MalformedAnswer, UpstreamFailed } from "../../domain/GatewayError.ts"
+import type { Usage } from "../../domain/Usage.ts"
 import type { Dialect, Fallback, ReadAnswer } from "../Dialect.ts"
 import { EventStreamParser } from "../EventStream.ts"
 import { finishOf, isBrokenEnd, isOwnTool, isSealed, tierOf, usageOf } from "./BedrockConverseAnswer.ts"
@@ -10,6 +11,7 @@ import { bedrockEmbeddings } from "./BedrockEmbeddings.ts"
 import { writeCompletion, type WrittenCall } from "./CompletionWriter.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { isObject, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
+import { mendUsage } from "./OpenAiUsage.ts"
 
 const textIn = (blocks: Json | undefined): string =>
   (Array.isArray(blocks) ? blocks : [])
@@ -87,10 +89,18 @@ const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
   }, fallback)
 }
 
+/** What an answer used that is none, such as one without a word. */
+const usedIn = (text: string): Usage | undefined => {
+  const answer = parse(text)
+  const usage = isObject(answer) ? usageOf(answer["usage"]) : undefined
+  return usage === undefined || !isObject(answer) ? undefined : mendUsage(usage, tierOf(answer["serviceTier"]))?.usage
+}
+
 export const bedrockConverse: Dialect = {
   family: "bedrock",
   lower,
   readAnswer,
+  usedIn,
   openStream: (options) => new ConverseStream(options),
   openParser: () => new EventStreamParser(),
   embeddings: bedrockEmbeddings

@@ -4,6 +4,7 @@
  */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { MalformedAnswer, StreamInterrupted, UpstreamFailed } from "../../domain/GatewayError.ts"
+import type { Usage } from "../../domain/Usage.ts"
 import type { StreamMachine, StreamOptions } from "../Dialect.ts"
 import { corruptFrame, exceptionFrame } from "../EventStream.ts"
 import type { Frame } from "../Provider.ts"
@@ -13,6 +14,7 @@ import { finishOf, isBrokenEnd, isOwnTool, isSealed, tierOf, usageOf } from "./B
 import { ChunkWriter } from "./ChunkWriter.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { isObject, type Json, type JsonObject, parse } from "./OpenAiChatShape.ts"
+import { mendUsage } from "./OpenAiUsage.ts"
 
 /** Events that are no JSON and are passed over before the answer is given up. */
 const toleratedEvents = 2
@@ -35,10 +37,13 @@ const blockOf = ({ redacted, signature, text }: Thoughts): JsonObject => ({
 export class ConverseStream implements StreamMachine {
   isDone = false
   failure: Reason | undefined
+  used: Usage | undefined
   skippedEvents = 0
 
   private readonly options: StreamOptions
   private readonly writer: ChunkWriter
+  /** Why the answer cannot be used; what it used comes after it. */
+  private broken: Reason | undefined
   /** Index of the call by that of its block. */
   private readonly calls = new Map<Json | undefined, number>()
   /** Thoughts since the last call, by the index of their block. */
@@ -71,6 +76,7 @@ export class ConverseStream implements StreamMachine {
   end(): void {
     if (this.isDone || this.failure !== undefined) return
     if (this.isComplete) this.isDone = true
+    else if (this.broken !== undefined) this.failure = this.broken
     else {
       this.failure = new StreamInterrupted({ message: "The upstream's stream ended before its answer was finished." })
     }
@@ -118,7 +124,10 @@ export class ConverseStream implements StreamMachine {
 
   private readStop(reason: Json | undefined, out: Array<Frame>): void {
     if (isBrokenEnd(reason)) {
-      this.failure = new UpstreamFailed({ message: "The model's output could not be read by the upstream." })
+      this.broken = new UpstreamFailed({
+        message: "The model's output could not be read by the upstream.",
+        upstreamStatus: 200
+      })
     } else {
       this.writer.finish(finishOf(reason), out)
     }
@@ -128,6 +137,8 @@ export class ConverseStream implements StreamMachine {
   private readMetadata({ serviceTier, usage }: JsonObject, out: Array<Frame>): void {
     const used = usageOf(usage)
     if (used !== undefined) this.writer.usage(used, out, tierOf(serviceTier))
+    this.failure = this.broken
+    if (this.broken !== undefined && used !== undefined) this.used = mendUsage(used, tierOf(serviceTier))?.usage
     if (this.isComplete) this.isDone = true
   }
 }

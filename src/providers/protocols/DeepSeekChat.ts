@@ -3,14 +3,14 @@
  * (`reasoning_content`). Plain clients keep nothing but a call's id, so that is where they travel (`OpaqueState.ts`).
  */
 import type { ChatRequest } from "../../domain/Chat.ts"
-import type { Reason } from "../../domain/GatewayError.ts"
-import type { Dialect, Fallback, ReadAnswer } from "../Dialect.ts"
+import type { Dialect } from "../Dialect.ts"
 import type { Frame } from "../Provider.ts"
 import type { SseEvent } from "../Sse.ts"
+import { carriedBy, carriedIn } from "./CarriedCalls.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { lowered, openAi, rewritten } from "./OpenAiChatDialect.ts"
 import { isObject } from "./OpenAiChatShape.ts"
-import { ChatStream, encode } from "./OpenAiChatStream.ts"
+import { ChatStream } from "./OpenAiChatStream.ts"
 import { PlainFrame } from "./PlainFrame.ts"
 
 type Message = ChatRequest["messages"][number]
@@ -35,33 +35,6 @@ const wantsThoughts = (request: ChatRequest): boolean =>
 const thoughtsOf = (message: Message): string => {
   const [call] = message.role === "assistant" ? message.tool_calls ?? [] : []
   return (call === undefined ? undefined : OpaqueState.stateOf(call.id, "d")) ?? unknownThoughts
-}
-
-/** The calls with the thoughts before them in the id of the first; undefined where there is none to carry them. */
-const carrying = <Call extends { readonly id?: string | undefined }>(
-  calls: ReadonlyArray<Call> | undefined,
-  thoughts: string | undefined
-): ReadonlyArray<Call> | undefined => {
-  const [first, ...rest] = calls ?? []
-  return first?.id === undefined || thoughts === undefined
-    ? undefined
-    : [{ ...first, id: OpaqueState.carry(first.id, "d", thoughts) }, ...rest]
-}
-
-const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
-  const read = openAi.readAnswer(text, fallback)
-  if ("_tag" in read) return read
-  let changed = false
-  const choices = read.completion.choices.map((choice) => {
-    const { message } = choice
-    const calls = carrying(message.tool_calls, message.reasoning_content)
-    if (calls === undefined) return choice
-    changed = true
-    return { ...choice, message: { ...message, tool_calls: calls } }
-  })
-  if (!changed) return read
-  const completion = { ...read.completion, choices }
-  return { ...read, completion, text: JSON.stringify(completion) }
 }
 
 const says = (bytes: Uint8Array): boolean =>
@@ -92,17 +65,11 @@ class ThinkingStream extends ChatStream {
   private carried(frame: Frame): Frame {
     // Most of an answer's text need not be parsed for this.
     if (frame instanceof PlainFrame && !says(frame.bytes)) return frame
-    const { chunk } = frame
-    const [choice, ...others] = chunk.choices
-    if (choice === undefined) return frame
-    const { delta } = choice
-    const { reasoning_content: thought } = delta
+    const thought = frame.chunk.choices[0]?.delta.reasoning_content
     if (typeof thought === "string") this.thoughts = (this.thoughts ?? "") + thought
-    const calls = carrying(delta.tool_calls, this.thoughts)
-    if (calls === undefined) return frame
-    this.thoughts = undefined
-    const carrier = { ...chunk, choices: [{ ...choice, delta: { ...delta, tool_calls: calls } }, ...others] }
-    return { ...frame, chunk: carrier, bytes: frame.bytes && encode(JSON.stringify(carrier)) }
+    const carrier = carriedBy(frame, "d", this.thoughts)
+    if (carrier !== frame) this.thoughts = undefined
+    return carrier
   }
 }
 
@@ -127,6 +94,7 @@ export const deepSeekChat: Dialect = {
       }
     })
   },
-  readAnswer,
+  readAnswer: (text, fallback) =>
+    carriedIn(openAi.readAnswer(text, fallback), "d", (message) => message.reasoning_content),
   openStream: (options) => new ThinkingStream(options)
 }

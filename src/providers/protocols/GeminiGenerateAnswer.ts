@@ -1,6 +1,7 @@
 /** A whole answer of Gemini's in OpenAI's shape. */
 import { carriesNothing, type ChatCompletion } from "../../domain/ChatAnswer.ts"
 import { MalformedAnswer, type Reason } from "../../domain/GatewayError.ts"
+import type { Usage } from "../../domain/Usage.ts"
 import type { Fallback, ReadAnswer } from "../Dialect.ts"
 import { toReason } from "../ProviderError.ts"
 import { isReason } from "./GeminiGenerateParts.ts"
@@ -93,10 +94,21 @@ const isNothing = (answer: JsonObject, { choices }: ChatCompletion): boolean =>
   isSilent(answer) &&
   choices.every(({ finish_reason, message }) => finish_reason === "stop" && carriesNothing(message))
 
-const read = (text: string, fallback: Fallback): ReadAnswer | Reason => {
+const answerIn = (text: string): Json | undefined => {
   const value = parse(text)
   // Without `alt=sse` a stream is a list, and so are some errors.
-  const answer = Array.isArray(value) && value.length === 1 ? value[0] : value
+  return Array.isArray(value) && value.length === 1 ? value[0] : value
+}
+
+/** What an answer used that is none, such as one without a word. */
+export const usedIn = (text: string): Usage | undefined => {
+  const answer = answerIn(text)
+  const wire = isObject(answer) ? usageOf(answer) : undefined
+  return wire === undefined || !isObject(answer) ? undefined : mendUsage(wire, tierOf(answer))?.usage
+}
+
+const read = (text: string, fallback: Fallback): ReadAnswer | Reason => {
+  const answer = answerIn(text)
   if (!isObject(answer)) return malformed("The upstream's answer is not a JSON object.")
   if (isObject(answer["error"])) return toReason("gemini", { body: answer, nowMs: fallback.nowMs })
   const id = isText(answer["responseId"]) ? answer["responseId"] : fallback.id

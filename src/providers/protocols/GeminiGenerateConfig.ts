@@ -2,6 +2,7 @@
 import type { ChatRequest } from "../../domain/Chat.ts"
 import { type Reason, unsupported } from "../../domain/GatewayError.ts"
 import { isReason } from "./GeminiGenerateParts.ts"
+import { generationOf } from "./GeminiModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
 type Effort = NonNullable<ChatRequest["reasoning_effort"]>
@@ -37,10 +38,6 @@ const levelOf = (model: string, effort: Exclude<Effort, "default">): string => {
   if (level === "MINIMAL") return "LOW"
   return level === "MEDIUM" && /gemini-3-pro/i.test(model) ? "HIGH" : level
 }
-
-/** The number in a model's name; one without any, such as `gemini-flash-latest`, is taken for the newest. */
-export const generationOf = (model: string): number =>
-  Number(/gemini-(\d+(?:\.\d+)?)/i.exec(model)?.[1] ?? (/gemini/i.test(model) ? Number.POSITIVE_INFINITY : 0))
 
 /** Undefined where the model does not think. */
 const thinkingOf = (model: string, effort: Exclude<Effort, "default">): JsonObject | undefined => {

@@ -4,8 +4,8 @@
  */
 import type { ChatMessage } from "../../domain/Chat.ts"
 import { InvalidRequest, type Reason, unsupported } from "../../domain/GatewayError.ts"
-import { generationOf } from "./GeminiGenerateConfig.ts"
 import { isReason, partsOf } from "./GeminiGenerateParts.ts"
+import { foreignSignature, generationOf, signingGeneration } from "./GeminiModels.ts"
 import * as OpaqueState from "./OpaqueState.ts"
 import { isObject, isText, type Json, type JsonObject, parse, parseKeepingDigits } from "./OpenAiChatShape.ts"
 
@@ -30,9 +30,6 @@ interface Writing {
   readonly attached: Array<JsonObject>
   readonly model: string
 }
-
-/** Google's own word for a call that its model did not make, such as one of another provider's. */
-const foreignSignature = "skip_thought_signature_validator"
 
 const attachment = (attached: Array<JsonObject>): ReadonlyArray<Turn> =>
   attached.length === 0 ? [] : [{ role: "user", parts: attached.splice(0), isResults: false }]
@@ -80,8 +77,8 @@ const addCalls = (calls: ReadonlyArray<Json>, param: string, parts: Array<JsonOb
     if (!isObject(call)) continue
     const part = callPart(call, `${param}[${at}]`, writing)
     if (isReason(part)) return part
-    // Gemini 3 refuses a call without one, where earlier models only think worse. Of calls made at once only the first has it.
-    if (at === 0 && generationOf(writing.model) >= 3) part["thoughtSignature"] ??= foreignSignature
+    // Of calls made at once only the first has it.
+    if (at === 0 && generationOf(writing.model) >= signingGeneration) part["thoughtSignature"] ??= foreignSignature
     parts.push(part)
   }
   return undefined

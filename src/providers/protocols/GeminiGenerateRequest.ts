@@ -56,7 +56,10 @@ const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Rea
   if (isReason(tools)) return tools
   // Translated streams have no place for log probabilities.
   const asked = stream && request.logprobs === true ? { ...request, logprobs: false, top_logprobs: null } : request
-  if (asked !== request) dropped.add("logprobs")
+  if (asked !== request) {
+    dropped.add("logprobs")
+    if ((request.top_logprobs ?? 0) > 0) dropped.add("top_logprobs")
+  }
   const generationConfig = lowerConfig(asked, model, dropped)
   if (isReason(generationConfig)) return generationConfig
   const serviceTier = tierOf(request, dropped)

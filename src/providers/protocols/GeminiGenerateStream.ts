@@ -4,6 +4,7 @@
  */
 import type { Reason } from "../../domain/GatewayError.ts"
 import { MalformedAnswer, StreamInterrupted } from "../../domain/GatewayError.ts"
+import type { Usage } from "../../domain/Usage.ts"
 import type { StreamMachine, StreamOptions } from "../Dialect.ts"
 import type { Frame } from "../Provider.ts"
 import { toReason } from "../ProviderError.ts"
@@ -22,6 +23,7 @@ import {
   usageOf
 } from "./GeminiGenerateSaid.ts"
 import { isObject, isText, type JsonObject, parse } from "./OpenAiChatShape.ts"
+import { mendUsage } from "./OpenAiUsage.ts"
 
 /** Events that are no JSON and are passed over before the answer is given up. */
 const toleratedEvents = 2
@@ -35,6 +37,7 @@ interface Choice {
 export class GenerateStream implements StreamMachine {
   isDone = false
   failure: Reason | undefined
+  used: Usage | undefined
   skippedEvents = 0
 
   private readonly options: StreamOptions
@@ -109,7 +112,7 @@ export class GenerateStream implements StreamMachine {
     if (isBlocked(answer)) this.finish(this.choiceOf(0), "content_filter", out)
     for (const [at, candidate] of (Array.isArray(candidates) ? candidates : []).entries()) {
       if (isObject(candidate)) this.readCandidate(candidate, at, isSilent(answer), out)
-      if (this.failure !== undefined) return
+      if (this.failure !== undefined) return this.noteUsed(answer)
     }
     if (this.isComplete) this.sendUsage(out)
   }
@@ -118,11 +121,11 @@ export class GenerateStream implements StreamMachine {
     const choice = this.choiceOf(typeof candidate["index"] === "number" ? candidate["index"] : at)
     if (choice.writer.isFinished) return
     for (const said of saidBy(candidate)) this.say(choice, said, out)
-    const finish = finishOf(candidate)
+    const finish = finishOf(candidate, 200)
     if (finish === undefined) return
     if (typeof finish !== "string") this.failure = finish
     else if (finish === "stop" && !choice.hasSaid && hasNoTokens) {
-      this.failure = new MalformedAnswer({ message: "The upstream's answer has nothing in it." })
+      this.failure = new MalformedAnswer({ message: "The upstream's answer has nothing in it.", upstreamStatus: 200 })
     } else {
       this.finish(choice, finish, out)
     }
@@ -155,6 +158,21 @@ export class GenerateStream implements StreamMachine {
     choice.writer.begin({ id: this.id, model: this.model })
     this.choices.set(index, choice)
     return choice
+  }
+
+  /** What was counted last, for us alone: by a writer that has not finished. */
+  tell(out: Array<Frame>): void {
+    const usage = this.counted === undefined || this.hasSentUsage ? undefined : usageOf(this.counted)
+    if (this.counted === undefined || usage === undefined) return
+    const writer = new ChunkWriter(this.options)
+    writer.begin({ id: this.id, model: this.model })
+    writer.usage(usage, out, tierOf(this.counted))
+  }
+
+  /** The last event of the only answer has counted all of it, though it came to nothing. */
+  private noteUsed(answer: JsonObject): void {
+    const usage = this.choices.size === 1 ? usageOf(answer) : undefined
+    if (usage !== undefined) this.used = mendUsage(usage, tierOf(answer))?.usage
   }
 
   /** The totals once; any writer may write them, because they are of all choices. */

@@ -9,7 +9,7 @@ import type { ChatRequest } from "../../domain/Chat.ts"
 const mark = "__bw1"
 
 /** Whose state it is: one letter behind the mark. */
-export type Owner = "a" | "b" | "d" | "g"
+export type Owner = "a" | "b" | "d" | "g" | "o"
 
 /** Bytes that a state may come to, and how many times its packed length: a caller may have written it; more is not ours. */
 const maxBytes = 1024 * 1024
@@ -48,4 +48,4 @@ export const isCarried = ({ messages }: ChatRequest): boolean => {
 }
 
 /** A request's text with the provider's own ids: for a provider that has no use for the state of another. */
-export const stripped = (text: string): string => text.replaceAll(/__bw1[abdg][\w-]*(?=")/g, "")
+export const stripped = (text: string): string => text.replaceAll(/__bw1[abdgo][\w-]*(?=")/g, "")

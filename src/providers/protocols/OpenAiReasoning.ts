@@ -3,6 +3,7 @@
  * written for another target of the alias says both, so it is put into their words; which models reason is the catalogue's to say.
  */
 import type { ChatRequest } from "../../domain/Chat.ts"
+import { type OwnNames, saidOf } from "../../domain/ModelName.ts"
 import { capabilitiesOf } from "../Catalogue.ts"
 import type { Dialect } from "../Dialect.ts"
 import { openAi, openAiChat, rewritten } from "./OpenAiChatDialect.ts"
@@ -21,7 +22,7 @@ const sampling = {
 type Sampling = keyof typeof sampling
 
 // Its keys are these.
-const names = Object.keys(sampling) as ReadonlyArray<Sampling>
+const refusable = Object.keys(sampling) as ReadonlyArray<Sampling>
 
 const isSaid = (request: ChatRequest, name: Sampling | "max_tokens"): boolean =>
   request[name] !== undefined && request[name] !== null
@@ -31,15 +32,15 @@ const isThinking = ({ reasoning_effort: effort }: ChatRequest): boolean =>
   effort !== undefined && effort !== null && effort !== "none" && effort !== "default"
 
 /** This dialect for the models of a kind. */
-const heedingModels = (dialect: Dialect, kind: "openai" | "azure-openai"): Dialect => ({
+const heedingModels = (dialect: Dialect, kind: "openai" | "azure-openai", names: OwnNames = {}): Dialect => ({
   ...dialect,
   lower: (call, stream) => {
     const { model, request } = call
     const lowered = dialect.lower(call, stream)
     const hasLimit = isSaid(request, "max_tokens")
-    const asked = names.filter((name) => isSaid(request, name))
+    const asked = refusable.filter((name) => isSaid(request, name))
     if ("_tag" in lowered || (!hasLimit && asked.length === 0)) return lowered
-    const known = capabilitiesOf(kind, model)
+    const known = capabilitiesOf(kind, saidOf(names, model) ?? model)
     if (known.reasoning !== true) return lowered
     const takesSampling = known.sampling ?? !isThinking(request)
     const refused = takesSampling ? [] : asked
@@ -59,5 +60,6 @@ const heedingModels = (dialect: Dialect, kind: "openai" | "azure-openai"): Diale
 /** OpenAI's own dialect at its own address. */
 export const openAiItself: Dialect = heedingModels(without(openAi, foreign), "openai")
 
-/** The same at Azure, where a deployment that has its model's name is known by it. */
-export const azureChat: Dialect = heedingModels(without(openAiChat, foreign), "azure-openai")
+/** The same at Azure, where a deployment is known by its model's name, be it its own or the one that is said of it. */
+export const azureChatOf = (names: OwnNames): Dialect =>
+  heedingModels(without(openAiChat, foreign), "azure-openai", names)

@@ -7,8 +7,15 @@ import type { Dialect } from "../Dialect.ts"
 import { rewritten } from "./OpenAiChatDialect.ts"
 import { isObject, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 
-/** Of another model: its thoughts in two forms, marks of what to cache, images that it made, and the place of a call among others. */
-export const foreign = ["reasoning_content", "thinking_blocks", "cache_control", "images", "index"] as const
+/** Of another model: its thoughts in three forms, marks of what to cache, images that it made, and the place of a call among others. */
+export const foreign = [
+  "reasoning_content",
+  "reasoning_details",
+  "thinking_blocks",
+  "cache_control",
+  "images",
+  "index"
+] as const
 
 type Foreign = (typeof foreign)[number]
 
@@ -19,8 +26,9 @@ type Holder = Readonly<Record<string, unknown>>
 
 /** Each by its name in the code, which costs a tenth of a loop over them. */
 const hasAny = (holder: Holder): boolean =>
-  holder["reasoning_content"] !== undefined || holder["thinking_blocks"] !== undefined ||
-  holder["cache_control"] !== undefined || holder["images"] !== undefined || holder["index"] !== undefined
+  holder["reasoning_content"] !== undefined || holder["reasoning_details"] !== undefined ||
+  holder["thinking_blocks"] !== undefined || holder["cache_control"] !== undefined ||
+  holder["images"] !== undefined || holder["index"] !== undefined
 
 /** A look at every message and tool, for nearly every request has none. */
 const brings = (request: ChatRequest): boolean => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { azureChat, openAiItself } from "../../../src/providers/protocols/OpenAiReasoning.ts"
+import { azureChatOf, openAiItself } from "../../../src/providers/protocols/OpenAiReasoning.ts"
 import { callOf } from "../Calls.ts"
 
 const lowered = (model: string, fields: object, dialect = openAiItself) => {
@@ -8,6 +8,8 @@ const lowered = (model: string, fields: object, dialect = openAiItself) => {
   const { messages: _, model: __, ...body } = JSON.parse(said.body)
   return { body, dropped: said.dropped, text: said.body }
 }
+
+const azureChat = azureChatOf({})
 
 const ofAnotherTarget = { max_tokens: 300, temperature: 0.2, top_p: 0.9, seed: 7 }
 
@@ -81,5 +83,15 @@ describe("a request that was written for another model", () => {
       dropped: ["temperature", "top_p"]
     })
     expect(lowered("prod-chat", ofAnotherTarget, azureChat).body).toEqual(ofAnotherTarget)
+  })
+
+  it("is put right for a deployment that is said to be such a model, whatever its name", () => {
+    const said = azureChatOf({ deployments: { "prod-chat": "gpt-5-mini", "gpt-5": "gpt-4.1" } })
+    expect(lowered("prod-chat", ofAnotherTarget, said)).toMatchObject({
+      body: { max_completion_tokens: 300 },
+      dropped: ["temperature", "top_p"]
+    })
+    expect(lowered("gpt-5", ofAnotherTarget, said).body).toEqual(ofAnotherTarget)
+    expect(lowered("constructor", ofAnotherTarget, said).body).toEqual(ofAnotherTarget)
   })
 })
