@@ -1,8 +1,7 @@
 /** What a part of the gateway costs: with and without it beside each other, as differences in units of the bare proxy. */
-import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type Candidate, gateway } from "./Candidates.ts"
-import { machineLine } from "./Page.ts"
+import { keepPage, machineLine } from "./Page.ts"
 import type { Row } from "./Statistics.ts"
 
 export interface Study {
@@ -93,8 +92,9 @@ virtual machine each of its writes then pays for waking another core. A cost is 
 part, in units of the bare proxy at the same pace.`
 
 /** Writes the page of a run and answers its name. */
-export const writeCosts = ({ file, title }: Study, folder: string, date: string, text: string): string => {
-  const page = join(folder, `${file}-${date.slice(0, 10)}.md`)
-  writeFileSync(page, `# ${title}, ${date}\n\n${method}\n\n${machineLine()}\n\n${text}\n`)
-  return page
-}
+export const writeCosts = ({ file, title }: Study, folder: string, date: string, text: string): string =>
+  keepPage(
+    `${file}-${date.slice(0, 10)}.md`,
+    `# ${title}, ${date}\n\n${method}\n\n${machineLine()}\n\n${text}\n`,
+    folder
+  )

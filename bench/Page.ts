@@ -22,12 +22,23 @@ export const machineLine = (): string =>
   `${cpus()[0]?.model ?? "unknown CPU"}, ${cpus().length} cores under a load of ${loadavg()[0]?.toFixed(1)}, ` +
   `node ${process.version}, commit ${commit()}.`
 
+/** Keeps a page in `folder`, in the repository's format, and answers its path. */
+export const keepPage = (name: string, text: string, folder = join(import.meta.dirname, "results")): string => {
+  const path = join(folder, name)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path, text)
+  const root = join(import.meta.dirname, "..")
+  try {
+    execFileSync(join(root, "node_modules/.bin/dprint"), ["fmt", path], { cwd: root, stdio: "ignore" })
+  } catch {
+    process.stderr.write(`${path} is not formatted: run \`npm run format\` before it is committed.\n`)
+  }
+  return path
+}
+
 /** Prints the page, and keeps it unless it was only to be printed. */
 export const writePage = (name: string, isPrintedOnly: boolean, lines: ReadonlyArray<string>): void => {
   const page = lines.join("\n")
   process.stdout.write(page)
-  if (isPrintedOnly) return
-  const folder = join(import.meta.dirname, "results")
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, name), page)
+  if (!isPrintedOnly) keepPage(name, page)
 }

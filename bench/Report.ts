@@ -1,9 +1,9 @@
 /** What the load bench says: tables for the terminal and for `results/`, with the machine named. */
 import { execFileSync } from "node:child_process"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { cpus, release, totalmem } from "node:os"
-import { join } from "node:path"
 import { pinned } from "./Children.ts"
+import { keepPage } from "./Page.ts"
 import type { Row, Scenario, Spread } from "./Statistics.ts"
 
 export interface Report {
@@ -118,9 +118,9 @@ const markdown = (report: Report): string => {
 
 /** Writes `load-<date>.json` and `.md` into `folder` and returns their paths; a quick run has names of its own. */
 export const write = (report: Report, folder: string): ReadonlyArray<string> => {
-  mkdirSync(folder, { recursive: true })
-  const stem = join(folder, `load-${report.date.slice(0, 10)}${report.method.quick ? "-quick" : ""}`)
-  writeFileSync(`${stem}.json`, `${JSON.stringify(report, null, 2)}\n`)
-  writeFileSync(`${stem}.md`, markdown(report))
-  return [`${stem}.json`, `${stem}.md`]
+  const stem = `load-${report.date.slice(0, 10)}${report.method.quick ? "-quick" : ""}`
+  return [
+    keepPage(`${stem}.json`, `${JSON.stringify(report, null, 2)}\n`, folder),
+    keepPage(`${stem}.md`, markdown(report), folder)
+  ]
 }

@@ -2,13 +2,14 @@
  * Three times as many requests as can be served, as an open loop: what is still answered, how soon, and how soon the rest is
  * told no. Three scenes, by who says no: a target's fixed limit, one that learns from 429, the door itself.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { answers, type Child, freePort, joinLoad, message, start, stop, stopAll } from "./Children.ts"
 import { closedLoop, openLoop, type Seen } from "./OpenLoop.ts"
+import { keepPage } from "./Page.ts"
 import { alias, upstreamModel } from "./Payload.ts"
 import { machine, table } from "./Report.ts"
 
@@ -260,11 +261,7 @@ that can be served is measured with a closed loop on nine tenths of the places; 
 ${parts.join("\n\n")}
 `
   if (flags["no-write"]) return
-  const results = join(import.meta.dirname, "results")
-  mkdirSync(results, { recursive: true })
-  const path = join(results, `overload-${date.slice(0, 10)}.md`)
-  writeFileSync(path, page)
-  say(`\n${path}`)
+  say(`\n${keepPage(`overload-${date.slice(0, 10)}.md`, page)}`)
 }
 
 // Ending through `exit` kills what was started and removes the folder.

@@ -2,12 +2,13 @@
  * What a stream that stalls costs: memory of the gateway with many of them open, and after they have gone. Written to `results/`.
  * The heap is what is judged, after a full collection; resident memory is shown beside it.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { Agent, type ClientRequest, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { answers, type Child, freePort, message, start, stopAll } from "./Children.ts"
+import { keepPage } from "./Page.ts"
 import { alias, requestBody, upstreamModel } from "./Payload.ts"
 import { machine } from "./Report.ts"
 
@@ -165,9 +166,7 @@ try {
   const all: Array<Round> = []
   for (let round = 0; round < rounds; round++) all.push(await measure(gateway, port))
   const { passed, text } = report(all)
-  const results = join(root, "bench/results")
-  mkdirSync(results, { recursive: true })
-  writeFileSync(join(results, `streams-${new Date().toISOString().slice(0, 10)}.md`), text)
+  keepPage(`streams-${new Date().toISOString().slice(0, 10)}.md`, text)
   process.stdout.write(text)
   process.exitCode = passed ? 0 : 1
 } finally {
