@@ -10,6 +10,7 @@ import * as Semaphore from "effect/Semaphore"
 import { isIP } from "node:net"
 import type { Dispatcher } from "undici"
 import { buildConnector, Client } from "undici"
+import { Pieces } from "../validation/Pieces.ts"
 import { isSafeUrl, type SafeUrl, UrlGuard, type UrlRefused } from "../validation/Url.ts"
 
 export interface CallerTransportSettings {
@@ -130,28 +131,28 @@ const judgeHead = (
 
 const readBody = (body: Dispatcher.ResponseData["body"], request: CallerRequest) =>
   Effect.callback<CallerAnswer, CallerFault>((resume) => {
-    const chunks: Array<Uint8Array> = []
-    let size = 0
+    const pieces = new Pieces()
     let mediaType: string | undefined
     const fail = (fault: CallerFault): void => {
       resume(Effect.fail(fault))
       body.destroy()
     }
     const isKnown = (): boolean => {
-      mediaType ??= request.sniff(Buffer.concat(chunks))
+      mediaType ??= request.sniff(pieces.whole)
       return mediaType !== undefined && request.mediaTypes.has(mediaType)
     }
     body.on("error", (error) => fail(broken(error)))
     body.on("data", (chunk: Uint8Array) => {
-      chunks.push(chunk)
-      const wasHead = size < headBytes
-      size += chunk.byteLength
-      if (size > request.maxBytes) fail(new CallerFault({ why: "large" }))
-      else if (wasHead && size >= headBytes && !isKnown()) fail(new CallerFault({ why: "type", detail: "bytes" }))
+      const wasHead = pieces.length < headBytes
+      pieces.add(chunk)
+      if (pieces.length > request.maxBytes) fail(new CallerFault({ why: "large" }))
+      else if (wasHead && pieces.length >= headBytes && !isKnown()) {
+        fail(new CallerFault({ why: "type", detail: "bytes" }))
+      }
     })
     body.on("end", () => {
       if (!isKnown()) return fail(new CallerFault({ why: "type", detail: "bytes" }))
-      resume(Effect.succeed({ mediaType: mediaType ?? "", bytes: Buffer.concat(chunks) }))
+      resume(Effect.succeed({ mediaType: mediaType ?? "", bytes: pieces.whole }))
     })
     return Effect.sync(() => body.destroy())
   })

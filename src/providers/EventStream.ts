@@ -2,6 +2,7 @@
  * AWS's binary event stream to events, wherever the bytes are split: a length, a prelude and its CRC, headers, a payload, and the CRC
  * of all of it. A frame whose CRC is wrong ends the reading, because where the next one begins is not known any more.
  */
+import { Pieces } from "../validation/Pieces.ts"
 import type { SseEvent } from "./Sse.ts"
 
 /** Event name of a frame that is broken; nothing follows. */
@@ -91,8 +92,7 @@ export class EventStreamParser {
   private readonly maxBytes: number
   private isCorrupt = false
   /** What has come of the frame that is not whole yet, put together once there is enough of it. */
-  private parts: Array<Buffer> = []
-  private length = 0
+  private pieces = new Pieces()
   private needed = preludeBytes
 
   constructor(maxBytes: number = maxFrameBytes) {
@@ -100,20 +100,18 @@ export class EventStreamParser {
   }
 
   get isIdle(): boolean {
-    return this.length === 0 && !this.isTooLarge && !this.isCorrupt
+    return this.pieces.length === 0 && !this.isTooLarge && !this.isCorrupt
   }
 
   push(chunk: Uint8Array): ReadonlyArray<SseEvent> {
     const events: Array<SseEvent> = []
     if (this.isTooLarge || this.isCorrupt || chunk.length === 0) return events
-    this.parts.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-    this.length += chunk.length
-    if (this.length < this.needed) return events
-    const [only] = this.parts
-    const bytes = this.parts.length === 1 && only !== undefined ? only : Buffer.concat(this.parts)
-    const rest = bytes.subarray(this.readFrames(bytes, events))
-    this.parts = rest.length === 0 ? [] : [rest]
-    this.length = rest.length
+    this.pieces.add(chunk)
+    if (this.pieces.length < this.needed) return events
+    const { buffer, byteLength, byteOffset } = this.pieces.whole
+    const bytes = Buffer.from(buffer, byteOffset, byteLength)
+    this.pieces = new Pieces()
+    this.pieces.add(bytes.subarray(this.readFrames(bytes, events)))
     return events
   }
 

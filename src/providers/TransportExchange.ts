@@ -8,6 +8,7 @@ import type * as Pull from "effect/Pull"
 import type { GatewayError } from "../domain/GatewayError.ts"
 import { gatewayError, MalformedAnswer } from "../domain/GatewayError.ts"
 import type { Member, Roster } from "../resilience/Roster.ts"
+import { Pieces } from "../validation/Pieces.ts"
 import { isOfCertificate } from "./Certificates.ts"
 import { ending } from "./Provider.ts"
 import { codeOf, failureOf, isReset, type Phase } from "./TransportFailure.ts"
@@ -64,12 +65,8 @@ const closed = new Error("closed")
 
 const settled = Promise.resolve()
 
-const textOf = (chunks: ReadonlyArray<Uint8Array>): string => {
-  const [only] = chunks
-  return chunks.length === 1 && only !== undefined
-    ? Buffer.from(only.buffer, only.byteOffset, only.byteLength).toString()
-    : Buffer.concat(chunks).toString()
-}
+const textOf = ({ buffer, byteLength, byteOffset }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString()
 
 /** The handler that undici drives. */
 export class Exchange implements Member {
@@ -92,7 +89,8 @@ export class Exchange implements Member {
   private isClosed = false
   private isDiscarding = false
   private isPaused = false
-  private wholeOnly = false
+  /** What has come of a body that is read as a whole. */
+  private pieces: Pieces | undefined
   private queue: Array<Uint8Array> = []
   private queuedBytes = 0
   private failure: GatewayError | undefined
@@ -138,12 +136,13 @@ export class Exchange implements Member {
 
   onResponseData(controller: Controller, chunk: Uint8Array): void {
     if (this.isDiscarding) return
-    this.queue.push(chunk)
-    this.queuedBytes += chunk.length
-    if (this.wholeOnly) {
-      if (this.queuedBytes > this.options.maxBytes) this.wake()
+    if (this.pieces !== undefined) {
+      this.pieces.add(chunk)
+      if (this.pieces.length > this.options.maxBytes) this.wake()
       return
     }
+    this.queue.push(chunk)
+    this.queuedBytes += chunk.length
     if (this.queuedBytes > HIGH_WATER) {
       this.isPaused = true
       controller.pause()
@@ -250,8 +249,10 @@ export class Exchange implements Member {
 
   /** The whole body, or why there is none; undefined while it is still coming. */
   private readWhole(): string | GatewayError | undefined {
-    this.wholeOnly = true
-    if (this.queuedBytes > this.options.maxBytes) {
+    const pieces = this.pieces ??= new Pieces()
+    for (const chunk of this.queue) pieces.add(chunk)
+    this.queue = []
+    if (pieces.length > this.options.maxBytes) {
       this.close()
       return gatewayError(
         new MalformedAnswer({ message: "The upstream's answer is too large.", upstreamStatus: this.status })
@@ -264,8 +265,8 @@ export class Exchange implements Member {
     }
     const problem = this.encodingProblem()
     if (problem !== undefined) return problem
-    const text = textOf(this.queue)
-    this.queue = []
+    const text = textOf(pieces.whole)
+    this.pieces = new Pieces()
     return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
   }
 

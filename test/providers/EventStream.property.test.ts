@@ -46,6 +46,18 @@ describe("EventStreamParser", () => {
     }
   })
 
+  it("puts a frame together as it comes, and keeps none of its pieces but the first", () => {
+    const [first, ...rest] = eventFrame("one", { a: 1 })
+    const again = Buffer.alloc(1)
+    const parser = new EventStreamParser()
+    parser.push(Uint8Array.of(first ?? 0))
+    const events = rest.flatMap((byte) => {
+      again.writeUInt8(byte)
+      return parser.push(again)
+    })
+    expect(events.map(({ data }) => data)).toEqual(["{\"a\":1}"])
+  })
+
   it("never takes a frame with a flipped bit for a whole one, and reads nothing behind it", () => {
     const random = makeRandom(29)
     const [first, second, third] = [eventFrame("one", { a: 1 }), eventFrame("two", { b: 2 }), eventFrame("three", {})]

@@ -114,6 +114,20 @@ describe("Exchange", () => {
       expect(yield* reasonOf(exchange.text)).toBe("StreamInterrupted")
     }))
 
+  it.effect("puts a text together as it comes, and keeps none of its pieces but the first", () =>
+    Effect.gen(function*() {
+      const { controller, exchange } = fakeExchange(1000)
+      const reader = yield* Effect.forkChild(exchange.text, { startImmediately: true })
+      exchange.onResponseData(controller, Buffer.from("a"))
+      const again = Buffer.alloc(1)
+      for (const letter of "bcdefghij") {
+        again.write(letter)
+        exchange.onResponseData(controller, again)
+      }
+      exchange.onResponseEnd()
+      expect(yield* Fiber.join(reader)).toBe("abcdefghij")
+    }))
+
   it.effect("gives up a text that grows beyond its limit", () =>
     Effect.gen(function*() {
       const { calls, controller, exchange } = fakeExchange(10)
