@@ -1,5 +1,5 @@
 /**
- * From the text of a body to a checked request for an answer: JSON, nesting and size, duplicate and routing members, schema, rules — in this
+ * From the text of a body to a checked request for an answer: nesting and size, JSON, duplicate and routing members, schema, rules — in this
  * order, each with an answer that says how to mend it. Plain functions, because this is the hot path.
  */
 import * as Exit from "effect/Exit"
@@ -9,7 +9,7 @@ import { EmbeddingRequest } from "../domain/Embedding.ts"
 import { InvalidRequest, type Reason } from "../domain/GatewayError.ts"
 import { judgeImages } from "../validation/ImageUrl.ts"
 import { isScanProblem, type JsonText, scan } from "../validation/JsonText.ts"
-import { flawOfShape } from "../validation/Limits.ts"
+import { flawOfShape, flawOfText } from "../validation/Limits.ts"
 import { flawOfRouting } from "../validation/Routing.ts"
 import { defaultRuleSettings, flawOfModel, flawOfRequest, type RuleSettings } from "../validation/Rules.ts"
 import { parseJson, schemaReason } from "./RequestBody.ts"
@@ -38,6 +38,8 @@ const check = <Asked>(
   limits: ServerSettings["limits"],
   { decode, wanted }: Shape<Asked>
 ): CheckedRequest<Asked> | Reason => {
+  const excess = flawOfText(text, limits)
+  if (excess !== undefined) return new InvalidRequest(excess)
   const parsed = parseJson(text, wanted)
   if ("_tag" in parsed) return parsed
   const { value } = parsed

@@ -71,6 +71,32 @@ const skipNested = (text: string, open: number): number => {
   return at
 }
 
+/**
+ * Which of the two a text has surely more of, were it parsed: levels of nesting, or members and elements. Of what is no JSON it says
+ * something too.
+ */
+export const excessOf = (text: string, levels: number, members: number): "levels" | "members" | undefined => {
+  let depth = 0
+  let opened = 0
+  let commas = 0
+  let at = 0
+  while (at < text.length) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      at = skipString(text, at)
+      continue
+    }
+    at++
+    if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      if (++depth > levels) return "levels"
+      // All but the outermost are one themselves.
+      if (++opened > members + 1) return "members"
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
+    else if (code === COMMA && ++commas > members) return "members"
+  }
+  return undefined
+}
+
 const skipValue = (text: string, start: number): number => {
   const first = text.charCodeAt(start)
   if (first === QUOTE) return skipString(text, start)

@@ -2,7 +2,7 @@
  * How large and how deep a request may be, beyond its bytes: judged before anything walks it recursively or allocates by its
  * numbers. Counts are those of the request as the caller wrote it.
  */
-import type { ScanProblem } from "./JsonText.ts"
+import { excessOf, type ScanProblem } from "./JsonText.ts"
 
 export interface LimitSettings {
   /** Levels of nesting in a request body. Default 64. */
@@ -87,6 +87,16 @@ const walk = (value: object, levels: number, state: Walk): ScanProblem | undefin
     if (problem !== undefined) return problem
   }
   return undefined
+}
+
+/** Of shorter ones the parser is done before anybody could be kept waiting. */
+const longText = 65_536
+
+/** The same of a long text before it is parsed: 20 MB of brackets would hold the event loop for seconds and take half a gigabyte. */
+export const flawOfText = (text: string, limits: Walk["limits"]): ScanProblem | undefined => {
+  if (text.length < longText) return undefined
+  const excess = excessOf(text, limits.depth, limits.members)
+  return excess === undefined ? undefined : excess === "levels" ? tooDeep(limits) : tooMany(limits)
 }
 
 /** Depth, number and names of all that is in a request; its calls go no deeper than the limit. */

@@ -267,6 +267,23 @@ describe("a request that its schema has nothing against", () => {
   })
 })
 
+describe("a long body", () => {
+  const messages = JSON.stringify(hello).slice(0, -1)
+
+  it.each([
+    ["too_deep", `${messages},"x":${"[".repeat(100_000)}`],
+    ["too_many_members", `${messages},"x":[${"0,".repeat(200_001)}`],
+    ["too_many_members", `${messages},"x":[${"[]".repeat(200_002)}`]
+  ])("is judged before it is parsed: %s though it is no JSON", (code, text) => {
+    expect(checkChat(text, limits)).toMatchObject({ code })
+  })
+
+  it("is taken up to the limits, whatever its texts hold", () => {
+    const text = `${messages},"x":[${"[[0]],".repeat(60_000)}${JSON.stringify("[,{".repeat(200_000))}]}`
+    expect(checkChat(text, limits)).toHaveProperty("request")
+  })
+})
+
 const passes: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "one limit of tokens beside a null": { max_tokens: null, max_completion_tokens: 5 },
   "tool_choice none or auto without tools": { tool_choice: "auto" },

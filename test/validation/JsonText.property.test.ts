@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { isScanProblem, replaceMembers, scan } from "../../src/validation/JsonText.ts"
+import { excessOf, isScanProblem, replaceMembers, scan } from "../../src/validation/JsonText.ts"
+import { flawOfShape } from "../../src/validation/Limits.ts"
 import { makeRandom, pick } from "../providers/Seeded.ts"
 
 const strings = ["", "a", "\\", "\"", "\\\"", "a\\", "{", "}", "[,]", "é", "😀", "\n", "\u0000", "model", "x\":1"]
@@ -49,5 +50,25 @@ describe("replaceMembers", () => {
         expect(replaceMembers(source, { [name]: text.slice(span.start, span.end) })).toBe(text)
       }
     }
+  })
+})
+
+describe("excessOf", () => {
+  it("finds every text that is nested too deep, and one with too many members only where there are", () => {
+    const random = makeRandom(11)
+    const seen = new Set<string>()
+    for (let round = 0; round < 3000; round++) {
+      const value = JSON.parse(makeText(random))
+      const text = JSON.stringify(value)
+      const depth = 1 + Math.floor(random() * 5)
+      const members = Math.floor(random() * 30)
+      const isDeep = flawOfShape(value, { depth, members: Infinity })?.code === "too_deep"
+      expect([text, excessOf(text, depth, Infinity)]).toEqual([text, isDeep ? "levels" : undefined])
+      const excess = excessOf(text, Infinity, members)
+      const flaw = flawOfShape(value, { depth: 100, members })?.code
+      if (excess !== undefined) expect([text, flaw]).toEqual([text, "too_many_members"])
+      seen.add(`${isDeep} ${excess}`)
+    }
+    expect(seen.size).toBe(4)
   })
 })
