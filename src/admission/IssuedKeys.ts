@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import {
   AdmissionUnavailable,
   type GatewayError,
@@ -104,10 +105,11 @@ const makeBook = (registry: ReturnType<typeof makeRegistry>) => {
     )
   return {
     records,
-    /** Puts it in the place of an earlier version. */
+    /** Puts it in the place of an earlier version; a revoked one stays, and takes the place of any. */
     apply: (record: IssuedKey): void => {
       const before = records.get(record.id)
-      if (before !== undefined && before.version > record.version) return
+      if (before?.revokedAtMs !== undefined) return
+      if (record.revokedAtMs === undefined && before !== undefined && before.version > record.version) return
       if (before !== undefined) lastUses.set(record.id, useOf(before))
       for (const { digest } of before?.digests ?? []) registry.entries.delete(digest)
       records.set(record.id, record)
@@ -172,11 +174,18 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
   }
   yield* keepUses(store, uses)
 
+  const changes = yield* Semaphore.make(1)
+  /** One at a time, and to its end: what is stored and not in force would be both, as long as this process runs. */
+  const changing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    changes.withPermit(Effect.uninterruptible(effect))
+
   const change = Effect.fnUntraced(function*(record: IssuedKey) {
     yield* Effect.mapError(store.put(record), notStored)
     apply(record)
+    // Apart from the others, so that what another worker says beside it does not take its place.
+    const key = record.revokedAtMs === undefined ? record.id : `${record.id}:revoked`
     yield* Effect.mapError(
-      fleet.broadcast({ topic, body: record, memos: [{ key: record.id, body: record }] }),
+      fleet.broadcast({ topic, body: record, memos: [{ key, body: record }] }),
       ({ missing }) =>
         gatewayError(
           new InternalFailure({
@@ -226,7 +235,7 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
           }))
         ]
       }),
-      issue: Effect.fnUntraced(function*(wish) {
+      issue: Effect.fnUntraced(function*(wish: Wish) {
         if (named(wish.name) !== undefined || !isFree(wish.name, settings)) {
           return yield* Effect.fail(
             refuse({ message: `There is a key ${wish.name} already, or there was one.`, code: "key_exists" })
@@ -238,15 +247,15 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
         const record: IssuedKey = { ...wish, id, version: 1, digests: [{ digest: digestOf(text) }], createdAtMs }
         yield* change(record)
         return { record, text }
-      }),
-      revoke: Effect.fnUntraced(function*(name) {
+      }, changing),
+      revoke: Effect.fnUntraced(function*(name: string) {
         const before = yield* found(name)
         const revokedAtMs = before.revokedAtMs ?? (yield* Clock.currentTimeMillis)
         const record = { ...before, version: before.version + 1, revokedAtMs }
         yield* change(record)
         return record
-      }),
-      rotate: Effect.fnUntraced(function*(name, graceMs) {
+      }, changing),
+      rotate: Effect.fnUntraced(function*(name: string, graceMs: number) {
         const before = yield* found(name)
         if (before.revokedAtMs !== undefined) {
           return yield* Effect.fail(
@@ -260,7 +269,7 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
         const record = { ...before, version: before.version + 1, digests: [...kept, { digest: digestOf(text) }] }
         yield* change(record)
         return { record, text }
-      })
+      }, changing)
     })
   ))
 })

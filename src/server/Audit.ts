@@ -36,11 +36,14 @@ const tell = (
     return Effect.void
   })
 
-/** The line of a change to a client key. */
-export const told = Effect.gen(function*() {
+/** A change to a client key, audited: whoever asked may go meanwhile, and what is in force is told nevertheless. */
+export const changed = Effect.gen(function*() {
   const log = yield* EventLog
   const { adminKey } = yield* ServerOptions
-  return (action: "issued" | "revoked" | "rotated", { id, name }: { readonly id: string; readonly name: string }) =>
+  const line = (
+    action: "issued" | "revoked" | "rotated",
+    { id, name }: { readonly id: string; readonly name: string }
+  ) =>
     Effect.withFiber((fiber) => {
       const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
       log.event("warn", nowMs, `client key ${name}: ${action}`, {
@@ -54,6 +57,10 @@ export const told = Effect.gen(function*() {
       })
       return Effect.void
     })
+  return <A extends { readonly record: Parameters<typeof line>[1] }, E>(
+    action: Parameters<typeof line>[0],
+    change: Effect.Effect<A, E>
+  ) => Effect.uninterruptible(Effect.tap(change, ({ record }) => line(action, record)))
 })
 
 /** `Health.control`, audited. The line is written before the answer, once the control is in force. */
@@ -61,5 +68,8 @@ export const control = Effect.gen(function*() {
   const health = yield* Health
   const log = yield* EventLog
   const settings = yield* ServerOptions
-  return (request: Control) => Effect.tap(health.control(request), (targets) => tell(log, settings, request, targets))
+  return (request: Control) =>
+    Effect.uninterruptible(
+      Effect.tap(health.control(request), (targets) => tell(log, settings, request, targets))
+    )
 })

@@ -10,7 +10,7 @@ import { Api } from "../api/Api.ts"
 import { errorResponse } from "../api/ErrorBody.ts"
 import { IssueRequest, RevokeRequest, RotateRequest } from "../api/Keys.ts"
 import { type GatewayError, gatewayError, RouteNotFound } from "../domain/GatewayError.ts"
-import { told } from "./Audit.ts"
+import { changed } from "./Audit.ts"
 import { CurrentExchange } from "./Exchange.ts"
 import { read } from "./JsonOrder.ts"
 import * as KeyView from "./KeyView.ts"
@@ -34,7 +34,7 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
     const found = Option.getOrUndefined(yield* Effect.serviceOption(IssuedKeys))
     const admission = Option.getOrUndefined(yield* Effect.serviceOption(Admission))
     const warningsOf = yield* KeyView.warnings
-    const tell = yield* told
+    const audited = yield* changed
     type Act = (
       keys: IssuedKeys["Service"],
       request: HttpServerRequest
@@ -48,11 +48,10 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
         refusing(handle(Effect.fnUntraced(function*(keys, request) {
           const { expires, ...wish } = yield* read(request, IssueRequest)
           const warnings = yield* warningsOf(keys.kind, wish.models, expires)
-          const { record, text } = yield* keys.issue({
-            ...wish,
-            ...(expires === undefined ? {} : { expiresAtMs: expires })
-          })
-          yield* tell("issued", record)
+          const { record, text } = yield* audited(
+            "issued",
+            keys.issue({ ...wish, ...(expires === undefined ? {} : { expiresAtMs: expires }) })
+          )
           const shown = yield* KeyView.changed(record, text)
           return answer(warnings.length === 0 ? shown : { ...shown, warnings })
         })))
@@ -60,8 +59,8 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
       .handleRaw(
         "revoke",
         refusing(handle(Effect.fnUntraced(function*(keys, request) {
-          const record = yield* keys.revoke((yield* read(request, RevokeRequest)).name)
-          yield* tell("revoked", record)
+          const { name } = yield* read(request, RevokeRequest)
+          const { record } = yield* audited("revoked", Effect.map(keys.revoke(name), (record) => ({ record })))
           return answer(yield* KeyView.changed(record))
         })))
       )
@@ -69,8 +68,7 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
         "rotate",
         refusing(handle(Effect.fnUntraced(function*(keys, request) {
           const { grace = 0, name } = yield* read(request, RotateRequest)
-          const { record, text } = yield* keys.rotate(name, grace)
-          yield* tell("rotated", record)
+          const { record, text } = yield* audited("rotated", keys.rotate(name, grace))
           return answer(yield* KeyView.changed(record, text))
         })))
       )

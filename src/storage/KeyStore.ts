@@ -15,7 +15,7 @@ export interface StoredKey {
 export interface KeyStore {
   readonly kind: "memory" | "sqlite"
   readonly load: Effect.Effect<ReadonlyArray<StoredKey>, StorageFailed>
-  /** Returns when it would survive the end of this process. Fails for a name that another key has. */
+  /** Returns when it would survive the end of this process; one that is revoked stays so. Fails for a name that another key has. */
   readonly put: (record: IssuedKey) => Effect.Effect<void, StorageFailed>
   /** Moments of last use, by id. */
   readonly used: (uses: ReadonlyMap<string, number>) => Effect.Effect<void, StorageFailed>
@@ -58,7 +58,8 @@ export const over = (sql: SqlClient): KeyStore => ({
     Effect.asVoid(Effect.mapError(
       Effect.flatMap(encode(record), (text) =>
         sql`INSERT INTO breakwater_keys (id, name, record) VALUES (${record.id}, ${record.name}, ${text})
-          ON CONFLICT (id) DO UPDATE SET record = excluded.record`),
+          ON CONFLICT (id) DO UPDATE SET record = excluded.record
+          WHERE json_extract(breakwater_keys.record, '$.revokedAtMs') IS NULL`),
       failed
     )),
   used: (uses) =>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
@@ -8,7 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { IssuedKeys, type KeysSettings, layer } from "../../src/admission/IssuedKeys.ts"
 import { Keys } from "../../src/admission/Keys.ts"
-import { layerSingle } from "../../src/storage/Fleet.ts"
+import { Fleet, layerSingle } from "../../src/storage/Fleet.ts"
 
 const settings: KeysSettings = {
   keys: [{ name: "file", key: Redacted.make("sk-file") }],
@@ -25,6 +26,10 @@ const names = Effect.gen(function*() {
 const codeOf = <A, E extends { readonly reason: { readonly errorCode: string | null } }, R>(
   effect: Effect.Effect<A, E, R>
 ) => Effect.map(Effect.flip(effect), ({ reason }) => reason.errorCode)
+
+const codeOrNone = <A, E extends { readonly reason: { readonly errorCode: string | null } }, R>(
+  effect: Effect.Effect<A, E, R>
+) => Effect.match(effect, { onFailure: ({ reason }) => reason.errorCode, onSuccess: () => undefined })
 
 describe("an issued key", () => {
   it.effect("opens the door with what it was given, and is listed without its text", () =>
@@ -101,6 +106,36 @@ describe("an issued key", () => {
     }).pipe(Effect.provide(running({ keys: [] }))))
 })
 
+describe("a key that two workers change at once", () => {
+  const heard: Array<(body: unknown) => Effect.Effect<unknown, { readonly message: string }>> = []
+  const fleet = Layer.effect(
+    Fleet,
+    Effect.map(Fleet, (single) =>
+      Fleet.of({
+        ...single,
+        handle: (topic, handler) => {
+          if (topic === "keys") heard.push(handler)
+          return single.handle(topic, handler)
+        }
+      }))
+  ).pipe(Layer.provide(layerSingle))
+
+  it.effect("is revoked in the end, in whatever order that is heard", () =>
+    Effect.gen(function*() {
+      const keys = yield* Keys
+      const issued = yield* IssuedKeys
+      for (const isLast of [true, false]) {
+        const { record, text } = yield* issued.issue({ name: `dora ${isLast}` })
+        const rotated = { ...record, version: 3 }
+        const revoked = { ...record, version: 2, revokedAtMs: 1 }
+        for (const body of isLast ? [rotated, revoked] : [revoked, rotated]) {
+          yield* Effect.forEach(heard, (hear) => hear(body))
+        }
+        expect([isLast, keys.find(text, 0)]).toEqual([isLast, undefined])
+      }
+    }).pipe(Effect.provide(Layer.provide(layer(settings), fleet))))
+})
+
 describe("issued keys in a SQLite file", () => {
   it.effect("outlive the process with their last use, under the same secret only, and as digests", () => {
     const folder = mkdtempSync(join(tmpdir(), "breakwater-keys-"))
@@ -133,5 +168,62 @@ describe("issued keys in a SQLite file", () => {
       }).pipe(Effect.provide(stored("another secret, of the operator's")))
       expect(readFileSync(file).includes(text.slice(14, 57))).toBe(false)
     }).pipe(Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true }))))
+  })
+
+  it.effect("are changed one after the other: a key that is revoked is not brought back by a rotation beside it", () => {
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-keys-"))
+    const stored = running({ sql: Redacted.make(`sqlite:${join(folder, "keys.db")}`) })
+    return Effect.gen(function*() {
+      const texts = yield* Effect.gen(function*() {
+        const issued = yield* IssuedKeys
+        const keys = yield* Keys
+        const { text } = yield* issued.issue({ name: "dora" })
+        const [, rotated] = yield* Effect.all(
+          [issued.revoke("dora"), Effect.option(issued.rotate("dora", 60_000))],
+          { concurrency: 2 }
+        )
+        const texts = [text, ...rotated._tag === "Some" ? [rotated.value.text] : []]
+        expect(texts.map((one) => keys.find(one, 0))).toEqual(texts.map(() => undefined))
+        const both = yield* Effect.all([issued.issue({ name: "eve" }), issued.issue({ name: "eve" })].map(codeOrNone), {
+          concurrency: 2
+        })
+        expect(both).toEqual([undefined, "key_exists"])
+        return texts
+      }).pipe(Effect.provide(stored))
+      yield* Effect.gen(function*() {
+        const keys = yield* Keys
+        expect(texts.map((one) => keys.find(one, 0))).toEqual(texts.map(() => undefined))
+      }).pipe(Effect.provide(stored))
+    }).pipe(Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true }))))
+  })
+
+  it.effect("that one server has revoked are so at the next start, whatever another has made of them since", () => {
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-keys-"))
+    const stored = running({ sql: Redacted.make(`sqlite:${join(folder, "keys.db")}`) })
+    return Effect.gen(function*() {
+      const text = yield* Effect.gen(function*() {
+        const issued = yield* IssuedKeys
+        yield* issued.issue({ name: "dora" })
+        yield* Effect.flatMap(IssuedKeys, (other) => other.revoke("dora")).pipe(Effect.provide(Layer.fresh(stored)))
+        return (yield* issued.rotate("dora", 0)).text
+      }).pipe(Effect.provide(stored))
+      const next = yield* Effect.map(Keys, (keys) => keys.find(text, 0)).pipe(Effect.provide(Layer.fresh(stored)))
+      expect(next).toBeUndefined()
+    }).pipe(Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true }))))
+  })
+
+  it.effect("are in force here once they are stored, though whoever asked has gone", () => {
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-keys-"))
+    return Effect.gen(function*() {
+      const issued = yield* IssuedKeys
+      const keys = yield* Keys
+      const { text } = yield* issued.issue({ name: "dora" })
+      const revoking = yield* Effect.forkChild(issued.revoke("dora"), { startImmediately: true })
+      yield* Fiber.interrupt(revoking)
+      expect(keys.find(text, 0)).toBeUndefined()
+    }).pipe(
+      Effect.provide(running({ sql: Redacted.make(`sqlite:${join(folder, "keys.db")}`) })),
+      Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true })))
+    )
   })
 })
