@@ -10,7 +10,7 @@ import { AdminAuthorization, ClientAuthorization } from "../api/Authorization.ts
 import { errorResponse } from "../api/ErrorBody.ts"
 import { Forbidden, type Reason, Unauthorized } from "../domain/GatewayError.ts"
 import type { Principal } from "../domain/Principal.ts"
-import { isLocalName } from "../validation/LocalName.ts"
+import { isUnownedName } from "../validation/LocalName.ts"
 import { CurrentExchange, type Exchange } from "./Exchange.ts"
 import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
@@ -44,7 +44,7 @@ const hostName = (host: string | undefined): string => (host ?? "").replace(/:\d
 
 /** A name that its owner can point anywhere, also at us, so that a page of his may read what is answered under it. */
 const isForeignName = (name: string): boolean =>
-  !isLoopbackHost(name) && !/^(?:[\d.]*|\[.*\])$/.test(name) && !isLocalName(name.toLowerCase().replace(/\.$/, ""))
+  !isLoopbackHost(name) && !/^(?:[\d.]*|\[.*\])$/.test(name) && !isUnownedName(name.toLowerCase().replace(/\.$/, ""))
 
 const foreignHost = new Forbidden({
   message:

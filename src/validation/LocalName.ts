@@ -20,13 +20,14 @@ const localSuffixes: ReadonlySet<string> = new Set([
   "test"
 ])
 
-/** Whole names, and everything below them. The address decides in any case; this refuses what only others would look up. */
-const localNames: ReadonlyArray<string> = [
-  "home.arpa",
+/** Whole names, and everything below them, that no name server of the internet knows either. */
+const undelegated: ReadonlyArray<string> = ["home.arpa", "kubernetes.default"]
+
+/** The same of names that somebody owns. The address decides in any case; this refuses what only others would look up. */
+const owned: ReadonlyArray<string> = [
   "in-addr.arpa",
   "ip6.arpa",
-  // Services of a cloud or a container's host.
-  "kubernetes.default",
+  // Services of a cloud.
   "metadata.azure.com",
   "metadata.goog",
   "metadata.packet.net",
@@ -41,9 +42,14 @@ const localNames: ReadonlyArray<string> = [
   "xip.io"
 ]
 
-/** True for one label alone and for the names above. `name` is lower case, ASCII, and without its last dot. */
-export const isLocalName = (name: string): boolean => {
+const isBelow = (name: string, names: ReadonlyArray<string>): boolean =>
+  names.some((one) => name === one || name.endsWith(`.${one}`))
+
+/** True for one label alone and for names that nobody on the internet owns. `name` is lower case, ASCII, and without its last dot. */
+export const isUnownedName = (name: string): boolean => {
   const last = name.lastIndexOf(".")
-  return last < 0 || localSuffixes.has(name.slice(last + 1)) ||
-    localNames.some((local) => name === local || name.endsWith(`.${local}`))
+  return last < 0 || localSuffixes.has(name.slice(last + 1)) || isBelow(name, undelegated)
 }
+
+/** True for these and for names that lead inside though somebody owns them. */
+export const isLocalName = (name: string): boolean => isUnownedName(name) || isBelow(name, owned)

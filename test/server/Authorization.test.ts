@@ -141,7 +141,17 @@ describe("without client keys", () => {
   })
 
   it("a name that its owner could have lead here is refused, whatever is asked", async () => {
-    for (const host of ["rebound.example", "rebound.example:8000", "A.Rebound.Example.", "127.0.0.1.rebound.example"]) {
+    const hosts = [
+      "rebound.example",
+      "rebound.example:8000",
+      "A.Rebound.Example.",
+      "127.0.0.1.rebound.example",
+      // Whoever owns these may make them lead elsewhere for a while, too.
+      "xip.io",
+      "app.lvh.me:8000",
+      "1.2.0.192.in-addr.arpa"
+    ]
+    for (const host of hosts) {
       for (
         const reply of [
           await post(open, hello, { host }),
