@@ -66,5 +66,7 @@ const inGeneral = ({ source, stream }: Body, limit: number): Effect.Effect<Uint8
 /** Reads the body once. A caller who waits for `100 Continue` is told so only by the general way. */
 export const readBytes = (request: Body, limit: number): Effect.Effect<Uint8Array, BodyFault> => {
   const { headers, source } = request
+  // A `Request` without a body has no stream either.
+  if ("body" in source && source.body === null) return Effect.succeed(new Uint8Array(0))
   return isReadable(source) && headers["expect"] === undefined ? fromReadable(source, limit) : inGeneral(request, limit)
 }
