@@ -113,6 +113,11 @@ export const answerParserFaults = (server: Server, fiber: Fiber.Fiber<unknown, u
     const id = idOf(request)
     if (refuse(socket, noProxy, id)) noteRefusal(noProxy, id, request.method)
   })
+  // Nothing is upgraded here. Without a listener Node takes such a request for the plain one that it also is, body and all, as is
+  // meant by clients that ask for HTTP/2 by the way; with one its body is lost.
+  server.on("newListener", (event: string, listener: () => void) => {
+    if (event === "upgrade") queueMicrotask(() => server.off(event, listener))
+  })
   server.on("checkExpectation", (request, response) => {
     const id = idOf(request)
     const body = bodyOf(unmet)

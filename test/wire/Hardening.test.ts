@@ -301,6 +301,20 @@ describe("headers", () => {
     expect(heard[0]?.["authorization"]).toBe("Bearer OURS")
   })
 
+  it.each(["h2c", "websocket"])(
+    "that ask for %s instead are passed over, and the request is answered",
+    async (other) => {
+      const text = body("upstream/ok")
+      const upgrade = [
+        "connection: close, Upgrade, HTTP2-Settings",
+        `upgrade: ${other}`,
+        "http2-settings: AAMAAABkAAQAAP__"
+      ]
+      const reply = await raw(head(chat, "host: a", json, ...upgrade, `content-length: ${text.length}`) + text)
+      expect(statuses(reply)).toEqual([200])
+    }
+  )
+
   it("of an upstream do not come back, nor does its key", async () => {
     const reply = await post(body("talkative/m"))
     const headers = JSON.stringify([...reply.headers])
