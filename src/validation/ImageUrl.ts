@@ -17,7 +17,7 @@ const passedOn: UrlPolicy = { ...publicPolicy, maxLength: 4 * publicPolicy.maxLe
 
 /** Members that upstreams read a URL from: `image_url`, `video_url`, `url`, `fileUri`, … and some that hold bytes, an id or a URL. */
 const isUrlMember = (name: string): boolean =>
-  name !== "text" && name !== "type" && (/ur[il]$/i.test(name) || /^(?:file_data|file_id|data)$/.test(name))
+  /ur[il]$/i.test(name) || /^(?:file_data|file_id|data|image|video|audio)$/.test(name)
 
 /** A scheme, or a host without one; what is neither is an id or plain base64. */
 const looksLikeUrl = /^\s*(?:[a-z][a-z0-9+.-]*:|[/\\]{2})/i
@@ -52,14 +52,14 @@ interface Found {
 
 /**
  * The first fault below a value. `member` is what the value is of, where its own name says nothing: `image_url` of
- * `image_url.url`. Paths are put together on the way back, for most requests have no fault.
+ * `image_url.url`, `video` of the frames in its list. Paths are put together on the way back, for most requests have no fault.
  */
 const judge = (value: object, member: string, depth: number, policy: UrlPolicy): Found | undefined => {
   const isList = Array.isArray(value)
   for (const [name, inner] of Object.entries(value)) {
-    const own = name === "url" ? member : name
+    const own = isList || name === "url" ? member : name
     const found = typeof inner === "string"
-      ? judgeText(inner, name, own, policy)
+      ? judgeText(inner, isList ? member : name, own, policy)
       : typeof inner === "object" && inner !== null && depth < maxDepth
       ? judge(inner, own, depth + 1, policy)
       : undefined

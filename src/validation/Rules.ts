@@ -111,6 +111,11 @@ const flawOfPairs = (request: ChatRequest): ScanProblem | undefined => {
 const flawOfIdentifier = (param: string, value: unknown, limits: Limits): ScanProblem | undefined => {
   if (typeof value !== "string") return undefined
   if (value.length > limits.identifier) return tooManyCharacters(param, limits.identifier, value.length)
+  return flawOfCharacters(param, value)
+}
+
+/** An id that an upstream made may be as long as it likes. */
+const flawOfCharacters = (param: string, value: string): ScanProblem | undefined => {
   const found = hiddenInIdentifier(value)
   return found === undefined ? undefined : {
     message: `Invalid '${param}': it contains ${found}. Send it without.`,
@@ -224,7 +229,11 @@ const flawOfMessage = (
   if (message.role === "tool") return flawOfResult(message.tool_call_id, at, past)
   if (message.role === "assistant" && Array.isArray(message.tool_calls)) {
     past.calls ??= new Set()
-    for (const call of message.tool_calls) past.calls.add(call.id)
+    for (const [index, { id }] of message.tool_calls.entries()) {
+      const flaw = flawOfCharacters(`messages[${at}].tool_calls[${index}].id`, id)
+      if (flaw !== undefined) return flaw
+      past.calls.add(id)
+    }
   }
   return "name" in message && isSet(message.name)
     ? flawOfIdentifier(`messages[${at}].name`, message.name, limits)

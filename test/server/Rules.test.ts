@@ -153,6 +153,12 @@ const hidden = ["\u0000", "\n", "\u001b[31m", "\u202e", "\u2066", "\u{e0041}", "
       },
       {
         ...common,
+        what: `the id of a call with ${JSON.stringify(character)}`,
+        body: { messages: [user, { role: "assistant", tool_calls: [call(text)] }] },
+        param: "messages[1].tool_calls[0].id"
+      },
+      {
+        ...common,
         what: `a name of metadata with ${JSON.stringify(character)}`,
         body: { metadata: { [text]: "v" } },
         param: "metadata"

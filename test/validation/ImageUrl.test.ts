@@ -140,6 +140,8 @@ describe("the URLs of a request", () => {
     expect(paramOf({ type: "file", file: { file_id: bad } })).toBe(at("file.file_id"))
     expect(paramOf({ type: "media", fileData: { fileUri: bad } })).toBe(at("fileData.fileUri"))
     expect(paramOf({ type: "input_audio", input_audio: { data: bad, format: "wav" } })).toBe(at("input_audio.data"))
+    expect(paramOf({ type: "image", image: bad })).toBe(at("image"))
+    expect(paramOf({ type: "video", video: ["https://a.example.com/1.jpg", bad] })).toBe(at("video[1]"))
     expect(paramOf({ type: "text", text: "x", image_url: { url: bad } })).toBe(at("image_url.url"))
   })
 
@@ -149,6 +151,8 @@ describe("the URLs of a request", () => {
     expect(paramOf({ type: "file", file: { file_data: "data:text/plain;base64,AAAA", filename: "localhost.txt" } }))
       .toBeUndefined()
     expect(paramOf({ type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } })).toBeUndefined()
+    expect(paramOf({ type: "text", text: "x", citations: ["http://localhost/"] })).toBeUndefined()
+    expect(paramOf({ type: "image", image: "iVBORw0KGgo=" })).toBeUndefined()
     expect(paramOf({ type: "image", source: { url: "file-abc123" } })).toBeUndefined()
   })
 })
