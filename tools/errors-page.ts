@@ -83,7 +83,11 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
     "hazardous_member",
     "a member is named `__proto__`, `constructor` or `prototype` outside a JSON Schema"
   ],
-  ["InvalidRequest", "routing_member", "a member such as `api_base` or `api_key`, which is the configuration's to say"],
+  [
+    "InvalidRequest",
+    "routing_member",
+    "a member such as `api_base` or `api_key`, which is the configuration's to say; or one such as `Model`, which some upstreams read as `model`"
+  ],
   [
     "InvalidRequest",
     "conflicting_members",

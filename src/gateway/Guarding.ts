@@ -16,6 +16,7 @@ import type { Captured } from "../observability/Capture.ts"
 import type { Answer, AnswerStream, Frame, ProviderCall } from "../providers/Provider.ts"
 import type { Guard, GuardFailed, Judgement, TextGuard } from "../validation/Guard.ts"
 import { isScanProblem, replaceMembers, scan } from "../validation/JsonText.ts"
+import { flawOfMessages } from "../validation/Routing.ts"
 
 type Guards = ReadonlyArray<Guard>
 type Request = Pick<ProviderCall, "request" | "source">
@@ -95,13 +96,17 @@ const hooksOf = <K extends "before" | "after" | "stream">(
 /** The request as it may be sent: the caller's own text, but for messages that a guard has changed. `answering`: their hook for the answer. */
 const before =
   (answering: "after" | "stream") =>
-  <R extends Request>(guards: Guards, request: R, captured?: Captured): Effect.Effect<R, GatewayError> =>
-    Effect.flatMap(judged(request.request, hooksOf(guards, "before")), (changed) => {
+  <R extends Request>(guards: Guards, request: R, captured?: Captured): Effect.Effect<R, GatewayError> => {
+    const hooks = hooksOf(guards, "before")
+    const flaw = hooks.length === 0 ? undefined : flawOfMessages(request.request.messages)
+    if (flaw !== undefined) return Effect.fail(gatewayError(new InvalidRequest(flaw)))
+    return Effect.flatMap(judged(request.request, hooks), (changed) => {
       captured?.passed(changed ?? request.request, hooksOf(guards, answering).length > 0)
       if (changed === undefined) return Effect.succeed(request)
       const source = scan(replaceMembers(request.source, { messages: JSON.stringify(changed.messages) }))
       return isScanProblem(source) ? Effect.fail(unavailable) : Effect.succeed({ ...request, request: changed, source })
     })
+  }
 
 /** A whole answer as it may be given out. */
 const after = (guards: Guards, answer: Answer, captured?: Captured): Effect.Effect<Answer, GatewayError> =>

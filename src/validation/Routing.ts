@@ -1,7 +1,7 @@
 /**
  * Members of a body that would tell the gateway where to go, with which key or whom else to ask, as SDKs and gateways of other makers
  * take them. Trap: passed on as an unknown member, such a one may still rule a gateway behind this one: a key that may call one model
- * would get another from there, at a price that no budget has reserved.
+ * would get another from there, at a price that no budget has reserved. So may one that is spelt `Model`.
  */
 import type { ScanProblem } from "./JsonText.ts"
 
@@ -79,10 +79,41 @@ const routing = spellings([
   "vertex credentials"
 ])
 
+/** By which a request is judged, limited and priced. */
+const ruled: ReadonlySet<string> = new Set([
+  "functions",
+  "input",
+  "max_completion_tokens",
+  "max_tokens",
+  "messages",
+  "metadata",
+  "modalities",
+  "model",
+  "n",
+  "prompt",
+  "service_tier",
+  "stream",
+  "stream_options",
+  "tools",
+  "user"
+])
+
+/** As a parser reads a name that passes over case, as Go's does, and so Ollama and gateways that are written in it. */
+const folded = (name: string): string => /^[a-z0-9_]*$/.test(name) ? name : name.toUpperCase().toLowerCase()
+
 /** @param names the members of the request as it was written */
 export const flawOfRouting = (names: Iterable<string>): ScanProblem | undefined => {
   for (const name of names) {
-    if (!routing.has(name)) continue
+    const read = folded(name)
+    if (read !== name && ruled.has(read)) {
+      return {
+        message:
+          `The member '${name}' is not taken, for some upstreams read it as '${read}'. Write it so, or remove it.`,
+        param: name,
+        code: "routing_member"
+      }
+    }
+    if (!routing.has(name) && !routing.has(read)) continue
     return {
       message:
         `The member '${name}' is not taken from a request: addresses, keys and headers of upstreams belong to the ` +
@@ -94,10 +125,37 @@ export const flawOfRouting = (names: Iterable<string>): ScanProblem | undefined 
   return undefined
 }
 
+/** What guards read of a message and its parts. */
+const spoken: ReadonlySet<string> = new Set(["content", "refusal", "role", "text", "tool_calls", "type"])
+
+const misreadOf = (value: unknown): string | undefined =>
+  typeof value !== "object" || value === null
+    ? undefined
+    : Object.keys(value).find((name) => folded(name) !== name && spoken.has(folded(name)))
+
+/** Why guards cannot judge these messages: an upstream may read another member than they do. */
+export const flawOfMessages = (
+  messages: ReadonlyArray<{ readonly content?: unknown }>
+): ScanProblem | undefined => {
+  for (const [at, message] of messages.entries()) {
+    const parts: ReadonlyArray<unknown> = Array.isArray(message.content) ? message.content : []
+    const name = misreadOf(message) ?? parts.map(misreadOf).find((found) => found !== undefined)
+    if (name === undefined) continue
+    return {
+      message: `Invalid 'messages[${at}]': some upstreams read its member '${name}' as '${
+        folded(name)
+      }'. Write it so, or remove it.`,
+      param: `messages[${at}]`,
+      code: "routing_member"
+    }
+  }
+  return undefined
+}
+
 /** The same for callers whose models, limits or budget would not hold for what is asked behind their upstream's address. */
 export const flawOfSteering = (names: Iterable<string>): ScanProblem | undefined => {
   for (const name of names) {
-    if (!steering.has(name)) continue
+    if (!steering.has(name) && !steering.has(folded(name))) continue
     return {
       message:
         `The member '${name}' is not taken with this key: its models, limits and budget hold for what 'model' names, ` +

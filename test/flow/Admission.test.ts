@@ -96,7 +96,7 @@ describe("a key with models", () => {
 
 describe("a caller who is ruled", () => {
   const members = ["models", "fallbacks", "fallback_models", "context_window_fallbacks", "provider", "providerOptions"]
-  const others = ["route", "model_list", "userConfig", "router_settings_override"]
+  const others = ["route", "model_list", "userConfig", "router_settings_override", "Models", "PROVIDER"]
   const ruled: ReadonlyArray<Principal> = [
     { name: "alice", models: ["fast"] },
     { name: "alice", limits: { rpm: 100 } },

@@ -60,6 +60,23 @@ describe("a model with a mask", () => {
     )
   })
 
+  it.effect("refuses a message in which an upstream may read another text than the mask does", () => {
+    const one = script("a", "ok")
+    return Effect.gen(function*() {
+      const part = { type: "text" as const, text: "hello", Text: secret }
+      for (const message of [{ role: "user", content: "hello", Content: secret }, { role: "user", content: [part] }]) {
+        const messages = [{ role: "user" as const, content: "hello" }, message as { role: "user"; content: string }]
+        const { reason } = yield* Effect.flip(complete(ask({ messages: messages as [typeof messages[0]] })))
+        expect([reason._tag, reason.param, reason.errorCode]).toEqual([
+          "InvalidRequest",
+          "messages[1]",
+          "routing_member"
+        ])
+      }
+      expect(one.calls).toEqual([])
+    }).pipe(Effect.provide(guarded(one, { mask: {} })))
+  })
+
   it.effect("hands on the caller's own text where there is nothing to mask", () => {
     const one = script("a", "ok")
     const request = ask()

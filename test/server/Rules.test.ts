@@ -29,6 +29,8 @@ const routing = [
   "api_key",
   "apiKey",
   "api-key",
+  "API_KEY",
+  "Api_Base",
   "extra_headers",
   "extraHeaders",
   "extra_body",
@@ -51,6 +53,15 @@ const routing = [
   code: "routing_member",
   says: /Remove it; where an SDK adds it/
 }))
+
+const spelt: ReadonlyArray<Rule> = ["Model", "MODEL", "Messages", "me\u017f\u017fages", "Max_Tokens", "N", "Stream"]
+  .map((member) => ({
+    what: `the member ${member}`,
+    body: { [member]: "m2" },
+    param: member,
+    code: "routing_member",
+    says: /some upstreams read it as '[a-z_]+'/
+  }))
 
 const pairs: ReadonlyArray<Rule> = [
   {
@@ -256,7 +267,18 @@ const others: ReadonlyArray<Rule> = [
   }
 ]
 
-const table = [...routing, ...pairs, ...results, ...hidden, ...sizes, ...counts, ...names, ...hazards, ...others]
+const table = [
+  ...routing,
+  ...spelt,
+  ...pairs,
+  ...results,
+  ...hidden,
+  ...sizes,
+  ...counts,
+  ...names,
+  ...hazards,
+  ...others
+]
 
 describe("a request that its schema has nothing against", () => {
   const fake = makeFake()
