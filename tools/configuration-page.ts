@@ -151,7 +151,7 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "connections that are open at once, per process; more are closed unheard"
   },
   "server.limits.connectionsPerAddress": {
-    text: "the same for one address that is no trusted proxy; absent = as many as there are"
+    text: "the same for one address (of IPv6 one /64) that is no trusted proxy; absent = as many as there are"
   },
   "server.timeouts.headers": { default: duration(server.timeouts.headers), text: "to the end of a request's headers" },
   "server.timeouts.body": {

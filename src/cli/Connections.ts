@@ -8,14 +8,14 @@ import * as ClientAddress from "../validation/ClientAddress.ts"
 
 type Limits = Pick<Settings["server"], "limits" | "trustedProxies">
 
-/** Closes what one address has beyond its share; a trusted proxy stands for many and is not counted. */
+/** Closes what one address, or one /64 of IPv6, has beyond its share; a trusted proxy stands for many and is not counted. */
 const limitAddresses = (server: Server, most: number, proxies: ReadonlyArray<string>): void => {
   const callers = ClientAddress.make(proxies)
   const open = new Map<string, number>()
   server.on("connection", (socket) => {
     const peer = socket.remoteAddress
     if (peer === undefined || callers.isTrusted(peer)) return
-    const address = callers.of(peer, undefined)
+    const address = ClientAddress.callerOf(peer)
     const count = (open.get(address) ?? 0) + 1
     if (count > most) {
       socket.destroy()

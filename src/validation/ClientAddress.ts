@@ -24,6 +24,15 @@ const addressOf = (text: string): NetAddress.IpAddress | undefined => {
   return address === undefined ? undefined : NetAddress.toCanonical(address)
 }
 
+/** What counts as one caller: an IPv4 address, or the 2^64 of IPv6 that any machine may have for itself. What is no address stays as it is. */
+export const callerOf = (peer: string): string => {
+  const address = addressOf(peer)
+  if (address === undefined) return peer
+  return NetAddress.isIpv6Address(address)
+    ? NetAddress.ipv6ToOctets(address).slice(0, 8).join(".")
+    : NetAddress.formatIp(address)
+}
+
 /** Tells the caller's address from the one that the connection comes from, and from what proxies added. */
 export interface ClientAddress {
   /** `peer`: of the socket; `forwarded`: the header `x-forwarded-for`. What is no address stays as it is. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { isNetwork, make } from "../../src/validation/ClientAddress.ts"
+import { callerOf, isNetwork, make } from "../../src/validation/ClientAddress.ts"
 
 const behind = make(["10.0.0.0/8", "::1", "192.0.2.7"])
 
@@ -49,5 +49,15 @@ describe("a network of the file", () => {
 
   it.each(["", "*", "10.0.0.0/33", "10.0.0/8", "example.com", "127.1", "010.0.0.1"])("%j is none", (text) => {
     expect(isNetwork(text)).toBe(false)
+  })
+})
+
+describe("one caller", () => {
+  it("is an address of IPv4, however it is written, and 64 bits of IPv6, whatever is behind them", () => {
+    expect(callerOf("::ffff:203.0.113.9")).toBe(callerOf("203.0.113.9"))
+    expect(callerOf("203.0.113.10")).not.toBe(callerOf("203.0.113.9"))
+    expect(callerOf("2001:db8:1:2:ffff:ffff:ffff:ffff")).toBe(callerOf("2001:DB8:1:2::1"))
+    expect(callerOf("2001:db8:1:3::1")).not.toBe(callerOf("2001:db8:1:2::1"))
+    expect(callerOf("/tmp/socket")).toBe("/tmp/socket")
   })
 })
