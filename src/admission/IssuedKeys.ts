@@ -1,5 +1,5 @@
 /**
- * Client keys that come and go while the server runs: issued, rotated, revoked. Each change is stored, then told to every process of
+ * Client keys that come and go while the server runs: issued, rotated, revoked. Each change is stored and told to every process of
  * the fleet, and in force everywhere before it is answered. A key's text is shown once and kept nowhere.
  */
 import * as Clock from "effect/Clock"
@@ -82,9 +82,9 @@ const unknown = (name: string): GatewayError =>
     new RouteNotFound({ message: `There is no key ${name.slice(0, 100)}.`, param: "name", code: "key_not_found" })
   )
 
-const notStored = ({ message }: StorageFailed): GatewayError =>
+const notStored = (more: string) => ({ message }: StorageFailed): GatewayError =>
   gatewayError(
-    new AdmissionUnavailable({ message: `The key could not be stored: ${message}`, code: "keys_unavailable" })
+    new AdmissionUnavailable({ message: `The key could not be stored: ${message}.${more}`, code: "keys_unavailable" })
   )
 
 const openStore = (sql: string | undefined) => {
@@ -179,12 +179,10 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
   const changing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     changes.withPermit(Effect.uninterruptible(effect))
 
-  const change = Effect.fnUntraced(function*(record: IssuedKey) {
-    yield* Effect.mapError(store.put(record), notStored)
-    apply(record)
+  const tell = (record: IssuedKey): Effect.Effect<unknown, GatewayError> => {
     // Apart from the others, so that what another worker says beside it does not take its place.
     const key = record.revokedAtMs === undefined ? record.id : `${record.id}:revoked`
-    yield* Effect.mapError(
+    return Effect.mapError(
       fleet.broadcast({ topic, body: record, memos: [{ key, body: record }] }),
       ({ missing }) =>
         gatewayError(
@@ -196,6 +194,19 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
           })
         )
     )
+  }
+
+  /** A key that is revoked is so at once, also where that cannot be stored; of anything else nothing is in force that is not stored. */
+  const change = Effect.fnUntraced(function*(record: IssuedKey) {
+    if (record.revokedAtMs === undefined) {
+      yield* Effect.mapError(store.put(record), notStored(""))
+      apply(record)
+      return yield* tell(record)
+    }
+    apply(record)
+    const told = yield* Effect.exit(tell(record))
+    yield* Effect.mapError(store.put(record), notStored(" It is revoked until the next start; try again."))
+    return yield* told
   })
 
   const found = (name: string): Effect.Effect<IssuedKey, GatewayError> => {

@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { IssuedKeys, type KeysSettings, layer } from "../../src/admission/IssuedKeys.ts"
 import { Keys } from "../../src/admission/Keys.ts"
 import { Fleet, layerSingle } from "../../src/storage/Fleet.ts"
@@ -210,6 +211,34 @@ describe("issued keys in a SQLite file", () => {
       const next = yield* Effect.map(Keys, (keys) => keys.find(text, 0)).pipe(Effect.provide(Layer.fresh(stored)))
       expect(next).toBeUndefined()
     }).pipe(Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true }))))
+  })
+
+  it.effect("are revoked at once, also where that cannot be stored, and then their operator is told so", () => {
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-keys-"))
+    const file = join(folder, "keys.db")
+    return Effect.gen(function*() {
+      const issued = yield* IssuedKeys
+      const keys = yield* Keys
+      const { text } = yield* issued.issue({ name: "dora" })
+      const database = new DatabaseSync(file)
+      database.exec("ALTER TABLE breakwater_keys RENAME TO elsewhere")
+      const { reason } = yield* Effect.flip(issued.revoke("dora"))
+      expect(reason.errorCode).toBe("keys_unavailable")
+      expect(reason.message).toContain("revoked until the next start")
+      expect(keys.find(text, 0)).toBeUndefined()
+      expect(yield* codeOf(issued.issue({ name: "eve" }))).toBe("keys_unavailable")
+      expect(yield* names).toEqual(["file", "dora"])
+      database.exec("ALTER TABLE elsewhere RENAME TO breakwater_keys")
+      database.close()
+      yield* issued.revoke("dora")
+      const next = yield* Effect.flatMap(IssuedKeys, ({ list }) => list).pipe(
+        Effect.provide(Layer.fresh(running({ sql: Redacted.make(`sqlite:${file}`) })))
+      )
+      expect(next.find(({ principal }) => principal.name === "dora")?.issued?.revokedAtMs).toBe(0)
+    }).pipe(
+      Effect.provide(running({ sql: Redacted.make(`sqlite:${file}`) })),
+      Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true })))
+    )
   })
 
   it.effect("are in force here once they are stored, though whoever asked has gone", () => {
