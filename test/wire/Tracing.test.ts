@@ -50,7 +50,8 @@ describe("the gateway's traces", () => {
           status: "pass",
           output: expect.stringMatching(
             new RegExp(`^traces go to ${endpoint}: \\d+ spans exported, \\d+ waiting, 0 dropped$`)
-          )
+          ),
+          counts: { "spans exported": expect.any(Number), waiting: expect.any(Number), dropped: 0 }
         }])
       })
       expect(await gateway.stop()).toBe(0)
