@@ -3,10 +3,8 @@
  * callers as it can bear ask it for completions; and what counting a request for monitoring costs. `--seconds N` a phase.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { Agent, get } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { Bench } from "tinybench"
 import { makeBook } from "../src/accounting/Cost.ts"
@@ -14,6 +12,7 @@ import * as Decision from "../src/gateway/Decision.ts"
 import * as Recent from "../src/gateway/Recent.ts"
 import * as Tally from "../src/gateway/Tally.ts"
 import { answers, freePort, joinLoad, startGateway, stopAll } from "./Children.ts"
+import { probe } from "./HealthProbe.ts"
 import { closedLoop, openLoop } from "./OpenLoop.ts"
 import { machineLine, writePage } from "./Page.ts"
 import { alias } from "./Payload.ts"
@@ -34,29 +33,7 @@ const routes = ["live", "ready", "", "monitoring"].map((name) => `/api/v1/health
 const quantile = (values: ReadonlyArray<number>, share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))] ?? Number.NaN
 
-const agent = new Agent({ keepAlive: true })
-
-/** Milliseconds until the last byte. */
-const timed = (url: string): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const at = performance.now()
-    get(url, { agent }, (answer) => answer.on("end", () => resolve(performance.now() - at)).resume())
-      .on("error", reject)
-  })
-
-/** Asks each route again and again, up to 50 times a second, until the phase is over. */
-const probe = async (origin: string): Promise<ReadonlyMap<string, ReadonlyArray<number>>> => {
-  const endAt = performance.now() + phaseMs
-  const askOne = async (route: string): Promise<readonly [string, ReadonlyArray<number>]> => {
-    const seen: Array<number> = []
-    while (performance.now() < endAt) {
-      seen.push(await timed(`${origin}${route}`))
-      await sleep(20)
-    }
-    return [route, seen]
-  }
-  return new Map(await Promise.all(routes.map(askOne)))
-}
+const ask = (origin: string) => probe({ origin, routes, ms: phaseMs })
 
 /** By route, how many answers there were and how many took at most `goalMs` by the gateway's own clock. */
 const own = async (origin: string): Promise<ReadonlyMap<string, readonly [all: number, soon: number]>> => {
@@ -138,13 +115,13 @@ const main = async (): Promise<void> => {
   await answers(gateway, port)
   const origin = `http://127.0.0.1:${port}`
   await closedLoop(port, callers, 2000)
-  const idle = await probe(origin)
+  const idle = await ask(origin)
   const steady = openLoop(port, pace, phaseMs)
-  const paced = await probe(origin)
+  const paced = await ask(origin)
   await steady
   const before = await own(origin)
   const load = closedLoop(port, callers, phaseMs)
-  const busy = await probe(origin)
+  const busy = await ask(origin)
   const perSecond = (await load).length / phaseMs * 1000
   const after = await own(origin)
   await stopAll()
@@ -169,7 +146,7 @@ const main = async (): Promise<void> => {
     `provider are (open loop), and while ${callers} callers get ${
       perSecond.toFixed(0)
     } a second, as many as the process can give. A caller then waits for its`,
-    `turn behind ${callers} others, both here and there; the last column is the gateway's own clock, from the receipt of the request to its last byte.`,
+    `turn behind ${callers} others; the last column is the gateway's own clock, from the receipt of the request to its last byte.`,
     "",
     table([
       ["route", "nothing else", `${pace}/s`, "full load", `own clock, within ${goalMs} ms under full load`],
