@@ -147,6 +147,7 @@ const main = async (): Promise<void> => {
       perSecond.toFixed(0)
     } a second, as many as the process can give. A caller then waits for its`,
     `turn behind ${callers} others; the last column is the gateway's own clock, from the receipt of the request to its last byte.`,
+    "What the machine itself does to times is in the first column.",
     "",
     table([
       ["route", "nothing else", `${pace}/s`, "full load", `own clock, within ${goalMs} ms under full load`],
