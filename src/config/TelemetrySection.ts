@@ -40,6 +40,8 @@ const Receiver = Schema.String.check(
   })
 )
 
+const Headers = Schema.Record(Schema.String, Schema.RedactedFromValue(Schema.String))
+
 const OtlpInput = Schema.Struct({
   endpoint: Schema.optionalKey(Receiver),
   tracesEndpoint: Schema.optionalKey(Receiver),
@@ -49,7 +51,8 @@ const OtlpInput = Schema.Struct({
   exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"])),
   protocol: Schema.optionalKey(Schema.Literals(["http/protobuf", "http/json"])),
   compression: Schema.optionalKey(Schema.Literals(["gzip", "none"])),
-  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.RedactedFromValue(Schema.String))),
+  headers: Schema.optionalKey(Headers),
+  tracesHeaders: Schema.optionalKey(Headers),
   serviceName: Schema.optionalKey(Schema.String),
   attributes: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   conventions: Schema.optionalKey(Schema.Literals(["1.41", "latest"])),
