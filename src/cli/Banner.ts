@@ -54,9 +54,13 @@ const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
   ]
 }
 
+/** Without the query, which may hold a key. */
+const placeOf = (url: string): string => url.replace(/\?.*$/, "")
+
 /** Where traces and metrics go. */
 const exports = ({ endpoint, metrics, traces, tracesEndpoint }: OtlpSettings): ReadonlyArray<string> => {
-  const receiver = tracesEndpoint ?? endpoint
+  const written = tracesEndpoint ?? endpoint
+  const receiver = written === undefined ? undefined : placeOf(written)
   return [
     `${column("traces")}${traces ? receiver ?? "off (no telemetry.otlp.endpoint)" : "off (told not to go there)"}`,
     ...(endpoint === undefined ? [] : [`${column("metrics")}${metrics ? endpoint : "at /metrics only"}`])

@@ -148,9 +148,17 @@ describe("the order of sources", () => {
 
   it.effect("refuses an address for traces to which nothing could ever be sent", () =>
     Effect.gen(function*() {
-      for (const OTEL_EXPORTER_OTLP_ENDPOINT of ["localhost:4318", "grpc://127.0.0.1:4317", "collector"]) {
+      const addresses = [
+        "localhost:4318",
+        "grpc://127.0.0.1:4317",
+        "collector",
+        "http://user:canary@127.0.0.1:4318",
+        "http://127.0.0.1:4318?key=1"
+      ]
+      for (const OTEL_EXPORTER_OTLP_ENDPOINT of addresses) {
         const { problems } = yield* Effect.flip(loadIn({ env: { OTEL_EXPORTER_OTLP_ENDPOINT } }))
         expect(problems).toMatchObject([{ path: "OTEL_EXPORTER_OTLP_ENDPOINT" }])
+        expect(JSON.stringify(problems)).not.toContain("canary")
       }
     }))
 
