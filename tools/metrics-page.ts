@@ -1,4 +1,5 @@
 /** `docs/METRICS.md` from the catalogue of metrics; the prose around the table stands here. */
+import { skipReasons } from "../src/gateway/FlowMetrics.ts"
 import { catalogue } from "../src/observability/Catalogue.ts"
 import type { Definition } from "../src/observability/Instruments.ts"
 import { labelName, nameOf } from "../src/observability/Prometheus.ts"
@@ -12,6 +13,9 @@ const row = (definition: Definition): ReadonlyArray<string> => [
   definition.labels.map((label) => code(labelName(label))).join(", "),
   definition.description
 ]
+
+/** "a, b or c". */
+const oneOf = (words: ReadonlyArray<string>): string => `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`
 
 const own = (name: string): boolean => name.startsWith("breakwater.")
 const isLatest = (name: string): boolean => name.startsWith("gen_ai.client.inference.")
@@ -62,8 +66,7 @@ ${tableOf(isLatest)}
 ${tableOf(own)}
 
 \`status\` is \`2xx\` … \`5xx\`, or \`cancelled\`; \`route\` \`_other\` is every path that is no route, and what the HTTP parser refuses. \`reason\` of a
-skip is \`circuit_open\`, \`queue_full\`, \`cooling_down\`, \`credential_rejected\`, \`quota_exhausted\`, \`model_missing\`,
-\`parameter_unsupported\`, \`no_embeddings\`, \`no_vision\`, \`no_tools\`, \`no_json_schema\` or \`context_too_small\`.
+skip is ${oneOf(Object.values(skipReasons).map(code))}.
 
 ## Buckets
 
