@@ -17,7 +17,7 @@ const passedOn: UrlPolicy = { ...publicPolicy, maxLength: 4 * publicPolicy.maxLe
 
 /** Members that upstreams read a URL from: `image_url`, `video_url`, `url`, `fileUri`, … and some that hold bytes, an id or a URL. */
 const isUrlMember = (name: string): boolean =>
-  /ur[il]$/i.test(name) || /^(?:file_data|file_id|data|image|video|audio)$/.test(name)
+  /ur[il]$/i.test(name) || /^(?:file_data|file_id|data|image|video|audio)$/i.test(name)
 
 /** A scheme, or a host without one; what is neither is an id or plain base64. */
 const looksLikeUrl = /^\s*(?:[a-z][a-z0-9+.-]*:|[/\\]{2})/i

@@ -141,6 +141,7 @@ describe("the URLs of a request", () => {
     expect(paramOf({ type: "media", fileData: { fileUri: bad } })).toBe(at("fileData.fileUri"))
     expect(paramOf({ type: "input_audio", input_audio: { data: bad, format: "wav" } })).toBe(at("input_audio.data"))
     expect(paramOf({ type: "image", image: bad })).toBe(at("image"))
+    expect(paramOf({ type: "file", file: { File_Data: bad } })).toBe(at("file.File_Data"))
     expect(paramOf({ type: "video", video: ["https://a.example.com/1.jpg", bad] })).toBe(at("video[1]"))
     expect(paramOf({ type: "text", text: "x", image_url: { url: bad } })).toBe(at("image_url.url"))
   })
