@@ -77,7 +77,8 @@ export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequ
       adminKey === undefined ? request : HttpClientRequest.bearerToken(request, adminKey)
     )
     if (response.status !== 200) {
-      return yield* fail(`${server.url} answered ${response.status}: ${yield* reasonOf(response)}`)
+      const howTo = response.status === 401 ? " Give it with --admin-key or BREAKWATER_ADMIN_KEY." : ""
+      return yield* fail(`${server.url} answered ${response.status}: ${yield* reasonOf(response)}${howTo}`)
     }
     return yield* Effect.flatMap(response.json, Schema.decodeUnknownEffect(schema))
   }).pipe(

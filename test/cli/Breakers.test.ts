@@ -47,6 +47,7 @@ describe("breakwater breakers", () => {
     const wrong = await breakers(["list", "--admin-key", "other"])
     expect(wrong.code).toBe(1)
     expect(wrong.output).toContain("answered 401")
+    expect(wrong.output).toContain("--admin-key or BREAKWATER_ADMIN_KEY")
     const unknown = await breakers(["reset", "simulated/nope", "--admin-key", "admin-1"])
     expect(unknown.code).toBe(1)
     expect(unknown.output).toContain("There is no target simulated/nope")
@@ -116,7 +117,7 @@ describe("breakwater breakers", () => {
     writeFileSync(join(folder, "breakwater.yaml"), "server:\n  adminKey: ${NOT_SET}\n")
     expect(await found([], {})).toMatch(/NOT_SET[^]*\nor say where the server is with --url\n$/)
     rmSync(folder, { recursive: true })
-  })
+  }, 60_000)
 
   it("says that nobody answers", async () => {
     const child = start("node", [main, "breakers", "--url", "http://127.0.0.1:9"])
