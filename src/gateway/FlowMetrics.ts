@@ -17,7 +17,7 @@ import { Targets } from "./Target.ts"
 import * as TargetMetrics from "./TargetMetrics.ts"
 
 /** Every word that a skip may give as its reason, as a label. */
-const skipReasons: Readonly<Record<string, string>> = {
+export const skipReasons: Readonly<Record<string, string>> = {
   "circuit open": "circuit_open",
   "queue full": "queue_full",
   "credential rejected": "credential_rejected",
