@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Doubt } from "../config/Doubts.ts"
 import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
+import { scrubKeys } from "../observability/Redaction.ts"
 import type { OtlpSettings } from "../observability/Tracing.ts"
 import { doubts as doubtsOf } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
@@ -61,7 +62,8 @@ const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
 }
 
 /** Where traces and metrics go. */
-const exports = ({ endpoint, metrics, traces, tracesEndpoint }: OtlpSettings): ReadonlyArray<string> => {
+const exports = ({ metrics, traces, ...otlp }: OtlpSettings): ReadonlyArray<string> => {
+  const [endpoint, tracesEndpoint] = [otlp.endpoint, otlp.tracesEndpoint].map((one) => one && scrubKeys(one))
   const receiver = tracesEndpoint ?? endpoint
   return [
     `${column("traces")}${traces ? receiver ?? "off (no telemetry.otlp.endpoint)" : "off (told not to go there)"}`,
@@ -81,7 +83,7 @@ export const banner = (loaded: Loaded, url: string, doubts: ReadonlyArray<Doubt>
     ...section(
       "providers on",
       providers.map((one) =>
-        `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [one.baseUrl])].join("  ")}`
+        `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [scrubKeys(one.baseUrl)])].join("  ")}`
       )
     ),
     ...section("providers off", loaded.off.map((one) => `${column(one.name)}${one.why}`)),

@@ -3,6 +3,7 @@ import * as Data from "effect/Data"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { nearest } from "../domain/Suggestion.ts"
+import { scrubKeys } from "../observability/Redaction.ts"
 
 export type Path = ReadonlyArray<string | number>
 
@@ -58,7 +59,7 @@ export const renderPath = (path: Path): string =>
       ? text === "" ? key : `${text}.${key}`
       : `${text}[${JSON.stringify(key)}]`, "")
 
-/** What stands at a path, as text fit for a terminal: at most 80 characters, secrets replaced. */
+/** What stands at a path, as text fit for a terminal: at most 80 characters, secrets replaced, in URLs too. */
 const renderValue = (value: unknown, path: Path): string | undefined => {
   if (value === undefined) return undefined
   if (isSecret(path) && (typeof value !== "object" || value === null)) return "<redacted>"
@@ -67,7 +68,9 @@ const renderValue = (value: unknown, path: Path): string | undefined => {
     (key, member: unknown) =>
       key !== "" && isSecret([...path, key]) && (typeof member !== "object" || member === null) ? "<redacted>" : member
   )
-  return text === undefined ? undefined : text.length > 80 ? `${text.slice(0, 79)}…` : text
+  if (text === undefined) return undefined
+  const clean = scrubKeys(text)
+  return clean.length > 80 ? `${clean.slice(0, 79)}…` : clean
 }
 
 export const problem = (

@@ -53,6 +53,19 @@ describe("the door without keys of the file", () => {
     }))
 })
 
+describe("an address with a user, a password or a key in it", () => {
+  it.effect("is told without them", () =>
+    Effect.gen(function*() {
+      const text = yield* said(`
+providers: { mine: { kind: openai-compatible, baseUrl: "http://user:hush-1@127.0.0.1:9/v1?key=hush-2" } }
+telemetry: { otlp: { endpoint: "http://user:hush-3@127.0.0.1:4318" } }
+`)
+      expect(text).toContain("http://***@127.0.0.1:9/v1")
+      expect(text).toContain("http://***@127.0.0.1:4318")
+      expect(text).not.toContain("hush")
+    }))
+})
+
 describe("what the curl asks", () => {
   it.effect("is the first alias, else the simulated model", () =>
     Effect.gen(function*() {

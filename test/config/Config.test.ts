@@ -313,6 +313,14 @@ storage: { redis_url: "redis://:hush-5@10.0.0.5:6379/0", databases: ["postgres:/
       expect(problems.map(({ value }) => value)).toContain("8000")
     }))
 
+  it.effect("tells an address that is refused without the user and password in it", () =>
+    Effect.gen(function*() {
+      const [problem] = yield* problemsOf(
+        "providers: { mine: { kind: openai-compatible, baseUrl: \"htp://user:hush@127.0.0.1/v1\" } }"
+      )
+      expect([problem?.path, problem?.value]).toEqual(["providers.mine.baseUrl", "\"htp://***@127.0.0.1/v1\""])
+    }))
+
   it.effect("is refused with every mistake at once, each with path, value and suggestion", () =>
     Effect.gen(function*() {
       const problems = yield* problemsOf(`
