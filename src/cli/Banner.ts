@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import type { Doubt } from "../config/Doubts.ts"
 import type { Settings } from "../config/Settings.ts"
 import type { Loaded } from "../config/Source.ts"
-import { scrubKeys } from "../observability/Redaction.ts"
 import type { OtlpSettings } from "../observability/Tracing.ts"
 import { doubts as doubtsOf } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
@@ -12,6 +11,9 @@ import * as Guards from "./Guards.ts"
 import { outlivesStop, place as ledger, placeOfKeys } from "./Ledger.ts"
 import { place as limits } from "./Limits.ts"
 import type { Certificate } from "./Tls.ts"
+
+/** Without a password and without the query, which may hold a key. */
+const placeOf = (url: string): string => url.replace(/\?.*$/, "").replace(/:\/\/[^/]*@/, "://")
 
 const column = (name: string): string => name.padEnd(14)
 
@@ -62,9 +64,9 @@ const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
 }
 
 /** Where traces and metrics go. */
-const exports = ({ metrics, traces, ...otlp }: OtlpSettings): ReadonlyArray<string> => {
-  const [endpoint, tracesEndpoint] = [otlp.endpoint, otlp.tracesEndpoint].map((one) => one && scrubKeys(one))
-  const receiver = tracesEndpoint ?? endpoint
+const exports = ({ endpoint, metrics, traces, tracesEndpoint }: OtlpSettings): ReadonlyArray<string> => {
+  const written = tracesEndpoint ?? endpoint
+  const receiver = written === undefined ? undefined : placeOf(written)
   return [
     `${column("traces")}${traces ? receiver ?? "off (no telemetry.otlp.endpoint)" : "off (told not to go there)"}`,
     ...(endpoint === undefined ? [] : [`${column("metrics")}${metrics ? endpoint : "at /metrics only"}`])
@@ -83,7 +85,7 @@ export const banner = (loaded: Loaded, url: string, doubts: ReadonlyArray<Doubt>
     ...section(
       "providers on",
       providers.map((one) =>
-        `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [scrubKeys(one.baseUrl)])].join("  ")}`
+        `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [placeOf(one.baseUrl)])].join("  ")}`
       )
     ),
     ...section("providers off", loaded.off.map((one) => `${column(one.name)}${one.why}`)),

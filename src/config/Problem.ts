@@ -3,7 +3,6 @@ import * as Data from "effect/Data"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { nearest } from "../domain/Suggestion.ts"
-import { scrubKeys } from "../observability/Redaction.ts"
 
 export type Path = ReadonlyArray<string | number>
 
@@ -35,7 +34,8 @@ const secretKeys: ReadonlySet<string> = new Set([
   "adminKey",
   "headers",
   "redis",
-  "sql"
+  "sql",
+  "tracesHeaders"
 ])
 /** Sounds like one, and is a duration. */
 const plainKey = /^first[-_]?tokens?$/i
@@ -59,7 +59,7 @@ export const renderPath = (path: Path): string =>
       ? text === "" ? key : `${text}.${key}`
       : `${text}[${JSON.stringify(key)}]`, "")
 
-/** What stands at a path, as text fit for a terminal: at most 80 characters, secrets replaced, in URLs too. */
+/** What stands at a path, as text fit for a terminal: at most 80 characters, secrets replaced. */
 const renderValue = (value: unknown, path: Path): string | undefined => {
   if (value === undefined) return undefined
   if (isSecret(path) && (typeof value !== "object" || value === null)) return "<redacted>"
@@ -68,9 +68,9 @@ const renderValue = (value: unknown, path: Path): string | undefined => {
     (key, member: unknown) =>
       key !== "" && isSecret([...path, key]) && (typeof member !== "object" || member === null) ? "<redacted>" : member
   )
-  if (text === undefined) return undefined
-  const clean = scrubKeys(text)
-  return clean.length > 80 ? `${clean.slice(0, 79)}…` : clean
+  // Who may come in stands before the host of an address.
+  const told = text?.replace(/:\/\/[^/?#@"\s]*@/g, "://<redacted>@")
+  return told === undefined ? undefined : told.length > 80 ? `${told.slice(0, 79)}…` : told
 }
 
 export const problem = (

@@ -53,19 +53,6 @@ describe("the door without keys of the file", () => {
     }))
 })
 
-describe("an address with a user, a password or a key in it", () => {
-  it.effect("is told without them", () =>
-    Effect.gen(function*() {
-      const text = yield* said(`
-providers: { mine: { kind: openai-compatible, baseUrl: "http://user:hush-1@127.0.0.1:9/v1?key=hush-2" } }
-telemetry: { otlp: { endpoint: "http://user:hush-3@127.0.0.1:4318" } }
-`)
-      expect(text).toContain("http://***@127.0.0.1:9/v1")
-      expect(text).toContain("http://***@127.0.0.1:4318")
-      expect(text).not.toContain("hush")
-    }))
-})
-
 describe("what the curl asks", () => {
   it.effect("is the first alias, else the simulated model", () =>
     Effect.gen(function*() {
@@ -91,6 +78,27 @@ describe("what can never work as it stands", () => {
       expect(banner(loaded, "http://127.0.0.1:8000", yield* doubts(loaded))).toMatch(
         /warnings\n\s+server\.keys\[0\]\.models\s+"smi" names nothing that is served; did you mean sim\?\n/
       )
+    }))
+})
+
+describe("where a provider is", () => {
+  it.effect("is told without a password and without the query, which may hold a key", () =>
+    Effect.gen(function*() {
+      const baseUrl = "https://user:canary@in.example.com/v1?key=canary"
+      const text = yield* said(`providers: { up: { kind: openai-compatible, baseUrl: "${baseUrl}", apiKey: k } }`)
+      expect(text).toMatch(/up +openai-compatible +https:\/\/in\.example\.com\/v1\n/)
+      expect(text).not.toContain("canary")
+    }))
+})
+
+describe("where traces go", () => {
+  it.effect("is told without the query, which may hold a key", () =>
+    Effect.gen(function*() {
+      const text = yield* said("", {
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://in.example.com/v1/traces?key=canary"
+      })
+      expect(text).toMatch(/traces +https:\/\/in\.example\.com\/v1\/traces\n/)
+      expect(text).not.toContain("canary")
     }))
 })
 

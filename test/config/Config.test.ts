@@ -318,7 +318,7 @@ storage: { redis_url: "redis://:hush-5@10.0.0.5:6379/0", databases: ["postgres:/
       const [problem] = yield* problemsOf(
         "providers: { mine: { kind: openai-compatible, baseUrl: \"htp://user:hush@127.0.0.1/v1\" } }"
       )
-      expect([problem?.path, problem?.value]).toEqual(["providers.mine.baseUrl", "\"htp://***@127.0.0.1/v1\""])
+      expect([problem?.path, problem?.value]).toEqual(["providers.mine.baseUrl", "\"htp://<redacted>@127.0.0.1/v1\""])
     }))
 
   it.effect("is refused with every mistake at once, each with path, value and suggestion", () =>
