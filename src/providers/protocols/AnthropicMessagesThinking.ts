@@ -1,6 +1,7 @@
 /**
  * How hard a model is to think, and how long its answer may get: OpenAI's effort as an effort where the model has efforts, else as a
- * budget within `max_tokens`. Traps of a budget: no tool may be demanded beside it, and a call's result needs the call's thoughts.
+ * budget within `max_tokens`. Traps of a budget: no tool may be demanded beside it, and a call's result needs the call's thoughts, as does
+ * an answer to go on with its own.
  */
 import type { ChatRequest } from "../../domain/Chat.ts"
 import type { Block, Conversation, Lowering } from "./AnthropicMessagesContent.ts"
@@ -40,9 +41,13 @@ export interface ThinkingOptions {
 const isThought = (block: Block | undefined): boolean =>
   block?.["type"] === "thinking" || block?.["type"] === "redacted_thinking"
 
-/** The calls whose results are given began without thoughts, or have lost them; later calls of the same turn need none. */
+/**
+ * The answer that is to be gone on with, or the calls whose results are given, began without thoughts or have lost them; later calls
+ * of the same turn need none.
+ */
 const lacksThoughts = ({ turns }: Conversation): boolean => {
   let at = turns.length - 1
+  if (turns[at]?.role === "assistant") return !isThought(turns[at]?.content[0])
   while (turns[at]?.content[0]?.["type"] === "tool_result") at -= 2
   return at < turns.length - 1 && !isThought(turns[at + 1]?.content[0])
 }

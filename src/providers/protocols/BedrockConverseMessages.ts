@@ -12,7 +12,7 @@ export interface Conversation {
   readonly messages: ReadonlyArray<JsonObject>
   /** Tools that were called, by name. */
   readonly called: ReadonlySet<string>
-  /** Results of tools are given whose calls have lost the thoughts before them. */
+  /** Results of tools are given, or an answer to go on with, that have lost the thoughts before them. */
   readonly lacksThoughts: boolean
 }
 
@@ -141,11 +141,16 @@ const calledIn = (turns: ReadonlyArray<Turn>): ReadonlySet<string> =>
     )
   )
 
-/** The calls whose results are given began without thoughts, or have lost them; later calls of the same turn need none. */
+/**
+ * The answer that is to be gone on with, or the calls whose results are given, began without thoughts or have lost them; later calls
+ * of the same turn need none.
+ */
 const lacksThoughts = (turns: ReadonlyArray<Turn>): boolean => {
+  const isThought = (turn: Turn | undefined) => turn?.content[0]?.["reasoningContent"] !== undefined
   let at = turns.length - 1
+  if (turns[at]?.role === "assistant") return !isThought(turns[at])
   while (turns[at]?.content.some(isResult) === true) at -= 2
-  return at < turns.length - 1 && turns[at + 1]?.content[0]?.["reasoningContent"] === undefined
+  return at < turns.length - 1 && !isThought(turns[at + 1])
 }
 
 /** `takesThoughts`: the model wants its signed thoughts back. */

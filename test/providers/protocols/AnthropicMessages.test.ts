@@ -435,6 +435,16 @@ describe("reasoning", () => {
     expect(droppedOf({ reasoning_effort: "low", messages: begun })).toBeUndefined()
   })
 
+  it("cannot be had with a budget where the last answer is to be gone on with and does not begin with thoughts", () => {
+    const messages = [user, { role: "assistant", content: "The tide" }]
+    expect(lowered({ reasoning_effort: "low", messages })).toMatchObject({ dropped: ["reasoning_effort"] })
+    expect(bodyOf({ reasoning_effort: "low", messages }).thinking).toBeUndefined()
+    const thinking_blocks = [{ type: "thinking", thinking: "Hm.", signature: "c2ln" }]
+    const thought = [user, { role: "assistant", thinking_blocks, content: "The tide" }]
+    expect(droppedOf({ reasoning_effort: "low", messages: thought })).toBeUndefined()
+    expect(droppedOf({ reasoning_effort: "low", messages: [...messages, user] })).toBeUndefined()
+  })
+
   it("passes as it is where the caller speaks Anthropic's own way", () => {
     const own = { type: "enabled", budget_tokens: 2000 }
     expect(bodyOf({ thinking: own }).thinking).toEqual(own)

@@ -529,6 +529,12 @@ describe("an effort", () => {
       .toBeDefined()
   })
 
+  it("is named as not said where the last answer is to be gone on with", () => {
+    const messages = [hi, { role: "assistant", content: "The tide" }]
+    expect(thinkingOf(sonnet45, "low", { messages })).toEqual({ ...nothing, dropped: ["reasoning_effort"] })
+    expect(thinkingOf(sonnet45, "low", { messages: [...messages, hi] }).said).toBeDefined()
+  })
+
   it("is said in a loop of tools whose first call has its thoughts", () => {
     const thought = { reasoningContent: { reasoningText: { text: "hm", signature: "sig" } } }
     const first = OpaqueState.carry("c1", "b", JSON.stringify([thought]))
