@@ -1,4 +1,5 @@
 /** `docs/METRICS.md` from the catalogue of metrics; the prose around the table stands here. */
+import { skipReasons } from "../src/gateway/FlowMetrics.ts"
 import { catalogue } from "../src/observability/Catalogue.ts"
 import type { Definition } from "../src/observability/Instruments.ts"
 import { labelName, nameOf } from "../src/observability/Prometheus.ts"
@@ -62,8 +63,7 @@ ${tableOf(isLatest)}
 ${tableOf(own)}
 
 \`status\` is \`2xx\` … \`5xx\`, or \`cancelled\`; \`route\` \`_other\` is every path that is no route, and what the HTTP parser refuses. \`reason\` of a
-skip is \`circuit_open\`, \`queue_full\`, \`cooling_down\`, \`credential_rejected\`, \`quota_exhausted\`, \`model_missing\`,
-\`parameter_unsupported\`, \`no_embeddings\`, \`no_vision\`, \`no_tools\`, \`no_json_schema\` or \`context_too_small\`.
+skip is one of ${Object.values(skipReasons).map(code).join(", ")}.
 
 ## Buckets
 

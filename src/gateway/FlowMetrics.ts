@@ -17,7 +17,7 @@ import { Targets } from "./Target.ts"
 import * as TargetMetrics from "./TargetMetrics.ts"
 
 /** Every word that a skip may give as its reason, as a label. */
-const skipReasons: Readonly<Record<string, string>> = {
+export const skipReasons: Readonly<Record<string, string>> = {
   "circuit open": "circuit_open",
   "queue full": "queue_full",
   "credential rejected": "credential_rejected",
@@ -29,6 +29,7 @@ const skipReasons: Readonly<Record<string, string>> = {
   "no vision": "no_vision",
   "no tools": "no_tools",
   "no json schema": "no_json_schema",
+  "no prefill": "no_prefill",
   "no sampling": "no_sampling",
   "answers too short": "answers_too_short",
   "context too small": "context_too_small"
