@@ -1,11 +1,12 @@
 /**
- * What OpenAI's models that reason are not told: they answer 400 to `max_tokens` and, most of them, to sampling. A request that was
- * written for another target of the alias says both, so it is put into their words; which models reason is the catalogue's to say.
+ * What OpenAI's own models refuse of a request that was written for another target of the alias: long ids of calls, and those that
+ * reason `max_tokens` and, most of them, sampling. So it is put into their words; which models reason is the catalogue's to say.
  */
 import type { ChatRequest } from "../../domain/Chat.ts"
 import { type OwnNames, saidOf } from "../../domain/ModelName.ts"
 import { capabilitiesOf } from "../Catalogue.ts"
 import type { Dialect } from "../Dialect.ts"
+import { withFittedIds } from "./FittedIds.ts"
 import { openAi, openAiChat, rewritten } from "./OpenAiChatDialect.ts"
 import { foreign, without } from "./StrictChat.ts"
 
@@ -31,15 +32,20 @@ const isSaid = (request: ChatRequest, name: Sampling | "max_tokens"): boolean =>
 const isThinking = ({ reasoning_effort: effort }: ChatRequest): boolean =>
   effort !== undefined && effort !== null && effort !== "none" && effort !== "default"
 
+/** Longer ids of calls have been answered with a 400, and other providers make some. */
+const ids = { fits: /^.{0,40}$/s, length: 32 } as const
+
 /** This dialect for the models of a kind. */
 const heedingModels = (dialect: Dialect, kind: "openai" | "azure-openai", names: OwnNames = {}): Dialect => ({
   ...dialect,
   lower: (call, stream) => {
     const { model, request } = call
-    const lowered = dialect.lower(call, stream)
+    const said = dialect.lower(call, stream)
+    if ("_tag" in said) return said
+    const lowered = withFittedIds(said, request, ids)
     const hasLimit = isSaid(request, "max_tokens")
     const asked = refusable.filter((name) => isSaid(request, name))
-    if ("_tag" in lowered || (!hasLimit && asked.length === 0)) return lowered
+    if (!hasLimit && asked.length === 0) return lowered
     const known = capabilitiesOf(kind, saidOf(names, model) ?? model)
     if (known.reasoning !== true) return lowered
     const takesSampling = known.sampling ?? !isThinking(request)
