@@ -23,7 +23,7 @@ const misfits = ({ messages }: ChatRequest, { fits }: FittingIds): ReadonlySet<s
   }
   for (const message of messages) {
     if (message.role === "tool") look(message.tool_call_id)
-    if (message.role === "assistant" && message.tool_calls) for (const { id } of message.tool_calls) look(id)
+    if (message.role === "assistant" && message.tool_calls) { for (const { id } of message.tool_calls) look(id) }
   }
   return found
 }

@@ -48,6 +48,5 @@ const inItsWords = (lowered: Lowered, request: ChatRequest): Lowered => {
 
 export const mistralChat: Dialect = {
   ...openAi,
-  lower: (call, stream) =>
-    inItsWords(withFittedIds(lowered(call, stream, true), call.request, ids), call.request)
+  lower: (call, stream) => inItsWords(withFittedIds(lowered(call, stream, true), call.request, ids), call.request)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { azureChatOf, openAiItself } from "../../../src/providers/protocols/OpenAiReasoning.ts"
 import { carry } from "../../../src/providers/protocols/OpaqueState.ts"
+import { azureChatOf, openAiItself } from "../../../src/providers/protocols/OpenAiReasoning.ts"
 import { callOf } from "../Calls.ts"
 
 const lowered = (model: string, fields: object, dialect = openAiItself) => {
