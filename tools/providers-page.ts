@@ -126,8 +126,8 @@ by name, which is named.
 For the others: **yes** = said in the upstream's words; **in part** = said as far as it has words, and named; **–** = left out and named;
 **400** = the answer would be another one, so the request is refused with its \`param\`, and another target of the alias is asked.
 What is named stands in \`x-breakwater-dropped-params\`, in the span and in the record of the request; with
-\`parameters: reject\` on the alias it is a 400 too. A parameter that no dialect knows is named as well. \`name\`, \`detail\` and
-\`cache_control\` are named where any message has them, \`strict\` where any tool has it.
+\`parameters: reject\` on the alias it is a 400 too. A parameter that no dialect knows is named as well. \`name\`, \`detail\`,
+\`cache_control\` and \`images\` of earlier answers are named where any message has them, \`strict\` and \`cache_control\` where any tool has them.
 
 ${parameters()}
 

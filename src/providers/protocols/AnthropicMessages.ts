@@ -112,7 +112,7 @@ const bodyOf = (
   const system = [...conversation.system, ...textBlock(instruction ?? "")]
   const output = { ...(format === undefined ? {} : { format }), ...(effort === undefined ? {} : { effort }) }
   noteUnsaid(request, said, lowering.dropped)
-  noteUnsaidIn(request.messages, lowering.dropped, true)
+  noteUnsaidIn(request.messages, lowering.dropped, { hasCache: true })
   return {
     model,
     max_tokens: maxTokens,

@@ -190,13 +190,15 @@ const callBlock = (call: ToolCall): Block => ({
   type: "tool_use",
   id: toolId(call.id),
   name: call.type === "function" ? call.function.name : call.custom.name,
-  input: call.type === "function" ? inputOf(call.function.arguments) : { input: call.custom.input }
+  input: call.type === "function" ? inputOf(call.function.arguments) : { input: call.custom.input },
+  ...cacheOf(call)
 })
 
 const assistantBlocks = (message: AssistantMessage, at: string, lowering: Lowering): ReadonlyArray<Block> => {
   if (message.function_call) {
     lowering.refuse(`${at}.function_call`, "function_call is not supported here; use tool_calls.")
   }
+  if (message.audio) lowering.refuse(`${at}.audio`, "Anthropic's models do not know the audio of earlier answers.")
   const calls = message.tool_calls ?? []
   const holder: Block = message
   // Explicit ones are those of a caller who keeps what he does not know.

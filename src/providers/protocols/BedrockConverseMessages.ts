@@ -55,7 +55,7 @@ const callBlocks = (call: Json, takesThoughts: boolean): ReadonlyArray<JsonObjec
   const called = calledBy(call)
   if (called === undefined || !isObject(call)) return []
   const use = { toolUse: { toolUseId: toolUseId(call["id"]), ...called } }
-  return [...(takesThoughts ? thoughtsOf(call["id"]) : []), use]
+  return [...(takesThoughts ? thoughtsOf(call["id"]) : []), use, ...cachePointOf(call)]
 }
 
 const assistantBlocks = (
@@ -66,8 +66,11 @@ const assistantBlocks = (
   for (const name of ["function_call", "audio"]) {
     if (isObject(message[name])) return unsupported(`${param}.${name}`, `Bedrock has no ${name} in a message.`)
   }
-  const said = blocksOf(message["content"] ?? message["refusal"] ?? undefined, `${param}.content`)
-  if (isReason(said)) return said
+  const content = blocksOf(message["content"], `${param}.content`)
+  const refusal = blocksOf(message["refusal"], `${param}.refusal`)
+  if (isReason(content)) return content
+  if (isReason(refusal)) return refusal
+  const said = [...content, ...refusal]
   const calls = message["tool_calls"]
   if (!Array.isArray(calls)) return said
   const uses = calls.flatMap((call) => callBlocks(call, takesThoughts))
