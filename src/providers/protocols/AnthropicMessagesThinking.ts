@@ -38,6 +38,15 @@ export interface ThinkingOptions {
   readonly defaultMaxTokens: number
 }
 
+/** Of the switch that is set where thoughts come back to a model that binds them. */
+export const bindingBeta = "thinking-binding-controls-2026-08-01"
+
+/**
+ * The switch. Clients that keep nothing but the ids of calls do not know that they bring thoughts back, and change what stands before
+ * them: such thoughts are to be left out rather than the request refused.
+ */
+export const unbinding = { block_binding: { prefix_mismatch_behavior: "drop_block" } } as const
+
 const isThought = (block: Block | undefined): boolean =>
   block?.["type"] === "thinking" || block?.["type"] === "redacted_thinking"
 
@@ -58,6 +67,21 @@ const levelOf = (effort: Effort, { hasMax, hasXhigh }: Abilities): string => {
   return effort === "max" && !hasMax ? "high" : effort
 }
 
+const hasThoughts = ({ turns }: Conversation): boolean => turns.some(({ content }) => content.some(isThought))
+
+const unbound = (
+  said: Thinking,
+  { abilities, conversation, request }: ThinkingOptions,
+  lowering: Lowering
+): Thinking => {
+  const { thinking = { type: "adaptive" } } = said
+  const own: Block = request
+  if (!abilities.bindsThoughts || !hasThoughts(conversation)) return said
+  if (thinking["type"] === "disabled" || own["thinking"]) return said
+  lowering.betas.add(bindingBeta)
+  return { ...said, thinking: { ...thinking, ...unbinding } }
+}
+
 const off = (maxTokens: number, { alwaysThinks, thinksUnasked }: Abilities, lowering: Lowering): Thinking => {
   if (alwaysThinks) {
     lowering.dropped.add("reasoning_effort")
@@ -74,7 +98,7 @@ const budgeted = (effort: Effort, asked: number | undefined, defaultMaxTokens: n
   return { maxTokens, thinking: { type: "enabled", budget_tokens: budget } }
 }
 
-export const lowerThinking = (options: ThinkingOptions, lowering: Lowering): Thinking => {
+const asAsked = (options: ThinkingOptions, lowering: Lowering): Thinking => {
   const { abilities, conversation, defaultMaxTokens, isForced, request } = options
   const asked = request.max_completion_tokens ?? request.max_tokens ?? undefined
   const maxTokens = asked ?? defaultMaxTokens
@@ -95,3 +119,12 @@ export const lowerThinking = (options: ThinkingOptions, lowering: Lowering): Thi
   }
   return budgeted(effort, asked, defaultMaxTokens)
 }
+
+/** A model that is not to think has no use for what it thought. */
+export const wantsThoughts = (
+  { reasoning_effort: effort }: Pick<ChatRequest, "reasoning_effort">,
+  { alwaysThinks, bindsThoughts }: Abilities
+): boolean => !bindsThoughts || alwaysThinks || effort !== "none"
+
+export const lowerThinking = (options: ThinkingOptions, lowering: Lowering): Thinking =>
+  unbound(asAsked(options, lowering), options, lowering)

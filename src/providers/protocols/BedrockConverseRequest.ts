@@ -14,7 +14,8 @@ import {
   takesSchemas,
   takesThoughts,
   type Thinking,
-  thinkingOf
+  thinkingOf,
+  unboundFields
 } from "./BedrockModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
@@ -104,13 +105,14 @@ const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): Json
   // A checked request is JSON, and has members that its schema does not name.
   const loose = request as unknown as JsonObject
   const written = Array.isArray(loose["messages"]) ? loose["messages"].filter(isObject) : []
-  const conversation = lowerMessages(written, takesThoughts(model))
+  const conversation = lowerMessages(written, takesThoughts(model, request) ? model : undefined)
   if (isReason(conversation)) return conversation
-  const { called, lacksThoughts, messages, system } = conversation
+  const { called, hasThoughts, lacksThoughts, messages, system } = conversation
   const tools = lowerTools(loose, model, called, dropped)
   if (tools !== undefined && isReason(tools)) return tools
   const toolConfig = tools?.toolConfig
   const thinking = thinkingIn(request, model, isForced(toolConfig), lacksThoughts, dropped)
+  const fields = hasThoughts ? unboundFields(model, thinking.fields) : thinking.fields
   const inferenceConfig = inferenceOf(request, dropped)
   if (thinking.maxTokens !== undefined) inferenceConfig["maxTokens"] = thinking.maxTokens
   if (claudeOf(model) !== undefined) mendSampling(inferenceConfig, model, thinking.isOn, dropped)
@@ -125,7 +127,7 @@ const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): Json
     toolConfig,
     outputConfig: form.config,
     serviceTier: tierOf(request, dropped),
-    additionalModelRequestFields: fieldsOf(thinking.fields, loose["additionalModelRequestFields"]),
+    additionalModelRequestFields: fieldsOf(fields, loose["additionalModelRequestFields"]),
     ...Object.fromEntries(own.map((name) => [name, loose[name] ?? undefined]))
   }
 }
