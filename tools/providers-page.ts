@@ -117,7 +117,7 @@ Nobody has recorded a 500, 503 or 529: those, and errors within a stream, are ma
 
 \`openai\`, \`azure-openai\`, \`bedrock-mantle\`, \`openai-compatible\` and its presets get the caller's own text, every parameter as it is. Only what would be refused
 outright is put right. To models of OpenAI's that reason (\`openai\`, \`azure-openai\`; the catalogue knows them, a deployment with a name of your own by \`deployments\`) \`max_tokens\` goes as
-\`max_completion_tokens\`, and sampling that they refuse is left out and named. An id of a call that is longer than the 40 letters that these two take, or not one of \`mistral\`'s
+\`max_completion_tokens\`, and sampling that they refuse is left out and named, as is \`reasoning_effort\` to their models that do not reason. An id of a call that is longer than the 40 letters that these two take, or not one of \`mistral\`'s
 nine, goes up as another one, the same for its result. Neither these two kinds nor \`cerebras\`, \`groq\` and \`mistral\` get
 what a conversation brings from other models: their thoughts (\`reasoning_content\`, \`reasoning_details\`, \`thinking_blocks\`), \`cache_control\` and \`images\` in answers, of
 which the last two are named; \`fireworks\` gets no \`cache_control\` and no \`reasoning_details\`. \`deepseek\` and \`openrouter\` want thoughts back with

@@ -51,6 +51,27 @@ describe("a request that was written for another model", () => {
     }
   )
 
+  it.each([["gpt-4.1", openAiItself], ["gpt-4o-mini", azureChat]])(
+    "says no effort to %s, which does not think, and names it where it says anything",
+    (model, dialect) => {
+      const said = (reasoning_effort: string) =>
+        lowered(model, { max_tokens: 5, temperature: 0.2, reasoning_effort }, dialect)
+      const body = { max_tokens: 5, temperature: 0.2 }
+      expect(said("high")).toMatchObject({ body, dropped: ["reasoning_effort"] })
+      for (const effort of ["none", "default"]) {
+        expect([said(effort).body, said(effort).dropped]).toEqual([body, undefined])
+      }
+    }
+  )
+
+  it("says the effort where a model thinks, or nobody knows, but for a word that is not OpenAI's", () => {
+    for (const model of ["gpt-5", "somebody's"]) {
+      expect(lowered(model, { reasoning_effort: "high" }).body).toEqual({ reasoning_effort: "high" })
+      expect(lowered(model, { reasoning_effort: "default" })).toMatchObject({ body: {}, dropped: undefined })
+      expect(lowered(model, { reasoning_effort: "default" }).body).toEqual({})
+    }
+  })
+
   it("names nothing where what is left out says nothing", () => {
     const { body, dropped } = lowered("gpt-5", { temperature: 1, top_p: 1, frequency_penalty: 0, logprobs: false })
     expect([body, dropped]).toEqual([{}, undefined])
