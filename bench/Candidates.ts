@@ -79,24 +79,28 @@ export const gateway = (
 const translated = "paced-anthropic"
 const translating: More = { name: "gateway anthropic", more: () => "", model: "claude-sonnet-4-5" }
 
-/** The caller has a key with every limit and three budgets, none of which he reaches. */
-const guarded: More = {
-  name: "gateway with keys, limits and budgets",
+/** The caller has a key and may have every limit and three budgets, none of which he reaches. */
+export const guarded = (name: string, isLimited: boolean, isBudgeted: boolean): More => ({
+  name: `gateway with ${name}`,
   more: () => "",
   server: `  keys:
     - name: bench
       key: ${callerKey}
       models: [${alias}]
-      limits: { rpm: 1000000000, tpm: 1000000000000, concurrent: 10000 }
-      budget: { usd: "1000000", per: day }
       tags: [team]
-  adminKey: sk-bench-admin-0123456789abcdef
-  budgets:
+${isLimited ? "      limits: { rpm: 1000000000, tpm: 1000000000000, concurrent: 10000 }\n" : ""}${
+    isBudgeted ? `      budget: { usd: "1000000", per: day }\n` : ""
+  }  adminKey: sk-bench-admin-0123456789abcdef
+${
+    isBudgeted
+      ? `  budgets:
     total: { usd: "1000000", per: month }
     tags: { team: { usd: "1000000", per: month } }
     unpriced: allow
 `
-}
+      : ""
+  }`
+})
 
 /** `raw again` is the same program as `raw`: how far its ratio strays from 1 is the noise of the run. */
 export const candidates: ReadonlyArray<Candidate> = [
@@ -104,7 +108,7 @@ export const candidates: ReadonlyArray<Candidate> = [
   raw(yardstickAgain),
   gateway("openai-compatible", { json: 2.5, paced: 1.6 }),
   gateway("openai", { json: 3 }),
-  gateway("openai-compatible", { json: 2.5, paced: 1.6 }, guarded),
+  gateway("openai-compatible", { json: 2.5, paced: 1.6 }, guarded("keys, limits and budgets", true, true)),
   { ...gateway("anthropic", { [translated]: 3.5 }, translating), only: translated }
 ]
 

@@ -1,6 +1,6 @@
 /** What a part of the gateway costs: with and without it beside each other, as differences in units of the bare proxy. */
 import { join } from "node:path"
-import { type Candidate, gateway } from "./Candidates.ts"
+import { type Candidate, gateway, guarded } from "./Candidates.ts"
 import { keepPage, machineLine } from "./Page.ts"
 import type { Row } from "./Statistics.ts"
 
@@ -65,7 +65,27 @@ const books: Study = {
   budgets: { "gateway log": 0.3, "gateway ledger": 0.3, "gateway log and ledger": 0.3 }
 }
 
-export const studies = { telemetry, books } as const
+/** Part by part; the budget of all of it together is that of the load bench. */
+const guards: Study = {
+  title: "What keys, limits and budgets cost",
+  file: "guards",
+  candidates: [
+    gateway("openai-compatible", {}),
+    gateway("openai-compatible", {}, guarded("keys", false, false)),
+    gateway("openai-compatible", {}, guarded("keys and limits", true, false)),
+    gateway("openai-compatible", {}, guarded("keys and budgets", false, true)),
+    gateway("openai-compatible", {}, guarded("keys, limits and budgets", true, true))
+  ],
+  off: "gateway openai-compatible",
+  budgets: {
+    "gateway with keys": 0.2,
+    "gateway with keys and limits": 0.4,
+    "gateway with keys and budgets": 0.4,
+    "gateway with keys, limits and budgets": 0.4
+  }
+}
+
+export const studies = { telemetry, books, guards } as const
 
 const median = (values: ReadonlyArray<number>): number => {
   const sorted = values.toSorted((a, b) => a - b)

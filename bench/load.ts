@@ -36,6 +36,7 @@ const usage = `node bench/load.ts [options]
   --no-write          leave bench/results alone
   --telemetry         what traces cost: the gateway without and with them, JSON alone
   --books             the same of the log and the ledger
+  --guards            the same of keys, limits and budgets
   --peers             the same beside other gateways`
 
 const { values: flags } = parseArgs({
@@ -50,6 +51,7 @@ const { values: flags } = parseArgs({
     "no-write": { type: "boolean", default: false },
     telemetry: { type: "boolean", default: false },
     books: { type: "boolean", default: false },
+    guards: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
     help: { type: "boolean", default: false }
   }
@@ -81,7 +83,13 @@ const even: Scenario = {
   perSecond: 1000
 }
 
-const study: Study | undefined = flags.telemetry ? studies.telemetry : flags.books ? studies.books : undefined
+const study: Study | undefined = flags.telemetry
+  ? studies.telemetry
+  : flags.books
+  ? studies.books
+  : flags.guards
+  ? studies.guards
+  : undefined
 
 const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 7))
 const sliceMs = Number(flags.slice ?? (flags.quick ? 800 : 2000))

@@ -101,29 +101,24 @@ export const make = (sinceMs: number): Budgets => {
   }
 
   const reserve: Budgets["reserve"] = (purses, bound, nowMs) => {
-    const own = purses.map(({ name, per }) => open(name, per, nowMs))
-    if (!own.every(({ isKnown }) => isKnown)) {
-      return {
-        unknown: purses.flatMap(({ name, per }, at) => {
-          const account = own[at]
-          return account === undefined || account.isKnown ? [] : [{ name, per, sinceMs: account.startMs }]
-        })
-      }
+    const own = purses.map((purse) => ({ purse, account: open(purse.name, purse.per, nowMs) }))
+    const unknown = own.filter(({ account }) => !account.isKnown)
+    if (unknown.length > 0) {
+      return { unknown: unknown.map(({ account, purse: { name, per } }) => ({ name, per, sinceMs: account.startMs })) }
     }
-    for (const [at, { endMs, reserved, spent }] of own.entries()) {
-      const purse = purses[at]
+    for (const { account: { endMs, reserved, spent }, purse } of own) {
       const taken = plus(spent, reserved)
       // Nothing may be taken out of a purse that is empty, not even what costs nothing.
-      if (purse === undefined || (taken < purse.limit && plus(taken, bound) <= purse.limit)) continue
+      if (taken < purse.limit && plus(taken, bound) <= purse.limit) continue
       return { exhausted: purse, left: minus(purse.limit, taken), untilMs: endMs }
     }
     const soft = purses.filter((purse, at) => {
-      const account = own[at]
+      const account = own[at]?.account
       if (account === undefined) return false
       account.reserved = plus(account.reserved, bound)
       return reachesSoft(purse, account)
     })
-    return { windows: own.map(({ startMs }) => startMs), soft }
+    return { windows: own.map(({ account }) => account.startMs), soft }
   }
 
   const settle: Budgets["settle"] = (purses, windows, bound, spent) =>

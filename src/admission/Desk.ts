@@ -157,7 +157,7 @@ export const exhausted = (purse: Budget.Purse, left: PicoUsd, untilMs: number, n
 })
 
 /** Counts in this process. */
-export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effect.gen(function*() {
+export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiterStore> = Effect.gen(function*() {
   const rates = yield* RateLimit.make
   const counts = makeCounts()
   const budgets = Budget.make(yield* Clock.currentTimeMillis)
@@ -259,7 +259,7 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiter> = Effe
 })
 
 /** Where rates are counted: in this process. */
-export const memory = RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory))
+export const memory = RateLimiter.layerStoreMemory
 
 /** Counts in the memory of this process. */
 export const layerMemory: Layer.Layer<Desk> = Layer.effect(Desk, Effect.map(make, ({ desk }) => desk)).pipe(

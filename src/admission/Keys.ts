@@ -38,7 +38,8 @@ export const makeDigest = (secret: string): (text: string) => string | undefined
     // Each UTF-16 unit takes at least one byte and at most three.
     if (text.length > keyLimit || (text.length > keyLimit / 3 && Buffer.byteLength(text) > keyLimit)) return undefined
     const end = block + inner.write(text, block)
-    hash("sha256", inner.subarray(0, end), "buffer").copy(outer, block)
+    // As a text of one byte a character, which costs half of a buffer.
+    outer.write(hash("sha256", inner.subarray(0, end), "binary"), block, "latin1")
     inner.fill(0, block, end)
     return hash("sha256", outer, "base64url")
   }

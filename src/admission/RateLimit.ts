@@ -39,38 +39,39 @@ export interface Counted {
   readonly refused?: RateRefusal | undefined
 }
 
-/** What a line is called in the store; a text that is put together for each request would be hashed for each. */
-const makeKeys = () => {
-  const known = new Map<string, { readonly requests: string; readonly tokens: string }>()
-  return (name: string) => {
+/** A bucket of the store. */
+interface Bucket {
+  readonly key: string
+  readonly limit: number
+  /** Until there is one more, and the same in milliseconds. */
+  readonly refillRate: Duration.Duration
+  readonly refillMs: number
+}
+
+const window = Duration.minutes(1)
+
+/** The bucket of each name, made once: a key that is put together for each request would be hashed for each. */
+const makeBuckets = (kind: string) => {
+  const known = new Map<string, Bucket>()
+  return (name: string, limit: number): Bucket => {
     const found = known.get(name)
-    if (found !== undefined) return found
-    const made = { requests: `${name}:requests`, tokens: `${name}:tokens` }
+    if (found?.limit === limit) return found
+    const refillRate = Duration.divideUnsafe(window, limit)
+    const made = { key: `${name}:${kind}`, limit, refillRate, refillMs: Duration.toMillis(refillRate) }
     known.set(name, made)
     return made
   }
 }
 
-const window = Duration.minutes(1)
-const windowMs = 60_000
-
 /** The store did not count. */
-export type StoreFailed = { readonly _tag: "StoreFailed"; readonly message: string }
+export interface StoreFailed {
+  readonly message: string
+}
 
 interface Taken {
   readonly standing: Standing
   /** Nothing was taken, and this is how long the same would have to wait, in milliseconds. */
-  readonly retryAfterMs?: number
-}
-
-/** What a bucket holds that will have so many tokens after a pause. */
-const standingBefore = (limit: number, tokens: number, retryAfterMs: number): Standing => {
-  const msPerToken = windowMs / limit
-  return {
-    limit,
-    remaining: Math.max(0, Math.floor(tokens - retryAfterMs / msPerToken)),
-    resetMs: retryAfterMs + (limit - tokens) * msPerToken
-  }
+  readonly retryAfterMs: number | undefined
 }
 
 const none: Standings = {}
@@ -85,76 +86,66 @@ export interface Rates {
   readonly owe: (line: Line, tokens: number) => Effect.Effect<void, StoreFailed>
 }
 
-const overOneMinute = (limiter: RateLimiter.RateLimiter) => {
-  const consume = (
-    key: string,
-    limit: number,
-    tokens: number,
-    onExceeded: "fail" | "delay"
-  ): Effect.Effect<Taken, StoreFailed> =>
-    Effect.matchEffect(limiter.consume({ algorithm: "token-bucket", key, limit, tokens, onExceeded, window }), {
-      onSuccess: ({ remaining, resetAfter }) =>
-        Effect.succeed<Taken>({
-          standing: { limit, remaining: Math.max(0, Math.floor(remaining)), resetMs: Duration.toMillis(resetAfter) }
-        }),
-      onFailure: ({ reason }): Effect.Effect<Taken, StoreFailed> => {
-        if (reason._tag !== "RateLimitExceeded") return Effect.fail({ _tag: "StoreFailed", message: reason.message })
-        const retryAfterMs = Math.max(1, Duration.toMillis(reason.retryAfter))
-        return Effect.succeed({ standing: standingBefore(limit, tokens, retryAfterMs), retryAfterMs })
+const counted = (of: RateRefusal["of"], { retryAfterMs, standing }: Taken, standings: Standings): Counted => ({
+  standings,
+  refused: retryAfterMs === undefined ? undefined : { of, limit: standing.limit, retryAfterMs }
+})
+
+/** Why the store itself and not the limiter over it: the limiter works out durations of every call anew, and fails where this refuses. */
+const over = (store: RateLimiter.RateLimiterStore["Service"]): Rates => {
+  const [requestsOf, tokensOf] = [makeBuckets("requests"), makeBuckets("tokens")]
+
+  /** Of a bucket, if it holds so many. */
+  const take = ({ key, limit, refillMs, refillRate }: Bucket, tokens: number): Effect.Effect<Taken, StoreFailed> =>
+    Effect.map(
+      store.tokenBucket({ key, tokens, limit, refillRate, allowOverflow: false }),
+      ([left, elapsedMs]) => {
+        const holds = left < 0 ? left + tokens : left
+        return {
+          standing: {
+            limit,
+            remaining: Math.max(0, Math.floor(holds)),
+            resetMs: Math.max(0, Math.ceil(limit - holds) * refillMs - elapsedMs)
+          },
+          retryAfterMs: left < 0 ? Math.max(1, Math.ceil(-left) * refillMs - elapsedMs) : undefined
+        }
       }
-    })
-  return consume
+    )
+
+  /** Into a bucket, or out of it, whatever it holds. */
+  const change = ({ key, limit, refillRate }: Bucket, tokens: number): Effect.Effect<unknown, StoreFailed> =>
+    store.tokenBucket({ key, tokens, limit, refillRate, allowOverflow: true })
+
+  const takeTokens = ({ name, tpm }: Line, tokens: number, requests: Standing | undefined) => {
+    if (tpm === undefined) return Effect.succeed<Counted>({ standings: requests === undefined ? none : { requests } })
+    // One that is larger than the limit passes when nothing else was used, and leaves a debt behind.
+    return Effect.map(
+      take(tokensOf(name, tpm), Math.min(tpm, tokens)),
+      (taken) => counted("tokens", taken, { requests, tokens: taken.standing })
+    )
+  }
+
+  return {
+    take: (line, tokens) => {
+      const { name, rpm } = line
+      if (rpm === undefined) return takeTokens(line, tokens, undefined)
+      return Effect.flatMap(take(requestsOf(name, rpm), 1), (taken) =>
+        taken.retryAfterMs === undefined
+          ? takeTokens(line, tokens, taken.standing)
+          : Effect.succeed(counted("requests", taken, { requests: taken.standing })))
+    },
+    giveBack: ({ name, rpm, tpm }, tokens, what) =>
+      Effect.asVoid(Effect.andThen(
+        rpm === undefined ? Effect.void : change(requestsOf(name, rpm), -1),
+        tpm === undefined || what === "request" ? Effect.void : change(tokensOf(name, tpm), -Math.min(tpm, tokens))
+      )),
+    owe: ({ name, tpm }, tokens) =>
+      tpm === undefined || tokens <= 0 ? Effect.void : Effect.asVoid(change(tokensOf(name, tpm), tokens))
+  }
 }
 
-/** Rates over the limiter that is there. */
-export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiter> = Effect.map(
-  RateLimiter.RateLimiter,
-  (limiter) => {
-    const consume = overOneMinute(limiter)
-    const keysOf = makeKeys()
-    const counted = (
-      of: RateRefusal["of"],
-      { retryAfterMs, standing }: Taken,
-      standings: Standings
-    ): Counted => ({
-      standings,
-      refused: retryAfterMs === undefined ? undefined : { of, limit: standing.limit, retryAfterMs }
-    })
-    const takeTokens = (
-      { name, tpm }: Line,
-      tokens: number,
-      requests: Standing | undefined
-    ): Effect.Effect<Counted, StoreFailed> => {
-      if (tpm === undefined) return Effect.succeed({ standings: requests === undefined ? none : { requests } })
-      // One that is larger than the limit passes when nothing else was used, and leaves a debt behind.
-      return Effect.map(
-        consume(keysOf(name).tokens, tpm, Math.min(tpm, tokens), "fail"),
-        (taken) => counted("tokens", taken, { requests, tokens: taken.standing })
-      )
-    }
-    return {
-      take: (line, tokens) => {
-        const { name, rpm } = line
-        if (rpm === undefined) return takeTokens(line, tokens, undefined)
-        return Effect.flatMap(
-          consume(keysOf(name).requests, rpm, 1, "fail"),
-          (taken) =>
-            taken.retryAfterMs === undefined
-              ? takeTokens(line, tokens, taken.standing)
-              : Effect.succeed(counted("requests", taken, { requests: taken.standing }))
-        )
-      },
-      giveBack: ({ name, rpm, tpm }, tokens, what) =>
-        Effect.andThen(
-          rpm === undefined ? Effect.void : consume(keysOf(name).requests, rpm, -1, "delay"),
-          tpm === undefined || what === "request"
-            ? Effect.void
-            : Effect.asVoid(consume(keysOf(name).tokens, tpm, -Math.min(tpm, tokens), "delay"))
-        ),
-      owe: ({ name, tpm }, tokens) =>
-        tpm === undefined || tokens <= 0
-          ? Effect.void
-          : Effect.asVoid(consume(keysOf(name).tokens, tpm, tokens, "delay"))
-    }
-  }
+/** Rates over the store that is there. */
+export const make: Effect.Effect<Rates, never, RateLimiter.RateLimiterStore> = Effect.map(
+  RateLimiter.RateLimiterStore,
+  over
 )

@@ -2,7 +2,7 @@
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { type CorsSettings, preflight, shared } from "./Cors.ts"
-import type { Exchange } from "./Exchange.ts"
+import { answerHeaders, type Exchange } from "./Exchange.ts"
 import { secured } from "./SecurityHeaders.ts"
 
 export type Response = HttpServerResponse.HttpServerResponse
@@ -13,6 +13,17 @@ const named = (answer: Response, exchange: Exchange, isDraining: boolean): Respo
   const headers: Record<string, string> = isNamed ? {} : { "x-request-id": exchange.requestId }
   if (isDraining) headers["connection"] = "close"
   return HttpServerResponse.setHeaders(answer, headers)
+}
+
+/**
+ * A whole answer. Trap: its headers are written into the map that the response has just made for its body's type and length, for
+ * handing them over would copy each of them twice.
+ */
+export const whole = (text: string, exchange: Exchange): Response => {
+  const response = HttpServerResponse.text(text, { contentType: "application/json" })
+  // Made just now and nobody else's, which its type does not say.
+  answerHeaders(exchange, response.headers as Record<string, string>)
+  return response
 }
 
 /** The answer with all that it lacks; its status is noted. */

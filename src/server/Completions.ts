@@ -4,13 +4,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { type GatewayError, gatewayError } from "../domain/GatewayError.ts"
 import type { CompletionRequest } from "../gateway/Completion.ts"
+import { whole } from "./AnswerHead.ts"
 import { checkChat } from "./ChatBody.ts"
 import { judge, refuse, timeoutOf } from "./Entrance.ts"
 import { streamed } from "./EventFrames.ts"
-import { answerHeaders, type Exchange } from "./Exchange.ts"
+import type { Exchange } from "./Exchange.ts"
 import { readText } from "./RequestBody.ts"
 import type { Services } from "./Services.ts"
 
@@ -39,8 +39,7 @@ export const answer = (
       )
       : Effect.map(
         completion.complete(input),
-        (whole) =>
-          HttpServerResponse.text(whole.text, { contentType: "application/json", headers: answerHeaders(exchange) })
+        ({ text }) => whole(text, exchange)
       )
   })
   return Effect.catch(run, (error: GatewayError) => Effect.succeed(refuse(exchange, error.reason)))

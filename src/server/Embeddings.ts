@@ -1,11 +1,11 @@
 /** How a request for embeddings is answered: the same entrance and the same flow as a whole completion. */
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { type GatewayError, gatewayError } from "../domain/GatewayError.ts"
+import { whole } from "./AnswerHead.ts"
 import { checkEmbedding } from "./ChatBody.ts"
 import { judge, refuse, timeoutOf } from "./Entrance.ts"
-import { answerHeaders, type Exchange } from "./Exchange.ts"
+import type { Exchange } from "./Exchange.ts"
 import { readText } from "./RequestBody.ts"
 import type { Services } from "./Services.ts"
 
@@ -27,7 +27,7 @@ export const embed = (
     decision.alias = checked.request.model
     return Effect.map(
       completion.embed({ ...checked, decision, timeoutMs, receivedAtMs }),
-      ({ text }) => HttpServerResponse.text(text, { contentType: "application/json", headers: answerHeaders(exchange) })
+      ({ text }) => whole(text, exchange)
     )
   })
   return Effect.catch(run, (error: GatewayError) => Effect.succeed(refuse(exchange, error.reason)))

@@ -86,33 +86,32 @@ const spanText = (ms: number): string =>
     ? `${Math.ceil(ms / 100) / 10}s`
     : `${Math.floor(ms / 60_000)}m${Math.ceil(ms % 60_000 / 1000)}s`
 
-const rateHeaders = [
-  ["requests", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
-  ["tokens", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
-] as const
-
 /** What is left of the caller's rates, as OpenAI tells it. */
-const addStandings = (headers: Record<string, string>, standings: Standings): void => {
-  for (const [kind, limit, remaining, reset] of rateHeaders) {
-    const standing = standings[kind]
-    if (standing === undefined) continue
-    headers[limit] = String(standing.limit)
-    headers[remaining] = String(standing.remaining)
-    headers[reset] = spanText(standing.resetMs)
+const addStandings = (headers: Record<string, string>, { requests, tokens }: Standings): void => {
+  if (requests !== undefined) {
+    headers["x-ratelimit-limit-requests"] = String(requests.limit)
+    headers["x-ratelimit-remaining-requests"] = String(requests.remaining)
+    headers["x-ratelimit-reset-requests"] = spanText(requests.resetMs)
+  }
+  if (tokens !== undefined) {
+    headers["x-ratelimit-limit-tokens"] = String(tokens.limit)
+    headers["x-ratelimit-remaining-tokens"] = String(tokens.remaining)
+    headers["x-ratelimit-reset-tokens"] = spanText(tokens.resetMs)
   }
 }
 
 /**
  * What an answer says about how it came to be: the provider and model that answered or, when none did, those that were tried
- * last.
+ * last. `headers`: a record of the answer's own to write it into.
  */
-export const answerHeaders = ({ decision, requestId }: Exchange): Record<string, string> => {
+export const answerHeaders = (
+  { decision, requestId }: Exchange,
+  headers: Record<string, string> = {}
+): Record<string, string> => {
   const { attempts, model, provider } = decision
-  const headers: Record<string, string> = {
-    ...securityHeaders,
-    "x-request-id": requestId,
-    "x-breakwater-attempts": String(attempts.length)
-  }
+  Object.assign(headers, securityHeaders)
+  headers["x-request-id"] = requestId
+  headers["x-breakwater-attempts"] = String(attempts.length)
   if (decision.standings !== undefined) addStandings(headers, decision.standings)
   const tried = provider === undefined ? attempts.at(-1)?.target : undefined
   if (tried !== undefined) {

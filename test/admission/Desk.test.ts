@@ -1,18 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as RateLimiter from "effect/persistence/RateLimiter"
 import { TestClock } from "effect/testing"
 import type { Purse } from "../../src/admission/Budget.ts"
 import * as Desk from "../../src/admission/Desk.ts"
 import { order, why } from "./Orders.ts"
 
-const limiter = RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory))
-
 const purse: Purse = { name: "key:alice", limit: 100, per: "day", soft: 0.8 }
 
 const run = <A, E>(test: (own: Desk.OwnDesk) => Effect.Effect<A, E>) =>
-  Effect.flatMap(Desk.make, test).pipe(Effect.provide(limiter))
+  Effect.flatMap(Desk.make, test).pipe(Effect.provide(Desk.memory))
 
 describe("requests a minute", () => {
   it.effect("are granted up to the limit, then one for each part of the minute that has passed", () =>
