@@ -1,11 +1,10 @@
 /**
- * How soon health, monitoring and the probes answer while the gateway has nothing to do, and while as many callers as it can
- * bear ask it for completions; and what counting a request for monitoring costs. `--seconds N` a phase.
+ * How soon health, monitoring and the probes answer while the gateway has nothing to do, while it has a steady load, and while as many
+ * callers as it can bear ask it for completions; and what counting a request for monitoring costs. `--seconds N` a phase.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { Bench } from "tinybench"
 import { makeBook } from "../src/accounting/Cost.ts"
@@ -13,7 +12,8 @@ import * as Decision from "../src/gateway/Decision.ts"
 import * as Recent from "../src/gateway/Recent.ts"
 import * as Tally from "../src/gateway/Tally.ts"
 import { answers, freePort, joinLoad, startGateway, stopAll } from "./Children.ts"
-import { closedLoop } from "./OpenLoop.ts"
+import { probe } from "./HealthProbe.ts"
+import { closedLoop, openLoop } from "./OpenLoop.ts"
 import { machineLine, writePage } from "./Page.ts"
 import { alias } from "./Payload.ts"
 import { table } from "./Report.ts"
@@ -23,6 +23,8 @@ const { values: flags } = parseArgs({
 })
 const phaseMs = Number(flags.seconds) * 1000
 const callers = 64
+/** The steady load, in requests a second: the pace of `bench/load.ts --telemetry`. */
+const pace = 1000
 /** Goal for the 99th percentile, in milliseconds. */
 const goalMs = 5
 
@@ -31,21 +33,7 @@ const routes = ["live", "ready", "", "monitoring"].map((name) => `/api/v1/health
 const quantile = (values: ReadonlyArray<number>, share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))] ?? Number.NaN
 
-/** Asks each route again and again, up to 50 times a second, until the phase is over. */
-const probe = async (origin: string): Promise<ReadonlyMap<string, ReadonlyArray<number>>> => {
-  const endAt = performance.now() + phaseMs
-  const askOne = async (route: string): Promise<readonly [string, ReadonlyArray<number>]> => {
-    const seen: Array<number> = []
-    while (performance.now() < endAt) {
-      const at = performance.now()
-      await (await fetch(`${origin}${route}`)).text()
-      seen.push(performance.now() - at)
-      await sleep(20)
-    }
-    return [route, seen]
-  }
-  return new Map(await Promise.all(routes.map(askOne)))
-}
+const ask = (origin: string) => probe({ origin, routes, ms: phaseMs })
 
 /** By route, how many answers there were and how many took at most `goalMs` by the gateway's own clock. */
 const own = async (origin: string): Promise<ReadonlyMap<string, readonly [all: number, soon: number]>> => {
@@ -127,10 +115,13 @@ const main = async (): Promise<void> => {
   await answers(gateway, port)
   const origin = `http://127.0.0.1:${port}`
   await closedLoop(port, callers, 2000)
-  const idle = await probe(origin)
+  const idle = await ask(origin)
+  const steady = openLoop(port, pace, phaseMs)
+  const paced = await ask(origin)
+  await steady
   const before = await own(origin)
   const load = closedLoop(port, callers, phaseMs)
-  const busy = await probe(origin)
+  const busy = await ask(origin)
   const perSecond = (await load).length / phaseMs * 1000
   const after = await own(origin)
   await stopAll()
@@ -138,20 +129,30 @@ const main = async (): Promise<void> => {
     `${quantile(values, 0.5).toFixed(1)} / ${quantile(values, 0.99).toFixed(1)}`
   const rows = routes.map((
     route
-  ) => [route, cell(idle.get(route)), cell(busy.get(route)), share(before.get(route), after.get(route))])
+  ) => [
+    route,
+    cell(idle.get(route)),
+    cell(paced.get(route)),
+    cell(busy.get(route)),
+    share(before.get(route), after.get(route))
+  ])
   const date = new Date().toISOString()
   writePage(`health-${date.slice(0, 10)}.md`, flags["no-write"], [
     `# Health under load, ${date}`,
     "",
     machineLine(),
     "",
-    `p50 / p99 in milliseconds, seen by a caller on the other core, while nothing else is asked and while ${callers} callers get ${
+    `p50 / p99 in milliseconds, seen by a caller on the other core: while nothing else is asked, while ${pace} completions a second of the simulated`,
+    `provider are (open loop), and while ${callers} callers get ${
       perSecond.toFixed(0)
-    } completions`,
-    `a second of the simulated provider, as many as the process can give. A caller then waits for its turn behind ${callers} others; the last column is`,
-    "the gateway's own clock, from the receipt of the request to its last byte.",
+    } a second, as many as the process can give. A caller then waits for its`,
+    `turn behind ${callers} others; the last column is the gateway's own clock, from the receipt of the request to its last byte.`,
+    "What the machine itself does to times is in the first column.",
     "",
-    table([["route", "nothing else", "full load", `own clock, within ${goalMs} ms under full load`], ...rows]),
+    table([
+      ["route", "nothing else", `${pace}/s`, "full load", `own clock, within ${goalMs} ms under full load`],
+      ...rows
+    ]),
     "",
     `Counting and remembering one finished request for monitoring: ${nanos.toFixed(0)} ns.`,
     ""

@@ -354,6 +354,9 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "spans that may wait; what comes beyond is dropped and counted"
   },
   "telemetry.otlp.headers.*": { text: "headers for the collector; `OTEL_EXPORTER_OTLP_HEADERS` takes their place" },
+  "telemetry.otlp.tracesHeaders.*": {
+    text: "headers for traces alone, in place of `headers`; `OTEL_EXPORTER_OTLP_TRACES_HEADERS` takes their place"
+  },
   "telemetry.otlp.serviceName": {
     default: telemetry.otlp.serviceName,
     text: "what traces call this service; `OTEL_SERVICE_NAME` takes its place"

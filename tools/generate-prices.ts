@@ -97,7 +97,7 @@ const rowOf = (provider: string, model: SourceModel, checked: string): ReadonlyA
   const regions = regionsOf(provider, model.id)
   return [{
     provider,
-    ids: [...new Set(ids)].filter((id) => !versions.includes(id)),
+    ids: [...new Set(ids)].filter((id) => !versions.includes(id) && !dropped(provider, id)),
     ...(versions.length === 0 ? {} : { versioned: versions }),
     rates,
     ...(tiers === undefined ? {} : { serviceTiers: tiers }),

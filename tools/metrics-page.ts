@@ -14,6 +14,9 @@ const row = (definition: Definition): ReadonlyArray<string> => [
   definition.description
 ]
 
+/** "a, b or c". */
+const oneOf = (words: ReadonlyArray<string>): string => `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`
+
 const own = (name: string): boolean => name.startsWith("breakwater.")
 const isLatest = (name: string): boolean => name.startsWith("gen_ai.client.inference.")
 
@@ -63,7 +66,7 @@ ${tableOf(isLatest)}
 ${tableOf(own)}
 
 \`status\` is \`2xx\` … \`5xx\`, or \`cancelled\`; \`route\` \`_other\` is every path that is no route, and what the HTTP parser refuses. \`reason\` of a
-skip is one of ${Object.values(skipReasons).map(code).join(", ")}.
+skip is ${oneOf(Object.values(skipReasons).map(code))}.
 
 ## Buckets
 

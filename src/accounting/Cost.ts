@@ -94,7 +94,9 @@ const ratesFor = ({ base, tiers }: Price, promptTokens: number): Rates => {
 
 /** What the usage costs at a price; `region`: where it was made, unless the answer says something else. */
 export const cost = (usage: Usage, price: Price, region?: string): Cost => {
-  const { region: where = region, serviceTier: tier } = usage
+  const { region: where = region, searches = 0, serviceTier: tier } = usage
+  // What a search costs is no price of tokens, so the whole is not known.
+  if (searches > 0) return noRate
   const local = priceIn(price, where)
   if (local === undefined) return { absent: "region" }
   const ruling = tier === undefined ? local : local.serviceTiers.get(tier)

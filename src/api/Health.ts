@@ -17,7 +17,10 @@ const Components = Schema.Array(Schema.Struct({
   status: Status,
   output: Schema.optionalKey(Schema.String),
   observedValue: Schema.optionalKey(Schema.Number),
-  observedUnit: Schema.optionalKey(Schema.String)
+  observedUnit: Schema.optionalKey(Schema.String),
+  counts: Schema.optionalKey(Schema.Record(Schema.String, Schema.Number)).annotate({
+    description: "What its output counts, of all workers together."
+  })
 }))
 
 const HealthBody = Schema.Struct({

@@ -12,6 +12,9 @@ import { place as ledger, placeOfKeys } from "./Ledger.ts"
 import { place as limits } from "./Limits.ts"
 import type { Certificate } from "./Tls.ts"
 
+/** Without a password and without the query, which may hold a key. */
+const placeOf = (url: string): string => url.replace(/\?.*$/, "").replace(/:\/\/[^/]*@/, "://")
+
 const column = (name: string): string => name.padEnd(14)
 
 const section = (title: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
@@ -56,7 +59,8 @@ const storage = ({ settings }: Loaded): ReadonlyArray<string> => {
 
 /** Where traces and metrics go. */
 const exports = ({ endpoint, metrics, traces, tracesEndpoint }: OtlpSettings): ReadonlyArray<string> => {
-  const receiver = tracesEndpoint ?? endpoint
+  const written = tracesEndpoint ?? endpoint
+  const receiver = written === undefined ? undefined : placeOf(written)
   return [
     `${column("traces")}${traces ? receiver ?? "off (no telemetry.otlp.endpoint)" : "off (told not to go there)"}`,
     ...(endpoint === undefined ? [] : [`${column("metrics")}${metrics ? endpoint : "at /metrics only"}`])
@@ -75,7 +79,7 @@ export const banner = (loaded: Loaded, url: string, doubts: ReadonlyArray<Doubt>
     ...section(
       "providers on",
       providers.map((one) =>
-        `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [one.baseUrl])].join("  ")}`
+        `${column(one.name)}${[one.kind, ...(one.baseUrl === undefined ? [] : [placeOf(one.baseUrl)])].join("  ")}`
       )
     ),
     ...section("providers off", loaded.off.map((one) => `${column(one.name)}${one.why}`)),

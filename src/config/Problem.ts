@@ -34,7 +34,8 @@ const secretKeys: ReadonlySet<string> = new Set([
   "adminKey",
   "headers",
   "redis",
-  "sql"
+  "sql",
+  "tracesHeaders"
 ])
 /** Sounds like one, and is a duration. */
 const plainKey = /^first[-_]?tokens?$/i
@@ -67,7 +68,9 @@ const renderValue = (value: unknown, path: Path): string | undefined => {
     (key, member: unknown) =>
       key !== "" && isSecret([...path, key]) && (typeof member !== "object" || member === null) ? "<redacted>" : member
   )
-  return text === undefined ? undefined : text.length > 80 ? `${text.slice(0, 79)}…` : text
+  // Who may come in stands before the host of an address.
+  const told = text?.replace(/:\/\/[^/?#@"\s]*@/g, "://<redacted>@")
+  return told === undefined ? undefined : told.length > 80 ? `${told.slice(0, 79)}…` : told
 }
 
 export const problem = (

@@ -27,5 +27,6 @@ export const secretsOf = ({ providers, server, storage, telemetry }: Settings): 
     ...ofHeaders(headers)
   ]),
   ...ofHeaders(telemetry.otlp.headers),
+  ...ofHeaders(telemetry.otlp.tracesHeaders ?? {}),
   ...ofAddress(storage.redis)
 ]

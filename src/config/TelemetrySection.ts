@@ -34,22 +34,28 @@ export const logSettings = ({ logs, otlp }: TelemetrySection): Logger.LogSetting
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
 
-const Receiver = Schema.String.check(
-  Schema.isPattern(/^https?:\/\/[^\s/]+/i, {
-    message: "expected an absolute http(s) URL, such as http://127.0.0.1:4318"
-  })
-)
+/** What would be no part of a request is refused: it would be sent nowhere. `rest`: what may follow the host. */
+const receiver = (rest: string) =>
+  Schema.String.check(
+    Schema.isPattern(new RegExp(`^https?://[^\\s/?#@]+${rest}$`, "i"), {
+      message: "expected an absolute http(s) URL, such as http://127.0.0.1:4318; a key or password goes into headers"
+    })
+  )
+
+const Headers = Schema.Record(Schema.String, Schema.RedactedFromValue(Schema.String))
 
 const OtlpInput = Schema.Struct({
-  endpoint: Schema.optionalKey(Receiver),
-  tracesEndpoint: Schema.optionalKey(Receiver),
+  // Paths are added to it.
+  endpoint: Schema.optionalKey(receiver("(?:/[^\\s?#]*)?")),
+  tracesEndpoint: Schema.optionalKey(receiver("(?:[/?]\\S*)?")),
   traces: Schema.optionalKey(Schema.Boolean),
   metrics: Schema.optionalKey(Schema.Boolean),
   sample: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
   exporter: Schema.optionalKey(Schema.Literals(["sdk", "native"])),
   protocol: Schema.optionalKey(Schema.Literals(["http/protobuf", "http/json"])),
   compression: Schema.optionalKey(Schema.Literals(["gzip", "none"])),
-  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.RedactedFromValue(Schema.String))),
+  headers: Schema.optionalKey(Headers),
+  tracesHeaders: Schema.optionalKey(Headers),
   serviceName: Schema.optionalKey(Schema.String),
   attributes: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   conventions: Schema.optionalKey(Schema.Literals(["1.41", "latest"])),

@@ -26,6 +26,12 @@ const milliseconds = [
   ["interval", ["OTEL_BSP_SCHEDULE_DELAY"]]
 ] as const
 
+/** Those of traces may hold the key of a receiver that metrics do not go to. */
+const headers = [
+  ["headers", "OTEL_EXPORTER_OTLP_HEADERS"],
+  ["tracesHeaders", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"]
+] as const
+
 /** Keys that `none` switches off, each of them alone. */
 const switches = [["traces", "OTEL_TRACES_EXPORTER"], ["metrics", "OTEL_METRICS_EXPORTER"]] as const
 
@@ -77,8 +83,10 @@ const written = Effect.gen(function*() {
   }
   const share = shareOf(yield* said("OTEL_TRACES_SAMPLER"))
   if (share !== undefined) picked["sample"] = share
-  const headers = (yield* said("OTEL_EXPORTER_OTLP_TRACES_HEADERS")) || (yield* said("OTEL_EXPORTER_OTLP_HEADERS"))
-  if (headers !== "") picked["headers"] = pairs(headers)
+  for (const [key, name] of headers) {
+    const value = yield* said(name)
+    if (value !== "") picked[key] = pairs(value)
+  }
   const { "service.name": serviceName, ...attributes } = pairs(yield* said("OTEL_RESOURCE_ATTRIBUTES"))
   if (serviceName !== undefined) picked["serviceName"] ??= serviceName
   if (Object.keys(attributes).length > 0) picked["attributes"] = attributes

@@ -69,7 +69,7 @@ const Attempt = Schema.Struct({
 const CostAbsence = Schema.Literals(["usage", "model", "rate", "tier", "region", "resumed"]).annotate({
   description:
     "Why the cost of an answer is not known: the provider did not say what it used; there is no price for the model, for a kind of "
-    + "token, for the service tier or for the region; the stream was taken up again and what its broken part used is not known."
+    + "token or a search of the web, for the service tier or for the region; the stream was taken up again and what its broken part used is not known."
 })
 export type CostAbsence = typeof CostAbsence.Type
 

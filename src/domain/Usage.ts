@@ -21,6 +21,8 @@ export interface Usage {
   readonly reasoningTokens?: number | undefined
   /** Part of the output. */
   readonly audioCompletionTokens?: number | undefined
+  /** Searches of the web that the model had the upstream make, which are charged by the piece; absent = none. */
+  readonly searches?: number | undefined
   /** What the upstream said that it charges for this answer. */
   readonly reportedCost?: PicoUsd | undefined
   /** The tier that served it, where the upstream named another than its usual one. */

@@ -17,7 +17,13 @@ export interface ComponentHealth {
   readonly output?: string | undefined
   readonly observedValue?: number | undefined
   readonly observedUnit?: string | undefined
+  /** What its output counts, each by its word: several processes' are added up. */
+  readonly counts?: Readonly<Record<string, number>> | undefined
 }
+
+/** Counts as an output has them: `3 written, 0 waiting`. */
+export const countsText = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts).map(([word, count]) => `${count} ${word}`).join(", ")
 
 export interface TargetHealth {
   /** `provider/model` of the file; `provider/*` stands for models that only callers name. */
@@ -155,7 +161,7 @@ export const checksOf = (
       }]
     }
   }
-  for (const { component, ...rest } of others) {
+  for (const { component, counts: _, ...rest } of others) {
     const componentType = component === "storage" || component === "redis" ? "datastore" : "system"
     checks[component] = [{ componentId: component, componentType, ...rest, time }]
   }

@@ -2,6 +2,7 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Reply } from "../storage/Fleet.ts"
+import { countsText } from "./Components.ts"
 import type { ComponentHealth, Status } from "./Health.ts"
 import { mergeTallies, shown as shownCounts, statisticsOf } from "./Monitoring.ts"
 import { TallyParts } from "./Tally.ts"
@@ -17,7 +18,8 @@ const Overall = Schema.Struct({
     status: StatusText,
     output: Schema.optional(Schema.String),
     observedValue: Schema.optional(Schema.Number),
-    observedUnit: Schema.optional(Schema.String)
+    observedUnit: Schema.optional(Schema.String),
+    counts: Schema.optional(Schema.Record(Schema.String, Schema.Number))
   }))
 })
 type Overall = { readonly status: Status; readonly components: ReadonlyArray<ComponentHealth> }
@@ -71,22 +73,38 @@ const severity: Readonly<Record<Status, number>> = { pass: 0, warn: 1, fail: 2 }
 
 const sum = (values: ReadonlyArray<number>): number => values.reduce((total, value) => total + value, 0)
 
-/** The worst of each component, with that one's output, and the worst status of all. */
+/** With the counts of all processes, in its output too. */
+const counted = (shown: ComponentHealth, all: ReadonlyArray<ComponentHealth>): ComponentHealth => {
+  if (shown.counts === undefined) return shown
+  const counts = Object.fromEntries(
+    Object.keys(shown.counts).map((word) => [word, sum(all.map((one) => one.counts?.[word] ?? 0))])
+  )
+  return { ...shown, counts, output: shown.output?.replace(countsText(shown.counts), countsText(counts)) }
+}
+
+/** The worst of each component, with that one's output and what all have counted, and the worst status of all. */
 const worst = (parts: ReadonlyArray<Overall>): Overall => {
+  const every = parts.flatMap((part) => part.components)
   const components = new Map<string, ComponentHealth>()
-  for (const next of parts.flatMap((part) => part.components)) {
+  for (const next of every) {
     const seen = components.get(next.component)
     const isWorse = seen === undefined || severity[next.status] > severity[seen.status]
       || (next.status === seen.status && (next.observedValue ?? 0) > (seen.observedValue ?? 0))
     if (isWorse) components.set(next.component, next)
   }
   const status = parts.reduce<Status>((seen, { status }) => severity[status] > severity[seen] ? status : seen, "pass")
-  return { status, components: Array.from(components.values()) }
+  const shown = Array.from(
+    components.values(),
+    (one) => counted(one, every.filter(({ component }) => component === one.component))
+  )
+  return { status, components: shown }
 }
 
-/** This process's and every other's overall health. */
-export const mergeOverall = (own: Overall, replies: ReadonlyArray<Reply>): Overall =>
-  worst([own, ...replies.flatMap(({ body }) => Option.toArray(decodeOverall(body)))])
+/** The overall health of every process, this one among those that reply; its own where none does. */
+export const mergeOverall = (own: Overall, replies: ReadonlyArray<Reply>): Overall => {
+  const parts = replies.flatMap(({ body }) => Option.toArray(decodeOverall(body)))
+  return worst(parts.length === 0 ? [own] : parts)
+}
 
 /** The worst that any process knows of each credential; all have the same ones. */
 const worstCredentials = (parts: ReadonlyArray<TargetPart>): ReadonlyArray<string> | undefined =>

@@ -16,6 +16,7 @@ import * as Tally from "./Tally.ts"
 import type { TallyParts } from "./Tally.ts"
 import { type Guards, Targets } from "./Target.ts"
 
+export { countsText } from "./Components.ts"
 export type { ComponentHealth, Status, TargetHealth } from "./Components.ts"
 
 export type Phase = "starting" | "ready" | "draining"

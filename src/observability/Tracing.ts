@@ -30,6 +30,8 @@ export interface OtlpSettings {
   readonly compression: "gzip" | "none"
   /** Headers for the receiver, such as its key. Default none. */
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
+  /** The same for traces alone; they take the place of `headers`. Default absent. */
+  readonly tracesHeaders?: OtlpSettings["headers"] | undefined
   /** Name of this service in traces. Default `breakwater`. */
   readonly serviceName: string
   /** What else traces say of this process, such as `deployment.environment.name`. Default nothing. */
@@ -82,7 +84,7 @@ const shutdownMs = 3000
 
 const exportOptions = (settings: OtlpSettings, url: string): ExportOptions => ({
   url,
-  headers: settings.headers,
+  headers: settings.tracesHeaders ?? settings.headers,
   timeoutMs: settings.timeoutMs,
   compression: settings.compression,
   protocol: settings.protocol,

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { LedgerStatus } from "../accounting/Ledger.ts"
 import { Shedding } from "../admission/Shedding.ts"
-import { type ComponentHealth, Health } from "../gateway/Health.ts"
+import { type ComponentHealth, countsText, Health } from "../gateway/Health.ts"
 import * as Catalogue from "../observability/Catalogue.ts"
 import { Exporter } from "../observability/Export.ts"
 import type { ExportState } from "../observability/ExportQueue.ts"
@@ -14,13 +14,28 @@ import { ServerOptions, type ServerSettings } from "./ServerSettings.ts"
 
 const unknown: ExportState = { queued: 0, exported: 0, dropped: 0, failure: undefined }
 
-const described = (destination: string, { dropped, exported, failure, queued }: ExportState): ComponentHealth => ({
-  component: "telemetry",
-  status: failure === undefined ? "pass" : "warn",
-  output: `traces go to ${destination}: ${exported} spans exported, ${queued} waiting, ${dropped} dropped${
-    failure === undefined ? "" : `; ${failure}`
-  }`
+/** One that counts: what it is, what it has counted, and what is wrong with it. */
+const counting = (
+  component: string,
+  isWell: boolean,
+  what: string,
+  counts: Readonly<Record<string, number>>,
+  why: string | undefined
+): ComponentHealth => ({
+  component,
+  status: isWell ? "pass" : "warn",
+  output: `${what}: ${countsText(counts)}${why === undefined ? "" : `; ${why}`}`,
+  counts
 })
+
+const described = (destination: string, { dropped, exported, failure, queued }: ExportState): ComponentHealth =>
+  counting(
+    "telemetry",
+    failure === undefined,
+    `traces go to ${destination}`,
+    { "spans exported": exported, waiting: queued, dropped },
+    failure
+  )
 
 /** Where traces go is a component of its own, there only when it is set; an exporter that fails harms no answer, so it warns. */
 const telemetry = Effect.gen(function*() {
@@ -44,20 +59,23 @@ const storage = Effect.map(Effect.serviceOption(LedgerStatus), (status) => (): R
   const ledger = Option.getOrUndefined(status)?.read()
   if (ledger === undefined || ledger.kind === "memory") return []
   const { dropped, kind, lastError, pending, state, written } = ledger
-  const output = `${kind}: ${written} written, ${pending} waiting, ${dropped} dropped${
-    lastError === undefined ? "" : `; ${lastError}`
-  }`
-  return [{ component: "storage", status: state === "ok" ? "pass" : "warn", output }]
+  return [counting("storage", state === "ok", kind, { written, waiting: pending, dropped }, lastError)]
 })
 
 /** Where limits and budgets are counted, if that is a Redis. Without it requests go on as the operator has said, so it warns. */
 const redis = Effect.map(RedisStatus, (read) => (): ReadonlyArray<ComponentHealth> => {
   const state = read?.()
   if (state === undefined) return []
-  const output = `${state.failures} commands failed, away ${state.losses} times`
+  const counts = { "commands failed": state.failures, "times away": state.losses }
+  const output = countsText(counts)
   return state.isAway
-    ? [{ component: "redis", status: "warn", output: `away: ${state.why ?? "it was not reached yet"}; ${output}` }]
-    : [{ component: "redis", status: "pass", output }]
+    ? [{
+      component: "redis",
+      status: "warn",
+      output: `away: ${state.why ?? "it was not reached yet"}; ${output}`,
+      counts
+    }]
+    : [{ component: "redis", status: "pass", output, counts }]
 })
 
 /** How the writing of the ledger goes; without a database there is nothing that could be late or lost. */

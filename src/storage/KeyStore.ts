@@ -41,31 +41,34 @@ interface Row {
   readonly last_used_at_ms: number | bigint | null
 }
 
+/** Traces are of requests: what the gateway does with its own database is in none. */
+const kept = <A>(effect: Effect.Effect<A, SqlError | Schema.SchemaError>): Effect.Effect<A, StorageFailed> =>
+  Effect.withTracerEnabled(Effect.mapError(effect, failed), false)
+
 /** Over a client whose tables are there. */
 export const over = (sql: SqlClient): KeyStore => ({
   kind: "sqlite",
-  load: sql<Row>`SELECT record, last_used_at_ms FROM breakwater_keys`.pipe(
-    Effect.flatMap((rows) =>
-      Effect.forEach(rows, ({ last_used_at_ms, record }) =>
-        Effect.map(decode(record), (decoded): StoredKey => ({
-          record: decoded,
-          lastUsedAtMs: last_used_at_ms === null ? undefined : Number(last_used_at_ms)
-        })))
-    ),
-    Effect.mapError(failed)
+  load: kept(
+    Effect.flatMap(
+      sql<Row>`SELECT record, last_used_at_ms FROM breakwater_keys`,
+      (rows) =>
+        Effect.forEach(rows, ({ last_used_at_ms, record }) =>
+          Effect.map(decode(record), (decoded): StoredKey => ({
+            record: decoded,
+            lastUsedAtMs: last_used_at_ms === null ? undefined : Number(last_used_at_ms)
+          })))
+    )
   ),
   put: (record) =>
-    Effect.asVoid(Effect.mapError(
+    kept(Effect.asVoid(
       Effect.flatMap(encode(record), (text) =>
         sql`INSERT INTO breakwater_keys (id, name, record) VALUES (${record.id}, ${record.name}, ${text})
-          ON CONFLICT (id) DO UPDATE SET record = excluded.record`),
-      failed
+          ON CONFLICT (id) DO UPDATE SET record = excluded.record`)
     )),
   used: (uses) =>
-    Effect.mapError(
+    kept(
       Effect.forEach(uses, ([id, atMs]) =>
         sql`UPDATE breakwater_keys SET last_used_at_ms = ${atMs}
-          WHERE id = ${id} AND coalesce(last_used_at_ms, 0) < ${atMs}`, { discard: true }),
-      failed
+          WHERE id = ${id} AND coalesce(last_used_at_ms, 0) < ${atMs}`, { discard: true })
     )
 })

@@ -213,7 +213,7 @@ const failed = (error: SqlError | Migrator.MigrationError): StorageFailed => {
   return new StorageFailed({ message: error.message, isPassing: !isOfData })
 }
 
-/** Makes the tables that are missing; of several processes that come at once, one does. */
+/** Makes the tables that are missing, untraced; of several processes that come at once, one does. */
 export const migrate = (sql: SqlClient): Effect.Effect<void, StorageFailed> =>
   Migrator.make({})({
     loader: Migrator.fromRecord({ "0001_ledger": ledger, "0002_estimates": estimates, "0003_keys": keys }),
@@ -221,7 +221,8 @@ export const migrate = (sql: SqlClient): Effect.Effect<void, StorageFailed> =>
   }).pipe(
     Effect.provideService(SqlClient, sql),
     Effect.mapError(failed),
-    Effect.asVoid
+    Effect.asVoid,
+    Effect.withTracerEnabled(false)
   )
 
 /** The store over a client whose tables are there once `ready` has succeeded, which is run before each use. */

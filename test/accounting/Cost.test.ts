@@ -259,6 +259,11 @@ describe("cost", () => {
     expect(book.costOf("q", "gpt-4.1", usage(1, 1), now)).toEqual({ absent: "model" })
     expect(book.costOf("p", "gpt-4.1", usage(1, 1, { audioPromptTokens: 1 }), now)).toEqual({ absent: "rate" })
     expect(book.costOf("p", "gpt-4.1", usage(1, 1, { serviceTier: "ultrafast" }), now)).toEqual({ absent: "tier" })
+    // Each search costs something besides.
+    expect(book.costOf("p", "gpt-4.1", usage(1, 1, { searches: 1 }), now)).toEqual({ absent: "rate" })
+    expect(book.costOf("p", "gpt-4.1", usage(1, 1, { searches: 1, reportedCost: 7 }), now))
+      .toEqual({ picoUsd: 7, source: "provider" })
+    expect(book.costOf("p", "gpt-4o-mini-search-preview", usage(1, 1), now)).toEqual({ absent: "model" })
   })
 
   it("takes the file's prices before the list's", () => {

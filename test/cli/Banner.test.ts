@@ -67,6 +67,27 @@ describe("what can never work as it stands", () => {
     }))
 })
 
+describe("where a provider is", () => {
+  it.effect("is told without a password and without the query, which may hold a key", () =>
+    Effect.gen(function*() {
+      const baseUrl = "https://user:canary@in.example.com/v1?key=canary"
+      const text = yield* said(`providers: { up: { kind: openai-compatible, baseUrl: "${baseUrl}", apiKey: k } }`)
+      expect(text).toMatch(/up +openai-compatible +https:\/\/in\.example\.com\/v1\n/)
+      expect(text).not.toContain("canary")
+    }))
+})
+
+describe("where traces go", () => {
+  it.effect("is told without the query, which may hold a key", () =>
+    Effect.gen(function*() {
+      const text = yield* said("", {
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://in.example.com/v1/traces?key=canary"
+      })
+      expect(text).toMatch(/traces +https:\/\/in\.example\.com\/v1\/traces\n/)
+      expect(text).not.toContain("canary")
+    }))
+})
+
 describe("guards", () => {
   it.effect("are told, and that there are none for models asked for by name", () =>
     Effect.gen(function*() {

@@ -177,6 +177,13 @@ describe("the ledger of a server", () => {
     expect(page).toContain("breakwater_ledger_entries_total{outcome=\"written\"} 20\n")
     expect(page).toContain("breakwater_ledger_entries_total{outcome=\"dropped\"} 0\n")
     expect(page).toContain("breakwater_ledger_queue 0\n")
+    const health = await (await fetch(`${address}/api/v1/health`)).json()
+    expect(Object(health).components).toContainEqual({
+      component: "storage",
+      status: "pass",
+      output: "sqlite: 20 written, 0 waiting, 0 dropped",
+      counts: { written: 20, waiting: 0, dropped: 0 }
+    })
     server.process.kill("SIGTERM")
     await server.ended
   }, 60_000)

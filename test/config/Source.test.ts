@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, FileSystem, Redacted } from "effect"
 import { ConfigurationRefused } from "../../src/config/Problem.ts"
+import { secretsOf } from "../../src/config/Secrets.ts"
 import { type Flags, load } from "../../src/config/Source.ts"
 
 interface World {
@@ -147,9 +148,17 @@ describe("the order of sources", () => {
 
   it.effect("refuses an address for traces to which nothing could ever be sent", () =>
     Effect.gen(function*() {
-      for (const OTEL_EXPORTER_OTLP_ENDPOINT of ["localhost:4318", "grpc://127.0.0.1:4317", "collector"]) {
+      const addresses = [
+        "localhost:4318",
+        "grpc://127.0.0.1:4317",
+        "collector",
+        "http://user:canary@127.0.0.1:4318",
+        "http://127.0.0.1:4318?key=1"
+      ]
+      for (const OTEL_EXPORTER_OTLP_ENDPOINT of addresses) {
         const { problems } = yield* Effect.flip(loadIn({ env: { OTEL_EXPORTER_OTLP_ENDPOINT } }))
         expect(problems).toMatchObject([{ path: "OTEL_EXPORTER_OTLP_ENDPOINT" }])
+        expect(JSON.stringify(problems)).not.toContain("canary")
       }
     }))
 
@@ -182,6 +191,21 @@ describe("the order of sources", () => {
         attributes: { "deployment.environment.name": "pre prod" },
         conventions: "latest"
       })
+    }))
+
+  it.effect("headers for traces alone are not those of metrics, which may go to somebody else", () =>
+    Effect.gen(function*() {
+      const env = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318",
+        OTEL_EXPORTER_OTLP_HEADERS: "authorization=for-all",
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://127.0.0.2:4318/own",
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS: "authorization=for-traces"
+      }
+      const { settings } = yield* loadIn({ env })
+      const { headers, tracesHeaders } = settings.telemetry.otlp
+      expect(headers["authorization"]).toEqual(Redacted.make("for-all"))
+      expect(tracesHeaders?.["authorization"]).toEqual(Redacted.make("for-traces"))
+      expect(secretsOf(settings).map(Redacted.value)).toEqual(expect.arrayContaining(["for-all", "for-traces"]))
     }))
 
   it.effect("OTEL_SDK_DISABLED turns traces and metrics off", () =>

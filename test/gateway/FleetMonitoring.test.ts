@@ -124,6 +124,28 @@ describe("monitoring of two processes", () => {
       .toEqual({ status: "fail", components: [] })
   })
 
+  it("adds up what a component of each has counted, in the words of the worst too", () => {
+    const health = (status: "pass" | "warn", written: number, dropped: number, why = "") => ({
+      status,
+      components: [{
+        component: "storage",
+        status,
+        output: `sqlite: ${written} written, ${dropped} dropped${why}`,
+        counts: { written, dropped }
+      }]
+    })
+    const one = health("pass", 152, 0)
+    const two = health("warn", 248, 3, "; 1 written by another")
+    for (const own of [one, two]) {
+      expect(mergeOverall(own, [{ worker: 1, body: one }, { worker: 2, body: two }]).components).toEqual([{
+        component: "storage",
+        status: "warn",
+        output: "sqlite: 400 written, 3 dropped; 1 written by another",
+        counts: { written: 400, dropped: 3 }
+      }])
+    }
+  })
+
   it("shows the records of both, newest first, with their process, and at most 50", () => {
     expect(merged["recent"]).toMatchObject([
       { request_id: "newest", worker: 1 },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -27,6 +28,28 @@ const collector = Effect.acquireRelease(
       server.close()
     })
 )
+
+describe("headers for traces alone", () => {
+  for (const exporter of ["native", "sdk"] as const) {
+    it.live(`take the place of those for everything, through ${exporter}`, () =>
+      Effect.gen(function*() {
+        const server = yield* collector
+        const asked = once(server, "request")
+        // A server that listens on a TCP port has such an address.
+        const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+        const settings = {
+          headers: { "x-general": Redacted.make("1") },
+          tracesHeaders: { "x-traces": Redacted.make("2") }
+        }
+        yield* Effect.withSpan(Effect.void, "one").pipe(
+          Effect.provide(layer({ ...defaultOtlpSettings, ...settings, endpoint, exporter, intervalMs: 20 }))
+        )
+        const [request] = yield* Effect.promise(() => asked)
+        expect(request.headers).toMatchObject({ "x-traces": "2" })
+        expect(request.headers).not.toHaveProperty("x-general")
+      }))
+  }
+})
 
 describe("spans that a collector rejects", () => {
   for (

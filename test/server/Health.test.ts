@@ -32,7 +32,8 @@ describe("the health of telemetry", () => {
       expect((yield* healthOf(telemetry, operator)).components[1]).toEqual({
         component: "telemetry",
         status: "pass",
-        output: "traces go to http://127.0.0.1:4318: 0 spans exported, 0 waiting, 0 dropped"
+        output: "traces go to http://127.0.0.1:4318: 0 spans exported, 0 waiting, 0 dropped",
+        counts: { "spans exported": 0, waiting: 0, dropped: 0 }
       })
     }))
 

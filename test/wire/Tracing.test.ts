@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { start } from "./Gateway.ts"
 import { type Listening, listening } from "./Listening.ts"
 
@@ -47,7 +50,8 @@ describe("the gateway's traces", () => {
           status: "pass",
           output: expect.stringMatching(
             new RegExp(`^traces go to ${endpoint}: \\d+ spans exported, \\d+ waiting, 0 dropped$`)
-          )
+          ),
+          counts: { "spans exported": expect.any(Number), waiting: expect.any(Number), dropped: 0 }
         }])
       })
       expect(await gateway.stop()).toBe(0)
@@ -56,4 +60,31 @@ describe("the gateway's traces", () => {
       expect(seen.map((span) => span.name).sort()).toEqual(["POST /v1/chat/completions", "chat sim"])
     })
   }
+
+  it("hold nothing of what the gateway reads and writes in its own database", async () => {
+    spans.length = 0
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-traces-"))
+    const gateway = await start({
+      storage: { sql: `sqlite:${folder}/ledger.db` },
+      telemetry: { otlp: { endpoint: collector.url, protocol: "http/json" } }
+    })
+    const issued = await fetch(`${gateway.origin}/api/v1/keys/issue`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ name: "dora" })
+    })
+    const { key } = Object(await issued.json())
+    const answer = await fetch(`${gateway.origin}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
+    expect([issued.status, answer.status]).toEqual([200, 200])
+    await answer.text()
+    const usage = await fetch(`${gateway.origin}/api/v1/usage`)
+    await usage.text()
+    expect(await gateway.stop()).toBe(0)
+    rmSync(folder, { recursive: true })
+    expect(spans.map((span) => span.name).sort()).toEqual([
+      "GET /api/v1/usage",
+      "GET /v1/models",
+      "POST /api/v1/keys/issue"
+    ])
+  })
 })

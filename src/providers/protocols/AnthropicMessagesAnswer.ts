@@ -40,6 +40,7 @@ export const usageOf = (usage: JsonObject): JsonObject => {
     : undefined
   const creation = usage["cache_creation"]
   const place = usage["inference_geo"]
+  const own = usage["server_tool_use"]
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
@@ -47,6 +48,7 @@ export const usageOf = (usage: JsonObject): JsonObject => {
     prompt_tokens_details: { cached_tokens: cached, cache_write_tokens: written },
     ...(typeof thought === "number" ? { completion_tokens_details: { reasoning_tokens: thought } } : {}),
     ...(written > 0 && isObject(creation) ? { cache_creation: creation } : {}),
+    ...(isObject(own) && count(own["web_search_requests"]) > 0 ? { server_tool_use: own } : {}),
     // Some places have a price of their own.
     ...(typeof place === "string" && place !== "global" && place !== "not_available" ? { inference_geo: place } : {})
   }

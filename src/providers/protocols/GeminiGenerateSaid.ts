@@ -114,8 +114,21 @@ const countOfModality = (details: Json | undefined, modality: string): number | 
 export const isCounted = ({ usageMetadata: said }: JsonObject): boolean =>
   isObject(said) && typeof said["promptTokenCount"] === "number"
 
-/** Usage in OpenAI's members: thinking is part of the completion there, and here it stands beside. Undefined = not counted yet. */
-export const usageOf = ({ usageMetadata: said }: JsonObject): JsonObject | undefined => {
+/** Searches that the answer is grounded in; what comes of a map was searched for once. */
+export const searchesIn = ({ candidates }: JsonObject): number =>
+  listOf(candidates).reduce<number>((sum, candidate) => {
+    const grounds = isObject(candidate) ? candidate["groundingMetadata"] : undefined
+    if (!isObject(grounds)) return sum
+    const isOfMap = listOf(grounds["groundingChunks"]).some((chunk) => isObject(chunk) && isObject(chunk["maps"]))
+    return sum + listOf(grounds["webSearchQueries"]).length + (isOfMap ? 1 : 0)
+  }, 0)
+
+/**
+ * Usage in OpenAI's members: thinking is part of the completion there, and here it stands beside; searches as Anthropic tells them.
+ * Undefined = not counted yet.
+ */
+export const usageOf = (answer: JsonObject, searches = searchesIn(answer)): JsonObject | undefined => {
+  const said = answer["usageMetadata"]
   if (!isObject(said) || typeof said["promptTokenCount"] !== "number") return undefined
   const prompt = said["promptTokenCount"] + countOf(said["toolUsePromptTokenCount"])
   const completion = countOf(said["candidatesTokenCount"]) + countOf(said["thoughtsTokenCount"])
@@ -131,7 +144,8 @@ export const usageOf = ({ usageMetadata: said }: JsonObject): JsonObject | undef
     completion_tokens_details: {
       reasoning_tokens: countOf(said["thoughtsTokenCount"]),
       audio_tokens: countOfModality(said["candidatesTokensDetails"], "AUDIO")
-    }
+    },
+    ...(searches > 0 ? { server_tool_use: { web_search_requests: searches } } : {})
   }
 }
 

@@ -19,6 +19,7 @@ import {
   isSilent,
   type Said,
   saidBy,
+  searchesIn,
   tierOf,
   usageOf
 } from "./GeminiGenerateSaid.ts"
@@ -46,6 +47,8 @@ export class GenerateStream implements StreamMachine {
   private readonly choices = new Map<number, Choice>()
   /** The last event that told counts; they are read once. */
   private counted: JsonObject | undefined
+  /** Which event tells them is not said; each tells all there were. */
+  private searches = 0
   private hasSentUsage = false
 
   constructor(options: StreamOptions) {
@@ -108,6 +111,7 @@ export class GenerateStream implements StreamMachine {
       if (isText(answer["modelVersion"])) this.model = answer["modelVersion"]
     }
     if (isCounted(answer)) this.counted = answer
+    this.searches = Math.max(this.searches, searchesIn(answer))
     const { candidates } = answer
     if (isBlocked(answer)) this.finish(this.choiceOf(0), "content_filter", out)
     for (const [at, candidate] of (Array.isArray(candidates) ? candidates : []).entries()) {
@@ -162,7 +166,7 @@ export class GenerateStream implements StreamMachine {
 
   /** What was counted last, for us alone: by a writer that has not finished. */
   tell(out: Array<Frame>): void {
-    const usage = this.counted === undefined || this.hasSentUsage ? undefined : usageOf(this.counted)
+    const usage = this.counted === undefined || this.hasSentUsage ? undefined : usageOf(this.counted, this.searches)
     if (this.counted === undefined || usage === undefined) return
     const writer = new ChunkWriter(this.options)
     writer.begin({ id: this.id, model: this.model })
@@ -171,7 +175,7 @@ export class GenerateStream implements StreamMachine {
 
   /** The last event of the only answer has counted all of it, though it came to nothing. */
   private noteUsed(answer: JsonObject): void {
-    const usage = this.choices.size === 1 ? usageOf(answer) : undefined
+    const usage = this.choices.size === 1 ? usageOf(answer, this.searches) : undefined
     if (usage !== undefined) this.used = mendUsage(usage, tierOf(answer))?.usage
   }
 
@@ -180,7 +184,7 @@ export class GenerateStream implements StreamMachine {
     const [choice] = this.choices.values()
     if (this.counted === undefined || this.hasSentUsage || choice === undefined) return
     this.hasSentUsage = true
-    const usage = usageOf(this.counted)
+    const usage = usageOf(this.counted, this.searches)
     if (usage !== undefined) choice.writer.usage(usage, out, tierOf(this.counted))
   }
 }

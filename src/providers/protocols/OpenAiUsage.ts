@@ -121,6 +121,9 @@ export const mendUsage = (
   if (cost !== undefined) read.reportedCost = cost
   if (tier !== undefined) read.serviceTier = tier
   if (served !== undefined) read.servedModel = served
+  const own = usage["server_tool_use"]
+  const searches = isObject(own) ? own["web_search_requests"] : undefined
+  if (isCount(searches) && searches > 0) read.searches = searches
   const place = usage["inference_geo"]
   if (typeof place === "string" && !anywhere.has(place)) read.region = place
   return { changed, usage: read }

@@ -554,6 +554,27 @@ describe("a model's name", () => {
   })
 })
 
+describe("the use of an answer", () => {
+  it("has the searches that Anthropic made itself", () => {
+    const searchesOf = (requests: number) => {
+      const usage = { input_tokens: 3, output_tokens: 5, server_tool_use: { web_search_requests: requests } }
+      const content = [{ type: "text", text: "So." }]
+      const answer = {
+        id: "msg_1",
+        type: "message",
+        role: "assistant",
+        model: usual,
+        content,
+        stop_reason: "end_turn",
+        usage
+      }
+      const read = old.readAnswer(JSON.stringify(answer), { id: "x", created: 1, model: "asked", nowMs: 0 })
+      return "_tag" in read ? read : read.usage?.searches
+    }
+    expect([searchesOf(2), searchesOf(0)]).toEqual([2, undefined])
+  })
+})
+
 describe("signed thoughts", () => {
   const fallback = { id: "chatcmpl-x", created: 1, model: usual, nowMs: 0 }
   const thought = { type: "thinking", thinking: "Hm.", signature: "c2ln" }

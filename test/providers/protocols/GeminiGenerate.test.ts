@@ -617,6 +617,14 @@ describe("an answer", () => {
       .not.toHaveProperty("serviceTier")
   })
 
+  it("counts the searches that it is grounded in, and a map as one", () => {
+    const grounded = (groundingMetadata: Loose) => read(answerOf([{ text: "x" }], {}, { groundingMetadata })).usage
+    expect(grounded({})).not.toHaveProperty("searches")
+    expect(grounded({ webSearchQueries: ["a", "b"], groundingChunks: [{ web: { uri: "https://a" } }] }))
+      .toMatchObject({ searches: 2 })
+    expect(grounded({ groundingChunks: [{ maps: { placeId: "1" } }] })).toMatchObject({ searches: 1 })
+  })
+
   it("has the log probabilities that were asked for", () => {
     const logprobsResult = {
       chosenCandidates: [{ token: "é", logProbability: -0.5 }],
@@ -644,6 +652,13 @@ describe("an answer", () => {
 })
 
 describe("a stream", () => {
+  it("counts searches whichever event tells of them", () => {
+    const groundingMetadata = { webSearchQueries: ["a"] }
+    const first = answerOf([{ text: "a" }], {}, { finishReason: undefined, groundingMetadata })
+    const { frames } = play([first, answerOf([{ text: "b" }])])
+    expect(frames.flatMap((frame) => frame.usage ?? [])).toMatchObject([{ completionTokens: 3, searches: 1 }])
+  })
+
   it("tells its use once, the last that it was told, with the end", () => {
     const usage = (count: number) => ({
       usageMetadata: { promptTokenCount: 5, candidatesTokenCount: count, totalTokenCount: 5 + count }
