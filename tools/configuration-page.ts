@@ -252,7 +252,9 @@ const docs: Readonly<Record<string, Doc>> = {
   "models.ALIAS.targets[].capabilities.context": {
     text: "tokens of prompt and answer together; default as the catalogue has it"
   },
-  "models.ALIAS.targets[].capabilities.maxOutput": { text: "most tokens of one answer; shown in `GET /v1/models`" },
+  "models.ALIAS.targets[].capabilities.maxOutput": {
+    text: "most tokens of one answer; requests for more pass it over"
+  },
   "models.ALIAS.targets[].capabilities.vision": {
     text: "it looks at images; where not, requests with any pass it over"
   },
@@ -263,11 +265,13 @@ const docs: Readonly<Record<string, Doc>> = {
     text: "it keeps to a JSON Schema; where not, requests for one pass it over"
   },
   "models.ALIAS.targets[].capabilities.prefill": {
-    text: "it goes on from the beginning of an answer that is given as the last message"
+    text:
+      "it goes on from the beginning of an answer that is given as the last message; where not, requests that end so pass it over"
   },
   "models.ALIAS.targets[].capabilities.reasoning": { text: "it thinks before it answers; shown in `GET /v1/models`" },
   "models.ALIAS.targets[].capabilities.sampling": {
-    text: "it takes `temperature` and `top_p`; shown in `GET /v1/models`"
+    text:
+      "it takes `temperature` and `top_p`; where not, requests with any but 1 pass it over, unless its dialect leaves it out"
   },
   "models.ALIAS.stream.onInterrupted": {
     default: "error",

@@ -121,7 +121,7 @@ const ownCodes: ReadonlyArray<readonly [tag: Tag, code: string, when: string]> =
   [
     "InvalidRequest",
     "unsupported_capability",
-    "no target of the alias has what the request needs: images, tools or a JSON Schema"
+    "no target of the alias has what the request needs: images, tools, a JSON Schema, or going on from an answer that is given last"
   ],
   ["InvalidRequest", "unknown_parameter", "breaker control with a query; it takes its target in the body"],
   ["InvalidRequest", "invalid_parameter", "the query of `/api/v1/usage` has a name or value that it does not take"],

@@ -117,7 +117,8 @@ Nobody has recorded a 500, 503 or 529: those, and errors within a stream, are ma
 
 \`openai\`, \`azure-openai\`, \`bedrock-mantle\`, \`openai-compatible\` and its presets get the caller's own text, every parameter as it is. Only what would be refused
 outright is put right. To models of OpenAI's that reason (\`openai\`, \`azure-openai\`; the catalogue knows them, a deployment with a name of your own by \`deployments\`) \`max_tokens\` goes as
-\`max_completion_tokens\`, and sampling that they refuse is left out and named. Neither these two kinds nor \`cerebras\`, \`groq\` and \`mistral\` get
+\`max_completion_tokens\`, and sampling that they refuse is left out and named, as is \`reasoning_effort\` to their models that do not reason. An id of a call that is longer than the 40 letters that these two take, or not one of \`mistral\`'s
+nine, goes up as another one, the same for its result. Neither these two kinds nor \`cerebras\`, \`groq\` and \`mistral\` get
 what a conversation brings from other models: their thoughts (\`reasoning_content\`, \`reasoning_details\`, \`thinking_blocks\`), \`cache_control\` and \`images\` in answers, of
 which the last two are named; \`fireworks\` gets no \`cache_control\` and no \`reasoning_details\`. \`deepseek\` and \`openrouter\` want thoughts back with
 tools (\`reasoning_content\`, \`reasoning_details\`), and get them out of the ids of calls; \`deepseek\` and \`mistral\` get \`max_completion_tokens\` as \`max_tokens\`. \`mistral\` gets \`seed\` as \`random_seed\`, no \`stream_options\`, and nothing else of OpenAI's that it refuses
@@ -125,8 +126,8 @@ by name, which is named.
 For the others: **yes** = said in the upstream's words; **in part** = said as far as it has words, and named; **–** = left out and named;
 **400** = the answer would be another one, so the request is refused with its \`param\`, and another target of the alias is asked.
 What is named stands in \`x-breakwater-dropped-params\`, in the span and in the record of the request; with
-\`parameters: reject\` on the alias it is a 400 too. A parameter that no dialect knows is named as well. \`name\`, \`detail\` and
-\`cache_control\` are named where any message has them, \`strict\` where any tool has it.
+\`parameters: reject\` on the alias it is a 400 too. A parameter that no dialect knows is named as well. \`name\`, \`detail\`,
+\`cache_control\` and \`images\` of earlier answers are named where any message has them, \`strict\` and \`cache_control\` where any tool has them.
 
 ${parameters()}
 

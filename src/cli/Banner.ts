@@ -8,7 +8,7 @@ import type { OtlpSettings } from "../observability/Tracing.ts"
 import { doubts as doubtsOf } from "./Check.ts"
 import { ExitWith } from "./Exit.ts"
 import * as Guards from "./Guards.ts"
-import { place as ledger, placeOfKeys } from "./Ledger.ts"
+import { outlivesStop, place as ledger, placeOfKeys } from "./Ledger.ts"
 import { place as limits } from "./Limits.ts"
 import type { Certificate } from "./Tls.ts"
 
@@ -38,11 +38,17 @@ const curl = (loaded: Loaded, url: string): string => {
   return `curl ${address}${authorization(loaded)} -H 'content-type: application/json' -d '${body}'`
 }
 
+/** Who may call without keys of the file: a file of issued keys may hold some, and one that was ever issued closes the door for good. */
+const withoutKeys = (settings: Settings): string =>
+  outlivesStop(settings)
+    ? "only with an issued key, open where none was ever issued (no server.keys); only loopback is bound"
+    : "open (no server.keys), so only loopback is bound"
+
 const doors = (loaded: Loaded): ReadonlyArray<string> => {
   const { adminKey, keys, workers } = loaded.settings.server
   const count = keys.length === 1 ? "1 key" : `${keys.length} keys`
   return [
-    `${column("callers")}${keys.length === 0 ? "open (no server.keys), so only loopback is bound" : count}`,
+    `${column("callers")}${keys.length === 0 ? withoutKeys(loaded.settings) : count}`,
     `${column("admin")}${adminKey === undefined ? "loopback only (no server.adminKey)" : "by the admin key"}`,
     ...(workers > 1 ? [`${column("workers")}${workers}`] : [])
   ]

@@ -77,7 +77,8 @@ export const ask = <A>(server: Server, request: HttpClientRequest.HttpClientRequ
       adminKey === undefined ? request : HttpClientRequest.bearerToken(request, adminKey)
     )
     if (response.status !== 200) {
-      return yield* fail(`${server.url} answered ${response.status}: ${yield* reasonOf(response)}`)
+      const howTo = response.status === 401 ? " Give it with --admin-key or BREAKWATER_ADMIN_KEY." : ""
+      return yield* fail(`${server.url} answered ${response.status}: ${yield* reasonOf(response)}${howTo}`)
     }
     return yield* Effect.flatMap(response.json, Schema.decodeUnknownEffect(schema))
   }).pipe(
@@ -139,7 +140,8 @@ export const statesOf = Effect.fnUntraced(function*(server: Server, source: stri
   )
 })
 
-type Breaker = typeof Shown.Type["targets"][number]["breaker"]
+type Seen = typeof Shown.Type["targets"][number]
+type Breaker = Seen["breaker"]
 
 /** How long a state lasts that ends by itself; `-` for one that does not. */
 const lasts = ({ forcedForMs, retryAfterMs, state }: Breaker): string => {
@@ -160,6 +162,16 @@ const counts = ({ callsInWindow, failureRate, state }: Breaker): ReadonlyArray<s
     ? ["-", "-"]
     : [String(callsInWindow), `${Math.round(failureRate * 100)} %`]
 
+/** Why it was forced, and what keeps a target from being asked whose circuit lets it be. */
+const reasons = ({ breaker, cooldownMs = 0, credentials = [] }: Seen): string => {
+  const isRefused = credentials.length > 0 && credentials.every((one) => one.startsWith("dead"))
+  return [
+    ...(breaker.reason === undefined ? [] : [breaker.reason]),
+    ...(cooldownMs > 0 ? [`pauses for ${seconds(cooldownMs)}`] : []),
+    ...(isRefused ? ["no key is accepted"] : [])
+  ].join(", ") || "-"
+}
+
 /** Every target with its breaker, as a table on stdout. */
 export const list = (server: Server) =>
   Effect.flatMap(
@@ -167,15 +179,15 @@ export const list = (server: Server) =>
     ({ targets: all }) =>
       Console.log(table([
         ["target", "state", "for", "lasts", "calls", "failed", "opened by", "last error", "reason"],
-        ...all.map(({ breaker, lastError, target }) => [
-          target,
-          breaker.state,
-          breaker.forMs === undefined ? "-" : seconds(breaker.forMs),
-          lasts(breaker),
-          ...counts(breaker),
-          breaker.openedBy ?? "-",
-          lastError ?? "-",
-          breaker.reason ?? "-"
+        ...all.map((seen) => [
+          seen.target,
+          seen.breaker.state,
+          seen.breaker.forMs === undefined ? "-" : seconds(seen.breaker.forMs),
+          lasts(seen.breaker),
+          ...counts(seen.breaker),
+          seen.breaker.openedBy ?? "-",
+          seen.lastError ?? "-",
+          reasons(seen)
         ])
       ]))
   )

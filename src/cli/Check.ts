@@ -28,7 +28,9 @@ const summary = (loaded: Loaded, doubts: ReadonlyArray<Doubt>): string => {
     ...(loaded.source === environmentAlone ? ["  file         none named, and no ./breakwater.yaml here"] : []),
     `  listens on   ${server.host}:${server.port}${server.tls === undefined ? "" : ", TLS"}`,
     `  client keys  ${
-      server.keys.length === 0 ? "none: open, loopback only" : names(server.keys.map((key) => key.name))
+      server.keys.length > 0
+        ? names(server.keys.map((key) => key.name))
+        : `none: open${Ledger.outlivesStop(loaded.settings) ? " where none was ever issued" : ""}, loopback only`
     }`,
     `  providers    ${names(providers.map((provider) => provider.name))}`,
     `  models       ${names(Object.keys(models))}`,

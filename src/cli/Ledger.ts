@@ -17,9 +17,19 @@ export const place = ({ storage }: Settings): string => {
   return url === null ? "postgres" : `postgres at ${url.host}${url.pathname}`
 }
 
+const keptIn = ({ storage }: Settings): string | undefined =>
+  storage.sql === undefined ? undefined : fileOf(Redacted.value(storage.sql))
+
+/** Whether issued client keys are there again after a stop. */
+export const outlivesStop = (settings: Settings): boolean => {
+  const file = keptIn(settings)
+  return file !== undefined && !file.startsWith(":")
+}
+
 /** Where issued client keys are kept, which Postgres is not; with Redis there are other gateways, and they do not hear of them. */
-export const placeOfKeys = ({ storage }: Settings): string => {
-  const file = storage.sql === undefined ? undefined : fileOf(Redacted.value(storage.sql))
+export const placeOfKeys = (settings: Settings): string => {
+  const { storage } = settings
+  const file = keptIn(settings)
   const others = storage.redis === undefined ? "" : "; other gateways do not know them (server.keys is for all)"
   if (file !== undefined) return `sqlite:${file}${others}`
   return `memory: lost at stop (${
@@ -47,8 +57,8 @@ const flawOf = Effect.fnUntraced(function*(file: string) {
 }, Effect.scoped)
 
 /** Why the ledger's file could not be opened here; undefined where it could, or is none. Creates nothing. */
-export const unopenable = Effect.fnUntraced(function*({ storage }: Settings) {
-  const file = storage.sql === undefined ? undefined : fileOf(Redacted.value(storage.sql))
+export const unopenable = Effect.fnUntraced(function*(settings: Settings) {
+  const file = keptIn(settings)
   if (file === undefined || file.startsWith(":")) return undefined
   const files = yield* FileSystem.FileSystem
   const folder = folderOf(file)

@@ -9,7 +9,7 @@ export type Path = ReadonlyArray<string | number>
 export interface Problem {
   /** Where, such as `models.fast.targets[0].provider`; empty when the whole file is meant. */
   readonly path: string
-  /** What stands there, as text; absent when nothing does, `<redacted>` when it is a secret. */
+  /** What stands there, as text; absent when nothing does or it might be a secret, `<redacted>` when it is one. */
   readonly value?: string | undefined
   readonly message: string
   readonly suggestion?: string | undefined
@@ -147,7 +147,11 @@ export const flaws = (issue: SchemaIssue.Issue, path: Path = []): ReadonlyArray<
   }
 }
 
-/** A schema's flaw told to the reader of the file. */
+/** Whether a value is or holds any text. */
+const hasText = (value: unknown): boolean =>
+  typeof value === "string" || (typeof value === "object" && value !== null && Object.values(value).some(hasText))
+
+/** A schema's flaw told to the reader of the file. A text at a key that nobody knows stays untold: it may be a misspelt secret's. */
 export const fromFlaw = (flaw: Flaw, document: unknown): Problem => {
   const value = valueAt(document, flaw.path)
   const key = flaw.path.at(-1)
@@ -159,5 +163,5 @@ export const fromFlaw = (flaw: Flaw, document: unknown): Problem => {
   const others = flaw.isUnknownKey && meant === undefined && flaw.known.length > 0
     ? `${flaw.message}; known: ${flaw.known.join(", ")}`
     : flaw.message
-  return problem(flaw.path, value, others, meant)
+  return problem(flaw.path, flaw.isUnknownKey && hasText(value) ? undefined : value, others, meant)
 }

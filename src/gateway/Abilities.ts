@@ -5,7 +5,7 @@ import { capabilitiesOf } from "../providers/Catalogue.ts"
 import type { Target } from "./Target.ts"
 
 /** What a request may need that a model may not have. */
-export const needed = ["vision", "tools", "jsonSchema", "sampling"] as const
+export const needed = ["vision", "tools", "jsonSchema", "prefill", "sampling"] as const
 export type Needed = (typeof needed)[number]
 
 export interface Abilities {

@@ -29,6 +29,7 @@ export const skipReasons: Readonly<Record<string, string>> = {
   "no vision": "no_vision",
   "no tools": "no_tools",
   "no json schema": "no_json_schema",
+  "no prefill": "no_prefill",
   "no sampling": "no_sampling",
   "answers too short": "answers_too_short",
   "context too small": "context_too_small"

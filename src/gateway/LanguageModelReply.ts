@@ -7,6 +7,7 @@ import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Response from "effect/ai/Response"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { ChatChunk, ChatCompletion } from "../domain/ChatAnswer.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { AiAnswer, AiSummary } from "./AiAnswer.ts"
@@ -54,7 +55,8 @@ export const metadataOf = (
   type: "response-metadata",
   id,
   modelId: model,
-  timestamp: DateTime.formatIso(DateTime.makeUnsafe(created * 1000))
+  // Some hosts count in other units, up to times that there are not.
+  timestamp: Option.getOrUndefined(Option.map(DateTime.make(created * 1000), DateTime.formatIso))
 })
 
 /** The part that closes it. */

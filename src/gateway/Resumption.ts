@@ -15,7 +15,7 @@ import * as Failover from "./Failover.ts"
 import * as Pause from "./Pause.ts"
 import * as Pump from "./Pump.ts"
 import type { Route } from "./Route.ts"
-import { continued, prefillOf, Said, Splice } from "./Splice.ts"
+import { continued, isContinuable, prefillOf, Said, Splice } from "./Splice.ts"
 import { successors } from "./Successors.ts"
 
 type Frames = readonly [Frame, ...Array<Frame>]
@@ -65,7 +65,7 @@ const attempt = (resumable: Resumable, options: Attempt.AttemptOptions) =>
     Effect.gen(function*() {
       const { route, said } = resumable
       // The reasoning that belongs to what was said cannot be given back to a model.
-      const continues = said.reasoning === "" && route.prefill.has(options.target)
+      const continues = said.reasoning === "" && isContinuable(options.call) && route.prefill.has(options.target)
       const call = continues ? continued(options.call, prefillOf(said)) : options.call
       const answer = yield* Scope.provide(Attempt.stream({ ...options, call }), scope)
       const next = spliced(answer.pull, new Splice(said, continues))

@@ -51,6 +51,10 @@ export class Said {
 /** A model that is made to go on may not be given white space at the end, and then begins with it itself. */
 export const prefillOf = (said: Said): string => said.content.trimEnd()
 
+/** A model that keeps to a form keeps to it from the first letter of what it writes on, or refuses both at once. */
+export const isContinuable = ({ request: { response_format: format } }: ProviderCall): boolean =>
+  (format?.type ?? "text") === "text"
+
 /** The call with the beginning of the answer as its last message, for a model that goes on from there. */
 export const continued = (call: ProviderCall, beginning: string): ProviderCall => {
   const span = call.source.members.get("messages")

@@ -14,6 +14,7 @@ type Shortcoming =
   | "no vision"
   | "no tools"
   | "no json schema"
+  | "no prefill"
   | "no sampling"
   | "answers too short"
   | "context too small"
@@ -30,6 +31,13 @@ const hasImage = ({ messages }: ChatRequest): boolean =>
 
 const hasSome = (list: ReadonlyArray<unknown> | null | undefined): boolean => (list?.length ?? 0) > 0
 
+/** The last message is an answer that is to be gone on with. */
+const endsInAnswer = ({ messages }: ChatRequest): boolean => {
+  const last = messages.at(-1)
+  if (last?.role !== "assistant" || hasSome(last.tool_calls)) return false
+  return typeof last.content === "string" ? last.content.trim() !== "" : hasSome(last.content)
+}
+
 const needs: { readonly [Name in Needed]: Need } = {
   vision: { why: "no vision", param: "messages", isOf: hasImage },
   tools: { why: "no tools", param: "tools", isOf: ({ functions, tools }) => hasSome(tools) || hasSome(functions) },
@@ -38,6 +46,7 @@ const needs: { readonly [Name in Needed]: Need } = {
     param: "response_format",
     isOf: ({ response_format: format }) => format?.type === "json_schema"
   },
+  prefill: { why: "no prefill", param: "messages", isOf: endsInAnswer },
   sampling: {
     why: "no sampling",
     param: "temperature",

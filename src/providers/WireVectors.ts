@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { type GatewayError, gatewayError, type Used } from "../domain/GatewayError.ts"
-import type { Embeddings, Lowered } from "./Dialect.ts"
+import type { Embeddings, Lowered, LoweredVectors } from "./Dialect.ts"
 import type { EmbeddingAnswer, EmbeddingCall, Limit } from "./Provider.ts"
 import type { ErrorFamily } from "./ProviderError.ts"
 import type { Transport, WholeResponse } from "./Transport.ts"
@@ -125,6 +125,15 @@ const answers = (
   return sideBySideAnswers(options, [first, ...rest], ask)
 }
 
+/** What was not said, and what was not heeded. */
+const droppedBy = (
+  lowered: LoweredVectors,
+  { dropped = [] }: Pick<EmbeddingAnswer, "dropped">
+): LoweredVectors["dropped"] => {
+  const [first, ...more] = new Set([...lowered.dropped ?? [], ...dropped])
+  return first === undefined ? undefined : [first, ...more]
+}
+
 /** The vectors of one call. */
 export const embedding = (options: EmbeddingOptions): Effect.Effect<EmbeddingAnswer, GatewayError> => {
   const { call, embeddings } = options
@@ -136,9 +145,11 @@ export const embedding = (options: EmbeddingOptions): Effect.Effect<EmbeddingAns
       Effect.withFiber<EmbeddingAnswer, GatewayError>((fiber) => {
         const nowMs = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
         const read = embeddings.readAnswer(parts, call, nowMs)
-        return isReason(read)
-          ? Effect.fail(gatewayError(read))
-          : Effect.succeed({ ...read, upstreamRequestId: requestIdOf(parts[0]), dropped: lowered.dropped })
+        if (isReason(read)) return Effect.fail(gatewayError(read))
+        const whole = inFull(call, { ...read, dropped: droppedBy(lowered, read) })
+        return isReason(whole)
+          ? Effect.fail(gatewayError(whole, { usage: read.usage, isUntold: read.usage === undefined }))
+          : Effect.succeed({ ...whole, upstreamRequestId: requestIdOf(parts[0]) })
       })
   )
 }

@@ -39,6 +39,20 @@ describe("the curl", () => {
     }))
 })
 
+describe("the door without keys of the file", () => {
+  it.effect("is said to be open where no issued key outlives a stop", () =>
+    Effect.gen(function*() {
+      expect(yield* said("")).toContain("open (no server.keys), so only loopback is bound\n")
+    }))
+
+  it.effect("is not called open where a file may hold keys that were issued before", () =>
+    Effect.gen(function*() {
+      expect(yield* said("storage: { sql: \"sqlite:led.db\" }")).toMatch(
+        /callers +only with an issued key, open where none was ever issued \(no server\.keys\); only loopback is bound\n/
+      )
+    }))
+})
+
 describe("what the curl asks", () => {
   it.effect("is the first alias, else the simulated model", () =>
     Effect.gen(function*() {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Child, root, start, url } from "./Child.ts"
@@ -47,6 +49,7 @@ describe("breakwater breakers", () => {
     const wrong = await breakers(["list", "--admin-key", "other"])
     expect(wrong.code).toBe(1)
     expect(wrong.output).toContain("answered 401")
+    expect(wrong.output).toContain("--admin-key or BREAKWATER_ADMIN_KEY")
     const unknown = await breakers(["reset", "simulated/nope", "--admin-key", "admin-1"])
     expect(unknown.code).toBe(1)
     expect(unknown.output).toContain("There is no target simulated/nope")
@@ -116,7 +119,42 @@ describe("breakwater breakers", () => {
     writeFileSync(join(folder, "breakwater.yaml"), "server:\n  adminKey: ${NOT_SET}\n")
     expect(await found([], {})).toMatch(/NOT_SET[^]*\nor say where the server is with --url\n$/)
     rmSync(folder, { recursive: true })
-  })
+  }, 60_000)
+
+  it("says of a closed circuit what else keeps its target from being asked", async () => {
+    const upstream = createServer((request, response) => {
+      response.writeHead(request.url?.startsWith("/shut") ? 401 : 429, { "retry-after": "600" }).end("{}")
+    }).listen(0, "127.0.0.1")
+    await once(upstream, "listening")
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-breakers-"))
+    const at = upstream.address()
+    const provider = (name: string) =>
+      `{ kind: openai-compatible, baseUrl: "http://127.0.0.1:${
+        typeof at === "object" ? at?.port : ""
+      }/${name}", apiKey: k, models: [m] }`
+    writeFileSync(
+      join(folder, "breakwater.yaml"),
+      `providers: { shut: ${provider("shut")}, busy: ${provider("busy")}, simulated: { enabled: false } }\n`
+    )
+    const other = start("node", [main, "--port", "0"], { cwd: folder, env: {} })
+    const origin = await url(other)
+    for (const model of ["shut/m", "busy/m"]) {
+      const body = JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] })
+      await fetch(`${origin}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body
+      })
+    }
+    const child = start("node", [main, "breakers", "--url", origin], { env: {} })
+    await child.ended
+    expect(child.output()).toMatch(/\nshut\/m +closed .* CredentialRejected +no key is accepted\n/)
+    expect(child.output()).toMatch(/\nbusy\/m +closed .* RateLimited +pauses for \d+ min\n/)
+    other.process.kill("SIGKILL")
+    await other.ended
+    upstream.close()
+    rmSync(folder, { recursive: true })
+  }, 60_000)
 
   it("says that nobody answers", async () => {
     const child = start("node", [main, "breakers", "--url", "http://127.0.0.1:9"])

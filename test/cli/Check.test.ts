@@ -215,7 +215,10 @@ providers: { drill: { kind: simulated } }
 
   it("names the ledger's storage without its password, and refuses a file that could not be opened", async () => {
     const storage = (sql: string) => check("storage.yaml", `storage: { sql: "${sql}" }\n`)
-    expect((await storage("sqlite:./new.db")).output).toMatch(/^ {2}ledger +sqlite:\.\/new\.db$/m)
+    const { output } = await storage("sqlite:./new.db")
+    expect(output).toMatch(/^ {2}ledger +sqlite:\.\/new\.db$/m)
+    // Keys that were issued before are in it again, and close the door.
+    expect(output).toContain("client keys  none: open where none was ever issued, loopback only\n")
     expect((await storage("postgres://me:secret@127.0.0.1:5432/bills")).output)
       .toMatch(/^ {2}ledger +postgres at 127\.0\.0\.1:5432\/bills$/m)
     expect(existsSync(join(folder, "new.db"))).toBe(false)

@@ -293,6 +293,34 @@ providers:
       ])
     }))
 
+  it.effect("tells no text that stands at a key that is not known, for it may be a misspelt secret's", () =>
+    Effect.gen(function*() {
+      const problems = yield* problemsOf(`
+server: { admin_key: hush-1, keySecrt: hush-2, keys: [{ key: bw-1, ky: hush-3 }], prot: 8000 }
+providers: { openai: { apiKey: sk-1, apiKy: hush-4 } }
+storage: { redis_url: "redis://:hush-5@10.0.0.5:6379/0", databases: ["postgres://u:hush-6@db/bills"] }
+`)
+      expect(problems.map(({ path, suggestion }) => [path, suggestion])).toEqual([
+        ["server.admin_key", "adminKey"],
+        ["server.keySecrt", "keySecret"],
+        ["server.prot", "port"],
+        ["server.keys[0].ky", "key"],
+        ["providers.openai.apiKy", "apiKey"],
+        ["storage.redis_url", "redis"],
+        ["storage.databases", undefined]
+      ])
+      expect(JSON.stringify(problems)).not.toContain("hush")
+      expect(problems.map(({ value }) => value)).toContain("8000")
+    }))
+
+  it.effect("tells an address that is refused without the user and password in it", () =>
+    Effect.gen(function*() {
+      const [problem] = yield* problemsOf(
+        "providers: { mine: { kind: openai-compatible, baseUrl: \"htp://user:hush@127.0.0.1/v1\" } }"
+      )
+      expect([problem?.path, problem?.value]).toEqual(["providers.mine.baseUrl", "\"htp://<redacted>@127.0.0.1/v1\""])
+    }))
+
   it.effect("is refused with every mistake at once, each with path, value and suggestion", () =>
     Effect.gen(function*() {
       const problems = yield* problemsOf(`

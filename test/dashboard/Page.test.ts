@@ -130,6 +130,14 @@ describe.skipIf(executablePath === undefined)("the page in a browser (skipped wh
     await page.close()
   })
 
+  it("asks its routes also where its address has the admin key in it", async () => {
+    await ask("fast", "bookmarked")
+    const origin = gateway.origin.replace("//", "//operator:key@")
+    const { page } = await visit(browser, origin, { tail: "#request=bookmarked" })
+    await page.getByRole("dialog", { name: "Request bookmarked" }).getByText("answered", { exact: true }).waitFor()
+    await page.close()
+  })
+
   it("shows hostile names, reasons and errors as the text that they are", async () => {
     const payload = hostile
     // The file's own alias is told as it stands, a caller's made-up model is not.

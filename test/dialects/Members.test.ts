@@ -1,6 +1,6 @@
 /**
- * Every parameter of OpenAI's own JSON Schema of a request before every dialect, streamed and not: it is said, named as left out, or
- * the request is refused.
+ * Every parameter of OpenAI's own JSON Schema of a request before every dialect, streamed and not, and what conversations and tools
+ * bring: it is said, named as left out, or the request is refused.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Ajv2020 } from "ajv/dist/2020.js"
@@ -84,5 +84,67 @@ describe.each([["whole", false], ["streamed", true]] as const)(
     })
   }
 )
+
+type Fields = Readonly<Record<string, unknown>>
+
+const user = { role: "user", content: "hi" } as const
+const call = { id: "call_1", type: "function", function: { name: "look", arguments: "{}" } } as const
+const result = { role: "tool", tool_call_id: "call_1", content: "4.2 m" } as const
+const tool = { type: "function", function: { name: "look", parameters: { type: "object", properties: {} } } } as const
+const mark = { cache_control: { type: "ephemeral" } }
+const format = { name: "a", schema: { type: "object", properties: {} } }
+
+const answered = (more: Fields) => ({ messages: [user, { role: "assistant", content: "x", ...more }, user] } as const)
+const called = (inCall: Fields, inResult: Fields = {}) => ({
+  messages: [user, { role: "assistant", content: null, tool_calls: [{ ...call, ...inCall }] }, {
+    ...result,
+    ...inResult
+  }]
+} as const)
+const given = (...parts: ReadonlyArray<Fields>) => ({
+  messages: [{ role: "user", content: [{ type: "text", text: "hi" }, ...parts] }]
+} as const)
+
+/** Members within messages and tools: what each is, the request with it and without. */
+const within: ReadonlyArray<readonly [what: string, says: Fields, beside: Fields]> = [
+  ["audio of an earlier answer", answered({ audio: { id: "audio_1" } }), answered({})],
+  [
+    "images of an earlier answer",
+    answered({ images: [{ type: "image_url", image_url: { url: "https://a/b.png" } }] }),
+    answered({})
+  ],
+  ["the refusal in an earlier answer", answered({ refusal: "no" }), answered({})],
+  ["the name of who answered", answered({ name: "Ada" }), answered({})],
+  [
+    "a call as it was before there were tools",
+    answered({ function_call: { name: "look", arguments: "{}" } }),
+    answered({})
+  ],
+  ["the mark of the cache on a call", called(mark), called({})],
+  ["the mark of the cache on a result", called({}, mark), called({})],
+  ["the mark of the cache on a tool", { tools: [{ ...tool, ...mark }] }, { tools: [tool] }],
+  ["the mark of the cache within a tool", { tools: [{ ...tool, function: { ...tool.function, ...mark } }] }, {
+    tools: [tool]
+  }],
+  ["sound", given({ type: "input_audio", input_audio: { data: "AAAA", format: "wav" } }), given()],
+  [
+    "a file",
+    given({ type: "file", file: { filename: "a.pdf", file_data: "data:application/pdf;base64,JVBERi0=" } }),
+    given()
+  ],
+  ["a file that is known by an id", given({ type: "file", file: { file_id: "file-1" } }), given()],
+  [
+    "what a form is for",
+    { response_format: { type: "json_schema", json_schema: { ...format, description: "A harbour." } } },
+    { response_format: { type: "json_schema", json_schema: format } }
+  ]
+]
+
+describe("what a conversation or a tool brings", () => {
+  it.each([...speakers, ...ownWords])("is not lost in silence: $label", (speaker) => {
+    const lost = within.filter(([label, says, beside]) => fateOf(speaker, { label, says, beside }, callOf) === "silent")
+    expect(lost.map(([what]) => what)).toEqual([])
+  })
+})
 
 tellAbsence()

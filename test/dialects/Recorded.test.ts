@@ -112,9 +112,9 @@ const ownToolsIn = (name: Kind["name"], body: Loose): ReadonlyArray<Loose> => {
     : []
 }
 
-const requestOf = ({ bodyOf, name, own }: Kind, exchange: Exchange): Loose => {
+const requestOf = ({ bodyOf, modelOf, name, own }: Kind, exchange: Exchange): Loose => {
   const body = bodyOf(exchange)
-  const request = written(speakers[name].read(body))
+  const request = written(speakers[name].read(body), modelOf(exchange))
   const declared = (request.tools ?? []).filter((tool: Loose) => tool.function.parameters !== undefined)
     .map((tool: Loose, at: number) =>
       body.tools?.[at]?.strict === undefined

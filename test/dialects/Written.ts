@@ -43,11 +43,11 @@ class Ids {
   }
 }
 
-const messagesOf = ({ parts, role }: Meaning["turns"][number], ids: Ids): ReadonlyArray<Loose> => {
+const messagesOf = ({ parts, role }: Meaning["turns"][number], ids: Ids, model: string): ReadonlyArray<Loose> => {
   const carried = new Map<string, string>()
   const idOf = (part: Part & { readonly kind: "call" }): string => {
     const id = ids.call(part.id)
-    const own = part.state === undefined ? id : carry(id, "g", part.state)
+    const own = part.state === undefined ? id : carry(id, "g", part.state, model)
     carried.set(id, own)
     return own
   }
@@ -86,15 +86,15 @@ const formOf = (form: unknown): Loose => {
   return { type: "json_schema", json_schema: { name: "answer", schema: form, strict: true } }
 }
 
-/** The request without members that say nothing; its ids of calls carry what Gemini sealed. */
-export const written = (meaning: Meaning): Loose => {
+/** The request without members that say nothing; its ids of calls carry what this model of Gemini's sealed. */
+export const written = (meaning: Meaning, sealedBy: string): Loose => {
   const ids = new Ids()
   const { system, tools } = meaning
   return JSON.parse(JSON.stringify({
     model: "alias",
     messages: [
       ...(system.length === 0 ? [] : [{ role: "system", content: system.map(contentOf) }]),
-      ...meaning.turns.flatMap((turn) => messagesOf(turn, ids))
+      ...meaning.turns.flatMap((turn) => messagesOf(turn, ids, sealedBy))
     ],
     tools: tools.length === 0
       ? undefined

@@ -24,7 +24,7 @@ const signaturesBehind = (calls: ReadonlyArray<Loose>): ReadonlyArray<string> =>
   const message = { role: "assistant", content: null, tool_calls: calls } as const
   const request = { model: "asked", messages: [{ role: "user", content: "hi" }, message] } as const
   const source = { text: "", members: new Map() }
-  const lowered = geminiGenerate.lower({ request, source, model: "gemini-2.5-flash", requestId: "1" }, false)
+  const lowered = geminiGenerate.lower({ request, source, model: fallback.model, requestId: "1" }, false)
   if ("_tag" in lowered) throw new Error(lowered.message)
   return JSON.parse(lowered.body).contents.flatMap(({ parts }: Loose) => parts)
     .flatMap((part: Loose) => part.thoughtSignature ?? [])

@@ -53,9 +53,10 @@ const passing = Effect.fnUntraced(function*(fiber: Fiber.Fiber<unknown, unknown>
 const run = (
   onInterrupted: "resume" | "buffer",
   scripts: ReadonlyArray<Script>,
-  prefill: ReadonlyArray<string> = []
+  prefill: ReadonlyArray<string> = [],
+  more: Parameters<typeof ask>[0] = {}
 ) => {
-  const request = ask({ stream: true })
+  const request = ask({ stream: true, ...more })
   return Effect.gen(function*() {
     const completion = yield* Completion
     const health = yield* Health
@@ -200,6 +201,16 @@ describe("an interrupted stream that is resumed", () => {
         const a = script("a", { words: ["one "], end }, { words: ["one ", "two"], end: "clean" })
         expect([(yield* run("resume", [a])).end, a.calls.length]).toEqual([end._tag, 1])
       }
+    }))
+
+  it.effect("is begun anew where its form is given: who keeps to a form keeps to it from the first letter on", () =>
+    Effect.gen(function*() {
+      const b = script("b", { words: ["{\"a\":", "1}"], end: "clean" })
+      const seen = yield* run("resume", [script("a", { words: ["{\"a\":"], end: cut }), b], ["b"], {
+        response_format: { type: "json_object" }
+      })
+      expect(seen).toMatchObject({ text: "{\"a\":1}", end: "clean" })
+      expect(b.calls[0]?.request.messages.at(-1)?.role).toBe("user")
     }))
 
   it.effect("is continued from its own beginning by a target that can", () =>

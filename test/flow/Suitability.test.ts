@@ -55,6 +55,10 @@ const image: Partial<ChatRequest> = {
 const tools: Partial<ChatRequest> = { tools: [{ type: "function", function: { name: "look" } }] }
 const schema: Partial<ChatRequest> = { response_format: { type: "json_schema", json_schema: { name: "x" } } }
 
+const begun: Partial<ChatRequest> = {
+  messages: [{ role: "user", content: "When is high water?" }, { role: "assistant", content: "At" }]
+}
+
 const words = (count: number): Partial<ChatRequest> => ({
   messages: [{ role: "user", content: "harbour ".repeat(count) }]
 })
@@ -63,6 +67,7 @@ describe("a target that cannot serve the request", () => {
   const cases: ReadonlyArray<readonly [string, Capabilities, Partial<ChatRequest>, string]> = [
     ["does not look at images", { vision: false }, image, "no vision"],
     ["does not call tools", { tools: false }, tools, "no tools"],
+    ["goes on from no answer that is given", { prefill: false }, begun, "no prefill"],
     ["keeps to no schema", { jsonSchema: false }, schema, "no json schema"],
     ["takes no temperature", { sampling: false }, { temperature: 0.2 }, "no sampling"],
     ["takes no top_p", { sampling: false }, { top_p: 0.2 }, "no sampling"],
@@ -86,6 +91,23 @@ describe("a target that cannot serve the request", () => {
         expect([order, skipped]).toEqual(["a", []])
       }))
   }
+
+  it.effect("because it goes on from no answer is asked where the last message is none, or says nothing", () =>
+    Effect.gen(function*() {
+      const user = { role: "user" as const, content: "hi" }
+      const call = { id: "c", type: "function" as const, function: { name: "look", arguments: "{}" } }
+      for (
+        const last of [
+          { role: "assistant" as const, content: " " },
+          { role: "assistant" as const, content: [] },
+          { role: "assistant" as const, tool_calls: [call] },
+          { role: "tool" as const, tool_call_id: "c", content: "1" }
+        ]
+      ) {
+        const { order } = yield* asked([[{ prefill: false }, "ok"], [{}, "ok"]], { messages: [user, last] })
+        expect(order).toBe("a")
+      }
+    }))
 
   it.effect("is asked for an answer that is just as long as it makes, in either spelling of the bound", () =>
     Effect.gen(function*() {

@@ -136,6 +136,17 @@ describe("the door of Effect AI", () => {
     }).pipe(Effect.provide(model))
   })
 
+  it.effect("an answer has no time where its host says one that there is not", () => {
+    const { model } = saying({ message: { content: "42" }, created: 1_700_000_000_000_000 })
+    return Effect.gen(function*() {
+      const { content: [first] } = yield* LanguageModel.generateText({ prompt: "?" })
+      expect([first?.type, first?.type === "response-metadata" && first.timestamp]).toEqual([
+        "response-metadata",
+        undefined
+      ])
+    }).pipe(Effect.provide(model))
+  })
+
   it.effect("streamed thoughts end where the text begins", () => {
     const { model } = saying({
       deltas: [{ reasoning_content: "h" }, { reasoning_content: "m" }, { content: "42" }],

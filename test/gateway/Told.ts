@@ -22,13 +22,16 @@ export interface Saying {
   /** Default `stop`. */
   readonly finish?: string
   readonly usage?: Usage
+  /** When a whole one was made; default in 2023. */
+  readonly created?: number
 }
 
 const head = { id: "chatcmpl-told", created: 1_700_000_000, model: "told-2026" }
 
-const answerOf = ({ finish = "stop", message, usage }: Saying): Answer => {
+const answerOf = ({ created = head.created, finish = "stop", message, usage }: Saying): Answer => {
   const completion: ChatCompletion = {
     ...head,
+    created,
     object: "chat.completion",
     choices: [{
       index: 0,

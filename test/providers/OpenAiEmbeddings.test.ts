@@ -51,6 +51,23 @@ describe("an answer with embeddings", () => {
     expect(read(text, { encoding_format: "base64" })).toMatchObject({ text })
   })
 
+  it("of another size than was asked for says that nobody heeded the size, in either encoding", () => {
+    const droppedOf = (embedding: unknown, dimensions: number | null, asked: Partial<EmbeddingRequest> = {}) => {
+      const result = read(list(entry(embedding)), { dimensions, ...asked })
+      return "_tag" in result ? result._tag : result.dropped
+    }
+    const vector = [1, -2.5, 0.5]
+    expect([droppedOf(vector, 2), droppedOf(toBase64(vector), 4, { encoding_format: "base64" })]).toEqual([
+      ["dimensions"],
+      ["dimensions"]
+    ])
+    expect([droppedOf(vector, 3), droppedOf(toBase64(vector), 3, { encoding_format: "base64" })]).toEqual([
+      undefined,
+      undefined
+    ])
+    expect(droppedOf(vector, null)).toBeUndefined()
+  })
+
   it("in numbers becomes base64 where that was asked for, and the other way round", () => {
     const vector = [1, -2.5, 0.000030517578125]
     expect(bodyOf(read(list(entry(vector)), { encoding_format: "base64" })).data[0].embedding).toBe(toBase64(vector))

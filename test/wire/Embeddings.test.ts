@@ -53,6 +53,7 @@ beforeAll(async () => {
         targets: [target("silent"), { provider: "simulated", model: "sim-fast" }],
         timeouts: { answer: "300ms" }
       },
+      exact: { targets: [target("floats-only")], parameters: "reject" },
       thin: { targets: [target("short"), { provider: "simulated", model: "sim-fast" }] }
     },
     defaults: { retry: { base: "5ms", throttleBase: "5ms" } }
@@ -121,6 +122,19 @@ describe("the openai package: embeddings", () => {
     const { data, model, usage } = await client.embeddings.create({ model: "upstream/floats-only", input: "x" })
     expect(Array.from(data[0]?.embedding ?? [])).toEqual(vector)
     expect([model, data[0]?.object, usage.total_tokens]).toEqual(["floats-only", "embedding", 2])
+  })
+
+  it("say where the host did not heed their size, and are refused where the alias would rather have none", async () => {
+    const asking = { input: "x", dimensions: vector.length + 1 }
+    const told = await post({ model: "upstream/floats-only", ...asking })
+    expect([told.status, told.headers.get("x-breakwater-dropped-params")]).toEqual([200, "dimensions"])
+    const refused = await post({ model: "exact", ...asking })
+    expect([refused.status, JSON.parse(refused.text).error]).toMatchObject([400, {
+      code: "unsupported_parameter",
+      param: "dimensions"
+    }])
+    const heeded = await post({ model: "exact", input: "x", dimensions: vector.length })
+    expect([heeded.status, heeded.headers.get("x-breakwater-dropped-params")]).toEqual([200, null])
   })
 
   it("are refused with the member that the upstream named", async () => {

@@ -50,9 +50,10 @@ const complain = (text) => {
 const monitoring = "api/v1/health/monitoring"
 const control = "api/v1/health/circuit-breakers"
 
-/** JSON of a route; fails with what the server says of it. */
+/** JSON of a route; fails with what the server says of it. The address may have a user and a key in it, with which `fetch` takes none. */
 const ask = async (path, init = {}) => {
-  const response = await fetch(path, { credentials: "same-origin", ...init })
+  const address = new URL(path, location.origin + location.pathname)
+  const response = await fetch(address, { credentials: "same-origin", ...init })
   const body = await response.json().catch(() => undefined)
   if (!response.ok) throw new Error(body?.error?.message ?? `${path} answered ${response.status}`)
   return body

@@ -10,7 +10,7 @@ import { readAnswer, usedIn } from "./AnthropicMessagesAnswer.ts"
 import { type Block, type Conversation, Lowering, lowerMessages, textBlock } from "./AnthropicMessagesContent.ts"
 import { type Abilities, abilitiesOf } from "./AnthropicMessagesModels.ts"
 import { MessagesStream } from "./AnthropicMessagesStream.ts"
-import { lowerThinking } from "./AnthropicMessagesThinking.ts"
+import { lowerThinking, wantsThoughts } from "./AnthropicMessagesThinking.ts"
 import { isForced, lowerFormat, lowerTools } from "./AnthropicMessagesTools.ts"
 import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
 
@@ -112,7 +112,7 @@ const bodyOf = (
   const system = [...conversation.system, ...textBlock(instruction ?? "")]
   const output = { ...(format === undefined ? {} : { format }), ...(effort === undefined ? {} : { effort }) }
   noteUnsaid(request, said, lowering.dropped)
-  noteUnsaidIn(request.messages, lowering.dropped, true)
+  noteUnsaidIn(request.messages, lowering.dropped, { hasCache: true })
   return {
     model,
     max_tokens: maxTokens,
@@ -128,7 +128,8 @@ const bodyOf = (
 }
 
 const lower = (call: ProviderCall, stream: boolean, options: AnthropicMessagesOptions): Lowered | Reason => {
-  const lowering = new Lowering()
+  const { model, request } = call
+  const lowering = new Lowering(wantsThoughts(request, abilitiesOf(model)) ? model : undefined)
   const body = bodyOf(call, stream, options, lowering)
   if (lowering.refusal !== undefined) return lowering.refusal
   const [dropped, ...more] = lowering.dropped

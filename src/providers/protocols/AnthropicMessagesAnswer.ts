@@ -59,8 +59,8 @@ export const tierOf = ({ service_tier: tier }: JsonObject): string | undefined =
   typeof tier === "string" && tier !== "standard" ? tier : undefined
 
 /** A call's id as the caller gets it: with the signed thoughts that Anthropic wants back beside the call. */
-export const callId = (id: string, thoughts: ReadonlyArray<JsonObject>): string =>
-  thoughts.length === 0 ? id : OpaqueState.carry(id, "a", JSON.stringify(thoughts))
+export const callId = (id: string, thoughts: ReadonlyArray<JsonObject>, model: string): string =>
+  thoughts.length === 0 ? id : OpaqueState.carry(id, "a", JSON.stringify(thoughts), model)
 
 /** A thought without a signature is worth nothing to Anthropic. */
 export const isSigned = (block: JsonObject): boolean =>
@@ -69,7 +69,7 @@ export const isSigned = (block: JsonObject): boolean =>
 const textIn = (blocks: ReadonlyArray<JsonObject>, type: string, member: string): string =>
   blocks.map((block) => block["type"] === type && isText(block[member]) ? block[member] : "").join("")
 
-const callsIn = (blocks: ReadonlyArray<JsonObject>): ReadonlyArray<WrittenCall> => {
+const callsIn = (blocks: ReadonlyArray<JsonObject>, model: string): ReadonlyArray<WrittenCall> => {
   const calls: Array<WrittenCall> = []
   let thoughts: Array<JsonObject> = []
   for (const block of blocks) {
@@ -77,7 +77,7 @@ const callsIn = (blocks: ReadonlyArray<JsonObject>): ReadonlyArray<WrittenCall> 
     if (block["type"] !== "tool_use") continue
     const { id, input, name } = block
     calls.push({
-      id: callId(isText(id) ? id : "", thoughts),
+      id: callId(isText(id) ? id : "", thoughts, model),
       name: isText(name) ? name : "",
       arguments: isObject(input) ? JSON.stringify(input) : ""
     })
@@ -107,7 +107,7 @@ export const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reaso
   if (!Array.isArray(content)) return malformed("The upstream's answer has no content.")
   const blocks = content.filter(isObject)
   const { id, model, stop_reason: stopReason, usage } = parsed
-  const calls = callsIn(blocks)
+  const calls = callsIn(blocks, fallback.model)
   const said = textIn(blocks, "text", "text")
   const finish = finishOf(stopReason)
   const used = isObject(usage) ? usageOf(usage) : undefined

@@ -18,6 +18,12 @@ export class Lowering {
   readonly dropped = new Set<string>()
   /** Beta features that the request needs. */
   readonly betas = new Set<string>()
+  /** Who gets its thoughts back; undefined = nobody. */
+  readonly thinker: string | undefined
+
+  constructor(thinker: string | undefined) {
+    this.thinker = thinker
+  }
 
   /** Another dialect may have words for it. */
   refuse(param: string, message: string): undefined {
@@ -181,8 +187,8 @@ const thoughtsIn = (state: unknown): ReadonlyArray<Block> =>
     )
     : []
 
-const thoughtsOf = (carried: string): ReadonlyArray<Block> => {
-  const state = OpaqueState.stateOf(carried, "a")
+const thoughtsOf = (carried: string, { thinker }: Lowering): ReadonlyArray<Block> => {
+  const state = thinker === undefined ? undefined : OpaqueState.stateOf(carried, "a", thinker)
   return state === undefined ? [] : thoughtsIn(parse(state))
 }
 
@@ -190,25 +196,27 @@ const callBlock = (call: ToolCall): Block => ({
   type: "tool_use",
   id: toolId(call.id),
   name: call.type === "function" ? call.function.name : call.custom.name,
-  input: call.type === "function" ? inputOf(call.function.arguments) : { input: call.custom.input }
+  input: call.type === "function" ? inputOf(call.function.arguments) : { input: call.custom.input },
+  ...cacheOf(call)
 })
 
 const assistantBlocks = (message: AssistantMessage, at: string, lowering: Lowering): ReadonlyArray<Block> => {
   if (message.function_call) {
     lowering.refuse(`${at}.function_call`, "function_call is not supported here; use tool_calls.")
   }
+  if (message.audio) lowering.refuse(`${at}.audio`, "Anthropic's models do not know the audio of earlier answers.")
   const calls = message.tool_calls ?? []
   const holder: Block = message
   // Explicit ones are those of a caller who keeps what he does not know.
   const kept = thoughtsIn(holder["thinking_blocks"])
   const [first] = calls
-  const before = kept.length > 0 || first === undefined ? kept : thoughtsOf(first.id)
+  const before = kept.length > 0 || first === undefined ? kept : thoughtsOf(first.id, lowering)
   return [
     ...before,
     ...textBlock(message.refusal ?? ""),
     ...contentBlocks(message.content, at, lowering),
     ...calls.flatMap((call, index) =>
-      index === 0 || kept.length > 0 ? [callBlock(call)] : [...thoughtsOf(call.id), callBlock(call)]
+      index === 0 || kept.length > 0 ? [callBlock(call)] : [...thoughtsOf(call.id, lowering), callBlock(call)]
     )
   ]
 }

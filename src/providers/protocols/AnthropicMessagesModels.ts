@@ -12,6 +12,8 @@ export interface Abilities {
   readonly thinksUnasked: boolean
   /** Its thoughts are kept back unless they are asked for. */
   readonly hidesThoughts: boolean
+  /** What it thought is worth something only behind the very same messages, and nothing to a model that is not to think. */
+  readonly bindsThoughts: boolean
   /** Efforts beyond low, medium and high. */
   readonly hasXhigh: boolean
   readonly hasMax: boolean
@@ -41,6 +43,7 @@ const ofCompatibleHost: Abilities = {
   alwaysThinks: false,
   thinksUnasked: false,
   hidesThoughts: false,
+  bindsThoughts: false,
   hasXhigh: false,
   hasMax: false,
   sampling: "all",
@@ -62,6 +65,7 @@ export const abilitiesOf = (model: string): Abilities => {
     alwaysThinks: isFable || (name.includes("opus") && generation >= 55),
     thinksUnasked: generation >= 50,
     hidesThoughts: generation >= 47,
+    bindsThoughts: generation > 50 && generation < newest,
     hasXhigh: generation >= 47,
     hasMax: generation >= 47 || (name.includes("opus") && generation >= 46),
     sampling: generation >= 47 ? "none" : generation >= 41 ? "one" : "all",

@@ -110,7 +110,7 @@ export class MessagesStream implements StreamMachine {
         this.thoughts.push(block)
         return
       case "tool_use": {
-        const id = callId(textOf(block["id"]), this.thoughts)
+        const id = callId(textOf(block["id"]), this.thoughts, this.options.fallback.model)
         this.thoughts = []
         const call = this.writer.toolStart(id, textOf(block["name"]), out)
         this.calls.set(index, call)

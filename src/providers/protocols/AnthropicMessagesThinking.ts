@@ -1,6 +1,7 @@
 /**
  * How hard a model is to think, and how long its answer may get: OpenAI's effort as an effort where the model has efforts, else as a
- * budget within `max_tokens`. Traps of a budget: no tool may be demanded beside it, and a call's result needs the call's thoughts.
+ * budget within `max_tokens`. Traps of a budget: no tool may be demanded beside it, and a call's result needs the call's thoughts, as does
+ * an answer to go on with its own.
  */
 import type { ChatRequest } from "../../domain/Chat.ts"
 import type { Block, Conversation, Lowering } from "./AnthropicMessagesContent.ts"
@@ -37,12 +38,25 @@ export interface ThinkingOptions {
   readonly defaultMaxTokens: number
 }
 
+/** Of the switch that is set where thoughts come back to a model that binds them. */
+export const bindingBeta = "thinking-binding-controls-2026-08-01"
+
+/**
+ * The switch. Clients that keep nothing but the ids of calls do not know that they bring thoughts back, and change what stands before
+ * them: such thoughts are to be left out rather than the request refused.
+ */
+export const unbinding = { block_binding: { prefix_mismatch_behavior: "drop_block" } } as const
+
 const isThought = (block: Block | undefined): boolean =>
   block?.["type"] === "thinking" || block?.["type"] === "redacted_thinking"
 
-/** The calls whose results are given began without thoughts, or have lost them; later calls of the same turn need none. */
+/**
+ * The answer that is to be gone on with, or the calls whose results are given, began without thoughts or have lost them; later calls
+ * of the same turn need none.
+ */
 const lacksThoughts = ({ turns }: Conversation): boolean => {
   let at = turns.length - 1
+  if (turns[at]?.role === "assistant") return !isThought(turns[at]?.content[0])
   while (turns[at]?.content[0]?.["type"] === "tool_result") at -= 2
   return at < turns.length - 1 && !isThought(turns[at + 1]?.content[0])
 }
@@ -51,6 +65,21 @@ const levelOf = (effort: Effort, { hasMax, hasXhigh }: Abilities): string => {
   if (effort === "minimal") return "low"
   if (effort === "xhigh") return hasXhigh ? effort : "high"
   return effort === "max" && !hasMax ? "high" : effort
+}
+
+const hasThoughts = ({ turns }: Conversation): boolean => turns.some(({ content }) => content.some(isThought))
+
+const unbound = (
+  said: Thinking,
+  { abilities, conversation, request }: ThinkingOptions,
+  lowering: Lowering
+): Thinking => {
+  const { thinking = { type: "adaptive" } } = said
+  const own: Block = request
+  if (!abilities.bindsThoughts || !hasThoughts(conversation)) return said
+  if (thinking["type"] === "disabled" || own["thinking"]) return said
+  lowering.betas.add(bindingBeta)
+  return { ...said, thinking: { ...thinking, ...unbinding } }
 }
 
 const off = (maxTokens: number, { alwaysThinks, thinksUnasked }: Abilities, lowering: Lowering): Thinking => {
@@ -69,7 +98,7 @@ const budgeted = (effort: Effort, asked: number | undefined, defaultMaxTokens: n
   return { maxTokens, thinking: { type: "enabled", budget_tokens: budget } }
 }
 
-export const lowerThinking = (options: ThinkingOptions, lowering: Lowering): Thinking => {
+const asAsked = (options: ThinkingOptions, lowering: Lowering): Thinking => {
   const { abilities, conversation, defaultMaxTokens, isForced, request } = options
   const asked = request.max_completion_tokens ?? request.max_tokens ?? undefined
   const maxTokens = asked ?? defaultMaxTokens
@@ -90,3 +119,12 @@ export const lowerThinking = (options: ThinkingOptions, lowering: Lowering): Thi
   }
   return budgeted(effort, asked, defaultMaxTokens)
 }
+
+/** A model that is not to think has no use for what it thought. */
+export const wantsThoughts = (
+  { reasoning_effort: effort }: Pick<ChatRequest, "reasoning_effort">,
+  { alwaysThinks, bindsThoughts }: Abilities
+): boolean => !bindsThoughts || alwaysThinks || effort !== "none"
+
+export const lowerThinking = (options: ThinkingOptions, lowering: Lowering): Thinking =>
+  unbound(asAsked(options, lowering), options, lowering)

@@ -1,5 +1,6 @@
 /** The tools of a request and the form of its answer as Anthropic takes them, JSON schemas cut to what it can keep to. */
 import type { ChatRequest, Tool } from "../../domain/Chat.ts"
+import { answerSchema } from "./AnswerSchema.ts"
 import { type Block, cacheOf, type Lowering } from "./AnthropicMessagesContent.ts"
 import type { Abilities } from "./AnthropicMessagesModels.ts"
 
@@ -139,7 +140,7 @@ export interface AnswerForm {
 export const lowerFormat = (request: ChatRequest, { hasSchemas }: Abilities, lowering: Lowering): AnswerForm => {
   const format = request.response_format
   if (!format || format.type === "text") return {}
-  const schema = format.type === "json_schema" ? format.json_schema.schema : undefined
+  const schema = answerSchema(request)
   if (schema && hasSchemas) return { format: { type: "json_schema", schema: keepable(schema) } }
   // It may be asked for, but nobody keeps the model to it.
   lowering.dropped.add("response_format")

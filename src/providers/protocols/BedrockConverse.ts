@@ -37,7 +37,7 @@ interface Said {
   sealed: Array<JsonObject>
 }
 
-const readBlock = (block: JsonObject, said: Said): void => {
+const readBlock = (block: JsonObject, said: Said, model: string): void => {
   const { citationsContent: cited, reasoningContent: reasoning, text, toolUse } = block
   if (typeof text === "string") said.text += text
   if (isObject(cited)) {
@@ -51,7 +51,7 @@ const readBlock = (block: JsonObject, said: Said): void => {
   if (!isObject(toolUse) || isOwnTool(toolUse)) return
   const id = String(toolUse["toolUseId"] ?? "")
   said.calls.push({
-    id: said.sealed.length === 0 ? id : OpaqueState.carry(id, "b", JSON.stringify(said.sealed)),
+    id: said.sealed.length === 0 ? id : OpaqueState.carry(id, "b", JSON.stringify(said.sealed), model),
     name: String(toolUse["name"] ?? ""),
     arguments: JSON.stringify(toolUse["input"] ?? {})
   })
@@ -72,7 +72,7 @@ const readAnswer = (text: string, fallback: Fallback): ReadAnswer | Reason => {
   }
   const said: Said = { text: "", reasoning: "", calls: [], annotations: [], sealed: [] }
   for (const block of Array.isArray(message["content"]) ? message["content"] : []) {
-    if (isObject(block)) readBlock(block, said)
+    if (isObject(block)) readBlock(block, said, fallback.model)
   }
   const finish = finishOf(stopReason)
   const usage = usageOf(answer["usage"])

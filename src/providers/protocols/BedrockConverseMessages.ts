@@ -12,7 +12,9 @@ export interface Conversation {
   readonly messages: ReadonlyArray<JsonObject>
   /** Tools that were called, by name. */
   readonly called: ReadonlySet<string>
-  /** Results of tools are given whose calls have lost the thoughts before them. */
+  /** There are thoughts in it. */
+  readonly hasThoughts: boolean
+  /** Results of tools are given, or an answer to go on with, that have lost the thoughts before them. */
   readonly lacksThoughts: boolean
 }
 
@@ -41,8 +43,8 @@ const calledBy = (call: Json): { readonly name: Json | undefined; readonly input
 }
 
 /** The signed thoughts that a call's id brings back. */
-const thoughtsOf = (id: Json | undefined): ReadonlyArray<JsonObject> => {
-  const state = isText(id) ? OpaqueState.stateOf(id, "b") : undefined
+const thoughtsOf = (id: Json | undefined, thinker: string | undefined): ReadonlyArray<JsonObject> => {
+  const state = isText(id) && thinker !== undefined ? OpaqueState.stateOf(id, "b", thinker) : undefined
   const thoughts = state === undefined ? undefined : parse(state)
   if (!Array.isArray(thoughts)) return []
   // A caller may have written it, so nothing else of it is sent.
@@ -51,26 +53,29 @@ const thoughtsOf = (id: Json | undefined): ReadonlyArray<JsonObject> => {
   )
 }
 
-const callBlocks = (call: Json, takesThoughts: boolean): ReadonlyArray<JsonObject> => {
+const callBlocks = (call: Json, thinker: string | undefined): ReadonlyArray<JsonObject> => {
   const called = calledBy(call)
   if (called === undefined || !isObject(call)) return []
   const use = { toolUse: { toolUseId: toolUseId(call["id"]), ...called } }
-  return [...(takesThoughts ? thoughtsOf(call["id"]) : []), use]
+  return [...thoughtsOf(call["id"], thinker), use, ...cachePointOf(call)]
 }
 
 const assistantBlocks = (
   message: JsonObject,
-  takesThoughts: boolean,
+  thinker: string | undefined,
   param: string
 ): ReadonlyArray<JsonObject> | Reason => {
   for (const name of ["function_call", "audio"]) {
     if (isObject(message[name])) return unsupported(`${param}.${name}`, `Bedrock has no ${name} in a message.`)
   }
-  const said = blocksOf(message["content"] ?? message["refusal"] ?? undefined, `${param}.content`)
-  if (isReason(said)) return said
+  const content = blocksOf(message["content"], `${param}.content`)
+  const refusal = blocksOf(message["refusal"], `${param}.refusal`)
+  if (isReason(content)) return content
+  if (isReason(refusal)) return refusal
+  const said = [...content, ...refusal]
   const calls = message["tool_calls"]
   if (!Array.isArray(calls)) return said
-  const uses = calls.flatMap((call) => callBlocks(call, takesThoughts))
+  const uses = calls.flatMap((call) => callBlocks(call, thinker))
   // Thoughts come before everything that was said because of them.
   const isThought = (block: JsonObject): boolean => block["reasoningContent"] !== undefined
   const first = uses.findIndex((block) => !isThought(block))
@@ -86,11 +91,11 @@ const toolBlocks = (message: JsonObject, param: string): ReadonlyArray<JsonObjec
   return [{ toolResult: { toolUseId: toolUseId(message["tool_call_id"]), content: own } }, ...points]
 }
 
-const turnOf = (message: JsonObject, takesThoughts: boolean, param: string): Turn | Reason => {
+const turnOf = (message: JsonObject, thinker: string | undefined, param: string): Turn | Reason => {
   const { role } = message
   if (role === "function") return unsupported(`${param}.role`, "Bedrock has no role function: use tools.")
   const blocks = role === "assistant"
-    ? assistantBlocks(message, takesThoughts, param)
+    ? assistantBlocks(message, thinker, param)
     : role === "tool"
     ? toolBlocks(message, param)
     : blocksOf(message["content"], `${param}.content`)
@@ -141,23 +146,28 @@ const calledIn = (turns: ReadonlyArray<Turn>): ReadonlySet<string> =>
     )
   )
 
-/** The calls whose results are given began without thoughts, or have lost them; later calls of the same turn need none. */
+/**
+ * The answer that is to be gone on with, or the calls whose results are given, began without thoughts or have lost them; later calls
+ * of the same turn need none.
+ */
 const lacksThoughts = (turns: ReadonlyArray<Turn>): boolean => {
+  const isThought = (turn: Turn | undefined) => turn?.content[0]?.["reasoningContent"] !== undefined
   let at = turns.length - 1
+  if (turns[at]?.role === "assistant") return !isThought(turns[at])
   while (turns[at]?.content.some(isResult) === true) at -= 2
-  return at < turns.length - 1 && turns[at + 1]?.content[0]?.["reasoningContent"] === undefined
+  return at < turns.length - 1 && !isThought(turns[at + 1])
 }
 
-/** `takesThoughts`: the model wants its signed thoughts back. */
+/** `thinker`: the model that wants its signed thoughts back; undefined = none does. */
 export const lowerMessages = (
   written: ReadonlyArray<JsonObject>,
-  takesThoughts: boolean
+  thinker: string | undefined
 ): Conversation | Reason => {
   const system: Array<JsonObject> = []
   const turns: Array<Turn> = []
   for (const [index, message] of written.entries()) {
     const param = `messages[${index}]`
-    const turn = turnOf(message, takesThoughts, param)
+    const turn = turnOf(message, thinker, param)
     if (isReason(turn)) return turn
     if (message["role"] === "system" || message["role"] === "developer") {
       system.push(...turn.content)
@@ -177,6 +187,7 @@ export const lowerMessages = (
     system,
     messages: messages.map(({ content, role }) => ({ role, content })),
     called: calledIn(turns),
+    hasThoughts: turns.some(({ content }) => content.some((block) => block["reasoningContent"] !== undefined)),
     lacksThoughts: lacksThoughts(turns)
   }
 }

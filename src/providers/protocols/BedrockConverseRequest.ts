@@ -3,6 +3,7 @@ import type { ChatRequest } from "../../domain/Chat.ts"
 import { type Reason, unsupported } from "../../domain/GatewayError.ts"
 import type { Lowered } from "../Dialect.ts"
 import type { ProviderCall } from "../Provider.ts"
+import { answerSchema } from "./AnswerSchema.ts"
 import { lowerMessages } from "./BedrockConverseMessages.ts"
 import { isReason } from "./BedrockConverseParts.ts"
 import { lowerTools } from "./BedrockConverseTools.ts"
@@ -13,7 +14,8 @@ import {
   takesSchemas,
   takesThoughts,
   type Thinking,
-  thinkingOf
+  thinkingOf,
+  unboundFields
 } from "./BedrockModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
 import { noteUnsaid, noteUnsaidIn, saying } from "./Unsaid.ts"
@@ -56,14 +58,17 @@ interface AnswerForm {
   readonly instruction?: JsonObject
 }
 
-const formOf = (format: ChatRequest["response_format"], model: string, dropped: Set<string>): AnswerForm => {
+const formOf = (request: ChatRequest, model: string, dropped: Set<string>): AnswerForm => {
+  const { response_format: format } = request
   if (format === undefined || format === null || format.type === "text") return {}
   const written = format.type === "json_schema" ? format.json_schema : undefined
   const schema = written?.schema ?? undefined
   if (schema === undefined || !takesSchemas(model)) {
     // It may be asked for, but nobody keeps the model to it.
     dropped.add("response_format")
-    const form = schema === undefined ? "" : ` that is valid under this JSON schema: ${JSON.stringify(schema)}`
+    const form = schema === undefined
+      ? ""
+      : ` that is valid under this JSON schema: ${JSON.stringify(answerSchema(request))}`
     const text = `Answer with one JSON object${form}. Write nothing before it and nothing after it.`
     return { instruction: { text } }
   }
@@ -100,19 +105,20 @@ const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): Json
   // A checked request is JSON, and has members that its schema does not name.
   const loose = request as unknown as JsonObject
   const written = Array.isArray(loose["messages"]) ? loose["messages"].filter(isObject) : []
-  const conversation = lowerMessages(written, takesThoughts(model))
+  const conversation = lowerMessages(written, takesThoughts(model, request) ? model : undefined)
   if (isReason(conversation)) return conversation
-  const { called, lacksThoughts, messages, system } = conversation
+  const { called, hasThoughts, lacksThoughts, messages, system } = conversation
   const tools = lowerTools(loose, model, called, dropped)
   if (tools !== undefined && isReason(tools)) return tools
   const toolConfig = tools?.toolConfig
   const thinking = thinkingIn(request, model, isForced(toolConfig), lacksThoughts, dropped)
+  const fields = hasThoughts ? unboundFields(model, thinking.fields) : thinking.fields
   const inferenceConfig = inferenceOf(request, dropped)
   if (thinking.maxTokens !== undefined) inferenceConfig["maxTokens"] = thinking.maxTokens
   if (claudeOf(model) !== undefined) mendSampling(inferenceConfig, model, thinking.isOn, dropped)
   noteUnsaid(loose, said, dropped)
-  noteUnsaidIn(written, dropped, true)
-  const form = formOf(request.response_format, model, dropped)
+  noteUnsaidIn(written, dropped, { hasCache: true })
+  const form = formOf(request, model, dropped)
   const instructions = form.instruction === undefined ? [...system] : [...system, form.instruction]
   return {
     messages: [...messages],
@@ -121,7 +127,7 @@ const bodyOf = (model: string, request: ChatRequest, dropped: Set<string>): Json
     toolConfig,
     outputConfig: form.config,
     serviceTier: tierOf(request, dropped),
-    additionalModelRequestFields: fieldsOf(thinking.fields, loose["additionalModelRequestFields"]),
+    additionalModelRequestFields: fieldsOf(fields, loose["additionalModelRequestFields"]),
     ...Object.fromEntries(own.map((name) => [name, loose[name] ?? undefined]))
   }
 }

@@ -118,7 +118,9 @@ export class ConverseStream implements StreamMachine {
     const sealed = [...this.thoughts.values()].map(blockOf).filter(isSealed)
     this.thoughts.clear()
     const id = textOf(toolUse["toolUseId"])
-    const carried = sealed.length === 0 ? id : OpaqueState.carry(id, "b", JSON.stringify(sealed))
+    const carried = sealed.length === 0
+      ? id
+      : OpaqueState.carry(id, "b", JSON.stringify(sealed), this.options.fallback.model)
     this.calls.set(index, this.writer.toolStart(carried, textOf(toolUse["name"]), out))
   }
 

@@ -21,7 +21,8 @@ const specOf = (tool: Json, param: string, model: string): ReadonlyArray<JsonObj
     inputSchema: { json: isKept ? schemaFor(model, json) : json },
     strict: isKept ? true : undefined
   }
-  return [{ toolSpec }, ...cachePointOf(tool)]
+  const point = cachePointOf(tool)
+  return [{ toolSpec }, ...(point.length > 0 ? point : cachePointOf(written))]
 }
 
 const nameOf = ({ toolSpec }: JsonObject): Json | undefined => isObject(toolSpec) ? toolSpec["name"] : undefined

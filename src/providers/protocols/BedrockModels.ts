@@ -1,14 +1,26 @@
 /** What the families of models behind Bedrock differ in: how they are told to think, and what they refuse to be told. */
+import type { ChatRequest } from "../../domain/Chat.ts"
 import { type Abilities, abilitiesOf } from "./AnthropicMessagesModels.ts"
+import { bindingBeta, unbinding, wantsThoughts } from "./AnthropicMessagesThinking.ts"
 import { keepable } from "./AnthropicMessagesTools.ts"
-import type { JsonObject } from "./OpenAiChatShape.ts"
+import { isObject, type JsonObject } from "./OpenAiChatShape.ts"
 
 /** Undefined for what is no Claude, as far as its name tells: that of an inference profile of one's own tells nothing. */
 export const claudeOf = (model: string): Abilities | undefined =>
   model.toLowerCase().includes("claude") ? abilitiesOf(model) : undefined
 
 /** Claude's signed thoughts come back with the calls of tools; a profile's name does not say what is behind it. */
-export const takesThoughts = (model: string): boolean => /claude|inference-profile/i.test(model)
+export const takesThoughts = (model: string, request: Pick<ChatRequest, "reasoning_effort">): boolean => {
+  const claude = claudeOf(model)
+  return claude === undefined ? /inference-profile/i.test(model) : wantsThoughts(request, claude)
+}
+
+/** The fields where thoughts come back; see `AnthropicMessagesThinking.ts`. */
+export const unboundFields = (model: string, fields: JsonObject | undefined): JsonObject | undefined => {
+  const { thinking = { type: "adaptive" } } = fields ?? {}
+  if (claudeOf(model)?.bindsThoughts !== true || !isObject(thinking) || thinking["type"] === "disabled") return fields
+  return { ...fields, thinking: { ...thinking, ...unbinding }, anthropic_beta: [bindingBeta] }
+}
 
 /** Who is known to keep to a tool's schema when asked to; others refuse the word. */
 export const takesStrictTools = (model: string): boolean => claudeOf(model)?.hasSchemas === true

@@ -27,7 +27,7 @@ const textOf = (said: ReadonlyArray<Said>, kind: "text" | "thinking"): string =>
 /** An image as several gateways give it, since OpenAI's chat has no place for one. */
 export const imagePart = (url: string): JsonObject => ({ type: "image_url", image_url: { url } })
 
-const messageOf = (said: ReadonlyArray<Said>, idPrefix: string): JsonObject => {
+const messageOf = (said: ReadonlyArray<Said>, idPrefix: string, model: string): JsonObject => {
   const calls = said.flatMap((one) => one.kind === "call" ? [one] : [])
   const images = said.flatMap((one) => one.kind === "image" ? [imagePart(one.url)] : [])
   const content = textOf(said, "text")
@@ -40,7 +40,7 @@ const messageOf = (said: ReadonlyArray<Said>, idPrefix: string): JsonObject => {
     ...(images.length === 0 ? {} : { images }),
     ...(calls.length === 0 ? {} : {
       tool_calls: calls.map((call, at) => ({
-        id: callIdOf(call, `call_${idPrefix}_${at}`),
+        id: callIdOf(call, `call_${idPrefix}_${at}`, model),
         type: "function",
         function: { name: call.name, arguments: call.arguments }
       }))
@@ -48,11 +48,11 @@ const messageOf = (said: ReadonlyArray<Said>, idPrefix: string): JsonObject => {
   }
 }
 
-const choiceOf = (candidate: JsonObject, at: number, id: string): JsonObject | Reason => {
+const choiceOf = (candidate: JsonObject, at: number, id: string, model: string): JsonObject | Reason => {
   const finish = finishOf(candidate, 200) ?? "stop"
   if (typeof finish !== "string") return finish
   const index = typeof candidate["index"] === "number" ? candidate["index"] : at
-  const message = messageOf(saidBy(candidate), `${id}_${index}`)
+  const message = messageOf(saidBy(candidate), `${id}_${index}`, model)
   return {
     index,
     message,
@@ -69,7 +69,7 @@ const blocked: JsonObject = {
   finish_reason: "content_filter"
 }
 
-const choicesOf = (answer: JsonObject, id: string): Array<Json> | Reason => {
+const choicesOf = (answer: JsonObject, id: string, model: string): Array<Json> | Reason => {
   const { candidates } = answer
   if (isBlocked(answer)) return [blocked]
   if (!Array.isArray(candidates) || candidates.length === 0) {
@@ -77,7 +77,7 @@ const choicesOf = (answer: JsonObject, id: string): Array<Json> | Reason => {
   }
   const choices: Array<Json> = []
   for (const [at, candidate] of candidates.entries()) {
-    const choice = isObject(candidate) ? choiceOf(candidate, at, id) : malformed("A candidate is no object.")
+    const choice = isObject(candidate) ? choiceOf(candidate, at, id, model) : malformed("A candidate is no object.")
     if (isReason(choice)) return choice
     choices.push(choice)
   }
@@ -112,7 +112,7 @@ const read = (text: string, fallback: Fallback): ReadAnswer | Reason => {
   if (!isObject(answer)) return malformed("The upstream's answer is not a JSON object.")
   if (isObject(answer["error"])) return toReason("gemini", { body: answer, nowMs: fallback.nowMs })
   const id = isText(answer["responseId"]) ? answer["responseId"] : fallback.id
-  const choices = choicesOf(answer, id)
+  const choices = choicesOf(answer, id, fallback.model)
   if (isReason(choices)) return choices
   const tier = tierOf(answer)
   const wire = usageOf(answer)

@@ -1,9 +1,11 @@
 /** What a request asks for beside its conversation, in Gemini's words: sampling, the form of the answer, thinking and tools. */
 import type { ChatRequest } from "../../domain/Chat.ts"
 import { type Reason, unsupported } from "../../domain/GatewayError.ts"
+import { answerSchema } from "./AnswerSchema.ts"
 import { isReason } from "./GeminiGenerateParts.ts"
 import { generationOf } from "./GeminiModels.ts"
 import { isObject, isText, type Json, type JsonObject } from "./OpenAiChatShape.ts"
+import { isMarked } from "./Unsaid.ts"
 
 type Effort = NonNullable<ChatRequest["reasoning_effort"]>
 
@@ -59,11 +61,10 @@ const stopsOf = ({ stop }: ChatRequest): Array<string> | undefined => {
   return stops.length === 0 ? undefined : stops
 }
 
-const formatOf = ({ response_format: format }: ChatRequest): JsonObject => {
+const formatOf = (request: ChatRequest): JsonObject => {
+  const { response_format: format } = request
   if (format === undefined || format === null || format.type === "text") return {}
-  // A schema is JSON of the caller's, checked to be an object.
-  const schema = format.type === "json_schema" ? format.json_schema.schema as JsonObject | null | undefined : undefined
-  return { responseMimeType: "application/json", responseJsonSchema: schema ?? undefined }
+  return { responseMimeType: "application/json", responseJsonSchema: answerSchema(request) }
 }
 
 const modalitiesOf = ({ modalities }: ChatRequest): Array<Json> | undefined | Reason => {
@@ -117,6 +118,7 @@ const ownTools: Readonly<Record<string, string>> = {
 }
 
 const declarationOf = (called: JsonObject, dropped: Set<string>): JsonObject => {
+  if (isMarked(called)) dropped.add("cache_control")
   // Nobody keeps the arguments to their schema.
   if (called["strict"] === true) dropped.add("strict")
   return {
@@ -160,6 +162,7 @@ export const lowerTools = (request: JsonObject, dropped: Set<string>): Tools | R
   for (const [at, tool] of offered.entries()) {
     if (!isObject(tool)) continue
     const type = String(tool["type"])
+    if (isMarked(tool)) dropped.add("cache_control")
     const ownName = ownTools[type]
     if (type === "function" && isObject(tool["function"])) declared.push(declarationOf(tool["function"], dropped))
     else if (ownName === undefined) return unsupported(`tools[${at}].type`, `Gemini has no tools of the type ${type}.`)

@@ -68,7 +68,7 @@ const callPart = (call: JsonObject, param: string, writing: Writing): JsonObject
   if (!isText(call["id"])) return { functionCall: { name, args } }
   const id = OpaqueState.idOf(call["id"])
   writing.names.set(id, name)
-  const thoughtSignature = OpaqueState.stateOf(call["id"], "g") ?? signatureBeside(call)
+  const thoughtSignature = OpaqueState.stateOf(call["id"], "g", writing.model) ?? signatureBeside(call)
   return { functionCall: { id, name, args }, thoughtSignature }
 }
 

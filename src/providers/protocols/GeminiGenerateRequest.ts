@@ -51,7 +51,7 @@ const write = ({ model, request }: ProviderCall, stream: boolean): Lowered | Rea
   // A checked request is JSON.
   const loose = request as unknown as JsonObject
   noteUnsaid(loose, said, dropped)
-  noteUnsaidIn(request.messages, dropped, false)
+  noteUnsaidIn(request.messages, dropped, { hasImages: true })
   const tools = lowerTools(loose, dropped)
   if (isReason(tools)) return tools
   // Translated streams have no place for log probabilities.

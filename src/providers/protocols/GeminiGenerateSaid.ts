@@ -46,8 +46,9 @@ export const saidBy = (candidate: JsonObject): ReadonlyArray<Said> => {
 /** The id under which the caller sees a call; `fallback` where Gemini gave it none. */
 export const callIdOf = (
   { id, signature }: { readonly id: string | undefined; readonly signature: string | undefined },
-  fallback: string
-): string => signature === undefined ? id ?? fallback : OpaqueState.carry(id ?? fallback, "g", signature)
+  fallback: string,
+  model: string
+): string => signature === undefined ? id ?? fallback : OpaqueState.carry(id ?? fallback, "g", signature, model)
 
 const finishes: Readonly<Record<string, string>> = {
   STOP: "stop",

@@ -142,7 +142,7 @@ export class GenerateStream implements StreamMachine {
     else if (said.kind === "thinking") writer.reasoning(said.text, out)
     else if (said.kind === "image") writer.delta({ images: [imagePart(said.url)] }, out)
     else {
-      const id = callIdOf(said, `call_${this.id}_${index}_${writer.callCount}`)
+      const id = callIdOf(said, `call_${this.id}_${index}_${writer.callCount}`, this.options.fallback.model)
       writer.toolArguments(writer.toolStart(id, said.name, out), said.arguments, out)
     }
   }

@@ -2,35 +2,12 @@
  * Mistral's reading of OpenAI's dialect. It answers 422 to members that it does not know, `stream_options` among them; and an id of a
  * tool call has nine letters and digits there: ids that another provider gave become such, Mistral's own go up as they are.
  */
-import { createHash } from "node:crypto"
 import type { ChatRequest } from "../../domain/Chat.ts"
 import type { Dialect, Lowered } from "../Dialect.ts"
-import * as OpaqueState from "./OpaqueState.ts"
+import { withFittedIds } from "./FittedIds.ts"
 import { lowered, openAi, rewritten } from "./OpenAiChatDialect.ts"
 
-const fits = (id: string): boolean => /^[a-zA-Z0-9]{9}$/.test(id)
-
-/** The same for the same id: a result finds its call, and the next request says the same again. */
-const fitted = (id: string): string => createHash("sha256").update(id).digest("hex").slice(0, 9)
-
-/** Ids as they go up, where they are not Mistral's. */
-const misfits = ({ messages }: ChatRequest): ReadonlySet<string> =>
-  new Set(
-    messages.flatMap((message) =>
-      message.role === "tool"
-        ? [message.tool_call_id]
-        : message.role === "assistant"
-        ? (message.tool_calls ?? []).map(({ id }) => id)
-        : []
-    ).map(OpaqueState.idOf).filter((id) => !fits(id))
-  )
-
-/** Only members of these names: a text that is the same to the letter stays what it is. */
-const replaced = (body: string, id: string): string =>
-  body.replaceAll(
-    new RegExp(`("(?:tool_call_)?id"\\s*:\\s*)${RegExp.escape(JSON.stringify(id))}`, "g"),
-    (_, member: string) => `${member}"${fitted(id)}"`
-  )
+const ids = { fits: /^[a-zA-Z0-9]{9}$/, length: 9 } as const
 
 /** Its own names of what OpenAI calls otherwise. */
 const renamed = [["max_completion_tokens", "max_tokens"], ["seed", "random_seed"]] as const
@@ -71,8 +48,5 @@ const inItsWords = (lowered: Lowered, request: ChatRequest): Lowered => {
 
 export const mistralChat: Dialect = {
   ...openAi,
-  lower: (call, stream) => {
-    const { body, ...rest } = lowered(call, stream, true)
-    return inItsWords({ ...rest, body: [...misfits(call.request)].reduce(replaced, body) }, call.request)
-  }
+  lower: (call, stream) => inItsWords(withFittedIds(lowered(call, stream, true), call.request, ids), call.request)
 }

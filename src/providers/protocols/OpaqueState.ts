@@ -1,6 +1,7 @@
 /**
  * What a provider wants to have back with a call of a tool (thoughts, signed as a rule) and OpenAI's dialect has no place for: carried
  * at the end of the call's id, which every client gives back to the letter. It is the provider's own; for another one it is cut off.
+ * Signed thoughts are their model's own as well: another one may refuse the whole conversation for them.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib"
 import type { ChatRequest } from "../../domain/Chat.ts"
@@ -15,9 +16,13 @@ export type Owner = "a" | "b" | "d" | "g" | "o"
 const maxBytes = 1024 * 1024
 const maxRatio = 10
 
-/** The id as the caller gets it. */
-export const carry = (id: string, owner: Owner, state: string): string =>
-  `${id}${mark}${owner}${deflateRawSync(state).toString("base64url")}`
+/** Before the state, where it is one model's alone: its name, without a region or a path before it. */
+const headOf = (model: string | undefined): string =>
+  model === undefined ? "" : `${/(?:claude|gemini).*/i.exec(model)?.[0] ?? model}\n`
+
+/** The id as the caller gets it. `model`: the only one that may have the state back; absent = any of the owner's. */
+export const carry = (id: string, owner: Owner, state: string, model?: string): string =>
+  `${id}${mark}${owner}${deflateRawSync(headOf(model) + state).toString("base64url")}`
 
 /** The provider's own id. */
 export const idOf = (carried: string): string => {
@@ -25,13 +30,15 @@ export const idOf = (carried: string): string => {
   return at < 0 ? carried : carried.slice(0, at)
 }
 
-/** The state that came back; undefined where there is none, it is another's, or it is broken. */
-export const stateOf = (carried: string, owner: Owner): string | undefined => {
+/** The state that came back; undefined where there is none, it is another's or another model's, or it is broken. */
+export const stateOf = (carried: string, owner: Owner, model?: string): string | undefined => {
   const at = carried.indexOf(mark)
   if (at < 0 || carried[at + mark.length] !== owner) return undefined
   try {
     const packed = Buffer.from(carried.slice(at + mark.length + 1), "base64url")
-    return inflateRawSync(packed, { maxOutputLength: Math.min(maxBytes, maxRatio * packed.length) }).toString()
+    const text = inflateRawSync(packed, { maxOutputLength: Math.min(maxBytes, maxRatio * packed.length) }).toString()
+    const head = headOf(model)
+    return text.startsWith(head) ? text.slice(head.length) : undefined
   } catch {
     return undefined
   }

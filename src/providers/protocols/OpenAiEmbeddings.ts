@@ -5,7 +5,7 @@
  */
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
-import { countOf } from "../../domain/Embedding.ts"
+import { countOf, type EmbeddingRequest } from "../../domain/Embedding.ts"
 import { MalformedAnswer, type Reason } from "../../domain/GatewayError.ts"
 import type { Usage } from "../../domain/Usage.ts"
 import { type JsonText, replaceMembers } from "../../validation/JsonText.ts"
@@ -48,6 +48,16 @@ const encoded = (vector: Json | undefined, encoding: Encoding): Json | undefined
   if (!isText(vector)) return undefined
   return encoding === "float" ? fromBase64(vector) : vector
 }
+
+/** Numbers in a vector, in whichever encoding. */
+const sizeOf = (vector: Json | undefined): number =>
+  isNumbers(vector) ? vector.length : isText(vector) ? Buffer.byteLength(vector, "base64") / 4 : 0
+
+/** A host that does not know `dimensions` passes over it. */
+const unheeded = ([entry]: ReadonlyArray<Json>, { dimensions }: EmbeddingRequest): ReadonlyArray<string> | undefined =>
+  typeof dimensions === "number" && isObject(entry) && sizeOf(entry["embedding"]) !== dimensions
+    ? ["dimensions"]
+    : undefined
 
 /** True or false as it was changed; undefined where it is no vector. */
 const mendEntry = (entry: Json, at: number, encoding: Encoding): boolean | undefined => {
@@ -116,6 +126,7 @@ export const readAnswer = (
   return {
     text: changed || changedUsage ? JSON.stringify(value) : text,
     model: isText(said) ? said : model,
-    usage
+    usage,
+    dropped: unheeded(data, request)
   }
 }

@@ -59,25 +59,40 @@ type Holder = Readonly<Record<string, unknown>>
 
 const isHolder = (value: unknown): value is Holder => typeof value === "object" && value !== null
 
-const isMarked = (holder: Holder): boolean =>
+/** What is to be cached, in OpenAI's word for it or in Anthropic's. */
+export const isMarked = (holder: Holder): boolean =>
   isHolder(holder["cache_control"]) || isHolder(holder["prompt_cache_breakpoint"])
 
 /** Roles whose name says nothing more: a function's is said as its call's, and the call that a tool answers has an id. */
 const named: ReadonlySet<unknown> = new Set(["function", "tool"])
 
+const objectsIn = (list: unknown): ReadonlyArray<Holder> => Array.isArray(list) ? list.filter(isHolder) : []
+
+/** What a dialect has words for; absent = no. */
+export interface Vocabulary {
+  /** Marks of what is to be cached. */
+  readonly hasCache?: boolean
+  /** Images in earlier answers. */
+  readonly hasImages?: boolean
+}
+
 /**
  * What no dialect but OpenAI's has words for within messages: the names of who speaks, and how closely an image is to be looked
- * at. `hasCache`: the dialect knows marks of what is to be cached; else those are named as well.
+ * at; and of the rest what this one has none for.
  */
-export const noteUnsaidIn = (messages: ReadonlyArray<Holder>, dropped: Set<string>, hasCache: boolean): void => {
+export const noteUnsaidIn = (
+  messages: ReadonlyArray<Holder>,
+  dropped: Set<string>,
+  { hasCache = false, hasImages = false }: Vocabulary
+): void => {
   for (const message of messages) {
     const { content, name, role } = message
     if (typeof name === "string" && !named.has(role)) dropped.add("name")
-    if (!hasCache && isMarked(message)) dropped.add("cache_control")
-    if (!Array.isArray(content)) continue
-    for (const part of content) {
-      if (!isHolder(part)) continue
-      if (!hasCache && isMarked(part)) dropped.add("cache_control")
+    if (!hasImages && objectsIn(message["images"]).length > 0) dropped.add("images")
+    const parts = objectsIn(content)
+    const holders = [message, ...parts, ...objectsIn(message["tool_calls"])]
+    if (!hasCache && holders.some(isMarked)) dropped.add("cache_control")
+    for (const part of parts) {
       const { image_url: image } = part
       const detail = isHolder(image) ? image["detail"] : undefined
       if (typeof detail === "string" && detail !== "auto") dropped.add("detail")

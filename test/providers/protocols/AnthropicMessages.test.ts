@@ -435,6 +435,16 @@ describe("reasoning", () => {
     expect(droppedOf({ reasoning_effort: "low", messages: begun })).toBeUndefined()
   })
 
+  it("cannot be had with a budget where the last answer is to be gone on with and does not begin with thoughts", () => {
+    const messages = [user, { role: "assistant", content: "The tide" }]
+    expect(lowered({ reasoning_effort: "low", messages })).toMatchObject({ dropped: ["reasoning_effort"] })
+    expect(bodyOf({ reasoning_effort: "low", messages }).thinking).toBeUndefined()
+    const thinking_blocks = [{ type: "thinking", thinking: "Hm.", signature: "c2ln" }]
+    const thought = [user, { role: "assistant", thinking_blocks, content: "The tide" }]
+    expect(droppedOf({ reasoning_effort: "low", messages: thought })).toBeUndefined()
+    expect(droppedOf({ reasoning_effort: "low", messages: [...messages, user] })).toBeUndefined()
+  })
+
   it("passes as it is where the caller speaks Anthropic's own way", () => {
     const own = { type: "enabled", budget_tokens: 2000 }
     expect(bodyOf({ thinking: own }).thinking).toEqual(own)
@@ -566,7 +576,7 @@ describe("the use of an answer", () => {
 })
 
 describe("signed thoughts", () => {
-  const fallback = { id: "chatcmpl-x", created: 1, model: "asked", nowMs: 0 }
+  const fallback = { id: "chatcmpl-x", created: 1, model: usual, nowMs: 0 }
   const thought = { type: "thinking", thinking: "Hm.", signature: "c2ln" }
   const hidden = { type: "redacted_thinking", data: "ZGF0YQ==" }
   const calls = [
@@ -585,8 +595,8 @@ describe("signed thoughts", () => {
     usage
   }
 
-  const whole = () => {
-    const read = old.readAnswer(JSON.stringify(message), fallback)
+  const whole = (model = usual) => {
+    const read = old.readAnswer(JSON.stringify(message), { ...fallback, model })
     if ("_tag" in read) throw new Error(read.message)
     return read.completion.choices[0]?.message.tool_calls ?? []
   }
@@ -655,6 +665,39 @@ describe("signed thoughts", () => {
     const [first = "", second = ""] = whole().map(({ id }) => id)
     const ids = [`${first.slice(0, 20)}!!!`.replaceAll("!", "A"), second.replace("__bw1a", "__bw1g")]
     expect(bodyOf(answered(ids)).messages[1].content).toEqual([{ type: "text", text: "So." }, ...calls])
+  })
+
+  it("are not given to another model, which would refuse the request for them", () => {
+    const ids = whole().map(({ id }) => id ?? "")
+    for (const other of ["claude-opus-4-5", "claude-sonnet-4-5-20250929", "MiniMax-M2"]) {
+      expect(bodyOf(answered(ids), other).messages[1].content).toEqual([{ type: "text", text: "So." }, ...calls])
+    }
+    expect(droppedOf(answered(ids, { reasoning_effort: "low" }), "claude-opus-4-5")).toEqual(["reasoning_effort"])
+  })
+
+  it("are to be dropped rather than refused where a model binds them to what stands before them", () => {
+    const binding = { block_binding: { prefix_mismatch_behavior: "drop_block" } }
+    for (const model of ["claude-fable-5-1", "claude-opus-5-5", "claude-haiku-5-5"]) {
+      const ids = whole(model).map(({ id }) => id ?? "")
+      const said = lowered(answered(ids), model)
+      expect(JSON.parse(said.body).messages[1].content).toEqual(content)
+      expect(JSON.parse(said.body).thinking).toEqual({ type: "adaptive", ...binding })
+      expect(said.headers).toEqual({ "anthropic-beta": "thinking-binding-controls-2026-08-01" })
+      expect(bodyOf(answered(ids, { reasoning_effort: "low" }), model).thinking).toMatchObject(binding)
+      expect(lowered(answered(["toolu_1", "toolu_2"]), model).headers).toBeUndefined()
+      expect(bodyOf(answered(["toolu_1", "toolu_2"]), model).thinking).toBeUndefined()
+      const own = { type: "adaptive", display: "summarized" }
+      expect(bodyOf(answered(ids, { thinking: own }), model).thinking).toEqual(own)
+    }
+    expect(lowered(answered(whole("claude-opus-5").map(({ id }) => id ?? "")), "claude-opus-5").headers).toBeUndefined()
+  })
+
+  it("stay away from a model that binds them and is not to think", () => {
+    const thoughtsIn = (model: string): ReadonlyArray<Fields> =>
+      bodyOf(answered(whole(model).map(({ id }) => id ?? ""), { reasoning_effort: "none" }), model).messages[1].content
+        .filter(({ type }: Fields) => type === "thinking")
+    expect(["claude-sonnet-5-5", "claude-fable-5-1", "claude-sonnet-5"].map((model) => thoughtsIn(model).length))
+      .toEqual([0, 2, 2])
   })
 
   it("are taken from the message of a caller who keeps what he does not know", () => {

@@ -120,7 +120,7 @@ describe("a conversation", () => {
 
   it("brings signed thoughts back to a Claude, and to nobody else, whose ids are bare all the same", () => {
     const thought = { reasoningContent: { reasoningText: { text: "hm", signature: "sig" } } }
-    const id = OpaqueState.carry("c1", "b", JSON.stringify([thought]))
+    const id = OpaqueState.carry("c1", "b", JSON.stringify([thought]), sonnet45)
     const messages = [
       hi,
       { role: "assistant", content: "look", tool_calls: [call(id), call("c2")] },
@@ -129,8 +129,26 @@ describe("a conversation", () => {
     ]
     const uses = ["c1", "c2"].map((toolUseId) => ({ toolUse: { toolUseId, name: "tide", input: { a: 1 } } }))
     expect(messagesOf(messages, sonnet45)[1].content).toEqual([thought, { text: "look" }, ...uses])
-    expect(messagesOf(messages)[1].content).toEqual([{ text: "look" }, ...uses])
+    for (const other of [nova, "us.anthropic.claude-opus-4-5-20251101-v1:0"]) {
+      expect(messagesOf(messages, other)[1].content).toEqual([{ text: "look" }, ...uses])
+    }
+    expect(messagesOf(messages, sonnet45.replace("us.", "eu."))[1].content[0]).toEqual(thought)
     expect(messagesOf(messages, sonnet45)[2].content[0].toolResult.toolUseId).toBe("c1")
+  })
+
+  it("has thoughts that are to be dropped rather than refused where the model binds them", () => {
+    const model = "us.anthropic.claude-opus-5-5"
+    const thought = { reasoningContent: { reasoningText: { text: "hm", signature: "sig" } } }
+    const fieldsOf = (id: string, more: Loose = {}) => {
+      const said = { role: "assistant", tool_calls: [call(id)] }
+      const messages = [hi, said, { role: "tool", tool_call_id: id, content: "x" }]
+      return bodyOf({ messages, ...more }, model).additionalModelRequestFields
+    }
+    const id = OpaqueState.carry("c1", "b", JSON.stringify([thought]), model)
+    const thinking = { type: "adaptive", block_binding: { prefix_mismatch_behavior: "drop_block" } }
+    expect(fieldsOf(id)).toEqual({ thinking, anthropic_beta: ["thinking-binding-controls-2026-08-01"] })
+    expect(fieldsOf(id, { reasoning_effort: "low" })).toMatchObject({ thinking, output_config: { effort: "low" } })
+    expect(fieldsOf("c1")).toBeUndefined()
   })
 
   it("bring nothing but thoughts, whatever a caller has written into the id of a call", () => {
@@ -138,7 +156,7 @@ describe("a conversation", () => {
       reasoningContent: { redactedContent: "cmVk" },
       toolResult: {}
     }]
-    const id = OpaqueState.carry("c1", "b", JSON.stringify(forged))
+    const id = OpaqueState.carry("c1", "b", JSON.stringify(forged), sonnet45)
     const messages = [hi, { role: "assistant", tool_calls: [call(id)] }, {
       role: "tool",
       tool_call_id: id,
@@ -529,9 +547,15 @@ describe("an effort", () => {
       .toBeDefined()
   })
 
+  it("is named as not said where the last answer is to be gone on with", () => {
+    const messages = [hi, { role: "assistant", content: "The tide" }]
+    expect(thinkingOf(sonnet45, "low", { messages })).toEqual({ ...nothing, dropped: ["reasoning_effort"] })
+    expect(thinkingOf(sonnet45, "low", { messages: [...messages, hi] }).said).toBeDefined()
+  })
+
   it("is said in a loop of tools whose first call has its thoughts", () => {
     const thought = { reasoningContent: { reasoningText: { text: "hm", signature: "sig" } } }
-    const first = OpaqueState.carry("c1", "b", JSON.stringify([thought]))
+    const first = OpaqueState.carry("c1", "b", JSON.stringify([thought]), sonnet45)
     const loop = (id: string) => [
       hi,
       { role: "assistant", tool_calls: [call(id)] },
@@ -596,7 +620,7 @@ describe("thoughts in a stream", () => {
     ["contentBlockStart", { contentBlockIndex, start: { toolUse: { toolUseId, name: "tide" } } }] as const
   const carriedBy = (deltas: ReadonlyArray<Loose>): ReadonlyArray<Loose> =>
     deltas.flatMap((delta) => delta?.tool_calls ?? []).filter(({ id }) => id !== undefined)
-      .map(({ id }) => [OpaqueState.idOf(id), JSON.parse(OpaqueState.stateOf(id, "b") ?? "null")])
+      .map(({ id }) => [OpaqueState.idOf(id), JSON.parse(OpaqueState.stateOf(id, "b", "m") ?? "null")])
 
   it("are read, and where they are signed or sealed they come with the next call", () => {
     const deltas = streamed([

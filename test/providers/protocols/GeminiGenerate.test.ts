@@ -416,12 +416,12 @@ const answerOf = (parts: ReadonlyArray<Loose>, fields: Loose = {}, candidate: Lo
   ...fields
 })
 
-const read = (answer: Loose) => {
-  const result = geminiGenerate.readAnswer(JSON.stringify(answer), fallback)
+const read = (answer: Loose, model = fallback.model) => {
+  const result = geminiGenerate.readAnswer(JSON.stringify(answer), { ...fallback, model })
   if ("_tag" in result) throw new Error(result._tag)
   return result
 }
-const messageOf = (answer: Loose): Loose => read(answer).completion.choices[0]?.message
+const messageOf = (answer: Loose, model?: string): Loose => read(answer, model).completion.choices[0]?.message
 const tagOf = (answer: Loose) => {
   const result = geminiGenerate.readAnswer(typeof answer === "string" ? answer : JSON.stringify(answer), fallback)
   return "_tag" in result ? result._tag : `finished: ${result.completion.choices[0]?.finish_reason}`
@@ -443,8 +443,10 @@ const call = (name: string, more: Loose = {}, id?: string) => ({ functionCall: {
 describe("the signature of a thought", () => {
   const answer = answerOf([call("tide", { thoughtSignature: "c2ln+/==" }), call("wind")])
 
+  const model = "gemini-3-flash-preview"
+
   it("goes out in the id of its call and comes back with it, and only with its own call", () => {
-    const { tool_calls: calls } = messageOf(answer)
+    const { tool_calls: calls } = messageOf(answer, model)
     const [first, second] = calls
     expect(first.id).toMatch(/^[\w-]+$/)
     expect(OpaqueState.idOf(first.id)).toBe("call_r1_0_0")
@@ -454,7 +456,7 @@ describe("the signature of a thought", () => {
       { role: "assistant", content: null, tool_calls: calls },
       { role: "tool", tool_call_id: first.id, content: "4" },
       { role: "tool", tool_call_id: second.id, content: "N" }
-    ], "gemini-3-flash-preview")
+    ], model)
     expect(said.parts).toEqual([
       { functionCall: { id: "call_r1_0_0", name: "tide", args: { a: 1 } }, thoughtSignature: "c2ln+/==" },
       { functionCall: { id: "call_r1_0_1", name: "wind", args: { a: 1 } } }
@@ -465,7 +467,7 @@ describe("the signature of a thought", () => {
   it("is carried by a stream as well", () => {
     const { chunks } = play([answer])
     const ids = chunks.flatMap((chunk) => chunk.choices[0]?.delta.tool_calls ?? []).flatMap(({ id }) => id ?? [])
-    expect(ids.map((id: string) => OpaqueState.stateOf(id, "g"))).toEqual(["c2ln+/==", undefined])
+    expect(ids.map((id: string) => OpaqueState.stateOf(id, "g", fallback.model))).toEqual(["c2ln+/==", undefined])
   })
 
   it("is taken from where Google's compatible endpoint puts it", () => {
@@ -474,8 +476,11 @@ describe("the signature of a thought", () => {
       .toMatchObject({ thoughtSignature: "sig" })
   })
 
-  it("of another provider is left out, and Gemini 3 is told that the call was not its own", () => {
-    const foreign = callOfTool(OpaqueState.carry("toolu_1", "a", "{\"thinking\":[]}"), "f", "{}")
+  it.each([
+    ["provider", OpaqueState.carry("toolu_1", "a", "{\"thinking\":[]}")],
+    ["of its models", OpaqueState.carry("toolu_1", "g", "c2ln", "gemini-3-flash-preview")]
+  ])("of another %s is left out, and Gemini 3 is told that the call was not its own", (_, id) => {
+    const foreign = callOfTool(id, "f", "{}")
     const signatureOf = (model: string) => {
       const messages = [
         question,

@@ -3,7 +3,7 @@ import { noteUnsaidIn } from "../../../src/providers/protocols/Unsaid.ts"
 
 const droppedOf = (role: string): ReadonlyArray<string> => {
   const dropped = new Set<string>()
-  noteUnsaidIn([{ role, name: "tide", content: "4.2" }], dropped, true)
+  noteUnsaidIn([{ role, name: "tide", content: "4.2" }], dropped, { hasCache: true })
   return [...dropped]
 }
 
