@@ -17,7 +17,7 @@ const usualAnswer = 4096
 export interface Estimate {
   /** About how many tokens it asks with. */
   readonly about: number
-  /** At most so many tokens of input: one for each character of the text. */
+  /** At most so many tokens of input: one for each byte of the text, for a letter may be several, and no token is less than a byte. */
   readonly input: number
   /** At most so many tokens of output, all choices together. */
   readonly output: number
@@ -41,23 +41,24 @@ const mediaOf = (content: Content): { readonly count: number; readonly character
   return { count, characters }
 }
 
-/** Of a request whose text has so many characters. */
-export const estimate = (request: ChatRequest | EmbeddingRequest, characters: number): Estimate => {
+/** Of a request as it was written. */
+export const estimate = (request: ChatRequest | EmbeddingRequest, written: string): Estimate => {
+  const bytes = Buffer.byteLength(written)
   // Vectors have no tokens.
   if (!("messages" in request)) {
-    return { about: Math.ceil(characters / usualCharacters), input: characters, output: 0 }
+    return { about: Math.ceil(written.length / usualCharacters), input: bytes, output: 0 }
   }
-  let text = characters
+  let data = 0
   let media = 0
   for (const { content } of request.messages) {
     const found = mediaOf(content)
-    text -= found.characters
+    data += found.characters
     media += found.count
   }
   const ofMedia = media * mediaTokens
   return {
-    about: Math.ceil(text / usualCharacters) + ofMedia,
-    input: Math.max(0, text) + ofMedia,
+    about: Math.ceil((written.length - data) / usualCharacters) + ofMedia,
+    input: Math.max(0, bytes - data) + ofMedia,
     output: (request.max_completion_tokens ?? request.max_tokens ?? usualAnswer) * (request.n ?? 1)
   }
 }

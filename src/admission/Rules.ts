@@ -12,8 +12,8 @@ import type { Line, Standings } from "./RateLimit.ts"
 export interface Asked {
   readonly caller: Principal | undefined
   readonly request: ChatRequest | EmbeddingRequest
-  /** Length of its text. */
-  readonly characters: number
+  /** As it was written. */
+  readonly text: string
   /** Who may answer it: the provider's name in the file and its name of the model. */
   readonly targets: ReadonlyArray<{ readonly provider: { readonly name: string }; readonly model: string }>
   readonly prices: PriceBook | undefined
@@ -63,6 +63,6 @@ const boundOf = ({ atMs, prices, targets }: Asked, input: number, output: number
 
 /** About how many tokens it asks with, and the most that it may cost; undefined = a target of it has no known price. */
 export const sizeOf = (asked: Asked): { readonly tokens: number; readonly bound: PicoUsd | undefined } => {
-  const { about, input, output } = estimate(asked.request, asked.characters)
+  const { about, input, output } = estimate(asked.request, asked.text)
   return { tokens: about, bound: boundOf(asked, input, output) }
 }

@@ -73,7 +73,7 @@ export const make: Effect.Effect<Admit | undefined> = Effect.map(Effect.serviceO
       return error !== undefined ? Effect.fail(error) : enter({
         caller: decision.caller,
         request,
-        characters: source.text.length,
+        text: source.text,
         targets,
         prices: decision.prices,
         atMs: decision.startedAtMs,

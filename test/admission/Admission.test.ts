@@ -19,7 +19,7 @@ const limited: Principal = { name: "bob", limits: { rpm: 100 } }
 const asked = (caller: Principal): Asked => ({
   caller,
   request: { model: "fast", messages: [{ role: "user", content: "hi" }], max_tokens: 10 },
-  characters: 10,
+  text: "0123456789",
   targets: [{ provider: { name: "one" }, model: "m" }],
   prices: { costOf: () => ({ picoUsd: 10, source: "computed" }), estimator: byLength },
   atMs: 0,
