@@ -69,7 +69,8 @@ export const make: Effect.Effect<Admit | undefined> = Effect.map(Effect.serviceO
       closed(caller, request.model) ?? (caller?.models === undefined ? undefined : steered(source)),
     pass: ({ decision, request, source }, targets) => {
       if (!isLimited(decision.caller, request.model)) return undefined
-      const error = steered(source)
+      // Of a caller with models of its own it was judged before.
+      const error = decision.caller?.models === undefined ? steered(source) : undefined
       return error !== undefined ? Effect.fail(error) : enter({
         caller: decision.caller,
         request,

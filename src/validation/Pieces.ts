@@ -31,6 +31,6 @@ export class Pieces {
 
   /** All of them as one, uncopied. */
   get whole(): Uint8Array {
-    return this.bytes.subarray(0, this.length)
+    return this.bytes.length === this.length ? this.bytes : this.bytes.subarray(0, this.length)
   }
 }

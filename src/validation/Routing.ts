@@ -104,6 +104,8 @@ const folded = (name: string): string => /^[a-z0-9_]*$/.test(name) ? name : name
 /** @param names the members of the request as it was written */
 export const flawOfRouting = (names: Iterable<string>): ScanProblem | undefined => {
   for (const name of names) {
+    // As almost all are.
+    if (ruled.has(name)) continue
     const read = folded(name)
     if (read !== name && ruled.has(read)) {
       return {
@@ -155,7 +157,7 @@ export const flawOfMessages = (
 /** The same for callers whose models, limits or budget would not hold for what is asked behind their upstream's address. */
 export const flawOfSteering = (names: Iterable<string>): ScanProblem | undefined => {
   for (const name of names) {
-    if (!steering.has(name) && !steering.has(folded(name))) continue
+    if (ruled.has(name) || (!steering.has(name) && !steering.has(folded(name)))) continue
     return {
       message:
         `The member '${name}' is not taken with this key: its models, limits and budget hold for what 'model' names, ` +
