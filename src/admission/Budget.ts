@@ -3,7 +3,7 @@
  * and without waiting, so that of any number of racing requests each sees what those before it have reserved.
  */
 import * as DateTime from "effect/DateTime"
-import { minus, type PicoUsd, plus } from "../domain/Money.ts"
+import { isLess, minus, type PicoUsd, plus } from "../domain/Money.ts"
 import type { Period } from "../domain/Principal.ts"
 
 /** A budget of one name, such as `key:alice`, `tag:team-a` or `total`. */
@@ -109,7 +109,7 @@ export const make = (sinceMs: number): Budgets => {
     for (const { account: { endMs, reserved, spent }, purse } of own) {
       const taken = plus(spent, reserved)
       // Nothing may be taken out of a purse that is empty, not even what costs nothing.
-      if (taken < purse.limit && plus(taken, bound) <= purse.limit) continue
+      if (isLess(taken, purse.limit) && !isLess(purse.limit, plus(taken, bound))) continue
       return { exhausted: purse, left: minus(purse.limit, taken), untilMs: endMs }
     }
     const soft = purses.filter((purse, at) => {

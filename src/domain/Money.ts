@@ -54,6 +54,10 @@ export const plus = (left: PicoUsd, right: PicoUsd): PicoUsd => {
   return normal(BigInt(left) + BigInt(right))
 }
 
+/** Whether one amount is below another: every number is below every BigInt, for that is why it is none. */
+export const isLess = (left: PicoUsd, right: PicoUsd): boolean =>
+  typeof left === typeof right ? left < right : typeof left === "number"
+
 /** What is left of an amount when another is taken off; never below 0. */
 export const minus = (left: PicoUsd, right: PicoUsd): PicoUsd => {
   if (typeof left === "number" && typeof right === "number") return left > right ? left - right : 0

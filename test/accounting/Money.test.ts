@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { parseUsd, parseUsdPerMtok, type PicoUsd, plus, times, toUsd } from "../../src/domain/Money.ts"
+import { isLess, parseUsd, parseUsdPerMtok, type PicoUsd, plus, times, toUsd } from "../../src/domain/Money.ts"
 import { makeRandom as seeded } from "../providers/Seeded.ts"
 
 const isNormal = (amount: PicoUsd): boolean =>
@@ -49,6 +49,19 @@ describe("money", () => {
       reference += BigInt(count) * BigInt(price)
       expect(isNormal(product) && isNormal(sum)).toBe(true)
       expect(BigInt(sum)).toBe(reference)
+    }
+  })
+
+  it("compares as BigInt does, in 20,000 random cases and at the edge between its two forms", () => {
+    const next = seeded(2)
+    const edge = 2 ** 53 - 1
+    const cases = [[edge, plus(edge, 1)], [plus(edge, 1), edge], [plus(edge, 1), plus(edge, 1)], [edge, edge]] as const
+    const random = Array.from(
+      { length: 20_000 },
+      () => [times(anyInteger(next), anyInteger(next)), times(anyInteger(next), anyInteger(next))] as const
+    )
+    for (const [left, right] of [...cases, ...random]) {
+      expect(isLess(left, right)).toBe(BigInt(left) < BigInt(right))
     }
   })
 
