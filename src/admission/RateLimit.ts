@@ -86,6 +86,21 @@ export interface Rates {
   readonly owe: (line: Line, tokens: number) => Effect.Effect<void, StoreFailed>
 }
 
+/** What the store said: how many are left, or would be missing, and how long ago it last added one. */
+type Said = readonly [left: number, elapsedMs: number]
+
+const takenOf = ({ limit, refillMs }: Bucket, tokens: number, [left, elapsedMs]: Said): Taken => {
+  const holds = left < 0 ? left + tokens : left
+  return {
+    standing: {
+      limit,
+      remaining: Math.max(0, Math.floor(holds)),
+      resetMs: Math.max(0, Math.ceil(limit - holds) * refillMs - elapsedMs)
+    },
+    retryAfterMs: left < 0 ? Math.max(1, Math.ceil(-left) * refillMs - elapsedMs) : undefined
+  }
+}
+
 const counted = (of: RateRefusal["of"], { retryAfterMs, standing }: Taken, standings: Standings): Counted => ({
   standings,
   refused: retryAfterMs === undefined ? undefined : { of, limit: standing.limit, retryAfterMs }
@@ -96,21 +111,8 @@ const over = (store: RateLimiter.RateLimiterStore["Service"]): Rates => {
   const [requestsOf, tokensOf] = [makeBuckets("requests"), makeBuckets("tokens")]
 
   /** Of a bucket, if it holds so many. */
-  const take = ({ key, limit, refillMs, refillRate }: Bucket, tokens: number): Effect.Effect<Taken, StoreFailed> =>
-    Effect.map(
-      store.tokenBucket({ key, tokens, limit, refillRate, allowOverflow: false }),
-      ([left, elapsedMs]) => {
-        const holds = left < 0 ? left + tokens : left
-        return {
-          standing: {
-            limit,
-            remaining: Math.max(0, Math.floor(holds)),
-            resetMs: Math.max(0, Math.ceil(limit - holds) * refillMs - elapsedMs)
-          },
-          retryAfterMs: left < 0 ? Math.max(1, Math.ceil(-left) * refillMs - elapsedMs) : undefined
-        }
-      }
-    )
+  const take = ({ key, limit, refillRate }: Bucket, tokens: number): Effect.Effect<Said, StoreFailed> =>
+    store.tokenBucket({ key, tokens, limit, refillRate, allowOverflow: false })
 
   /** Into a bucket, or out of it, whatever it holds. */
   const change = ({ key, limit, refillRate }: Bucket, tokens: number): Effect.Effect<unknown, StoreFailed> =>
@@ -118,21 +120,26 @@ const over = (store: RateLimiter.RateLimiterStore["Service"]): Rates => {
 
   const takeTokens = ({ name, tpm }: Line, tokens: number, requests: Standing | undefined) => {
     if (tpm === undefined) return Effect.succeed<Counted>({ standings: requests === undefined ? none : { requests } })
+    const bucket = tokensOf(name, tpm)
     // One that is larger than the limit passes when nothing else was used, and leaves a debt behind.
-    return Effect.map(
-      take(tokensOf(name, tpm), Math.min(tpm, tokens)),
-      (taken) => counted("tokens", taken, { requests, tokens: taken.standing })
-    )
+    const most = Math.min(tpm, tokens)
+    return Effect.map(take(bucket, most), (said) => {
+      const taken = takenOf(bucket, most, said)
+      return counted("tokens", taken, { requests, tokens: taken.standing })
+    })
   }
 
   return {
     take: (line, tokens) => {
       const { name, rpm } = line
       if (rpm === undefined) return takeTokens(line, tokens, undefined)
-      return Effect.flatMap(take(requestsOf(name, rpm), 1), (taken) =>
-        taken.retryAfterMs === undefined
+      const bucket = requestsOf(name, rpm)
+      return Effect.flatMap(take(bucket, 1), (said) => {
+        const taken = takenOf(bucket, 1, said)
+        return taken.retryAfterMs === undefined
           ? takeTokens(line, tokens, taken.standing)
-          : Effect.succeed(counted("requests", taken, { requests: taken.standing })))
+          : Effect.succeed(counted("requests", taken, { requests: taken.standing }))
+      })
     },
     giveBack: ({ name, rpm, tpm }, tokens, what) =>
       Effect.asVoid(Effect.andThen(
