@@ -10,6 +10,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { cpus } from "node:os"
 import { dirname, join } from "node:path"
 import { parseArgs } from "node:util"
+import { keepPage } from "../bench/Page.ts"
 import { table } from "./markdown-table.ts"
 
 const root = join(import.meta.dirname, "..")
@@ -188,10 +189,6 @@ const page = [
   open.length === 0 ? "Nothing." : open.map((file) => `- ${file}`).join("\n"),
   ""
 ].join("\n")
-if (!flags.print) {
-  const folder = join(root, "bench/results")
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, `full-${date}.md`), page)
-}
+if (!flags.print) keepPage(`full-${date}.md`, page)
 console.log(`${failures.length} failed; ${open.length} of ${files.length} files are left to run.`)
 process.exitCode = failures.length > 0 ? 1 : open.length > 0 ? 2 : 0

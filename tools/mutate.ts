@@ -7,9 +7,10 @@
  * A survivor is a missing test, or it cannot be killed; then `tools/survivors.json` says why, by the mutated text.
  */
 import { execFileSync } from "node:child_process"
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { existsSync, globSync, readFileSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { keepPage } from "../bench/Page.ts"
 import { table } from "./markdown-table.ts"
 
 const root = join(import.meta.dirname, "..")
@@ -210,8 +211,4 @@ const wanted = Object.keys(modules).filter((module) =>
 const date = new Date().toISOString().slice(0, 10)
 const page = pageOf(date, wanted.map(scoreOf))
 process.stdout.write(page)
-if (!flags.print && flags.lines === undefined) {
-  const directory = join(root, "bench/results")
-  mkdirSync(directory, { recursive: true })
-  writeFileSync(join(directory, `mutation-${date}.md`), page)
-}
+if (!flags.print && flags.lines === undefined) keepPage(`mutation-${date}.md`, page)

@@ -55,16 +55,15 @@ const skipString = (text: string, open: number): number => {
   }
 }
 
+/** The place after a mark, or after the string that it opens. */
+const afterMark = (text: string, at: number, code: number): number => code === QUOTE ? skipString(text, at) : at + 1
+
 const skipNested = (text: string, open: number): number => {
   let depth = 0
   let at = open
   while (at < text.length) {
     const code = text.charCodeAt(at)
-    if (code === QUOTE) {
-      at = skipString(text, at)
-      continue
-    }
-    at++
+    at = afterMark(text, at, code)
     if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++
     else if ((code === CLOSE_BRACE || code === CLOSE_BRACKET) && --depth === 0) return at
   }
@@ -82,11 +81,7 @@ export const excessOf = (text: string, levels: number, members: number): "levels
   let at = 0
   while (at < text.length) {
     const code = text.charCodeAt(at)
-    if (code === QUOTE) {
-      at = skipString(text, at)
-      continue
-    }
-    at++
+    at = afterMark(text, at, code)
     if (code === OPEN_BRACE || code === OPEN_BRACKET) {
       if (++depth > levels) return "levels"
       // All but the outermost are one themselves.
