@@ -72,11 +72,14 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
       { ...limits, name: `model:${alias}` }
     ])
   )
+  const ofAll: Rules = total === undefined ? none : { lines: [], purses: [total] }
+  /** With what everybody is ruled by. */
   const known = new WeakMap<Principal, Rules>()
   const rules = (caller: Principal): Rules => {
     const found = known.get(caller)
     if (found !== undefined) return found
-    const made = rulesOf(caller, settings.tags)
+    const own = rulesOf(caller, settings.tags)
+    const made = total === undefined ? own : { lines: own.lines, purses: [...own.purses, total] }
     known.set(caller, made)
     return made
   }
@@ -113,10 +116,9 @@ const make = Effect.fnUntraced(function*(settings: AdmissionSettings) {
 
   const enter = (asked: Asked): Effect.Effect<Pass, GatewayError> => {
     const { caller, request } = asked
-    const own = caller === undefined ? none : rules(caller)
+    const { lines: own, purses } = caller === undefined ? ofAll : rules(caller)
     const ofModel = ofModels.get(request.model)
-    const lines = ofModel === undefined ? own.lines : [...own.lines, ofModel]
-    const purses = total === undefined ? own.purses : [...own.purses, total]
+    const lines = ofModel === undefined ? own : [...own, ofModel]
     const { bound, tokens } = sizeOf(asked)
     if (bound === undefined && purses.length > 0 && onUnpriced === "refuse") return Effect.fail(unpriced)
     const order: Order = { id: `${++last}`, lines, purses, tokens, bound: bound ?? 0 }

@@ -101,24 +101,27 @@ export const make = (sinceMs: number): Budgets => {
   }
 
   const reserve: Budgets["reserve"] = (purses, bound, nowMs) => {
-    const own = purses.map((purse) => ({ purse, account: open(purse.name, purse.per, nowMs) }))
-    const unknown = own.filter(({ account }) => !account.isKnown)
-    if (unknown.length > 0) {
-      return { unknown: unknown.map(({ account, purse: { name, per } }) => ({ name, per, sinceMs: account.startMs })) }
-    }
-    for (const { account: { endMs, reserved, spent }, purse } of own) {
+    const unknown: Array<Unknown> = []
+    let exhausted: Reserved | undefined
+    for (const purse of purses) {
+      const { endMs, isKnown, reserved, spent, startMs } = open(purse.name, purse.per, nowMs)
+      if (!isKnown) unknown.push({ name: purse.name, per: purse.per, sinceMs: startMs })
       const taken = plus(spent, reserved)
       // Nothing may be taken out of a purse that is empty, not even what costs nothing.
       if (isLess(taken, purse.limit) && !isLess(purse.limit, plus(taken, bound))) continue
-      return { exhausted: purse, left: minus(purse.limit, taken), untilMs: endMs }
+      exhausted ??= { exhausted: purse, left: minus(purse.limit, taken), untilMs: endMs }
     }
-    const soft = purses.filter((purse, at) => {
-      const account = own[at]?.account
-      if (account === undefined) return false
+    if (unknown.length > 0) return { unknown }
+    if (exhausted !== undefined) return exhausted
+    const windows: Array<number> = []
+    const soft: Array<Purse> = []
+    for (const purse of purses) {
+      const account = open(purse.name, purse.per, nowMs)
       account.reserved = plus(account.reserved, bound)
-      return reachesSoft(purse, account)
-    })
-    return { windows: own.map(({ account }) => account.startMs), soft }
+      windows.push(account.startMs)
+      if (reachesSoft(purse, account)) soft.push(purse)
+    }
+    return { windows, soft }
   }
 
   const settle: Budgets["settle"] = (purses, windows, bound, spent) =>

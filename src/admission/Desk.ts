@@ -171,11 +171,11 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiterStore> =
     const told = warn(soft)
     if (used === undefined || order.lines.length === 0) return told
     const counted = Math.max(used.tokens, order.tokens)
-    // Of a request that is larger than the limit no more than the limit was taken.
-    return order.lines.reduce(
-      (all, line) => then(all, Effect.ignore(rates.owe(line, counted - Math.min(line.tpm ?? counted, order.tokens)))),
-      told
-    )
+    return order.lines.reduce((all, line) => {
+      // Of a request that is larger than the limit no more than the limit was taken.
+      const more = counted - Math.min(line.tpm ?? counted, order.tokens)
+      return line.tpm === undefined || more <= 0 ? all : then(all, Effect.ignore(rates.owe(line, more)))
+    }, told)
   }
 
   /** All or nothing: what the lines before have taken is theirs again, and so is the request that its tokens have refused. */

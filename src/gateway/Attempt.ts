@@ -116,19 +116,17 @@ const wholeAnswer = <Call extends AnyAttempt["call"], Whole>(
 ): Effect.Effect<Whole, GatewayError> => {
   const { call, target: { provider }, watchdog } = options
   if (provider.keepsLimit !== true) return bounded(options, turn, ask(provider, wired(call, turn)), "answer")
-  return Effect.withFiber((fiber) => {
-    const nowMs = monotonicMillisUnsafe(fiber.getRef(Clock.Clock))
-    const limitMs = limitAt(options, nowMs)
-    if (limitMs <= 0) return Effect.fail(timedOut(options, turn, nowMs, "answer"))
-    const limit: Limit = (stop) => {
-      const early = limitMs > options.clock.slowAfterMs ? Report.slowed(options, turn, fiber) : undefined
-      const onDue = () => stop(timedOut(options, turn, nowMs, "answer"))
-      const watched = Watchdog.twice(watchdog, early, nowMs + limitMs, onDue)
-      watchdog.watch(watched)
-      return () => watchdog.callOff(watched)
-    }
-    return Effect.interruptible(ask(provider, { ...call, limit, wire: turn.span }))
-  })
+  const nowMs = monotonicMillisUnsafe(turn.clock)
+  const limitMs = limitAt(options, nowMs)
+  if (limitMs <= 0) return Effect.fail(timedOut(options, turn, nowMs, "answer"))
+  const limit: Limit = (stop) => {
+    const early = limitMs > options.clock.slowAfterMs ? Report.slowed(options, turn, turn.fiber) : undefined
+    const onDue = () => stop(timedOut(options, turn, nowMs, "answer"))
+    const watched = Watchdog.twice(watchdog, early, nowMs + limitMs, onDue)
+    watchdog.watch(watched)
+    return () => watchdog.callOff(watched)
+  }
+  return Effect.interruptible(ask(provider, { ...call, limit, wire: turn.span }))
 }
 
 const whole = <Call extends AnyAttempt["call"], Whole>(
@@ -138,14 +136,13 @@ const whole = <Call extends AnyAttempt["call"], Whole>(
   Effect.uninterruptible(
     Effect.flatMap(enter(options), (turn) =>
       Effect.matchCauseEffect(wholeAnswer(options, turn, kind), {
-        onSuccess: (answer) =>
-          Effect.withFiber((fiber) => {
-            const judged = Report.answered(options, turn, fiber.getRef(Clock.Clock))
-            kind.note(options, turn, answer)
-            Report.completed(options)
-            const exit = Exit.succeed(answer)
-            return Effect.andThen(Effect.andThen(judged, turn.leave(exit)), exit)
-          }),
+        onSuccess: (answer) => {
+          const judged = Report.answered(options, turn, turn.clock)
+          kind.note(options, turn, answer)
+          Report.completed(options)
+          const exit = Exit.succeed(answer)
+          return Effect.andThen(Effect.andThen(judged, turn.leave(exit)), exit)
+        },
         onFailure: (cause) => {
           const error = cause.reasons.find(Cause.isFailReason)?.error
           const exit = Exit.failCause(cause)

@@ -108,7 +108,7 @@ const make = Effect.fnUntraced(function*({ meter, prices, retry }: CompletionSet
           ? answer
           : RequestTrace.around(trace, Effect.tapError(answer, noteFailure(decision)), fiber)
       })
-    const answered = Effect.flatMap(routes.resolve(request.request.model, decision.caller), asked)
+    const answered = Effect.flatMapEager(routes.resolve(request.request.model, decision.caller), asked)
     return Effect.tapError(answered, noteFailure(decision))
   }
 

@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import { CircuitOpen, type GatewayError, gatewayError, QueueFull } from "../domain/GatewayError.ts"
 import type { Call, EmbeddingCall, Frame, ParameterPolicy, ProviderCall } from "../providers/Provider.ts"
 import type * as Bulkhead from "../resilience/Bulkhead.ts"
@@ -60,6 +61,9 @@ export const callOf = <Request>(
 export interface Turn {
   /** Absent where the request is not traced. */
   readonly span: CallSpan | undefined
+  /** Who took it, and that fiber's clock. */
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly clock: Clock.Clock
   /** On the monotonic clock, in milliseconds. */
   readonly sinceMs: number
   readonly record: AttemptRecord
@@ -115,8 +119,9 @@ const turnOf = (
   options: AnyAttempt,
   permit: CircuitBreaker.Permit,
   release: Bulkhead.Release,
-  clock: Clock.Clock
+  fiber: Turn["fiber"]
 ): Turn => {
+  const clock = fiber.getRef(Clock.Clock)
   const { breaker } = options.target.guards
   const record: AttemptRecord = {
     target: options.target.name,
@@ -140,6 +145,8 @@ const turnOf = (
   let left = false
   const turn: Turn = {
     span,
+    fiber,
+    clock,
     sinceMs: monotonicMillisUnsafe(clock),
     record,
     isOverdue: false,
@@ -181,32 +188,33 @@ const queueFull = (options: AnyAttempt) =>
     })
   )
 
-const begin = (options: AnyAttempt, permit: CircuitBreaker.Permit, release: Bulkhead.Release) =>
-  Effect.withFiber<Turn>((fiber) => Effect.succeed(turnOf(options, permit, release, fiber.getRef(Clock.Clock))))
-
 /** A probe holds its slot for this long after its own limit, before it is taken for lost. */
 const graceMs = 5000
 
-const judged = (options: AnyAttempt, release: Bulkhead.Release): Effect.Effect<Turn, GatewayError> => {
+const judged = (
+  options: AnyAttempt,
+  release: Bulkhead.Release,
+  fiber: Turn["fiber"]
+): Effect.Effect<Turn, GatewayError> => {
   const { clock, target: { guards: { breaker } } } = options
   const leaseMs = clock.limitMs + graceMs
   return Effect.flatMap(
     clock.isLastResort === true ? breaker.tryLastResort(leaseMs) : breaker.admit(leaseMs),
     (decision) =>
       decision._tag === "Permit"
-        ? begin(options, decision, release)
+        ? Effect.succeed(turnOf(options, decision, release, fiber))
         : Effect.andThen(release, circuitOpen(options, decision.retryAfterMs))
   )
 }
 
 /** Bulkhead, then breaker. Run it where it cannot be interrupted: only the wait in the bulkhead's queue can. */
 export const enter = (options: AnyAttempt): Effect.Effect<Turn, GatewayError> =>
-  Effect.suspend(() => {
+  Effect.withFiber((fiber) => {
     const { clock: { deadline }, decision: { priority }, target: { guards: { bulkhead } } } = options
     const free = bulkhead.take()
-    if (free !== undefined) return judged(options, free)
+    if (free !== undefined) return judged(options, free, fiber)
     return Effect.matchEffect(bulkhead.wait({ priority, deadline }), {
-      onSuccess: (release) => judged(options, release),
+      onSuccess: (release) => judged(options, release, fiber),
       onFailure: () => queueFull(options)
     })
   })

@@ -173,14 +173,15 @@ export const makeWire = (options: WireOptions): Effect.Effect<Provider, never, T
       use: (endpoint: Endpoint, hear: Hear) => Effect.Effect<A, GatewayError, R>,
       asked: Asked = "chat"
     ): Effect.Effect<A, GatewayError, R> => {
-      if (credentials === undefined) return Effect.flatMap(endpoints[0], (endpoint) => use(endpoint, hearNothing))
+      if (credentials === undefined) return Effect.flatMapEager(endpoints[0], (endpoint) => use(endpoint, hearNothing))
       return Effect.withFiber((fiber) => {
         const clock = fiber.getRef(Clock.Clock)
         const mine = credentials.pick(call.model, clock)
         const hear: Hear = (reason) =>
           heed(options.name, mine.index, credentials.note(mine, call.model, reason, clock, asked))
-        return Effect.flatMap(endpoints[mine.index] ?? endpoints[0], (endpoint) => use(endpoint, hear)).pipe(
-          Effect.tapError(({ reason }) => hear(reason))
+        return Effect.tapError(
+          Effect.flatMapEager(endpoints[mine.index] ?? endpoints[0], (endpoint) => use(endpoint, hear)),
+          ({ reason }) => hear(reason)
         )
       })
     }
