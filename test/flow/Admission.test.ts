@@ -327,6 +327,12 @@ describe("a budget", () => {
     }).pipe(Effect.provide(gateway([one])))
   })
 
+  it.effect("refuses an answer of more tokens than could be counted, as it does any that it could not pay", () =>
+    Effect.gen(function*() {
+      expect(yield* tagOf(budgeted("1"), { max_tokens: 1e308, n: 128 })).toBe("BudgetExhausted")
+      expect(yield* balance).toMatchObject({ spent: 0, reserved: 0 })
+    }).pipe(Effect.provide(gateway([script("one", "ok")]))))
+
   it.effect("of a tag and of everybody rules keys that have none of their own", () =>
     Effect.gen(function*() {
       expect(yield* tagOf({ name: "bob", tags: ["poor"] })).toBe("BudgetExhausted")
