@@ -164,4 +164,16 @@ describe("money", () => {
         expect(why(yield* desk.enter(order([{ name: "key:alice", concurrent: 1 }])))).toBe("granted")
       })
     ))
+
+  it.effect("is asked for anew where it may have been spent before its budget was there", () =>
+    run(({ desk, renew }) =>
+      Effect.gen(function*() {
+        yield* TestClock.adjust("36 hours")
+        const known: Purse = { ...purse, name: "key:bob" }
+        yield* desk.enter(order([], [known], { bound: 1 }))
+        yield* renew
+        expect(why(yield* desk.enter(order([], [known], { bound: 1 })))).toBe("granted")
+        expect(why(yield* desk.enter(order([], [purse], { bound: 1 })))).toBe("unknown")
+      })
+    ))
 })
