@@ -38,6 +38,17 @@ describe("requests a minute", () => {
       })
     ))
 
+  it.effect("are no more than the limit once it is lowered, however many it was", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        yield* desk.enter(order([{ name: "key:alice", rpm: 100 }]))
+        const outcomes = yield* Effect.forEach(Array.from({ length: 10 }), () =>
+          desk.enter(order([{ name: "key:alice", rpm: 5 }])))
+        expect(outcomes[0]).toMatchObject({ granted: { requests: { limit: 5, remaining: 4 } } })
+        expect(outcomes.filter((outcome) => why(outcome) === "granted").length).toBe(5)
+      })
+    ))
+
   it.effect("of a key and of a model are both kept, and the one with less left is shown", () =>
     run(({ desk }) =>
       Effect.gen(function*() {
