@@ -219,7 +219,7 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiterStore> =
       const busy = counts.enter(lines)
       if (busy !== undefined) {
         budgets.settle(purses, windows, bound, 0)
-        return Effect.succeed(full(busy))
+        return then(warn(soft), Effect.succeed(full(busy)))
       }
       const ticket: Ticket = { order, windows }
       tickets.set(id, ticket)

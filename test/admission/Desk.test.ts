@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
 import type { Purse } from "../../src/admission/Budget.ts"
 import * as Desk from "../../src/admission/Desk.ts"
@@ -187,4 +188,20 @@ describe("money", () => {
         expect(why(yield* desk.enter(order([], [purse], { bound: 1 })))).toBe("unknown")
       })
     ))
+
+  it.effect("that has reached its soft limit is told of once, also where another limit refuses whoever finds that", () => {
+    const said: Array<string> = []
+    const log = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+    return Effect.gen(function*() {
+      yield* TestClock.adjust("36 hours")
+      const { desk } = yield* Desk.make
+      const line = { name: "key:alice", concurrent: 1 }
+      yield* desk.enter(order([line]))
+      yield* desk.enter(order([], [purse]))
+      yield* desk.tell([{ name: purse.name, per: purse.per, sinceMs: 86_400_000, spent: 90 }])
+      expect(why(yield* desk.enter(order([line], [purse])))).toBe("concurrent")
+      expect(why(yield* desk.enter(order([], [purse])))).toBe("granted")
+      expect(said).toEqual(["the budget key:alice has spent 80 % of 0.0000000001 USD a day"])
+    }).pipe(Effect.provide(Desk.memory), Effect.provide(log))
+  })
 })
