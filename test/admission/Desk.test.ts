@@ -202,6 +202,6 @@ describe("money", () => {
       expect(why(yield* desk.enter(order([line], [purse])))).toBe("concurrent")
       expect(why(yield* desk.enter(order([], [purse])))).toBe("granted")
       expect(said).toEqual(["the budget key:alice has spent 80 % of 0.0000000001 USD a day"])
-    }).pipe(Effect.provide(Desk.memory), Effect.provide(log))
+    }).pipe(Effect.provide([Desk.memory, log]))
   })
 })
