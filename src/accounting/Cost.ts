@@ -69,6 +69,7 @@ const kinds = [
 ] as const satisfies ReadonlyArray<keyof Rates>
 
 const noRate: Cost = { absent: "rate" }
+const noUsage: Cost = { absent: "usage" }
 
 /** Tokens times rates; a kind without a rate is no matter while there is no such token. */
 const charge = (buckets: Buckets, rates: Rates): Cost => {
@@ -181,14 +182,24 @@ export const makeBook = (providers: Iterable<PricedProvider>, estimator = byLeng
   const lookups = new Map(
     Array.from(providers, (provider) => [provider.name, { price: lookup(provider), region: provider.region }])
   )
+  const work = (provider: string, model: string, usage: Usage, atMs: number): Cost => {
+    if (usage.reportedCost !== undefined) return { picoUsd: usage.reportedCost, source: "provider" }
+    const found = lookups.get(provider)
+    const price = found?.price(model, atMs, usage.servedModel)
+    return price === undefined ? { absent: "model" } : cost(usage, price, found?.region)
+  }
+  // The cost of an answer is asked for by its head, its budget, its line and its ledger, one after the other.
+  let last: { provider: string; model: string; usage: Usage; atMs: number; cost: Cost } | undefined
   return {
     estimator,
     costOf: (provider, model, usage, atMs) => {
-      if (usage === undefined) return { absent: "usage" }
-      if (usage.reportedCost !== undefined) return { picoUsd: usage.reportedCost, source: "provider" }
-      const found = lookups.get(provider)
-      const price = found?.price(model, atMs, usage.servedModel)
-      return price === undefined ? { absent: "model" } : cost(usage, price, found?.region)
+      if (usage === undefined) return noUsage
+      if (last?.usage === usage && last.atMs === atMs && last.model === model && last.provider === provider) {
+        return last.cost
+      }
+      const cost = work(provider, model, usage, atMs)
+      last = { provider, model, usage, atMs, cost }
+      return cost
     },
     listed: (provider, model, atMs) => {
       const found = lookups.get(provider)

@@ -65,8 +65,18 @@ export const minus = (left: PicoUsd, right: PicoUsd): PicoUsd => {
   return rest > 0n ? normal(rest) : 0
 }
 
+// What a request cost is told in several places, one after the other.
+let lastAmount: PicoUsd = 0
+let lastUsd = "0"
+
 /** All digits in USD and no exponent: `0.00333825`, `12`, `0`. */
 export const toUsd = (amount: PicoUsd): string => {
+  if (amount === lastAmount) return lastUsd
+  lastAmount = amount
+  return lastUsd = usdOf(amount)
+}
+
+const usdOf = (amount: PicoUsd): string => {
   const digits = String(amount).padStart(13, "0")
   const whole = digits.slice(0, -12)
   const fraction = digits.slice(-12).replace(/0+$/, "")

@@ -59,21 +59,53 @@ const otelRecord = (service: Service | undefined): (...line: Parameters<Render>)
   })
 }
 
-// The names of a busy log's lines are few, and mostly the same ones in every line.
-const keys = new Map<string, string>()
-const mostKeys = 1000
+/** A member of a line: its name, and what it said last, for most members say in every line what they said in the one before. */
+interface Member {
+  readonly name: string
+  /** Never an object: one may change and stay the same. */
+  value: unknown
+  written: string
+}
 
-const keyOf = (name: string): string => {
-  let key = keys.get(name)
-  if (key === undefined) {
-    key = `,${JSON.stringify(name)}:`
-    if (keys.size < mostKeys) keys.set(name, key)
+// The names of a busy log's lines are few, and mostly the same ones in every line.
+const members = new Map<string, Member>()
+const mostMembers = 1000
+/** What is longer than so many characters is not kept for the next line. */
+const longestKept = 128
+
+const memberOf = (name: string): Member => {
+  let member = members.get(name)
+  if (member === undefined) {
+    member = { name: `,${JSON.stringify(name)}:`, value: undefined, written: "" }
+    if (members.size < mostMembers) members.set(name, member)
   }
-  return key
+  return member
 }
 
 /** Text as JSON; most of it is words and ids, of which nothing has to be escaped. */
 const textOf = (text: string): string => /^[\w ./:=+,-]*$/.test(text) ? `"${text}"` : JSON.stringify(text)
+
+/** A value as JSON; undefined for what JSON has no words for. */
+const written = (value: unknown): string | undefined => {
+  if (typeof value === "string") return textOf(value)
+  if (typeof value === "number") return Number.isFinite(value) ? `${value}` : "null"
+  if (typeof value === "boolean") return value ? "true" : "false"
+  if (Array.isArray(value) && value.length === 1 && typeof value[0] === "string") return `[${textOf(value[0])}]`
+  return JSON.stringify(value)
+}
+
+const memberText = (name: string, value: unknown): string => {
+  const member = memberOf(name)
+  if (value === member.value) return member.written
+  const text = written(value)
+  if (text === undefined) return ""
+  const whole = member.name + text
+  if (typeof value !== "object" && whole.length <= longestKept) {
+    member.value = value
+    member.written = whole
+  }
+  return whole
+}
 
 /** Written member by member: half the cost of a record that is made to be thrown away. */
 const otel = (service: Service | undefined): Render => {
@@ -83,12 +115,10 @@ const otel = (service: Service | undefined): Render => {
   return (severity, atMs, message, fields) => {
     let line = `{"timestamp":"${timestamp(atMs)}","severity_text":"${severity.toUpperCase()}","severity_number":${
       severityNumbers[severity]
-    },"message":${textOf(message)}${own}`
+    }${memberText("message", message)}${own}`
     for (const name in fields) {
       const value = fields[name]
-      if (value === undefined) continue
-      const written = typeof value === "string" ? textOf(value) : JSON.stringify(value)
-      if (written !== undefined) line += keyOf(name) + written
+      if (value !== undefined) line += memberText(name, value)
     }
     return `${line}}`
   }

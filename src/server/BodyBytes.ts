@@ -16,37 +16,37 @@ export type BodyFault = "too large" | "broken off"
 /** The part of Node's readable stream that is used. */
 interface Readable {
   readonly on: (event: string, listener: (value: Uint8Array) => void) => unknown
-  readonly off: (event: string, listener: (value: Uint8Array) => void) => unknown
   readonly resume: () => unknown
 }
 
 const isReadable = (source: object): source is Readable =>
-  "on" in source && "off" in source && "resume" in source && typeof source.on === "function"
+  "on" in source && "resume" in source && typeof source.on === "function"
 
 /** What is more than the limit is still taken from the connection, and thrown away, so that the refusal can be read. */
 const fromReadable = (source: Readable, limit: number): Effect.Effect<Uint8Array, BodyFault> =>
   Effect.callback((resume) => {
-    const pieces = new Pieces()
+    // Listeners that are left have nothing to do and go with the request; taking each off would cost more than reading a small body.
+    let pieces: Pieces | undefined = new Pieces()
     const settle = (result: Effect.Effect<Uint8Array, BodyFault>): void => {
-      source.off("data", onData)
-      source.off("end", onEnd)
-      source.off("error", onBreak)
-      source.off("close", onBreak)
+      pieces = undefined
       resume(result)
     }
     const onData = (chunk: Uint8Array): void => {
+      if (pieces === undefined) return
       pieces.add(chunk)
-      if (pieces.length <= limit) return
-      settle(Effect.fail("too large"))
-      source.resume()
+      if (pieces.length > limit) settle(Effect.fail("too large"))
     }
-    const onEnd = (): void => settle(Effect.succeed(pieces.whole))
-    const onBreak = (): void => settle(Effect.fail("broken off"))
+    const onEnd = (): void => {
+      if (pieces !== undefined) settle(Effect.succeed(pieces.whole))
+    }
+    const onBreak = (): void => {
+      if (pieces !== undefined) settle(Effect.fail("broken off"))
+    }
     source.on("end", onEnd)
     source.on("error", onBreak)
     source.on("close", onBreak)
     source.on("data", onData)
-    return Effect.sync(() => settle(Effect.fail("broken off")))
+    return Effect.sync(onBreak)
   })
 
 const inGeneral = ({ source, stream }: Body, limit: number): Effect.Effect<Uint8Array, BodyFault> =>

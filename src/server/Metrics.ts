@@ -23,7 +23,13 @@ interface Bound {
   readonly http: Histogram
 }
 
-const boundOf = new WeakMap<Instruments, Map<string, Bound>>()
+/** What is bound by what tells exchanges apart, and for the last one, for most are of its kind and a text to look it up costs more. */
+interface Known {
+  readonly all: Map<string, Bound>
+  last: { method: string; route: string; status: number; error: string | undefined; bound: Bound } | undefined
+}
+
+const knownOf = new WeakMap<Instruments, Known>()
 
 /** Of doors that speak TLS. */
 const secure = new WeakSet<Instruments>()
@@ -53,6 +59,24 @@ const bind = (
   }
 }
 
+const find = (exchange: Exchange, isCancelled: boolean, error: string | undefined, instruments: Instruments): Bound => {
+  let known = knownOf.get(instruments)
+  if (known === undefined) knownOf.set(instruments, known = { all: new Map(), last: undefined })
+  const { method, route, status } = exchange
+  const { all, last } = known
+  const isLast = last?.status === status && last.route === route && last.method === method && last.error === error
+  if (isLast && !isCancelled) return last.bound
+  const key = `${method} ${route} ${status} ${isCancelled} ${error}`
+  let bound = all.get(key)
+  if (bound === undefined) {
+    bound = bind(instruments, exchange, isCancelled, error)
+    // A method is the caller's word, so what is kept of one that nobody knows would be without end.
+    if (knownMethod(method) === method) all.set(key, bound)
+  }
+  if (!isCancelled) known.last = { method, route, status, error, bound }
+  return bound
+}
+
 /** Counts one ended exchange. */
 export const record = (
   exchange: Exchange,
@@ -60,18 +84,9 @@ export const record = (
   isCancelled: boolean,
   instruments: Instruments
 ): void => {
-  const { decision, method, route, status } = exchange
+  const { decision, status } = exchange
   const failure = decision.error ?? (status >= 500 ? String(status) : undefined)
-  const error = isCancelled ? undefined : failure
-  let known = boundOf.get(instruments)
-  if (known === undefined) boundOf.set(instruments, known = new Map<string, Bound>())
-  const key = `${method} ${route} ${status} ${isCancelled} ${error}`
-  let bound = known.get(key)
-  if (bound === undefined) {
-    bound = bind(instruments, exchange, isCancelled, error)
-    // A method is the caller's word, so what is kept of one that nobody knows would be without end.
-    if (knownMethod(method) === method) known.set(key, bound)
-  }
+  const bound = find(exchange, isCancelled, isCancelled ? undefined : failure, instruments)
   bound.requests.add(1)
   bound.durations.observe(durationMs / 1000)
   bound.http.observe(durationMs / 1000)
