@@ -46,7 +46,11 @@ describe("requests a minute", () => {
         const outcomes = yield* Effect.forEach(Array.from({ length: 10 }), () =>
           desk.enter(order([{ name: "key:alice", rpm: 5 }])))
         expect(outcomes[0]).toMatchObject({ granted: { requests: { limit: 5, remaining: 4 } } })
-        expect(outcomes.filter((outcome) => why(outcome) === "granted").length).toBe(5)
+        expect(
+          outcomes.filter((outcome) =>
+            why(outcome) === "granted"
+          ).length
+        ).toBe(5)
       })
     ))
 

@@ -103,7 +103,8 @@ describe.skipIf(isMissing())("desks in memory, of a fleet and in Redis", () => {
             let outcome = yield* enter
             if ("unknown" in outcome) {
               const told = outcome.unknown.map((one) => ({ ...one, spent: some() }))
-              yield* Effect.forEach(all, (desk) => desk.tell(told))
+              yield* Effect.forEach(all, (desk) =>
+                desk.tell(told))
               outcome = yield* enter
             }
             seen.add(why(outcome))

@@ -55,7 +55,9 @@ describe("a page of another origin", () => {
     const standing = { limit: 1, remaining: 0, resetMs: 1 }
     Object.assign(exchange.decision, { provider: "one", model: "m", dropped: ["seed"] })
     exchange.decision.standings = { requests: standing, tokens: standing }
-    const told = Object.keys(answerHeaders(exchange)).filter((name) => /^x-(?:breakwater|ratelimit|request)-/.test(name))
+    const told = Object.keys(answerHeaders(exchange)).filter((name) =>
+      /^x-(?:breakwater|ratelimit|request)-/.test(name)
+    )
     expect(told.length).toBe(11)
     const headers = { ...json, origin: "http://localhost:3000" }
     const reply = await ask(open, chatPath, { ...init, body: JSON.stringify(hello), headers })
