@@ -144,6 +144,25 @@ describe("a key with limits", () => {
     }).pipe(Effect.provide(gateway([judge], {}, { moderation: { provider: "judge", whenFailing: "refuse" } })))
   })
 
+  it.effect("owes the tokens that an answer has used, whatever its upstream calls their sum", () => {
+    const caller: Principal = { name: "alice", limits: { tpm: 1000 } }
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      for (const totalTokens of [0, -5000, 600]) {
+        const request = from(caller)
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* completion.stream(request)
+          const [attempt] = request.decision.attempts
+          if (attempt !== undefined) attempt.usage = { promptTokens: 100, completionTokens: 500, totalTokens }
+        }))
+        const after = from(caller)
+        yield* completion.complete(after)
+        expect(after.decision.standings?.tokens?.remaining).toBeLessThan(400)
+        yield* TestClock.adjust("1 minute")
+      }
+    }).pipe(Effect.provide(gateway([script("one", "ok")])))
+  })
+
   it.effect("holds one place for a stream until it is read or left", () => {
     const caller: Principal = { name: "alice", limits: { concurrent: 1 } }
     return Effect.gen(function*() {
