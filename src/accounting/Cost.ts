@@ -52,10 +52,20 @@ export const bucketsOf = (usage: Usage): Buckets => {
  * cached counts first.
  */
 export const tokensOf = (usage: Usage): TokenKinds => {
-  const { input, output, ...rest } = bucketsOf(usage)
+  const { cacheRead, cacheWrite1h, cacheWrite5m, input, inputAudio, output, outputAudio } = bucketsOf(usage)
   const inputImage = part(usage.imagePromptTokens, input)
   const reasoning = part(usage.reasoningTokens, output)
-  return { ...rest, input: input - inputImage, inputImage, output: output - reasoning, reasoning }
+  return {
+    input: input - inputImage,
+    output: output - reasoning,
+    cacheRead,
+    cacheWrite5m,
+    cacheWrite1h,
+    inputAudio,
+    outputAudio,
+    inputImage,
+    reasoning
+  }
 }
 
 const kinds = [

@@ -25,25 +25,25 @@ export interface AttemptRecord {
   readonly provider: string
   readonly model: string
   readonly startedAtMs: number
-  endedAtMs?: number
+  endedAtMs?: number | undefined
   /** Tag of the reason it failed with, `ok`, or `Diverged` for a resumption that said something else. */
-  outcome?: string
+  outcome?: string | undefined
   /** What its failure allows; absent while there is none. */
-  failureClass?: FailureClass
+  failureClass?: FailureClass | undefined
   /** How long the flow waited before this attempt. */
   readonly waitedMs: number
   /** From sending to the answer, a stream's first content or the failure, with fractions; absent while it runs. */
-  tookMs?: number
+  tookMs?: number | undefined
   /** The end of that on the monotonic clock. */
-  settledAtMs?: number
+  settledAtMs?: number | undefined
   /** HTTP status of a failure, if the upstream gave one. */
   upstreamStatus?: number | undefined
   /** What it used as far as it said, also if it broke off or was given up later. */
   usage?: Usage | undefined
   /** The same with a guess at what it did not say, where it said something and did not count it. */
-  estimated?: Usage
+  estimated?: Usage | undefined
   /** It used more than that, and nobody said how much. */
-  isUntold?: true
+  isUntold?: true | undefined
 }
 
 /** Counts requests of a flow. */
@@ -59,72 +59,99 @@ export interface Decision {
   /** Receipt, in milliseconds since 1970. */
   readonly startedAtMs: number
   /** When the last byte had left; absent while it runs. */
-  endedAtMs?: number
+  endedAtMs?: number | undefined
   /** The end of the whole request, in milliseconds on the monotonic clock; absent until its route is known. */
-  deadlineMs?: number
+  deadlineMs?: number | undefined
   /** What the caller put in `model`. */
   alias: string
   /** It is an alias of the file, and not only a caller's word. */
-  isConfigured?: true
+  isConfigured?: true | undefined
   stream: boolean
   /** What was asked for; absent = a chat completion. */
-  operation?: "embeddings"
+  operation?: "embeddings" | undefined
   /** Names of the targets in the order they would be asked; shared by all requests of an alias. */
   candidates: ReadonlyArray<string>
   /** Whose key was shown; absent where the door is open. */
-  caller?: Principal
+  caller?: Principal | undefined
   /** What was left of the caller's rates; absent where it has none. */
-  standings?: Standings
+  standings?: Standings | undefined
   /** Who goes first where not all can; default normal. */
   priority: Priority
   readonly attempts: Array<AttemptRecord>
   readonly skipped: Array<{ readonly target: string; readonly why: string }>
   /** The provider (its name in the file) and upstream model that answered. */
-  provider?: string
-  model?: string
+  provider?: string | undefined
+  model?: string | undefined
   /** How often a broken stream was continued by another try. */
-  resumed?: number
+  resumed?: number | undefined
   /** Events of committed streams that could not be read and were passed over. */
-  skippedEvents?: number
+  skippedEvents?: number | undefined
   /** Milliseconds from receipt to the first content event of a stream. */
-  firstContentMs?: number
+  firstContentMs?: number | undefined
   usage?: Usage | undefined
   /** As of its attempt. */
   estimated?: Usage | undefined
   /** Prices of the flow that took the request; see `costOf`. */
-  prices?: PriceBook
+  prices?: PriceBook | undefined
   /** What of its content sinks may keep; absent = nothing. */
   captured?: Captured | undefined
   /** Who counts it; the flow's own. */
-  meter?: Meter
+  meter?: Meter | undefined
   /** Kept by `costOf`. */
-  cost?: Cost
+  cost?: Cost | undefined
   finishReasons?: ReadonlyArray<string> | undefined
   upstreamRequestId?: string | undefined
   /** Names of the caller's parameters that the upstream that answered could not be told; see `droppedOf`. */
-  dropped?: ReadonlyArray<string>
+  dropped?: ReadonlyArray<string> | undefined
   /** Of the server span; absent while tracing is off. */
-  traceId?: string
+  traceId?: string | undefined
   /** Tag of the reason that ended the request, if it failed. */
-  error?: string
+  error?: string | undefined
   /** The caller left before the last byte. */
-  cancelled?: boolean
+  cancelled?: boolean | undefined
   /** Absent where the request is not traced. */
   trace?: RequestTrace | undefined
 }
 
 const none: ReadonlyArray<string> = []
 
-/** An empty record; `startedAtMs` is the receipt in milliseconds since 1970, default 0. */
+/**
+ * An empty record; `startedAtMs` is the receipt in milliseconds since 1970, default 0. All members are there from the first: one that
+ * is added later makes a record of another shape, which everything that reads it has to look up.
+ */
 export const make = (requestId: string, startedAtMs = 0): Decision => ({
   requestId,
   startedAtMs,
+  endedAtMs: undefined,
+  deadlineMs: undefined,
   alias: "",
+  isConfigured: undefined,
   stream: false,
+  operation: undefined,
   candidates: none,
+  caller: undefined,
+  standings: undefined,
   priority: defaultPriority,
   attempts: [],
-  skipped: []
+  skipped: [],
+  provider: undefined,
+  model: undefined,
+  resumed: undefined,
+  skippedEvents: undefined,
+  firstContentMs: undefined,
+  usage: undefined,
+  estimated: undefined,
+  prices: undefined,
+  captured: undefined,
+  meter: undefined,
+  cost: undefined,
+  finishReasons: undefined,
+  upstreamRequestId: undefined,
+  dropped: undefined,
+  traceId: undefined,
+  error: undefined,
+  cancelled: undefined,
+  trace: undefined
 })
 
 /** Notes what sinks may keep of a request's content; undefined where they may keep nothing. */

@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Catalogue from "../observability/Catalogue.ts"
 import { CurrentConventions } from "../observability/Conventions.ts"
-import { CurrentInstruments, type Instruments } from "../observability/Instruments.ts"
+import { type Counter, CurrentInstruments, type Instruments } from "../observability/Instruments.ts"
 import { Providers } from "../providers/Providers.ts"
 import { monotonicMillis } from "../resilience/MonotonicTime.ts"
 import type { AttemptRecord, Decision, Meter } from "./Decision.ts"
@@ -72,7 +72,7 @@ const countTurns = (families: Families, { attempts, resumed, skipped }: Decision
 }
 
 /** What an answer cost, or that this is not known. A target outside the file counts as its provider's. */
-const countCost = (families: Families, decision: Decision, target: string): void => {
+const countCost = (families: Families, costs: Map<string, Counter>, decision: Decision, target: string): void => {
   const found = costOf(decision)
   if (found === undefined) return
   if ("absent" in found) {
@@ -81,7 +81,9 @@ const countCost = (families: Families, decision: Decision, target: string): void
     if (found.estimate !== undefined) families.estimated.of(target).add(1)
     return
   }
-  families.cost.of(target).add(Number(found.picoUsd) / 1e12)
+  let cost = costs.get(target)
+  if (cost === undefined) costs.set(target, cost = families.cost.of(target))
+  cost.add(Number(found.picoUsd) / 1e12)
 }
 
 /** One call of a target: its attempts that came one after the other, ended now unless the last of them has ended. */
@@ -121,6 +123,7 @@ const ownMs = (
 
 const countRequest = (
   families: Families,
+  costs: Map<string, Counter>,
   seriesOf: (target: string, operation: Decision["operation"]) => TargetMetrics.TargetMetrics,
   decision: Decision,
   receivedAtMs: number | undefined,
@@ -144,7 +147,7 @@ const countRequest = (
     const next = attempts[at + 1]
     if (next?.target !== attempt.target) countCall(series, decision, first, attempt, next === undefined)
     if (next !== undefined) continue
-    countCost(families, decision, attempt.target)
+    countCost(families, costs, decision, attempt.target)
     if (usage === undefined || decision.provider === undefined) continue
     series.used(usage)
   }
@@ -156,6 +159,7 @@ export const make: Effect.Effect<Meter, never, Providers> = Effect.gen(function*
   const conventions = yield* CurrentConventions
   const { providers } = yield* Providers
   const families = familiesOf(instruments)
+  const costs = new Map<string, Counter>()
   const chats = new Map<string, TargetMetrics.TargetMetrics>()
   const embeddings = new Map<string, TargetMetrics.TargetMetrics>()
   const seriesOf = (target: string, operation?: Decision["operation"]): TargetMetrics.TargetMetrics => {
@@ -170,7 +174,7 @@ export const make: Effect.Effect<Meter, never, Providers> = Effect.gen(function*
     return series
   }
   return {
-    ended: (decision, receivedAtMs, nowMs) => countRequest(families, seriesOf, decision, receivedAtMs, nowMs),
+    ended: (decision, receivedAtMs, nowMs) => countRequest(families, costs, seriesOf, decision, receivedAtMs, nowMs),
     chunks: (target) => seriesOf(target).perChunk
   }
 })

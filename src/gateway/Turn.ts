@@ -123,7 +123,16 @@ const turnOf = (
     provider: options.target.provider.name,
     model: options.call.model,
     startedAtMs: clock.currentTimeMillisUnsafe(),
-    waitedMs: options.waitedMs
+    endedAtMs: undefined,
+    outcome: undefined,
+    failureClass: undefined,
+    waitedMs: options.waitedMs,
+    tookMs: undefined,
+    settledAtMs: undefined,
+    upstreamStatus: undefined,
+    usage: undefined,
+    estimated: undefined,
+    isUntold: undefined
   }
   options.decision.attempts.push(record)
   const span = options.decision.trace?.begin(options)

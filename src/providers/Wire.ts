@@ -246,7 +246,8 @@ const complete = (
       const fallback = fallbackOf(call, nowMs)
       const read = dialect.readAnswer(response.text, fallback)
       if (isReason(read)) return Effect.fail(noAnswer(dialect, read, response.text, fallback))
-      return Effect.succeed({ ...read, upstreamRequestId: requestIdOf(response), dropped })
+      const { completion, text, usage } = read
+      return Effect.succeed({ text, completion, usage, upstreamRequestId: requestIdOf(response), dropped })
     }))
 
 /** What an answer beside chat is read as. */

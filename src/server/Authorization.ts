@@ -29,7 +29,10 @@ const isSame = (presented: string, expected: string): boolean => {
 
 const credential = (headers: HeaderMap, scheme: "bearer" | "basic"): string | undefined => {
   const header = headers["authorization"]
-  if (header === undefined || header.slice(0, scheme.length + 1).toLowerCase() !== `${scheme} `) return undefined
+  if (header === undefined) return undefined
+  // As everybody writes it, else in whatever case.
+  const isUsual = scheme === "bearer" && header.startsWith("Bearer ")
+  if (!isUsual && header.slice(0, scheme.length + 1).toLowerCase() !== `${scheme} `) return undefined
   const text = header.slice(scheme.length + 1).trim()
   return text === "" ? undefined : text
 }

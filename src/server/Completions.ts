@@ -29,9 +29,16 @@ export const answer = (
     const checked = checkChat(text, settings.limits, settings.imageHosts, settings.rules)
     if ("_tag" in checked) return Effect.fail(gatewayError(checked))
     const { decision } = exchange
-    decision.alias = checked.request.model
-    decision.stream = checked.request.stream === true
-    const input: CompletionRequest = { ...checked, decision, timeoutMs, receivedAtMs: exchange.receivedAtMs }
+    const { request: asked, source } = checked
+    decision.alias = asked.model
+    decision.stream = asked.stream === true
+    const input: CompletionRequest = {
+      source,
+      request: asked,
+      decision,
+      timeoutMs,
+      receivedAtMs: exchange.receivedAtMs
+    }
     return decision.stream
       ? Effect.flatMap(
         completion.stream(input),

@@ -3,7 +3,6 @@ import * as Context from "effect/Context"
 import type { Cost } from "../accounting/Cost.ts"
 import { toUsd } from "../domain/Money.ts"
 import { defaultPriority } from "../domain/Priority.ts"
-import type { Usage } from "../domain/Usage.ts"
 import * as Decision from "../gateway/Decision.ts"
 import type { Fields, Severity } from "../observability/LogFormat.ts"
 import { completed, type Correlate, type EventLogShape } from "../observability/Logger.ts"
@@ -23,56 +22,66 @@ const severity = (exchange: Exchange, isCancelled: boolean): Severity => {
   return isProbe(exchange.route) && !isCancelled ? "debug" : "info"
 }
 
-/** A line while it is written: one object that grows, for joining several costs more than all that is in them. */
-type Line = Record<string, unknown>
-
-const addUsage = (line: Line, usage: Usage): void => {
-  line["gen_ai.usage.input_tokens"] = usage.promptTokens
-  line["gen_ai.usage.output_tokens"] = usage.completionTokens
-  line["gen_ai.usage.cache_read.input_tokens"] = usage.cachedTokens
-  line["gen_ai.usage.reasoning.output_tokens"] = usage.reasoningTokens
+/** What it cost, as the line tells it. */
+const costFields = (cost: Cost | undefined) => {
+  const absent = cost !== undefined && "absent" in cost ? cost : undefined
+  const known = cost !== undefined && "picoUsd" in cost ? cost : undefined
+  const usd = known === undefined ? undefined : toUsd(known.picoUsd)
+  return { absent, usd, source: known?.source, estimate: absent?.estimate }
 }
 
-const addCost = (line: Line, cost: Cost): void => {
-  if ("absent" in cost) {
-    line["breakwater.cost.status"] = cost.estimate === undefined ? "unpriced" : "estimated"
-    line["breakwater.cost.absent"] = cost.absent
-    if (cost.estimate !== undefined) line["breakwater.cost.estimated_usd"] = toUsd(cost.estimate)
-    return
-  }
-  const usd = toUsd(cost.picoUsd)
-  // The convention's is a double; the exact decimal stands beside it.
-  line["gen_ai.usage.cost"] = Number(usd)
-  line["breakwater.cost.usd"] = usd
-  line["breakwater.cost.source"] = cost.source
-}
-
-const addFlow = (line: Line, { decision }: Exchange): void => {
-  if (decision.alias === "") return
-  const cost = Decision.costOf(decision)
+/**
+ * The line of an exchange: one object with every member from the first, for one that grows member by member, or that is joined from
+ * several, costs more than all that is in it.
+ */
+const lineOf = (exchange: Exchange, nowMs: number, isCancelled: boolean, trace: Fields): Fields => {
+  const { decision, keyName, method, requestId, route, startedAtMs, status } = exchange
+  const { attempts, priority, skipped, usage } = decision
+  const isFlow = decision.alias !== ""
+  const { absent, estimate, source, usd } = costFields(isFlow ? Decision.costOf(decision) : undefined)
   const model = decision.model === undefined ? undefined : modelName(decision.model)
-  line["gen_ai.operation.name"] = decision.operation ?? "chat"
-  line["gen_ai.request.model"] = Decision.aliasOf(decision)
-  line["gen_ai.response.model"] = model
-  line["gen_ai.response.finish_reasons"] = decision.finishReasons?.map(word)
-  if (decision.usage !== undefined) addUsage(line, decision.usage)
-  if (cost !== undefined) addCost(line, cost)
-  line["breakwater.provider"] = decision.provider
-  line["breakwater.model"] = model
-  line["breakwater.attempts"] = decision.attempts.length
-  line["breakwater.attempt.outcomes"] = decision.attempts.map((attempt) =>
-    `${attempt.target}=${attempt.outcome ?? "unfinished"}`
-  )
-  if (decision.skipped.length > 0) {
-    line["breakwater.skipped"] = decision.skipped.map(({ target, why }) => `${target}=${why}`)
+  return {
+    "event.name": completed,
+    "breakwater.request.id": requestId,
+    trace_id: trace["trace_id"],
+    span_id: trace["span_id"],
+    "http.request.method": method,
+    "http.route": route,
+    "http.response.status_code": status === 0 ? 499 : status,
+    "error.type": isCancelled ? "cancelled" : decision.error,
+    cancelled: isCancelled ? true : undefined,
+    "breakwater.key": keyName,
+    "breakwater.priority": priority === defaultPriority ? undefined : priority,
+    "gen_ai.operation.name": isFlow ? decision.operation ?? "chat" : undefined,
+    "gen_ai.request.model": isFlow ? Decision.aliasOf(decision) : undefined,
+    "gen_ai.response.model": model,
+    "gen_ai.response.finish_reasons": decision.finishReasons?.map(word),
+    "gen_ai.usage.input_tokens": usage?.promptTokens,
+    "gen_ai.usage.output_tokens": usage?.completionTokens,
+    "gen_ai.usage.cache_read.input_tokens": usage?.cachedTokens,
+    "gen_ai.usage.reasoning.output_tokens": usage?.reasoningTokens,
+    // The convention's is a double; the exact decimal stands beside it.
+    "gen_ai.usage.cost": usd === undefined ? undefined : Number(usd),
+    "breakwater.cost.usd": usd,
+    "breakwater.cost.source": source,
+    "breakwater.cost.status": absent === undefined ? undefined : estimate === undefined ? "unpriced" : "estimated",
+    "breakwater.cost.absent": absent?.absent,
+    "breakwater.cost.estimated_usd": estimate === undefined ? undefined : toUsd(estimate),
+    "breakwater.provider": decision.provider,
+    "breakwater.model": model,
+    "breakwater.attempts": isFlow ? attempts.length : undefined,
+    "breakwater.attempt.outcomes": isFlow
+      ? attempts.map(({ outcome, target }) => `${target}=${outcome ?? "unfinished"}`)
+      : undefined,
+    "breakwater.skipped": skipped.length > 0 ? skipped.map(({ target, why }) => `${target}=${why}`) : undefined,
+    "breakwater.stream.resumed": decision.resumed,
+    "breakwater.stream.skipped_events": decision.skippedEvents,
+    "breakwater.upstream.request.id": idOf(decision.upstreamRequestId),
+    "breakwater.decision": isFlow && Decision.isEventful(decision) ? Decision.toRecord(decision) : undefined,
+    ttft_ms: decision.firstContentMs,
+    stream: isFlow ? decision.stream : undefined,
+    duration_ms: nowMs - startedAtMs
   }
-  line["breakwater.stream.resumed"] = decision.resumed
-  line["breakwater.stream.skipped_events"] = decision.skippedEvents
-  line["breakwater.upstream.request.id"] = idOf(decision.upstreamRequestId)
-  if (Decision.isEventful(decision)) line["breakwater.decision"] = Decision.toRecord(decision)
-  if (decision.captured !== undefined) Object.assign(line, decision.captured.attributes())
-  line["ttft_ms"] = decision.firstContentMs
-  line["stream"] = decision.stream
 }
 
 /** Writes the line. `isCancelled`: the caller left before the last byte. */
@@ -85,17 +94,13 @@ export const write = (
 ): void => {
   const level = severity(exchange, isCancelled)
   if (!log.isEnabled(level)) return
-  const { decision, keyName, method, requestId, route, startedAtMs, status } = exchange
-  const line: Line = { "event.name": completed, "breakwater.request.id": requestId }
-  for (const name in trace) line[name] = trace[name]
-  line["http.request.method"] = method
-  line["http.route"] = route
-  line["http.response.status_code"] = status === 0 ? 499 : status
-  line["error.type"] = isCancelled ? "cancelled" : decision.error
-  if (isCancelled) line["cancelled"] = true
-  line["breakwater.key"] = keyName
-  if (decision.priority !== defaultPriority) line["breakwater.priority"] = decision.priority
-  addFlow(line, exchange)
-  line["duration_ms"] = nowMs - startedAtMs
-  log.event(level, nowMs, `${method} ${route} ${isCancelled ? "cancelled" : status}`, line)
+  const { method, route, status } = exchange
+  const line = lineOf(exchange, nowMs, isCancelled, trace)
+  const captured = exchange.decision.captured?.attributes()
+  log.event(
+    level,
+    nowMs,
+    `${method} ${route} ${isCancelled ? "cancelled" : status}`,
+    captured === undefined ? line : { ...line, ...captured }
+  )
 }
