@@ -75,11 +75,15 @@ export interface Budgets {
   ) => ReadonlyArray<Purse>
   /** Tells what was spent before; heard once for each window. */
   readonly tell: (name: string, per: Period, sinceMs: number, spent: PicoUsd) => void
+  /** Undefined where nothing is known of it. */
   readonly balance: (name: string, per: Period, nowMs: number) => Balance | undefined
+  /** There may be budgets from now on that were none before: of their present windows nothing was counted here. */
+  readonly renew: (nowMs: number) => void
 }
 
 /** `sinceMs`: since when everything is counted here, in milliseconds since 1970; windows that had begun then must be told first. */
 export const make = (sinceMs: number): Budgets => {
+  let countedSinceMs = sinceMs
   // By period, then by name: a key made of both would be a new text to hash for every purse of every request.
   const accounts: Readonly<Record<Period, Map<string, Account>>> = { day: new Map(), month: new Map() }
 
@@ -88,7 +92,7 @@ export const make = (sinceMs: number): Budgets => {
     if (found !== undefined && nowMs < found.endMs) return found
     const window = windowAt(per, nowMs)
     // What began while it was counted here needs no history.
-    const isKnown = window.startMs >= sinceMs
+    const isKnown = window.startMs >= countedSinceMs
     const account: Account = { ...window, isKnown, spent: 0, reserved: 0, isTold: false }
     accounts[per].set(name, account)
     return account
@@ -144,9 +148,12 @@ export const make = (sinceMs: number): Budgets => {
     },
     balance: (name, per, nowMs) => {
       const account = accounts[per].get(name)
-      return account === undefined || nowMs >= account.endMs
+      return account === undefined || !account.isKnown || nowMs >= account.endMs
         ? undefined
         : { spent: account.spent, reserved: account.reserved, endMs: account.endMs }
+    },
+    renew: (nowMs) => {
+      countedSinceMs = nowMs
     }
   }
 }

@@ -80,6 +80,8 @@ export interface OwnDesk {
   readonly desk: Desk["Service"]
   /** Ends everything whose id begins like this; what was reserved counts as spent, for nobody knows better. */
   readonly abandon: (prefix: string) => Effect.Effect<void>
+  /** Orders may bring other budgets from now on. One that is new is asked of the ledger, for it may have been spent from without. */
+  readonly renew: Effect.Effect<void>
 }
 
 interface Ticket {
@@ -217,7 +219,7 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiterStore> =
       const busy = counts.enter(lines)
       if (busy !== undefined) {
         budgets.settle(purses, windows, bound, 0)
-        return Effect.succeed(full(busy))
+        return then(warn(soft), Effect.succeed(full(busy)))
       }
       const ticket: Ticket = { order, windows }
       tickets.set(id, ticket)
@@ -254,7 +256,8 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiterStore> =
           ([id, ticket]) => close(id, ticket, { tokens: 0, spent: ticket.order.bound }),
           { discard: true }
         )
-      )
+      ),
+    renew: Effect.map(Clock.currentTimeMillis, budgets.renew)
   }
 })
 

@@ -59,6 +59,10 @@ export const estimate = (request: ChatRequest | EmbeddingRequest, written: strin
   return {
     about: Math.ceil((written.length - data) / usualCharacters) + ofMedia,
     input: Math.max(0, bytes - data) + ofMedia,
-    output: (request.max_completion_tokens ?? request.max_tokens ?? usualAnswer) * (request.n ?? 1)
+    // A caller may write a number beyond all that can be multiplied and added up exactly.
+    output: Math.min(
+      Number.MAX_SAFE_INTEGER,
+      (request.max_completion_tokens ?? request.max_tokens ?? usualAnswer) * (request.n ?? 1)
+    )
   }
 }

@@ -126,7 +126,10 @@ const makeBook = (registry: ReturnType<typeof makeRegistry>) => {
         [...records.values()].map((record) => [record.id, useOf(record)] as const).filter(([, atMs]) => atMs > 0)
       ),
     named: (name: string): IssuedKey | undefined =>
-      records.get(name) ?? [...records.values()].find((record) => record.name === name)
+      records.get(name) ?? [...records.values()].find((record) => record.name === name),
+    /** All that are good: of a name there are two where two workers were asked for it at once and no database said no. */
+    good: (name: string): ReadonlyArray<IssuedKey> =>
+      [...records.values()].filter((record) => record.name === name && record.revokedAtMs === undefined)
   }
 }
 
@@ -150,7 +153,7 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
   const fleet = yield* Fleet
   const secret = settings.secret === undefined ? undefined : Redacted.value(settings.secret)
   const registry = makeRegistry(settings.keys, secret)
-  const { apply, named, records, saw, uses } = makeBook(registry)
+  const { apply, good, named, records, saw, uses } = makeBook(registry)
   const store = yield* openStore(settings.sql === undefined ? undefined : Redacted.value(settings.sql))
   yield* fleet.handle(topic, (body) =>
     Effect.map(decodeRecord(body), (record) => {
@@ -264,6 +267,7 @@ const make = Effect.fnUntraced(function*(settings: KeysSettings) {
         const revokedAtMs = before.revokedAtMs ?? (yield* Clock.currentTimeMillis)
         const record = { ...before, version: before.version + 1, revokedAtMs }
         yield* change(record)
+        for (const other of good(name)) yield* change({ ...other, version: other.version + 1, revokedAtMs })
         return record
       }, changing),
       rotate: Effect.fnUntraced(function*(name: string, graceMs: number) {

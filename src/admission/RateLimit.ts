@@ -57,7 +57,8 @@ const makeBuckets = (kind: string) => {
     const found = known.get(name)
     if (found?.limit === limit) return found
     const refillRate = Duration.divideUnsafe(window, limit)
-    const made = { key: `${name}:${kind}`, limit, refillRate, refillMs: Duration.toMillis(refillRate) }
+    // With its limit: the store keeps what a bucket holds, also where that is more than a lower limit allows.
+    const made = { key: `${name}:${kind}:${limit}`, limit, refillRate, refillMs: Duration.toMillis(refillRate) }
     known.set(name, made)
     return made
   }

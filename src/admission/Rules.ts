@@ -4,6 +4,7 @@ import type { ChatRequest } from "../domain/Chat.ts"
 import type { EmbeddingRequest } from "../domain/Embedding.ts"
 import type { PicoUsd } from "../domain/Money.ts"
 import type { Budget, Principal } from "../domain/Principal.ts"
+import type { Usage } from "../domain/Usage.ts"
 import type { Purse } from "./Budget.ts"
 import { estimate } from "./Estimate.ts"
 import type { Line, Standings } from "./RateLimit.ts"
@@ -49,14 +50,30 @@ export const rulesOf = (
   return lines.length === 0 && purses.length === 0 ? none : { lines, purses }
 }
 
+/** The same where it asks for what may have a price of its own: a service tier, or an answer that is spoken; undefined = it does not. */
+const besides = (request: Asked["request"], usage: Usage): Usage | undefined => {
+  if (!("messages" in request)) return undefined
+  const { modalities, service_tier: tier } = request
+  const isSpoken = modalities?.includes("audio") === true
+  if (!isSpoken && (tier === undefined || tier === null)) return undefined
+  return {
+    ...usage,
+    serviceTier: tier ?? undefined,
+    audioCompletionTokens: isSpoken ? usage.completionTokens : undefined
+  }
+}
+
 /** The most that it may cost at any of its targets; undefined = one of them has no known price. */
-const boundOf = ({ atMs, prices, targets }: Asked, input: number, output: number): PicoUsd | undefined => {
+const boundOf = ({ atMs, prices, request, targets }: Asked, input: number, output: number): PicoUsd | undefined => {
   const usage = { promptTokens: input, completionTokens: output, totalTokens: input + output }
+  const dearer = besides(request, usage)
   let most: PicoUsd = 0
   for (const { model, provider } of targets) {
     const cost = prices?.costOf(provider.name, model, usage, atMs)
     if (cost === undefined || "absent" in cost) return undefined
     if (cost.picoUsd > most) most = cost.picoUsd
+    const more = dearer === undefined ? undefined : prices?.costOf(provider.name, model, dearer, atMs)
+    if (more !== undefined && "picoUsd" in more && more.picoUsd > most) most = more.picoUsd
   }
   return most
 }

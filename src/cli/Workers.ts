@@ -106,6 +106,8 @@ export const supervise = Effect.fnUntraced(function*<R>(options: {
 
   const start = Effect.fnUntraced(function*(index: number, shortLives: number, replaces: Worker | undefined) {
     const startedAt = yield* Clock.currentTimeMillis
+    // It reads the file as it is now.
+    yield* desk.renew
     const worker = cluster.fork()
     guard(worker)
     living.add(worker)

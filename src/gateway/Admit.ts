@@ -25,7 +25,9 @@ const useOf = (decision: Decision, untold: PicoUsd): Use => {
   let spent: PicoUsd = 0
   for (const attempt of decision.attempts) {
     const { estimated, outcome, usage } = attempt
-    tokens += (estimated ?? usage)?.totalTokens ?? 0
+    const used = estimated ?? usage
+    // Some hosts say a total that is less than its parts.
+    if (used !== undefined) tokens += Math.max(used.totalTokens, used.promptTokens + used.completionTokens)
     const cost = costOfAttempt(decision, attempt)
     if (cost === undefined) continue
     if ("picoUsd" in cost) spent = plus(spent, cost.picoUsd)

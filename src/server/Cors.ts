@@ -31,7 +31,8 @@ const stainless = /^x-stainless-[a-z-]{1,32}$/
 
 const exposed =
   "x-request-id, x-should-retry, retry-after, retry-after-ms, x-breakwater-provider, x-breakwater-model, " +
-  "x-breakwater-attempts, x-breakwater-cost-usd"
+  "x-breakwater-attempts, x-breakwater-cost-usd, x-breakwater-dropped-params, " +
+  ["limit", "remaining", "reset"].map((what) => `x-ratelimit-${what}-requests, x-ratelimit-${what}-tokens`).join(", ")
 
 /** Seconds that a browser may remember the answer to its question. */
 const maxAge = "600"

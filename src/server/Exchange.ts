@@ -79,12 +79,13 @@ export const CurrentExchange = Context.Reference<Exchange>("breakwater/server/Ex
 const headerText = (name: string): string => /^[\x20-\x7e]*$/.test(name) ? name : encodeURI(name.toWellFormed())
 
 /** A span as OpenAI writes it: `12ms`, `1.5s`, `6m0s`. */
-const spanText = (ms: number): string =>
-  ms < 1000
-    ? `${Math.ceil(ms)}ms`
-    : ms < 60_000
-    ? `${Math.ceil(ms / 100) / 10}s`
-    : `${Math.floor(ms / 60_000)}m${Math.ceil(ms % 60_000 / 1000)}s`
+const spanText = (ms: number): string => {
+  if (ms < 1000) return `${Math.ceil(ms)}ms`
+  const tenths = Math.ceil(ms / 100)
+  if (tenths < 600) return `${tenths / 10}s`
+  const seconds = Math.ceil(ms / 1000)
+  return `${Math.floor(seconds / 60)}m${seconds % 60}s`
+}
 
 /** What is left of the caller's rates, as OpenAI tells it. */
 const addStandings = (headers: Record<string, string>, { requests, tokens }: Standings): void => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
@@ -148,6 +149,47 @@ describe("a budget after a start", () => {
         expect(yield* tagOf(budgeted)).toBe("AdmissionUnavailable")
         state.isAway = false
         expect(yield* tagOf(budgeted)).toBe("ok")
+      }).pipe(Effect.provide(at({}, ledger)))
+    })
+  })
+
+  it.effect("is asked of the ledger once for all who come at the same time, and each is told its own", () => {
+    const { ledger, queries } = ledgerOf(() =>
+      Effect.as(Effect.sleep("1 second"), [{ ...emptySum("alice"), cost: 980 }, { ...emptySum("poor"), cost: 1000 }])
+    )
+    const poor: Principal = { ...budgeted, name: "poor" }
+    return Effect.gen(function*() {
+      yield* TestClock.setTime(noon)
+      yield* Effect.gen(function*() {
+        const callers = Array.from({ length: 40 }, (_, at) => at % 2 === 0 ? budgeted : poor)
+        const racing = yield* Effect.forkChild(Effect.forEach(callers, tagOf, { concurrency: "unbounded" }), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust("1 second")
+        const tags = yield* Fiber.join(racing)
+        expect(callers.filter((caller, at) => caller === budgeted && tags[at] === "ok").length).toBe(2)
+        expect(tags.filter((tag) => tag === "BudgetExhausted").length).toBe(38)
+        expect(queries.length).toBe(1)
+      }).pipe(Effect.provide(at({}, ledger)))
+    })
+  })
+
+  it.effect("hears of a slow ledger what was asked before, though whoever asked has given up", () => {
+    const { ledger, queries } = ledgerOf(() => Effect.as(Effect.sleep("20 seconds"), []))
+    return Effect.gen(function*() {
+      yield* TestClock.setTime(noon)
+      yield* Effect.gen(function*() {
+        const looking = yield* Effect.forkChild(Effect.flatMap(Admission, ({ balances }) => balances([budgeted])), {
+          startImmediately: true
+        })
+        yield* Fiber.interrupt(looking)
+        const first = yield* Effect.forkChild(tagOf(budgeted), { startImmediately: true })
+        yield* TestClock.adjust("16 seconds")
+        expect(yield* Fiber.join(first)).toBe("AdmissionUnavailable")
+        const second = yield* Effect.forkChild(tagOf(budgeted), { startImmediately: true })
+        yield* TestClock.adjust("4 seconds")
+        expect(yield* Fiber.join(second)).toBe("ok")
+        expect(queries.length).toBe(1)
       }).pipe(Effect.provide(at({}, ledger)))
     })
   })

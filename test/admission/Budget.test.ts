@@ -99,4 +99,22 @@ describe("a budget", () => {
     // The next day began while it was counted.
     expect(granted(budgets.reserve([purse], 1, noon + day))).toBe(true)
   })
+
+  it("that may not have been one before is asked for, and one that is counted here already is not", () => {
+    const budgets = Budget.make(0)
+    const counted: Budget.Purse = { ...purse, name: "key:bob" }
+    expect(granted(budgets.reserve([counted], 1, noon))).toBe(true)
+    budgets.renew(noon)
+    expect(granted(budgets.reserve([counted], 1, noon))).toBe(true)
+    expect(budgets.reserve([purse], 1, noon)).toMatchObject({ unknown: [{ name: purse.name }] })
+    expect(granted(budgets.reserve([{ ...purse, name: "key:carol" }], 1, noon + day))).toBe(true)
+  })
+
+  it("of which nothing is known has no balance", () => {
+    const budgets = Budget.make(noon)
+    budgets.reserve([purse], 1, noon)
+    expect(budgets.balance(purse.name, "day", noon)).toBeUndefined()
+    budgets.tell(purse.name, "day", Date.UTC(2026, 1, 28), 7)
+    expect(budgets.balance(purse.name, "day", noon)).toMatchObject({ spent: 7, reserved: 0 })
+  })
 })

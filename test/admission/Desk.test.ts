@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
 import type { Purse } from "../../src/admission/Budget.ts"
 import * as Desk from "../../src/admission/Desk.ts"
@@ -35,6 +36,21 @@ describe("requests a minute", () => {
         expect(why(yield* desk.enter(order([alice])))).toBe("granted")
         expect(why(yield* desk.enter(order([bob])))).toBe("granted")
         expect(why(yield* desk.enter(order([alice])))).toBe("requests")
+      })
+    ))
+
+  it.effect("are no more than the limit once it is lowered, however many it was", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        yield* desk.enter(order([{ name: "key:alice", rpm: 100 }]))
+        const outcomes = yield* Effect.forEach(Array.from({ length: 10 }), () =>
+          desk.enter(order([{ name: "key:alice", rpm: 5 }])))
+        expect(outcomes[0]).toMatchObject({ granted: { requests: { limit: 5, remaining: 4 } } })
+        expect(
+          outcomes.filter((outcome) =>
+            why(outcome) === "granted"
+          ).length
+        ).toBe(5)
       })
     ))
 
@@ -164,4 +180,32 @@ describe("money", () => {
         expect(why(yield* desk.enter(order([{ name: "key:alice", concurrent: 1 }])))).toBe("granted")
       })
     ))
+
+  it.effect("is asked for anew where it may have been spent before its budget was there", () =>
+    run(({ desk, renew }) =>
+      Effect.gen(function*() {
+        yield* TestClock.adjust("36 hours")
+        const known: Purse = { ...purse, name: "key:bob" }
+        yield* desk.enter(order([], [known], { bound: 1 }))
+        yield* renew
+        expect(why(yield* desk.enter(order([], [known], { bound: 1 })))).toBe("granted")
+        expect(why(yield* desk.enter(order([], [purse], { bound: 1 })))).toBe("unknown")
+      })
+    ))
+
+  it.effect("that has reached its soft limit is told of once, also where another limit refuses whoever finds that", () => {
+    const said: Array<string> = []
+    const log = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+    return Effect.gen(function*() {
+      yield* TestClock.adjust("36 hours")
+      const { desk } = yield* Desk.make
+      const line = { name: "key:alice", concurrent: 1 }
+      yield* desk.enter(order([line]))
+      yield* desk.enter(order([], [purse]))
+      yield* desk.tell([{ name: purse.name, per: purse.per, sinceMs: 86_400_000, spent: 90 }])
+      expect(why(yield* desk.enter(order([line], [purse])))).toBe("concurrent")
+      expect(why(yield* desk.enter(order([], [purse])))).toBe("granted")
+      expect(said).toEqual(["the budget key:alice has spent 80 % of 0.0000000001 USD a day"])
+    }).pipe(Effect.provide([Desk.memory, log]))
+  })
 })

@@ -25,6 +25,12 @@ describe("an estimate", () => {
     expect(estimate(request({ max_tokens: 10, max_completion_tokens: 20, n: 3 }), "").output).toBe(60)
   })
 
+  it("is a safe integer, whatever the caller writes", () => {
+    for (const n of [1, 128]) {
+      expect(estimate(request({ max_tokens: 1e308, n }), "").output).toBe(Number.MAX_SAFE_INTEGER)
+    }
+  })
+
   it("counts pictures, recordings and files by themselves and not by their data", () => {
     const data = "a".repeat(9000)
     const content: NonNullable<Extract<ChatRequest["messages"][number], { role: "user" }>["content"]> = [

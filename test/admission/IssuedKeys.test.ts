@@ -135,6 +135,18 @@ describe("a key that two workers change at once", () => {
         expect([isLast, keys.find(text, 0)]).toEqual([isLast, undefined])
       }
     }).pipe(Effect.provide(Layer.provide(layer(settings), fleet))))
+
+  it.effect("is revoked by its name also where both have issued one of it", () =>
+    Effect.gen(function*() {
+      const keys = yield* Keys
+      const issued = yield* IssuedKeys
+      const { record, text } = yield* issued.issue({ name: "dora" })
+      const other = yield* issued.issue({ name: "eve" })
+      yield* Effect.forEach(heard, (hear) => hear({ ...other.record, name: record.name, version: 2 }))
+      expect(keys.find(other.text, 0)?.name).toBe("dora")
+      yield* issued.revoke("dora")
+      expect([keys.find(text, 0), keys.find(other.text, 0)]).toEqual([undefined, undefined])
+    }).pipe(Effect.provide(Layer.provide(layer(settings), fleet))))
 })
 
 describe("issued keys in a SQLite file", () => {

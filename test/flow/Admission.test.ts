@@ -144,6 +144,25 @@ describe("a key with limits", () => {
     }).pipe(Effect.provide(gateway([judge], {}, { moderation: { provider: "judge", whenFailing: "refuse" } })))
   })
 
+  it.effect("owes the tokens that an answer has used, whatever its upstream calls their sum", () => {
+    const caller: Principal = { name: "alice", limits: { tpm: 1000 } }
+    return Effect.gen(function*() {
+      const completion = yield* Completion
+      for (const totalTokens of [0, -5000, 600]) {
+        const request = from(caller)
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* completion.stream(request)
+          const [attempt] = request.decision.attempts
+          if (attempt !== undefined) attempt.usage = { promptTokens: 100, completionTokens: 500, totalTokens }
+        }))
+        const after = from(caller)
+        yield* completion.complete(after)
+        expect(after.decision.standings?.tokens?.remaining).toBeLessThan(400)
+        yield* TestClock.adjust("1 minute")
+      }
+    }).pipe(Effect.provide(gateway([script("one", "ok")])))
+  })
+
   it.effect("holds one place for a stream until it is read or left", () => {
     const caller: Principal = { name: "alice", limits: { concurrent: 1 } }
     return Effect.gen(function*() {
@@ -326,6 +345,12 @@ describe("a budget", () => {
       expect(yield* Fiber.join(tomorrow)).toBe("ok")
     }).pipe(Effect.provide(gateway([one])))
   })
+
+  it.effect("refuses an answer of more tokens than could be counted, as it does any that it could not pay", () =>
+    Effect.gen(function*() {
+      expect(yield* tagOf(budgeted("1"), { max_tokens: 1e308, n: 128 })).toBe("BudgetExhausted")
+      expect(yield* balance).toMatchObject({ spent: 0, reserved: 0 })
+    }).pipe(Effect.provide(gateway([script("one", "ok")]))))
 
   it.effect("of a tag and of everybody rules keys that have none of their own", () =>
     Effect.gen(function*() {

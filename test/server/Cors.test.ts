@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "@effect/vitest"
+import { answerHeaders, make } from "../../src/server/Exchange.ts"
 import { ask, chatPath, hello } from "./Client.ts"
 import { makeFake, makeServer } from "./Fake.ts"
 
@@ -47,6 +48,20 @@ describe("a page of another origin", () => {
       expect(reply.headers.get("access-control-allow-origin")).toBe("http://localhost:3000")
       expect(reply.headers.get("access-control-expose-headers")).toContain("x-request-id")
     }
+  })
+
+  it("that is on the list may read all that an answer says of itself, the standing of the caller's limits included", async () => {
+    const exchange = make("id", "POST", chatPath, 0)
+    const standing = { limit: 1, remaining: 0, resetMs: 1 }
+    Object.assign(exchange.decision, { provider: "one", model: "m", dropped: ["seed"] })
+    exchange.decision.standings = { requests: standing, tokens: standing }
+    const told = Object.keys(answerHeaders(exchange)).filter((name) =>
+      /^x-(?:breakwater|ratelimit|request)-/.test(name)
+    )
+    expect(told.length).toBe(11)
+    const headers = { ...json, origin: "http://localhost:3000" }
+    const reply = await ask(open, chatPath, { ...init, body: JSON.stringify(hello), headers })
+    expect(reply.headers.get("access-control-expose-headers")?.split(", ")).toEqual(expect.arrayContaining(told))
   })
 
   it.each([

@@ -26,4 +26,13 @@ describe("the headers of an answer", () => {
       expect(() => new Headers(headers)).not.toThrow()
     }
   })
+
+  it("write a span with never sixty of a unit", () => {
+    const exchange = make("id", "POST", "/v1/chat/completions", 0)
+    const spans = [0, 12.2, 1500, 59_899, 59_988, 60_000, 119_500, 359_999, 360_001].map((resetMs) => {
+      exchange.decision.standings = { requests: { limit: 1, remaining: 0, resetMs } }
+      return answerHeaders(exchange)["x-ratelimit-reset-requests"]
+    })
+    expect(spans).toEqual(["0ms", "13ms", "1.5s", "59.9s", "1m0s", "1m0s", "2m0s", "6m0s", "6m1s"])
+  })
 })
