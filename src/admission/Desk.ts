@@ -89,6 +89,9 @@ interface Ticket {
   readonly windows: ReadonlyArray<number>
 }
 
+/** Tickets after which the map of those that are under way is made anew. */
+const renewEvery = 512
+
 /** Who waits for another request of the same key to end is asked to come again after this long. */
 const concurrentPauseMs = 1000
 
@@ -163,7 +166,17 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiterStore> =
   const rates = yield* RateLimit.make
   const counts = makeCounts()
   const budgets = Budget.make(yield* Clock.currentTimeMillis)
-  const tickets = new Map<string, Ticket>()
+  let tickets = new Map<string, Ticket>()
+  let issued = 0
+
+  /**
+   * A map that has become old makes its next tables old as well, and each that it leaves keeps what was in it (`resilience/Roster.ts`).
+   * So it is left itself before it is old, for one with the few tickets that are under way.
+   */
+  const keep = (id: string, ticket: Ticket): void => {
+    if (++issued % renewEvery === 0) tickets = new Map(tickets)
+    tickets.set(id, ticket)
+  }
 
   /** `used` absent: it was refused, so it owes nothing. */
   const close = (id: string, { order, windows }: Ticket, used?: Use): Effect.Effect<void> => {
@@ -222,7 +235,7 @@ export const make: Effect.Effect<OwnDesk, never, RateLimiter.RateLimiterStore> =
         return then(warn(soft), Effect.succeed(full(busy)))
       }
       const ticket: Ticket = { order, windows }
-      tickets.set(id, ticket)
+      keep(id, ticket)
       const undo = Effect.suspend(() => close(id, ticket))
       return Effect.matchEffect(takeRates(order), {
         onSuccess: (outcome): Effect.Effect<Outcome> =>

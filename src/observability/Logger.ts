@@ -129,6 +129,8 @@ const effectLevels = {
 
 /** Lines wait at most this long, in milliseconds. */
 const lingerMs = 50
+/** Characters that are written at once: a longer text would not be young, and be there until all of the memory is looked through. */
+const mostAtOnce = 32 * 1024
 /** Characters that may wait for a standard output that does not take them; what comes beyond is dropped and counted. */
 const mostWaiting = 8 * 1024 * 1024
 
@@ -140,23 +142,33 @@ export const layer = (
   Layer.unwrap(Effect.gen(function*() {
     const stdio = yield* Stdio.Stdio
     const latch = yield* Latch.make()
-    let waiting = ""
+    let full: Array<string> = []
+    let last = ""
+    let waiting = 0
     let dropped = 0
     const write = (line: string): void => {
-      if (waiting.length > mostWaiting) {
+      if (waiting > mostWaiting) {
         dropped++
         return
       }
-      waiting += `${line}\n`
+      waiting += line.length + 1
+      last += `${line}\n`
+      if (last.length > mostAtOnce) {
+        full.push(last)
+        last = ""
+      }
       latch.openUnsafe()
     }
     const flush = Effect.suspend(() => {
       latch.closeUnsafe()
-      if (waiting === "") return Effect.void
-      const batch = dropped === 0 ? waiting : `${waiting}{"message":"log lines dropped","count":${dropped}}\n`
-      waiting = ""
+      if (waiting === 0) return Effect.void
+      const batch = full
+      batch.push(dropped === 0 ? last : `${last}{"message":"log lines dropped","count":${dropped}}\n`)
+      full = []
+      last = ""
+      waiting = 0
       dropped = 0
-      return Effect.ignore(Stream.run(Stream.succeed(batch), stdio.stdout({ endOnDone: false })))
+      return Effect.ignore(Stream.run(Stream.fromIterable(batch), stdio.stdout({ endOnDone: false })))
     })
     const loop = latch.await.pipe(Effect.andThen(Effect.sleep(lingerMs)), Effect.andThen(flush), Effect.forever)
     yield* Effect.forkScoped(loop)
