@@ -1,31 +1,33 @@
 /** Leads every route of the router, and what finds none, through the passage. */
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import { Keys } from "../admission/Keys.ts"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { Shedding } from "../admission/Shedding.ts"
 import * as Account from "../gateway/Account.ts"
 import { Health } from "../gateway/Health.ts"
-import { EventLog } from "../observability/Logger.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as ClientAddress from "../validation/ClientAddress.ts"
-import { OpenStreams } from "./OpenStreams.ts"
+import type { Exchange } from "./Exchange.ts"
+import { direct } from "./LeanCompletions.ts"
 import { pass } from "./Passage.ts"
-import { ServerOptions } from "./ServerSettings.ts"
+import * as Services from "./Services.ts"
 
 /** The middleware around everything. */
 export const layer = HttpRouter.use((router) =>
   Effect.gen(function*() {
-    const settings = yield* ServerOptions
+    const services = yield* Services.make
+    const { settings } = services
     const around = {
       health: yield* Health,
       account: yield* Account.make,
-      log: yield* EventLog,
-      keys: yield* Keys,
+      log: services.log,
+      keys: services.keys,
       settings,
+      direct: (request: HttpServerRequest, exchange: Exchange) => direct(services, request, exchange),
       callers: ClientAddress.make(settings.trustedProxies),
       shedding: yield* Shedding,
       watchdog: yield* Watchdog.make,
-      pending: (yield* OpenStreams).pending
+      pending: services.streams.pending
     }
     yield* router.addGlobalMiddleware((effect) => Effect.withFiber((fiber) => pass(effect, around, fiber)))
   })

@@ -44,12 +44,12 @@ export const pass = (
       return complete(response, exchange, request, cors, health.isDraining())
     }
     const recovered = (cause: Cause.Cause<unknown>) => Effect.map(recover(cause, exchange, log), finish)
-    const answered = (): Effect.Effect<Response, unhandled> => {
+    const answered = (): Effect.Effect<Response, unhandled, Scope.Scope> => {
       const refusal = turnedAway(request, exchange, around, fiber)
       if (refusal !== undefined) return recovered(refusal)
       const permission = permitted(request, exchange, cors)
       if (permission !== undefined) return Effect.succeed(finish(permission))
-      return Effect.matchCauseEffect(effect, {
+      return Effect.matchCauseEffect(around.direct(request, exchange) ?? effect, {
         onSuccess: (response) => Effect.succeed(finish(response)),
         onFailure: recovered
       })

@@ -1,4 +1,8 @@
 /** What every exchange meets on its way through the door. */
+import type * as Effect from "effect/Effect"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { HttpServerResponse } from "effect/http/HttpServerResponse"
+import type * as Scope from "effect/Scope"
 import type { Keys } from "../admission/Keys.ts"
 import type { Shedding } from "../admission/Shedding.ts"
 import type { Decision } from "../gateway/Decision.ts"
@@ -6,6 +10,7 @@ import type { Health } from "../gateway/Health.ts"
 import type { EventLogShape } from "../observability/Logger.ts"
 import type { Watchdog } from "../resilience/Watchdog.ts"
 import type { ClientAddress } from "../validation/ClientAddress.ts"
+import type { Exchange } from "./Exchange.ts"
 import type { PendingAnswers } from "./PendingAnswers.ts"
 import type { ServerSettings } from "./ServerSettings.ts"
 
@@ -20,4 +25,9 @@ export interface Surroundings {
   readonly keys: Keys["Service"]
   readonly settings: ServerSettings
   readonly callers: ClientAddress
+  /** The answer to a request that needs no router. */
+  readonly direct: (
+    request: HttpServerRequest,
+    exchange: Exchange
+  ) => Effect.Effect<HttpServerResponse, never, Scope.Scope> | undefined
 }

@@ -83,7 +83,8 @@ const judgeMember = (
   hosts: ReadonlyArray<string>
 ): Found | undefined => {
   if (typeof message !== "object" || message === null) return undefined
-  const parts: unknown = Object.getOwnPropertyDescriptor(message, name)?.value
+  const inImages: unknown = "images" in message ? message.images : undefined
+  const parts: unknown = name === "images" ? inImages : "content" in message ? message.content : undefined
   if (!Array.isArray(parts)) return undefined
   const found = judge(parts, "", 0, hosts.length === 0 ? passedOn : { ...passedOn, hosts })
   return found === undefined ? undefined : { path: `${name}${found.path}`, fault: found.fault }
