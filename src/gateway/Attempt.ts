@@ -129,13 +129,26 @@ const wholeAnswer = <Call extends AnyAttempt["call"], Whole>(
   return Effect.interruptible(ask(provider, { ...call, limit, wire: turn.span }))
 }
 
+/** What a provider throws before it gives an effect ends the turn like any other defect: it gives its place back. */
+const begun = <Call extends AnyAttempt["call"], Whole>(
+  options: AttemptOptions<Call>,
+  turn: Turn,
+  kind: Kind<Call, Whole>
+): Effect.Effect<Whole, GatewayError> => {
+  try {
+    return wholeAnswer(options, turn, kind)
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
 const whole = <Call extends AnyAttempt["call"], Whole>(
   options: AttemptOptions<Call>,
   kind: Kind<Call, Whole>
 ): Effect.Effect<Whole, GatewayError> =>
   Effect.uninterruptible(
     Effect.flatMap(enter(options), (turn) =>
-      Effect.matchCauseEffect(wholeAnswer(options, turn, kind), {
+      Effect.matchCauseEffect(begun(options, turn, kind), {
         onSuccess: (answer) => {
           const judged = Report.answered(options, turn, turn.clock)
           kind.note(options, turn, answer)
