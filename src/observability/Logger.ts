@@ -142,33 +142,43 @@ export const layer = (
   Layer.unwrap(Effect.gen(function*() {
     const stdio = yield* Stdio.Stdio
     const latch = yield* Latch.make()
-    let full: Array<string> = []
+    const full: Array<string> = []
     let last = ""
     let waiting = 0
     let dropped = 0
+    const add = (text: string): void => {
+      waiting += text.length
+      last += text
+    }
     const write = (line: string): void => {
       if (waiting > mostWaiting) {
         dropped++
         return
       }
-      waiting += line.length + 1
-      last += `${line}\n`
+      add(`${line}\n`)
       if (last.length > mostAtOnce) {
         full.push(last)
         last = ""
       }
       latch.openUnsafe()
     }
+    // One by one, so that of what a slow output has not taken yet the rest is there for who flushes when this one is ended.
+    const pieces = function*() {
+      for (let piece = full.shift(); piece !== undefined; piece = full.shift()) {
+        waiting -= piece.length
+        yield piece
+      }
+    }
     const flush = Effect.suspend(() => {
       latch.closeUnsafe()
       if (waiting === 0) return Effect.void
-      const batch = full
-      batch.push(dropped === 0 ? last : `${last}{"message":"log lines dropped","count":${dropped}}\n`)
-      full = []
-      last = ""
-      waiting = 0
+      if (dropped > 0) add(`{"message":"log lines dropped","count":${dropped}}\n`)
       dropped = 0
-      return Effect.ignore(Stream.run(Stream.fromIterable(batch), stdio.stdout({ endOnDone: false })))
+      if (last !== "") full.push(last)
+      last = ""
+      return Effect.ignore(
+        Stream.run(Stream.fromIterable(pieces(), { chunkSize: 1 }), stdio.stdout({ endOnDone: false }))
+      )
     })
     const loop = latch.await.pipe(Effect.andThen(Effect.sleep(lingerMs)), Effect.andThen(flush), Effect.forever)
     yield* Effect.forkScoped(loop)

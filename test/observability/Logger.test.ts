@@ -1,20 +1,25 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { describeCause, EventLog, layer, layerLines } from "../../src/observability/Logger.ts"
 
-const stdioOf = (written: Array<string>) =>
+const stdioOf = (written: Array<string>, taken: Effect.Effect<void> = Effect.void) =>
   Layer.succeed(
     Stdio.Stdio,
     Stdio.make({
       args: Effect.succeed([]),
       stdin: Stream.empty,
-      stdout: () => Sink.forEach((chunk) => Effect.sync(() => void written.push(String(chunk)))),
+      stdout: () => Sink.forEach((chunk) => Effect.andThen(Effect.sync(() => void written.push(String(chunk))), taken)),
       stderr: () => Sink.drain
     })
   )
@@ -92,5 +97,23 @@ describe("the log", () => {
         Effect.provide(layer({ format: "json", level: "info" }).pipe(Layer.provide(stdioOf(written))))
       )
       expect(written.join("")).toContain("last words")
+    }))
+
+  it.effect("what a slow output has not taken yet is written when the layer closes", () =>
+    Effect.gen(function*() {
+      const written: Array<string> = []
+      const taken = yield* Latch.make()
+      const logs = layer({ format: "json", level: "info" }).pipe(Layer.provide(stdioOf(written, taken.await)))
+      const scope = yield* Scope.make()
+      const log = Context.get(yield* Layer.buildWithScope(logs, scope), EventLog)
+      for (let i = 0; i < 5; i++) log.event("info", 0, `line ${i} ${"x".repeat(40_000)}`, {})
+      yield* TestClock.adjust(50)
+      expect(written.length).toBe(1)
+      const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* taken.open
+      yield* Fiber.join(closed)
+      expect(written.map((piece) => JSON.parse(piece).message.slice(0, 6))).toEqual(
+        Array.from({ length: 5 }, (_, i) => `line ${i}`)
+      )
     }))
 })
