@@ -17,7 +17,8 @@ const thrown = () => {
 
 /** A flow over one provider that throws instead of answering, and may have one call under way. */
 const flow = (keepsLimit: boolean) => {
-  const provider: Provider = { name: "a", kind: "scripted", models: [], keepsLimit, complete: thrown, stream: thrown }
+  const own: Provider = { name: "a", kind: "scripted", models: [], complete: thrown, stream: thrown }
+  const provider: Provider = keepsLimit ? { ...own, keepsLimit } : own
   return Gateway.layer({
     aliases: { fast: { strategy: "ordered", targets: [{ provider: "a", model: "m", weight: 1 }] } },
     perProvider: { a: { maxConcurrency: 1 } }
