@@ -6,6 +6,7 @@ import * as IssuedKeys from "../admission/IssuedKeys.ts"
 import * as FleetHealth from "../gateway/FleetHealth.ts"
 import * as Gateway from "../gateway/Gateway.ts"
 import * as FleetMetrics from "../server/FleetMetrics.ts"
+import { IsAlone } from "../server/LeanCompletions.ts"
 import * as Server from "../server/Server.ts"
 import * as Fleet from "../storage/Fleet.ts"
 import * as Counting from "./Counting.ts"
@@ -33,6 +34,7 @@ export const application = (settings: Settings) => {
   const flow = gateway(settings).pipe(Layer.provide(admission))
   const health = FleetHealth.layer.pipe(Layer.provide([flow, Fleet.layer]))
   return Server.layer(settings.server).pipe(
+    Layer.provide(Layer.succeed(IsAlone, true)),
     Layer.provide(FleetMetrics.layer.pipe(Layer.provide(Fleet.layer))),
     // The desk for what it says of itself.
     Layer.provide([keys, admission, desk]),

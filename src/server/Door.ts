@@ -8,7 +8,7 @@ import { Health } from "../gateway/Health.ts"
 import * as Watchdog from "../resilience/Watchdog.ts"
 import * as ClientAddress from "../validation/ClientAddress.ts"
 import type { Exchange } from "./Exchange.ts"
-import { direct } from "./LeanCompletions.ts"
+import { direct, IsAlone } from "./LeanCompletions.ts"
 import { pass } from "./Passage.ts"
 import * as Services from "./Services.ts"
 
@@ -17,13 +17,15 @@ export const layer = HttpRouter.use((router) =>
   Effect.gen(function*() {
     const services = yield* Services.make
     const { settings } = services
+    const isAlone = yield* IsAlone
     const around = {
       health: yield* Health,
       account: yield* Account.make,
       log: services.log,
       keys: services.keys,
       settings,
-      direct: (request: HttpServerRequest, exchange: Exchange) => direct(services, request, exchange),
+      direct: (request: HttpServerRequest, exchange: Exchange) =>
+        isAlone ? direct(services, request, exchange) : undefined,
       callers: ClientAddress.make(settings.trustedProxies),
       shedding: yield* Shedding,
       watchdog: yield* Watchdog.make,

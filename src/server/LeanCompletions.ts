@@ -2,6 +2,7 @@
  * The routes of completions and embeddings: in the contract, and with no more around them than they need where the request is written
  * as everybody writes it. The router, its context and the contract's wrapping cost 5 µs of a request and add nothing here.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
@@ -42,6 +43,12 @@ export const layer = Layer.unwrap(Effect.map(
 ))
 
 const handlers = { "/v1/chat/completions": answer, "/v1/embeddings": embed } as const
+
+/**
+ * True where nobody else has put anything on the router. In an app of somebody's own a middleware may stand behind the door, and
+ * nothing is answered past that. Default false.
+ */
+export const IsAlone = Context.Reference("breakwater/server/LeanCompletions/IsAlone", { defaultValue: () => false })
 
 /** The answer to a request that needs no router; undefined for all others, and for these in any other spelling. */
 export const direct = (services: Services.Services, request: HttpServerRequest, exchange: Exchange) => {

@@ -252,6 +252,22 @@ describe("cost", () => {
     })
   })
 
+  it("of one use is that of the model and provider that are asked for, whatever was asked before", () => {
+    const mine = (input: string) => ({
+      mine: { usdPerMtok: { input, output: "1" } },
+      other: { usdPerMtok: { input: "7", output: "1" } }
+    })
+    const providers = [{ name: "p", kind: "a", prices: mine("2") }, { name: "q", kind: "a", prices: mine("3") }]
+    const book = makeBook(providers)
+    const used = usage(1, 0)
+    const asked = [["p", "mine"], ["q", "mine"], ["p", "other"], ["p", "mine"], ["p", "none"]] as const
+    const costs = asked.map(([provider, model]) => book.costOf(provider, model, used, now))
+    expect(costs).toEqual([
+      ...[2, 3, 7, 2].map((usd) => ({ picoUsd: usd * 1_000_000, source: "computed" })),
+      { absent: "model" }
+    ])
+  })
+
   it("is absent with a reason, never 0, where something is not known", () => {
     const book = makeBook([{ name: "p", kind: "openai" }])
     expect(book.costOf("p", "gpt-4.1", undefined, now)).toEqual({ absent: "usage" })

@@ -129,6 +129,23 @@ describe("tokens a minute", () => {
 })
 
 describe("requests at once", () => {
+  it.effect("hold their place until they leave, however many others come and go meanwhile", () =>
+    run(({ desk }) =>
+      Effect.gen(function*() {
+        const line = { name: "key:alice", concurrent: 1 }
+        const first = order([line])
+        expect(why(yield* desk.enter(first))).toBe("granted")
+        for (let at = 0; at < 1500; at++) {
+          const other = order([])
+          yield* desk.enter(other)
+          yield* desk.leave(other.id, { tokens: 0, spent: 0 })
+        }
+        expect(why(yield* desk.enter(order([line])))).toBe("concurrent")
+        yield* desk.leave(first.id, { tokens: 0, spent: 0 })
+        expect(why(yield* desk.enter(order([line])))).toBe("granted")
+      })
+    ))
+
   it.effect("are as many as the limit, however many race, and one leaves its place to the next", () =>
     run(({ desk }) =>
       Effect.gen(function*() {

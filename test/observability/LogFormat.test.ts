@@ -30,6 +30,39 @@ describe("a line of the log", () => {
     expect(line("json")).toEqual(otel)
   })
 
+  it("says of each member what it is in this line, whatever it was in the one before", () => {
+    const list = ["a", "b"]
+    const values = [
+      1,
+      "1",
+      true,
+      "true",
+      null,
+      "null",
+      Number.NaN,
+      0,
+      undefined,
+      0,
+      "a\"b",
+      ["a\"b"],
+      [1],
+      list,
+      "x".repeat(200)
+    ]
+    const render = renderOf("otel", undefined)
+    const expected = (value: unknown) => JSON.parse(JSON.stringify({ ...common, message: String(value), value }))
+    for (const value of [...values, ...values.toReversed()]) {
+      expect(JSON.parse(render("error", 1500, String(value), { value }))).toEqual(expected(value))
+    }
+    render("error", 1500, "list", { value: list })
+    list.pop()
+    expect(JSON.parse(render("error", 1500, "list", { value: list }))).toEqual({
+      ...common,
+      message: "list",
+      value: ["a"]
+    })
+  })
+
   it("has Datadog's names, ids in decimal and a duration in nanoseconds", () => {
     expect(line("datadog")).toEqual({
       timestamp: "1970-01-01T00:00:01.500Z",

@@ -135,6 +135,15 @@ describe("errors of the contract", () => {
     expect(envelopeFaults(reply.text)).toEqual([])
   })
 
+  it("a route is answered the same however its path is written", async () => {
+    const first = await post(server, hello)
+    for (const path of [`${chatPath}?a=b`, `${chatPath}/`, "//V1/chat/Completions"]) {
+      const headers = { "content-type": "application/json" }
+      const reply = await ask(server, path, { method: "POST", body: JSON.stringify(hello), headers })
+      expect([reply.status, reply.text]).toEqual([200, first.text])
+    }
+  })
+
   it("a base URL without /v1, with two of them or with another host's path is told which route is meant", async () => {
     for (
       const path of ["/chat/completions", "/v1/v1/chat/completions/", "/openai/deployments/x/chat/completions?a=b"]

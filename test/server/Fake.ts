@@ -13,6 +13,7 @@ import { type ComponentHealth, type Control, Health, type Vitals } from "../../s
 import { Routes } from "../../src/gateway/Route.ts"
 import type { AnswerStream, Frame } from "../../src/providers/Provider.ts"
 import { monotonicMillisUnsafe } from "../../src/resilience/MonotonicTime.ts"
+import { IsAlone } from "../../src/server/LeanCompletions.ts"
 import * as Server from "../../src/server/Server.ts"
 import { defaultServerSettings, type ServerSettings } from "../../src/server/ServerSettings.ts"
 
@@ -188,6 +189,7 @@ export const layerFake = (fake: Fake) =>
 export const makeServer = (fake: Fake, settings: Partial<ServerSettings> = {}) =>
   HttpRouter.toWebHandler(
     Server.layer({ ...defaultServerSettings, ...settings }).pipe(
+      Layer.provide(Layer.succeed(IsAlone, true)),
       Layer.provide(layerFake(fake)),
       Layer.provide(HttpServer.layerServices)
     ),
