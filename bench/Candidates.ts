@@ -88,7 +88,7 @@ export const guarded = (name: string, isLimited: boolean, isBudgeted: boolean): 
       key: ${callerKey}
       models: [${alias}]
       tags: [team]
-${isLimited ? "      limits: { rpm: 1000000000, tpm: 1000000000000, concurrent: 10000 }\n" : ""}${
+${isLimited ? "      limits: { rpm: 1000000000, tpm: 1000000000, concurrent: 10000 }\n" : ""}${
     isBudgeted ? `      budget: { usd: "1000000", per: day }\n` : ""
   }  adminKey: sk-bench-admin-0123456789abcdef
 ${
