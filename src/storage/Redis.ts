@@ -89,7 +89,7 @@ const probing = script("redis.call('SET', KEYS[1], '1', 'PX', 10000) return ''")
 
 const annotated = (event: string) => Effect.annotateLogs({ "event.name": `breakwater.redis.${event}` })
 
-/** Whether it is there, as far as anybody knows, and who is to be told. */
+/** Whether it is there, by all that is known here, and who is to be told. */
 const makeWatch = (first: Deferred.Deferred<void>) => {
   let current: Redis.Redis["Service"] | undefined
   let why: string | undefined

@@ -1,6 +1,6 @@
 /**
- * Bytes that come in pieces, put together as they come. Trap: in a list of its pieces a body that is sent byte by byte, as anybody may
- * send one in chunks, takes some four hundred times its size.
+ * Bytes that come in pieces, put together as they come. Trap: in a list of its pieces a body that is sent byte by byte, which chunks
+ * allow, takes some four hundred times its size.
  */
 const empty = new Uint8Array(0)
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,16 +12,10 @@ import * as Scripts from "../../src/admission/RedisScripts.ts"
 import type { PicoUsd } from "../../src/domain/Money.ts"
 import * as Redis from "../../src/storage/Redis.ts"
 import { makeRandom } from "../providers/Seeded.ts"
-import { isMissing, make, type RedisServer } from "../storage/RedisServer.ts"
+import { isMissing, serving } from "../storage/RedisServer.ts"
 import { name, order, why } from "./Orders.ts"
 
-let server: RedisServer
-beforeAll(async () => {
-  if (isMissing()) return
-  server = await make()
-  await server.start()
-})
-afterAll(() => server?.dispose())
+const server = serving()
 
 /** In this process, over the messages of a fleet, and in Redis. */
 const desks = Effect.gen(function*() {
@@ -33,7 +27,7 @@ const desks = Effect.gen(function*() {
       (answer) => JSON.parse(JSON.stringify(answer))
     )
   )
-  const settings = { url: Redacted.make(server.url), timeoutMs: 10_000, prefix: "desks" }
+  const settings = { url: Redacted.make(server().url), timeoutMs: 10_000, prefix: "desks" }
   const redis = yield* Layer.build(RedisDesk.layerOver().pipe(Layer.provideMerge(Redis.layer(settings))))
   // A script that is sent for the first time comes after what is said in the meantime.
   const none = JSON.stringify({ id: "none", lines: [], purses: [] })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,16 +14,10 @@ import * as Scripts from "../../src/admission/RedisScripts.ts"
 import type { PicoUsd } from "../../src/domain/Money.ts"
 import * as Redis from "../../src/storage/Redis.ts"
 import { makeRandom } from "../providers/Seeded.ts"
-import { isMissing, make, type RedisServer } from "../storage/RedisServer.ts"
+import { isMissing, make, serving } from "../storage/RedisServer.ts"
 import { name, order, why } from "./Orders.ts"
 
-let server: RedisServer
-beforeAll(async () => {
-  if (isMissing()) return
-  server = await make()
-  await server.start()
-})
-afterAll(() => server?.dispose())
+const server = serving()
 
 const settingsOf = (url: string, timeoutMs: number): Redis.RedisSettings => ({
   url: Redacted.make(url),
@@ -43,7 +37,7 @@ interface Process {
 }
 
 /** A process of its own: another connection, and other names of its orders. */
-const process = ({ leaseMs = 30_000, timeoutMs = 10_000, url = server.url } = {}) =>
+const process = ({ leaseMs = 30_000, timeoutMs = 10_000, url = server().url } = {}) =>
   Effect.gen(function*() {
     const scope = yield* Scope.fork(yield* Effect.scope)
     const context = yield* Layer.buildWithScope(
@@ -448,12 +442,12 @@ describe.skipIf(isMissing())("a desk over a Redis that says nothing", () => {
       yield* anew(desk, money)
       const known = order([], [money], { bound: 20 })
       yield* desk.enter(known)
-      server.freeze()
+      server().freeze()
       const failed = yield* Effect.flip(desk.enter(order([line], [money], { bound: 60 })))
       expect(failed).toMatchObject({ _tag: "DeskFailed", isTold: true, message: "redis: no answer within 250 ms" })
       expect(yield* Effect.flip(desk.enter(order([line])))).toMatchObject({ message: "redis is away" })
       yield* desk.leave(known.id, { tokens: 0, spent: 15 })
-      server.thaw()
+      server().thaw()
       const settled = yield* until(
         Effect.orElseSucceed(balance(desk, money), () => undefined),
         (found) => found?.reserved === 0
@@ -463,5 +457,5 @@ describe.skipIf(isMissing())("a desk over a Redis that says nothing", () => {
         Effect.option(desk.enter(order([line]))),
         (found) => found._tag === "Some" && why(found.value) === "granted"
       )
-    }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(() => server.thaw()))))
+    }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(() => server().thaw()))))
 })

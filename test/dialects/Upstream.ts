@@ -12,8 +12,7 @@ import * as OpenAi from "./OpenAi.ts"
 export type DialectName = "openai" | "anthropic" | "gemini" | "bedrock"
 
 interface Speaker {
-  // JSON of the dialect, as it came.
-  readonly read: (body: any) => Meaning
+  readonly read: (body: any) => Meaning // JSON of the dialect, as it came
   readonly speak: (said: Saying, model: string, stream: boolean) => Told
   readonly fail: (trouble: Trouble, model: string) => Told
 }

@@ -60,8 +60,7 @@ describe.skipIf(!isPresent)("a recorded answer through Effect AI", () => {
     it.live(`of ${exchange.name} says the same`, () =>
       Effect.gen(function*() {
         const answer = yield* LanguageModel.generateText(options)
-        // Recorded JSON, read by hand.
-        const recorded: any = exchange.response.body
+        const recorded: any = exchange.response.body // recorded JSON, read by hand
         expect({
           content: answer.text,
           reasoning: answer.reasoningText ?? "",

@@ -61,7 +61,7 @@ describe("a brownout", patient, () => {
 
 describe("a slow brownout", patient, () => {
   const limitMs = 1000
-  /** Three times as long as anyone waits, for this share of the calls. */
+  /** Three times the longest that callers wait, for this share of the calls. */
   const slow = (share: number): Weather => (_, random) => random < share ? { takesMs: 3 * limitMs } : "ok"
   const world = { requests: 3000, rate: 20, timeouts: { answerMs: limitMs } }
   const times = (record: Record) =>

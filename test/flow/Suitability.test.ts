@@ -230,7 +230,7 @@ describe("a request that an upstream finds too long", () => {
       expect([unknown.order, unknown.reason?._tag]).toEqual(["a", "ContextLengthExceeded"])
     }))
 
-  it.effect("fails over from the larger one as any other does", () =>
+  it.effect("fails over from the larger one like all others", () =>
     Effect.gen(function*() {
       const { order } = yield* asked([
         [{ context: 1000 }, tooLong],

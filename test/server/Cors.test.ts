@@ -13,7 +13,7 @@ describe("a page of another origin", () => {
   const open = makeServer(makeFake(), { cors: { origins: [app, "http://localhost:3000"] } })
   afterAll(() => Promise.all([closed.dispose(), open.dispose()]))
 
-  it("is answered as anybody, without a word of permission, unless the file has a list", async () => {
+  it("is answered like everybody, without a word of permission, unless the file has a list", async () => {
     const question = await ask(closed, chatPath, { method: "OPTIONS", headers: { origin: app, ...asks } })
     const reply = await ask(closed, chatPath, { ...init, headers: { ...json, origin: app } })
     expect(question.status).toBe(405)

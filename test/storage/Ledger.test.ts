@@ -104,7 +104,7 @@ describe("a ledger in memory", () => {
     }))
 })
 
-/** How often this process has a file open; Linux tells, and elsewhere two is as good as any. */
+/** How often this process has a file open; Linux tells, and elsewhere two does as well. */
 const handlesOf = (path: string): number =>
   existsSync("/proc/self/fd")
     ? readdirSync("/proc/self/fd").filter((name) => {

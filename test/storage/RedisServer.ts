@@ -1,4 +1,5 @@
 /** A Redis of Debian's package on a loopback port, in a folder of its own, that keeps nothing over a stop unless it is told to. */
+import { afterAll, beforeAll } from "@effect/vitest"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -101,4 +102,16 @@ export const make = async (
       rmSync(folder, { recursive: true, force: true })
     }
   }
+}
+
+/** One for all tests of the file that calls this; where it is missing there is none, and who needs it is skipped. */
+export const serving = (): () => RedisServer => {
+  let server: RedisServer
+  beforeAll(async () => {
+    if (isMissing()) return
+    server = await make()
+    await server.start()
+  })
+  afterAll(() => server?.dispose())
+  return () => server
 }
